@@ -1,0 +1,90 @@
+"""Layers that keep the padding of a line out of its reading."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+KERNEL = 3  # every convolution of the CRNN is 3 x 3
+
+
+class InstanceNorm(nn.Module):
+    """Each channel of each line to mean 0 and variance 1, over the line's own columns.
+
+    ``torch.nn.InstanceNorm2d`` would count the padding too, and so let it change the reading.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor, widths: Tensor) -> Tensor:
+        inside = inside_line(x, widths)  # (N, 1, 1, W')
+        count = (widths * x.shape[2]).view(-1, 1, 1, 1)
+        x = x.float()
+        mean = (x * inside).sum((2, 3), keepdim=True) / count
+        variance = ((x - mean).square() * inside).sum((2, 3), keepdim=True) / count
+        return (x - mean) * (variance + self.eps).rsqrt()
+
+
+def convolved_size(size, stride: int, padding: int):
+    """Size of a convolution's output: of rows, or of columns."""
+    return (size + 2 * padding - KERNEL) // stride + 1
+
+
+def inside_line(x: Tensor, widths: Tensor) -> Tensor:
+    """True where a column belongs to the line, False on its padding: (N, 1, 1, W)."""
+    columns = torch.arange(x.shape[-1], device=x.device)
+    return (columns < widths[:, None])[:, None, None]
+
+
+def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
+    if bool((widths >= x.shape[-1]).all()):
+        return x
+    return x * inside_line(x, widths)
+
+
+def prepare_lines(
+    images: Tensor, widths: Tensor | None, height: int, minimum_width: int
+) -> tuple[Tensor, Tensor]:
+    """Check a batch, centre it on the height, erase its padding, widen what is too narrow."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(
+            f"images is a batch of lines (N, 1, H, W); got {tuple(images.shape)}. "
+            "A single line (1, H, W) becomes a batch with image[None]."
+        )
+    if not images.is_floating_point():
+        raise ValueError(
+            f"images hold floats in [0, 1]; got {images.dtype}. Divide bytes by 255, once."
+        )
+    count, _, rows, columns = images.shape
+    if rows > height:
+        raise ValueError(
+            f"This network reads lines up to {height} pixels high; got {rows}. Scale them down."
+        )
+    if widths is None:
+        widths = torch.full((count,), columns, device=images.device)
+    elif widths.shape != (count,) or bool((widths > columns).any()) or bool((widths < 1).any()):
+        raise ValueError(
+            f"widths holds one width per line, from 1 to {columns}; "
+            f"got {widths.tolist()[:8]} for {count} lines."
+        )
+    images = erase_padding(images, widths)
+    above = (height - rows) // 2
+    right = max(minimum_width - columns, 0)
+    images = F.pad(images, (0, right, above, height - rows - above))  # (N, 1, height, W)
+    return images, widths.long().clamp_min(minimum_width)
+
+
+def recur(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
+    """Run a recurrent layer over each line's own frames: (N, T, features) -> (N, T, states)."""
+    frames = features.shape[1]
+    if not rnn.bidirectional or bool((frame_lengths == frames).all()):
+        return rnn(features)[0]
+    # from right to left the padding comes first: packing starts every line at its own last frame
+    packed = pack_padded_sequence(
+        features, frame_lengths.cpu(), batch_first=True, enforce_sorted=False
+    )
+    return pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=frames)[0]

@@ -1,0 +1,95 @@
+"""Batches of lines for training: fresh ones without end, or a fixed set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.glyphs import Glyphs
+from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+
+
+@dataclass(frozen=True)
+class LineStream:
+    """Fresh lines for training, without end. A batch depends on ``(seed, step)`` alone.
+
+    So workers need no coordination, and a training run that was cut off goes on with exactly the
+    lines it would have seen.
+
+    Parameters
+    ----------
+    glyphs : Glyphs
+    style : LineStyle
+    batch_size : int
+    seed : int
+    pool : int
+        Batches composed at once and sorted by width, so that little of a batch is padding.
+    alphabet : Alphabet, optional
+    """
+
+    glyphs: Glyphs
+    style: LineStyle
+    batch_size: int = 64
+    seed: int = 0
+    pool: int = 8
+    alphabet: Alphabet | None = None
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        cached = self.__dict__.get("_cached")
+        if cached is None or cached[0] != turn:
+            cached = (turn, *self._compose_pool(turn))
+            object.__setattr__(self, "_cached", cached)
+        _, lines, order = cached
+        return lines.select(order[place])
+
+    def _compose_pool(self, turn: int) -> tuple[LineBatch, Tensor]:
+        generator = seeded_generator(self.seed, turn)
+        lines = compose_lines(
+            self.glyphs,
+            self.batch_size * self.pool,
+            self.style,
+            generator,
+            alphabet=self.alphabet,
+        )
+        by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
+        return lines, by_width[torch.randperm(self.pool, generator=generator)]
+
+
+@dataclass(frozen=True)
+class LineSet:
+    """A fixed set of lines for training, in batches, shuffled anew in each epoch.
+
+    Parameters
+    ----------
+    lines : LineBatch
+    batch_size : int
+    seed : int
+    """
+
+    lines: LineBatch
+    batch_size: int = 64
+    seed: int = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that show each line once; the last one may be smaller."""
+        return math.ceil(len(self.lines) / self.batch_size)
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.lines), generator=seeded_generator(self.seed, epoch))
+        return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
+
+
+def seeded_generator(*seeds: int) -> torch.Generator:
+    """A generator for a tuple of numbers; neighbouring tuples give unrelated streams."""
+    (state,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)

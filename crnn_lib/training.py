@@ -1,0 +1,422 @@
+"""One training loop, on one core, on a GPU, or under ``torchrun``.
+
+A run that is cut off goes on where its last checkpoint stands, and ends with the same weights: a
+batch depends on the seed and the step alone, and a checkpoint holds all the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from crnn_lib.ctc import ctc_loss
+from crnn_lib.decoders import best_path, best_path_labels
+from crnn_lib.lines import LineBatch
+from crnn_lib.metrics import Report, evaluate_texts
+from crnn_lib.runs import History, Run
+from crnn_lib.streams import LineSet, LineStream
+
+SETTLING_STEPS = 16  # batches from which the final statistics of batch normalisation are taken
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    Parameters
+    ----------
+    steps : int
+        Batches to learn from.
+    learning_rate : float
+        Peak of the one-cycle schedule (Smith and Topin, 2018).
+    warmup : float
+        Share of the steps in which the learning rate rises.
+    weight_decay : float
+        Of AdamW.
+    clip : float
+        Largest norm of the gradient.
+    average : float
+        Decay of the exponential moving average of the weights, which is what a run returns.
+        0 returns the last weights.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the convolutions. "auto" is bfloat16 on a GPU that has it, else float32.
+    device : str
+        "auto" is the GPU if there is one.
+    seed : int
+        Of dropout. The lines have a seed of their own.
+    workers : int
+        Processes that compose lines ahead.
+    log_every : int
+        Steps between two entries of the history.
+    validate_every : int
+        Steps between two looks at the validation lines; 0 looks at the end only.
+    checkpoint : str, optional
+        File to which the run is saved, and from which it is resumed if the file is there.
+    checkpoint_every : int
+        Steps between two checkpoints.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 4e-3
+    warmup: float = 0.2
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    average: float = 0.0
+    precision: str = "auto"
+    device: str = "auto"
+    seed: int = 0
+    workers: int = 0
+    log_every: int = 10
+    validate_every: int = 0
+    checkpoint: str | None = None
+    checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"Training takes at least one step; got steps={self.steps}.")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ValueError(
+                f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."
+            )
+
+
+def ctc_loss_of(model: nn.Module, lines: LineBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """The CTC loss of each line under a model.
+
+    Each loss is divided by the length of its label, so that long lines do not drown short ones.
+
+    Returns
+    -------
+    losses : Tensor, (N,)
+    log_probs : Tensor, (N, T, C)
+    frame_lengths : Tensor, (N,)
+
+    Raises
+    ------
+    ValueError
+        If a line has fewer frames than its label needs. The message names the line.
+    """
+    log_probs, frame_lengths = model(lines.images, lines.widths)
+    losses = ctc_loss(
+        log_probs,
+        lines.targets,
+        frame_lengths,
+        lines.target_lengths,
+        blank=_bare(model).alphabet.blank,
+        reduction="none",
+    )  # (N,)
+    return losses / lines.target_lengths, log_probs, frame_lengths
+
+
+def train(
+    model: nn.Module,
+    lines: LineStream | LineSet,
+    config: TrainConfig | None = None,
+    *,
+    validation: LineBatch | None = None,
+) -> History:
+    """Train a model in place.
+
+    Under ``torchrun`` each process learns from its share of every batch, and the result is that
+    of one process with the whole batch. (Batch normalisation is the exception: on CPUs each
+    process takes the statistics of its own share.)
+
+    Parameters
+    ----------
+    model : CRNN or SlidingWindowRNN
+        Ends in eval mode, on the CPU.
+    lines : LineStream or LineSet
+        Where the batches come from.
+    config : TrainConfig, optional
+    validation : LineBatch, optional
+        Lines to measure on during the run.
+
+    Returns
+    -------
+    History
+    """
+    config = config or TrainConfig()
+    with _process_group() as (rank, world):
+        return _train(model, lines, config, validation, rank, world)
+
+
+def _train(
+    model: nn.Module,
+    lines: LineStream | LineSet,
+    config: TrainConfig,
+    validation: LineBatch | None,
+    rank: int,
+    world: int,
+) -> History:
+    device = _device(config.device)
+    precision = _precision(config.precision, device)
+    torch.manual_seed(config.seed)
+    # convolutions of few channels run faster with the channels innermost
+    model.to(device, memory_format=torch.channels_last).train()
+    if world > 1 and device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=config.learning_rate,
+        total_steps=config.steps + 1,
+        pct_start=config.warmup,
+        cycle_momentum=False,
+    )
+    averaged = (
+        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+        if config.average
+        else None
+    )
+    run = Run(model, optimizer, schedule, averaged, History())
+    first = run.load(config.checkpoint, _identity(config)) if config.checkpoint else 0
+    learner = DistributedDataParallel(model) if world > 1 else model
+
+    started = time.perf_counter() - (run.history.seconds[-1] if run.history.seconds else 0.0)
+    bar = tqdm(total=config.steps, initial=first, desc="training", disable=rank > 0 or None)
+    for step, whole in _batches(lines, first, config):
+        count, batch = len(whole), _share(whole, rank, world, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            losses, log_probs, frame_lengths = ctc_loss_of(learner, batch)
+        # DDP averages the processes' gradients; this makes the average that of the whole batch
+        loss = losses.sum() * world / count
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        schedule.step()
+        if averaged is not None:
+            averaged.update_parameters(model)
+
+        done = step + 1
+        if done % config.log_every == 0 or done == config.steps:
+            right = _count_right(log_probs, frame_lengths, batch, _bare(model).alphabet.blank)
+            loss_sum, right = _sum_over_processes(losses.detach().sum(), right, world)
+            run.log(done, loss_sum / count, right / count, time.perf_counter() - started)
+            bar.set_postfix(
+                loss=f"{run.history.loss[-1]:.3f}",
+                exact=f"{run.history.exact_match[-1]:.2f}",
+            )
+        bar.update()
+        last = done == config.steps
+        due = config.validate_every and done % config.validate_every == 0
+        if validation is not None and due and not last:
+            _validate(
+                run.history, averaged.module if averaged is not None else model, validation, done
+            )
+        if config.checkpoint and rank == 0 and (last or done % config.checkpoint_every == 0):
+            run.save(config.checkpoint, done, _identity(config))
+    bar.close()
+    if averaged is not None:
+        model.load_state_dict(averaged.module.state_dict())
+    _settle_norms(model, lines, config.steps, rank, world, device)
+    if validation is not None and config.steps not in run.history.validation_step:
+        _validate(run.history, model, validation, config.steps)
+    model.to("cpu", memory_format=torch.contiguous_format).eval()
+    return run.history
+
+
+def evaluate(
+    model: nn.Module,
+    lines: LineBatch,
+    decoder: Callable = best_path,
+    *,
+    batch_size: int = 128,
+) -> Report:
+    """Read lines and compare with what is written on them.
+
+    Parameters
+    ----------
+    model : CRNN or SlidingWindowRNN
+    lines : LineBatch
+    decoder : callable
+        ``decoder(log_probs, frame_lengths, alphabet=...)`` -> list of :class:`Hypothesis`.
+    batch_size : int
+        Lines read at once. Lines of like width are read together.
+
+    Returns
+    -------
+    Report
+    """
+    texts = [hypothesis.text for hypothesis in read_lines(model, lines, decoder, batch_size)]
+    return evaluate_texts(texts, lines.texts)
+
+
+def read_lines(
+    model: nn.Module,
+    lines: LineBatch,
+    decoder: Callable = best_path,
+    batch_size: int = 128,
+) -> list:
+    """One hypothesis per line, in the order of the lines. See :func:`evaluate`."""
+    was_training = model.training
+    device = next(model.parameters()).device
+    hypotheses: list = [None] * len(lines)
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for chunk in torch.argsort(lines.widths, stable=True).split(batch_size):
+                part = lines.select(chunk)
+                log_probs, frame_lengths = model(part.images.to(device), part.widths.to(device))
+                read = decoder(log_probs.cpu(), frame_lengths.cpu(), alphabet=model.alphabet)
+                for index, hypothesis in zip(chunk.tolist(), read, strict=True):
+                    hypotheses[index] = hypothesis
+    finally:
+        model.train(was_training)
+    return hypotheses
+
+
+# ---------------------------------------------------------------------------- parts of the loop
+
+
+def _settle_norms(
+    model: nn.Module,
+    lines: LineStream | LineSet,
+    steps: int,
+    rank: int,
+    world: int,
+    device: torch.device,
+) -> None:
+    """Take the statistics of batch normalisation anew, with the weights as they are now.
+
+    The running averages lag behind: after a short run they still remember the first weights, and
+    a network that reads its training lines without a mistake fails on them in eval mode.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches from here on
+    model.train()
+    with torch.no_grad():
+        for step in range(max(steps - SETTLING_STEPS, 0), steps):
+            share = _share(lines.batch(step), rank, world, device)
+            model.features(share.images, share.widths)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def _identity(config: TrainConfig) -> str:
+    """What must be the same for a run to be resumed: all but where and how often it is saved."""
+    same = dataclasses.replace(config, checkpoint=None, checkpoint_every=0, workers=0)
+    return json.dumps(dataclasses.asdict(same))
+
+
+def _validate(history: History, model: nn.Module, lines: LineBatch, step: int) -> None:
+    report = evaluate(model, lines)
+    history.validation_step.append(step)
+    history.validation_exact_match.append(report.exact_match)
+    history.validation_error_rate.append(report.character_error_rate)
+
+
+class _Pools(Dataset):
+    """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
+
+    def __init__(self, lines: LineStream | LineSet, steps: int) -> None:
+        self.lines, self.steps, self.size = lines, steps, getattr(lines, "pool", 1)
+
+    def __len__(self) -> int:
+        return math.ceil(self.steps / self.size)
+
+    def __getitem__(self, turn: int) -> list[LineBatch]:
+        start = turn * self.size
+        return [self.lines.batch(s) for s in range(start, min(start + self.size, self.steps))]
+
+
+def _batches(
+    lines: LineStream | LineSet, first: int, config: TrainConfig
+) -> Iterator[tuple[int, LineBatch]]:
+    """Each step's lines, from step ``first`` on."""
+    if not config.workers:
+        yield from ((step, lines.batch(step)) for step in range(first, config.steps))
+        return
+    pools = _Pools(lines, config.steps)
+    turns = range(first // pools.size, len(pools))
+    loader = DataLoader(pools, batch_size=None, sampler=turns, num_workers=config.workers)
+    for turn, batches in zip(turns, loader, strict=True):
+        for step, batch in enumerate(batches, start=turn * pools.size):
+            if step >= first:
+                yield step, batch
+
+
+def _share(lines: LineBatch, rank: int, world: int, device: torch.device) -> LineBatch:
+    """What one of several processes learns from."""
+    if world > 1:
+        lines = lines.select(slice(rank, None, world))
+    return dataclasses.replace(
+        lines,
+        images=lines.images.to(device),
+        widths=lines.widths.to(device),
+        targets=lines.targets.to(device),
+        target_lengths=lines.target_lengths.to(device),
+    )
+
+
+def _count_right(log_probs: Tensor, frame_lengths: Tensor, lines: LineBatch, blank: int) -> int:
+    labels = best_path_labels(log_probs.detach().cpu(), frame_lengths.cpu(), blank=blank)
+    truth = [
+        target[:length]
+        for target, length in zip(
+            lines.targets.tolist(), lines.target_lengths.tolist(), strict=True
+        )
+    ]
+    return sum(list(label) == target for label, target in zip(labels, truth, strict=True))
+
+
+def _sum_over_processes(loss_sum: Tensor, right: int, world: int) -> tuple[float, float]:
+    totals = torch.stack([loss_sum.double(), torch.tensor(right, device=loss_sum.device).double()])
+    if world > 1:
+        dist.all_reduce(totals)
+    return totals[0].item(), totals[1].item()
+
+
+def _bare(model: nn.Module) -> nn.Module:
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return device
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name != "auto":
+        return name
+    on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bfloat16" if on_gpu else "float32"
+
+
+@contextlib.contextmanager
+def _process_group() -> Iterator[tuple[int, int]]:
+    """(rank, world size): those of ``torchrun``'s processes, or (0, 1)."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1 or dist.is_initialized():
+        yield ((dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1))
+        return
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield dist.get_rank(), dist.get_world_size()
+    finally:
+        dist.destroy_process_group()

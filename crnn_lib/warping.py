@@ -1,0 +1,74 @@
+"""What a line does to the pixels of its glyphs: widen, thin, scale, turn, slant, shift, blend."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def stroke_weight(inks: Tensor, weight: Tensor) -> Tensor:
+    """Widen (weight > 0) or thin (weight < 0) strokes by up to a pixel: (M, 28, 28)."""
+    if not bool(weight.any()):
+        return inks
+    # thinning ink is widening the background: flip the sign, widen, flip back
+    sign = weight.sign()[:, None, None]
+    signed = inks * sign
+    padded = F.pad(signed, (1, 1, 1, 1))  # (M, 30, 30)
+    grown = signed.clone()
+    for shifted in (
+        padded[:, 1:-1, :-2],
+        padded[:, 1:-1, 2:],
+        padded[:, :-2, 1:-1],
+        padded[:, 2:, 1:-1],
+    ):
+        torch.maximum(grown, shifted, out=grown)
+    return torch.lerp(inks, grown * sign, weight.abs().clamp_max(1)[:, None, None])
+
+
+def warp(
+    inks: Tensor,
+    size: tuple[int, int],
+    scale: Tensor,
+    angle: Tensor,
+    slant: Tensor,
+    right: Tensor | float = 0.0,
+    down: Tensor | float = 0.0,
+    mode: str = "bilinear",
+) -> Tensor:
+    """Scale, turn, slant and shift glyphs about their centres: (M, 28, 28) -> (M, *size)."""
+    height, width = size
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    # from an output pixel back to the input: undo the shift, the slant, the turn, the scale
+    y = torch.arange(height) - (height - 1) / 2
+    x = torch.arange(width) - (width - 1) / 2
+    y = y - torch.as_tensor(down).reshape(-1, 1)  # (M or 1, height)
+    x = x - torch.as_tensor(right).reshape(-1, 1)  # (M or 1, width)
+    cos, sin, slant = (v[:, None, None] for v in (cos, sin, slant))
+    u = x[:, None, :] + slant * y[:, :, None]  # (M, height, width)
+    v = y[:, :, None]
+    half = inks.shape[-1] / 2
+    grid = torch.stack([(cos * u + sin * v) / half, (cos * v - sin * u) / half], -1)
+    warped = F.grid_sample(inks[:, None], grid, mode=mode, align_corners=False)
+    return warped.squeeze(1).clamp_(0, 1)  # (M, height, width)
+
+
+def blend(boxes: Tensor, offsets: Tensor, written: Tensor, width: int) -> Tensor:
+    """Lay glyph boxes onto lines at their offsets; the brighter pixel stays.
+
+    boxes (M, H, box), offsets (N, L) -> images (N, 1, H, width).
+    """
+    _, height, box = boxes.shape
+    # a box may stick out of its line, though its ink does not: give the canvas room on both sides
+    canvas = torch.zeros(len(written), height, width + 2 * box)
+    number = torch.zeros(written.shape, dtype=torch.long)
+    number[written] = torch.arange(len(boxes))
+    inside_box = torch.arange(box)
+    for place in range(written.shape[1]):
+        rows = torch.nonzero(written[:, place])[:, 0]
+        columns = offsets[rows, place, None] + box + inside_box  # (rows, box)
+        columns = columns[:, None, :].expand(-1, height, -1)
+        here = canvas[rows]
+        brighter = torch.maximum(here.gather(2, columns), boxes[number[rows, place]])
+        canvas[rows] = here.scatter_(2, columns, brighter)
+    return canvas[:, None, :, box : box + width].contiguous()  # (N, 1, H, width)
