@@ -41,15 +41,19 @@ def inside_line(x: Tensor, widths: Tensor) -> Tensor:
 
 
 def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
+    """Zero the columns that belong to no line: (N, C', H', W')."""
     if bool((widths >= x.shape[-1]).all()):
         return x
-    return x * inside_line(x, widths)
+    # not a product: NaN times 0 is NaN, and padding may hold anything
+    return torch.where(inside_line(x, widths), x, 0)
 
 
 def prepare_lines(
     images: Tensor, widths: Tensor | None, height: int, minimum_width: int
 ) -> tuple[Tensor, Tensor]:
     """Check a batch, centre it on the height, erase its padding, widen what is too narrow."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images is a tensor (N, 1, H, W); got {type(images).__name__}.")
     if images.ndim != 4 or images.shape[1] != 1:
         raise ValueError(
             f"images is a batch of lines (N, 1, H, W); got {tuple(images.shape)}. "
@@ -66,6 +70,9 @@ def prepare_lines(
         )
     if widths is None:
         widths = torch.full((count,), columns, device=images.device)
+    elif not isinstance(widths, Tensor) or widths.is_floating_point():
+        got = widths.dtype if isinstance(widths, Tensor) else type(widths).__name__
+        raise TypeError(f"widths is a tensor of whole pixels, one per line; got {got}.")
     elif widths.shape != (count,) or bool((widths > columns).any()) or bool((widths < 1).any()):
         raise ValueError(
             f"widths holds one width per line, from 1 to {columns}; "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -90,20 +90,17 @@ class LineStyle:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        for name in (
-            "length",
-            "spacing",
-            "size",
-            "glyph_size",
-            "slant",
-            "stroke",
-            "margin",
-        ):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"LineStyle.{name} is (low, high); got ({low}, {high}).")
+        for name in ("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"):
+            bounds = getattr(self, name)
+            if not isinstance(bounds, Sequence) or len(bounds) != 2 or bounds[0] > bounds[1]:
+                raise ValueError(f"LineStyle.{name} is (low, high); got {bounds}.")
         if self.length[0] < 1:
             raise ValueError(f"A line has at least one character; got length={self.length}.")
+        if self.height < 1 or self.margin[0] < 0:
+            raise ValueError(
+                "A line is at least 1 pixel high and its margins at least 0 pixels wide; got "
+                f"height={self.height} and margin={self.margin}."
+            )
         if self.interpolation not in ("bilinear", "nearest"):
             raise ValueError(
                 f"interpolation is 'bilinear' or 'nearest'; got {self.interpolation!r}."
@@ -134,8 +131,23 @@ class LineStyle:
             interpolation="nearest",
         )
 
+    def varied(self) -> LineStyle:
+        """This style with more variety, to train readers of other people's hands.
 
-@dataclass(frozen=True)
+        Glyphs grow by up to a fifth: EMNIST's digits fill 24 of their 28 pixels, MNIST's 20.
+        """
+        (small, large), (thin, thick), (left, right) = self.size, self.stroke, self.slant
+        return replace(
+            self,
+            size=(0.95 * small, 1.2 * large),
+            stroke=(min(thin, -0.4), max(thick, 0.6)),
+            glyph_stroke=max(self.glyph_stroke, 0.2),
+            slant=(min(left, -0.15), max(right, 0.35)),
+            glyph_slant=max(self.glyph_slant, 0.1),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class LineBatch:
     """Lines and what is written on them.
 
@@ -169,14 +181,20 @@ class LineBatch:
         return f"LineBatch({count} lines of {height} x up to {width} pixels)"
 
     def select(self, indices: Sequence[int] | Tensor | slice) -> LineBatch:
-        """Some of the lines, in the order of the indices, without columns that none needs."""
+        """Some of the lines, in the order of the indices, without columns that none needs.
+
+        A boolean mask chooses the lines where it is true.
+        """
         if isinstance(indices, slice):
             indices = range(*indices.indices(len(self)))
-        chosen = torch.as_tensor(indices, dtype=torch.long)
-        widths = self.widths[chosen]
-        width = int(widths.max()) if len(chosen) else 0
-        lengths = self.target_lengths[chosen]
-        longest = int(lengths.max()) if len(chosen) else 0
+        chosen = torch.as_tensor(indices)
+        if chosen.dtype == torch.bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(f"A mask has {len(self)} values, one per line; got {len(chosen)}.")
+            chosen = torch.nonzero(chosen)[:, 0]
+        chosen = chosen.long()
+        widths, lengths = self.widths[chosen], self.target_lengths[chosen]
+        width, longest = (max(x.tolist(), default=0) for x in (widths, lengths))
         return LineBatch(
             self.images[chosen, :, :, :width],
             widths,
@@ -221,14 +239,16 @@ def compose_lines(
             "compose_lines needs a torch.Generator for its randomness, for example "
             f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
         )
+    if count < 0:
+        raise ValueError(f"count is a number of lines, 0 or more; got {count}.")
     alphabet = alphabet or Alphabet(glyphs.characters)
     if texts is None:
         characters, lengths = _random_characters(count, len(glyphs.characters), style, generator)
         symbols = np.array(list(glyphs.characters))[characters.numpy()]
         texts = ["".join(s[:n]) for s, n in zip(symbols, lengths.tolist(), strict=True)]
     else:
-        texts = list(texts)
         characters, lengths = _given_characters(texts, count, glyphs)
+        texts = list(texts)
     classes = torch.tensor([alphabet.encode(c)[0] for c in glyphs.characters])
     written = torch.arange(characters.shape[1]) < lengths[:, None]  # (N, L)
     targets = torch.where(written, classes[characters], alphabet.blank)
@@ -253,6 +273,8 @@ def _random_characters(
 
 
 def _given_characters(texts: Sequence[str], count: int, glyphs: Glyphs) -> tuple[Tensor, Tensor]:
+    if isinstance(texts, str):
+        raise TypeError(f"texts is a list with one text per line, such as [{texts!r}]; got a str.")
     if len(texts) != count:
         raise ValueError(f"texts holds one text per line: {count} expected, got {len(texts)}.")
     if "" in texts:
@@ -260,7 +282,7 @@ def _given_characters(texts: Sequence[str], count: int, glyphs: Glyphs) -> tuple
     known = Alphabet(glyphs.characters, blank=len(glyphs.characters))
     labels = [known.encode(text) for text in texts]
     lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
-    characters = torch.zeros(count, max(map(len, labels), default=0), dtype=torch.long)
+    characters = torch.zeros(count, max(map(len, labels), default=1), dtype=torch.long)
     for row, label in zip(characters, labels, strict=True):
         row[: len(label)] = torch.tensor(label)
     return characters, lengths
@@ -268,8 +290,7 @@ def _given_characters(texts: Sequence[str], count: int, glyphs: Glyphs) -> tuple
 
 def _choose_glyphs(glyphs: Glyphs, characters: Tensor, generator: torch.Generator) -> Tensor:
     """One glyph for each character, as floats: (M,) -> (M, 28, 28)."""
-    by_character = torch.argsort(glyphs.labels, stable=True)
-    counts = torch.bincount(glyphs.labels, minlength=len(glyphs.characters))
+    by_character, counts = glyphs.by_character
     missing = torch.unique(characters[counts[characters] == 0]).tolist()
     if missing:
         names = "".join(glyphs.characters[i] for i in missing)
@@ -317,23 +338,22 @@ def _by_ink(
     down = style.wander / 2 * (wave + chance.per_glyph(-1, 1))
 
     steepest = max(abs(s) for s in style.slant) + style.glyph_slant
-    widest = 28 * style.size[1] * style.glyph_size[1] * 1.1
+    turn = math.radians(min(style.rotation, 45))
+    widest = 28 * style.size[1] * style.glyph_size[1] * (math.cos(turn) + math.sin(turn))
     box = 2 * math.ceil((widest + steepest * height) / 2)
     boxes = warp(inks, (height, box), scale, angle, slant, down=down)  # (M, H, box)
 
-    profile = boxes.amax(1) >= INK  # (M, box)
-    profile[:, box // 2] |= ~profile.any(1)  # a glyph without ink still takes a place
-    left = profile.int().argmax(1)
-    ink_width = box - profile.flip(1).int().argmax(1) - left
-
+    left, right = _ink_extent(boxes)
     at = torch.zeros(written.shape, dtype=torch.long)  # (N, L) ink widths, then ink starts
-    at[written] = ink_width
+    at[written] = right - left
     starts, widths = _space(at, written, chance, style)
     spans = torch.stack([starts, starts + at], -1) * written[..., None]  # (N, L, 2)
 
     offsets = torch.zeros(written.shape, dtype=torch.long)
     offsets[written] = starts[written] - left
     images = blend(boxes, offsets, written, int(widths.max()) if len(widths) else 0)
+    # an edge too faint for ink may reach beyond the margin; padding is black all the same
+    images *= (torch.arange(images.shape[-1]) < widths[:, None])[:, None, None]
     return images, widths, spans
 
 
@@ -361,6 +381,14 @@ def _space(
     return starts, ends + margins[:, 1]
 
 
+def _ink_extent(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """First column with ink, and the column after the last: (M, H, box) -> (M,), (M,)."""
+    width = boxes.shape[-1]
+    profile = boxes.amax(1) >= INK  # (M, box)
+    profile[:, width // 2] |= ~profile.any(1)  # a glyph without ink still takes a place
+    return profile.int().argmax(1), width - profile.flip(1).int().argmax(1)
+
+
 def _in_cells(
     inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -381,11 +409,7 @@ def _in_cells(
     images[written] = cells
     images = images.permute(0, 2, 1, 3).flatten(2).unsqueeze(1)  # (N, 1, H, L * cell)
 
-    profile = cells.amax(1) >= INK  # (M, cell)
-    profile[:, cell // 2] |= ~profile.any(1)
-    left = profile.int().argmax(1)
-    right_end = cell - profile.flip(1).int().argmax(1)
     spans = torch.zeros(*written.shape, 2, dtype=torch.long)
-    spans[written] = torch.stack([left, right_end], 1)
+    spans[written] = torch.stack(_ink_extent(cells), 1)
     spans = (spans + cell * torch.arange(written.shape[1])[:, None]) * written[..., None]
     return images, lengths * cell, spans

@@ -52,14 +52,14 @@ class CRNNConfig:
     """
 
     height: int = 32
-    channels: tuple[int, ...] = (16, 32, 64, 64, 96, 96)
+    channels: tuple[int, ...] = (32, 32, 64, 64, 96, 96)
     strides: tuple[tuple[int, int], ...] = (
-        (1, 1),
         (2, 2),
         (1, 1),
         (2, 2),
         (1, 1),
         (2, 1),
+        (1, 1),
     )
     padding: int = 1
     norm: str = "batch"
@@ -79,6 +79,11 @@ class CRNNConfig:
         # JSON knows lists only: a config read from a checkpoint is made hashable again
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "strides", tuple((down, across) for down, across in self.strides))
+
+    @classmethod
+    def large(cls) -> CRNNConfig:
+        """The shape of the weights that ship: twice the parameters, for long training runs."""
+        return cls(channels=(32, 48, 64, 96, 128, 128), hidden=128)
 
     @classmethod
     def article(cls) -> CRNNConfig:
@@ -169,6 +174,11 @@ class CRNN(nn.Module):
         rows = config.height
         for down, _ in config.strides:
             rows = convolved_size(rows, down, config.padding)
+        if rows < 1:
+            raise ValueError(
+                f"Lines {config.height} pixels high are too low for {len(config.strides)} "
+                f"convolutions with padding {config.padding}: no row is left of them."
+            )
         self.dropout = nn.Dropout(config.dropout)
         self.rnn = nn.GRU(
             rows * config.channels[-1],
@@ -198,6 +208,7 @@ class CRNN(nn.Module):
         """Pixel columns ``[start, end)`` that the convolutions show to one frame.
 
         The columns may reach beyond the line's borders. The GRU then adds memory of all others.
+        Instance normalisation adds the mean and the variance of the whole line.
         """
         start, end = frame, frame + 1
         for _, across in reversed(self.config.strides):
@@ -277,7 +288,7 @@ class SlidingWindowRNN(nn.Module):
         self.classify = nn.Linear(config.hidden * (1 + config.bidirectional), alphabet.num_classes)
 
     def frame_lengths(self, widths: Tensor) -> Tensor:
-        """Frames T of lines of these widths: enough windows to see every column."""
+        """Frames T of lines of these widths: enough windows to reach the last column."""
         beyond_first = (widths - self.config.window).clamp_min(0)
         return -(-beyond_first // self.config.stride) + 1
 

@@ -82,7 +82,8 @@ class Run:
         if not path.exists():
             return 0
         try:
-            saved = torch.load(path, weights_only=True)  # refuses to run code from the file
+            # weights_only refuses to run code from the file
+            saved = torch.load(path, map_location="cpu", weights_only=True)
             matches = saved["config"] == config
         except Exception as error:
             raise ValueError(
@@ -94,7 +95,14 @@ class Run:
                 f"{path} belongs to a run with another TrainConfig: {saved['config']}. "
                 "Name another checkpoint, or remove the file to start anew."
             )
-        self.model.load_state_dict(saved["model"])
+        try:
+            self.model.load_state_dict(saved["model"])
+        except RuntimeError as error:
+            raise ValueError(
+                f"{path} belongs to a run with another model: its weights do not fit a "
+                f"{type(self.model).__name__} with this config. Name another checkpoint, or "
+                "remove the file to start anew."
+            ) from error
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.averaged is not None:

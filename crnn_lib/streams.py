@@ -39,6 +39,13 @@ class LineStream:
     pool: int = 8
     alphabet: Alphabet | None = None
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.pool < 1:
+            raise ValueError(
+                "A stream has at least one line per batch and one batch per pool; got "
+                f"batch_size={self.batch_size} and pool={self.pool}."
+            )
+
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
         turn, place = divmod(step, self.pool)
@@ -63,6 +70,28 @@ class LineStream:
 
 
 @dataclass(frozen=True)
+class Alternating:
+    """Several streams that take turns: the first batch of each, then the second of each.
+
+    Parameters
+    ----------
+    streams : tuple of LineStream
+    """
+
+    streams: tuple[LineStream, ...]
+
+    @property
+    def pool(self) -> int:
+        """Batches in which each stream uses up what it composes at once."""
+        return len(self.streams) * math.lcm(*(stream.pool for stream in self.streams))
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, len(self.streams))
+        return self.streams[place].batch(turn)
+
+
+@dataclass(frozen=True)
 class LineSet:
     """A fixed set of lines for training, in batches, shuffled anew in each epoch.
 
@@ -76,6 +105,13 @@ class LineSet:
     lines: LineBatch
     batch_size: int = 64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not len(self.lines):
+            raise ValueError(
+                "A set has at least one line and one line per batch; got "
+                f"{len(self.lines)} lines and batch_size={self.batch_size}."
+            )
 
     @property
     def steps_per_epoch(self) -> int:

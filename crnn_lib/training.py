@@ -67,7 +67,7 @@ class TrainConfig:
     checkpoint : str, optional
         File to which the run is saved, and from which it is resumed if the file is there.
     checkpoint_every : int
-        Steps between two checkpoints.
+        Steps between two checkpoints; 0 saves at the end only.
     """
 
     steps: int = 1000
@@ -88,6 +88,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"Training takes at least one step; got steps={self.steps}.")
+        if self.log_every < 1:
+            raise ValueError(f"log_every is at least 1 step; got {self.log_every}.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."
@@ -150,7 +152,7 @@ def train(
     History
     """
     config = config or TrainConfig()
-    with _process_group() as (rank, world):
+    with _process_group(_device(config.device)) as (rank, world):
         return _train(model, lines, config, validation, rank, world)
 
 
@@ -176,7 +178,7 @@ def _train(
         optimizer,
         max_lr=config.learning_rate,
         total_steps=config.steps + 1,
-        pct_start=config.warmup,
+        pct_start=_rise(config.warmup, config.steps + 1),
         cycle_momentum=False,
     )
     averaged = (
@@ -220,7 +222,8 @@ def _train(
             _validate(
                 run.history, averaged.module if averaged is not None else model, validation, done
             )
-        if config.checkpoint and rank == 0 and (last or done % config.checkpoint_every == 0):
+        due = config.checkpoint_every and done % config.checkpoint_every == 0
+        if config.checkpoint and rank == 0 and (last or due):
             run.save(config.checkpoint, done, _identity(config))
     bar.close()
     if averaged is not None:
@@ -314,6 +317,11 @@ def _settle_norms(
         norm.momentum = momentum
 
 
+def _rise(warmup: float, total: int) -> float:
+    """Share of the schedule that rises. torch divides by zero if that is exactly one step."""
+    return warmup if warmup * total != 1 else warmup * (1 + 1e-9)
+
+
 def _identity(config: TrainConfig) -> str:
     """What must be the same for a run to be resumed: all but where and how often it is saved."""
     same = dataclasses.replace(config, checkpoint=None, checkpoint_every=0, workers=0)
@@ -350,7 +358,14 @@ def _batches(
         return
     pools = _Pools(lines, config.steps)
     turns = range(first // pools.size, len(pools))
-    loader = DataLoader(pools, batch_size=None, sampler=turns, num_workers=config.workers)
+    # a loader seeds its workers by chance; with a generator of its own it leaves that of dropout be
+    loader = DataLoader(
+        pools,
+        batch_size=None,
+        sampler=turns,
+        num_workers=config.workers,
+        generator=torch.Generator(),
+    )
     for turn, batches in zip(turns, loader, strict=True):
         for step, batch in enumerate(batches, start=turn * pools.size):
             if step >= first:
@@ -359,6 +374,11 @@ def _batches(
 
 def _share(lines: LineBatch, rank: int, world: int, device: torch.device) -> LineBatch:
     """What one of several processes learns from."""
+    if len(lines) < world:
+        raise ValueError(
+            f"A batch of {len(lines)} lines cannot be shared by {world} processes. Use larger "
+            "batches or fewer processes; the last batch of a LineSet may be small."
+        )
     if world > 1:
         lines = lines.select(slice(rank, None, world))
     return dataclasses.replace(
@@ -409,13 +429,13 @@ def _precision(name: str, device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def _process_group() -> Iterator[tuple[int, int]]:
+def _process_group(device: torch.device) -> Iterator[tuple[int, int]]:
     """(rank, world size): those of ``torchrun``'s processes, or (0, 1)."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 or dist.is_initialized():
         yield ((dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1))
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield dist.get_rank(), dist.get_world_size()
     finally:

@@ -38,17 +38,20 @@ def warp(
 ) -> Tensor:
     """Scale, turn, slant and shift glyphs about their centres: (M, 28, 28) -> (M, *size)."""
     height, width = size
+    count, side = len(inks), inks.shape[-1]
+    if not count:
+        return inks.new_zeros(0, height, width)  # affine_grid refuses an empty batch
+    right, down = (torch.as_tensor(shift).expand(count) for shift in (right, down))
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    # from an output pixel back to the input: undo the shift, the slant, the turn, the scale
-    y = torch.arange(height) - (height - 1) / 2
-    x = torch.arange(width) - (width - 1) / 2
-    y = y - torch.as_tensor(down).reshape(-1, 1)  # (M or 1, height)
-    x = x - torch.as_tensor(right).reshape(-1, 1)  # (M or 1, width)
-    cos, sin, slant = (v[:, None, None] for v in (cos, sin, slant))
-    u = x[:, None, :] + slant * y[:, :, None]  # (M, height, width)
-    v = y[:, :, None]
-    half = inks.shape[-1] / 2
-    grid = torch.stack([(cos * u + sin * v) / half, (cos * v - sin * u) / half], -1)
+    # From an output pixel (x, y), measured from the centre, back to the input: undo the shift,
+    # the slant (x + slant * y), the turn and the scale.
+    #   u = cos * (x + slant * y) + sin * y        v = -sin * (x + slant * y) + cos * y
+    from_x = torch.stack([cos, -sin], 1)  # (M, 2)
+    from_y = torch.stack([cos * slant + sin, cos - sin * slant], 1)  # (M, 2)
+    shifted = from_x * right[:, None] + from_y * down[:, None]  # (M, 2)
+    # torch measures both images in halves of their sides
+    theta = torch.stack([from_x * width, from_y * height, -2 * shifted], 2) / side  # (M, 2, 3)
+    grid = F.affine_grid(theta, [count, 1, height, width], align_corners=False)
     warped = F.grid_sample(inks[:, None], grid, mode=mode, align_corners=False)
     return warped.squeeze(1).clamp_(0, 1)  # (M, height, width)
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet
+
+TEXT = "55207"
+
+
+@st.composite
+def alphabets(draw):
+    characters = "".join(draw(st.lists(st.characters(), min_size=1, max_size=20, unique=True)))
+    return Alphabet(characters, draw(st.integers(0, len(characters))))
+
+
+def test_default_is_digits_with_the_blank_first():
+    alphabet = Alphabet()
+    assert alphabet.num_classes == 11
+    assert alphabet.symbols == tuple("-0123456789")
+    assert alphabet.encode(TEXT) == [6, 6, 3, 1, 8]
+
+
+@pytest.mark.parametrize(
+    "blank, label, symbols",
+    [
+        (0, [6, 6, 3, 1, 8], "-0123456789"),
+        (10, [5, 5, 2, 0, 7], "0123456789-"),
+        (3, [6, 6, 2, 0, 8], "012-3456789"),
+    ],
+)
+def test_characters_keep_their_order_around_the_blank(blank, label, symbols):
+    alphabet = Alphabet(blank=blank)
+    assert "".join(alphabet.symbols) == symbols
+    assert alphabet.encode(TEXT) == label
+    assert alphabet.decode(label) == TEXT
+
+
+@given(alphabets(), st.data())
+def test_decode_undoes_encode(alphabet, data):
+    text = data.draw(st.text(st.sampled_from(alphabet.characters), max_size=10))
+    label = alphabet.encode(text)
+    assert len(label) == len(text)
+    assert alphabet.blank not in label
+    assert alphabet.decode(label) == text
+
+
+@given(alphabets())
+def test_every_class_has_one_symbol(alphabet):
+    assert len(alphabet.symbols) == alphabet.num_classes == len(alphabet.characters) + 1
+    assert alphabet.symbols[alphabet.blank] == BLANK_SYMBOL
+    classes = [c for c in range(alphabet.num_classes) if c != alphabet.blank]
+    assert alphabet.decode(classes) == alphabet.characters
+    assert alphabet.encode(alphabet.characters) == classes
+
+
+def test_the_empty_text_has_the_empty_label():
+    assert Alphabet().encode("") == []
+    assert Alphabet().decode([]) == ""
+
+
+def test_a_hyphen_is_a_character_like_any_other():
+    alphabet = Alphabet("0-9")
+    assert alphabet.decode(alphabet.encode("9-0")) == "9-0"
+
+
+def test_decode_takes_tensors_and_arrays():
+    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    assert Alphabet().decode(np.array([6, 6, 3, 1, 8])) == TEXT
+    assert Alphabet().decode(torch.tensor([6, 6, 3, 1, 8])) == TEXT
+
+
+def test_alphabets_compare_and_hash_by_value_and_do_not_change():
+    alphabet = Alphabet()
+    assert alphabet.symbols  # the cached value must not enter the comparison
+    assert alphabet == Alphabet() and hash(alphabet) == hash(Alphabet())
+    assert alphabet != Alphabet(blank=10)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        alphabet.blank = 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("",), "at least one character"),
+        (("0120",), "'0' stands more"),
+        (("0123456789", 11), "from 0 to 10 .* got 11"),
+        (("0123456789", -1), "from 0 to 10 .* got -1"),
+    ],
+)
+def test_a_senseless_alphabet_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Alphabet(*arguments)
+
+
+def test_encode_names_the_unknown_character():
+    with pytest.raises(ValueError, match=r"'552O7' has the character 'O'"):
+        Alphabet().encode("552O7")
+
+
+@pytest.mark.parametrize("blank", [0, 4, 10])
+def test_decode_refuses_an_alignment(blank):
+    with pytest.raises(ValueError, match=rf"the blank \(class {blank}\).*[Cc]ollapse"):
+        Alphabet(blank=blank).decode([5, blank, 5])
+
+
+@pytest.mark.parametrize("c", [-1, 11])
+def test_decode_refuses_classes_that_do_not_exist(c):
+    with pytest.raises(ValueError, match=rf"contains class {c}; .* 0 to 10"):
+        Alphabet().decode([1, c])
