@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib import pen
-from crnn_lib.pen import FORMS, draw_digits, draw_form, hands
+from crnn_lib.forms import FORMS, form_tables
+from crnn_lib.pen import draw_digits, draw_form, hands
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -253,14 +253,14 @@ def test_other_integer_types_draw_the_same():
 
 def test_another_default_dtype_does_no_harm():
     expected, form = draw_digits([5, 5, 2, 0, 7], seeded()), draw_form(7, "crossed")
-    pen._tables.cache_clear()
+    form_tables.cache_clear()
     torch.set_default_dtype(torch.float64)
     try:
         assert torch.equal(expected, draw_digits([5, 5, 2, 0, 7], seeded()))
         assert torch.equal(form, draw_form(7, "crossed"))
     finally:
         torch.set_default_dtype(torch.float32)
-        pen._tables.cache_clear()
+        form_tables.cache_clear()
 
 
 def test_drawing_is_fast_on_one_thread():
