@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,132 +19,10 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.glyphs import Glyphs
+from crnn_lib.styles import LineStyle
 from crnn_lib.warping import blend, stroke_weight, warp
 
 INK = 0.25  # a pixel at least this bright counts as ink where extents are measured
-
-
-@dataclass(frozen=True)
-class LineStyle:
-    """How lines are written. Ranges are ``(low, high)``, drawn uniformly.
-
-    Parameters
-    ----------
-    height : int
-        Height of a line in pixels.
-    length : (int, int)
-        Characters per line, both ends included.
-    spacing : (float, float)
-        Gap between neighbouring inks, once per line. Negative values overlap: -0.3 hides 30 % of
-        the narrower ink's width. Positive values are shares of the line's mean ink width.
-    spacing_jitter : float
-        How far a single gap may differ from its line's spacing. It never goes below the range.
-    minimum_pitch : float
-        Least distance between the centres of neighbouring inks, in line heights. It keeps two
-        thin strokes from becoming one.
-    size : (float, float)
-        Scale of a line's glyphs.
-    glyph_size : (float, float)
-        Scale of a single glyph, on top of its line's.
-    slant : (float, float)
-        Pixels to the right per pixel upwards, once per line.
-    glyph_slant : float
-        How far a single glyph may differ from its line's slant.
-    rotation : float
-        Largest turn of a single glyph, in degrees.
-    stroke : (float, float)
-        Stroke weight, once per line: -1 erodes one pixel on each side, +1 adds one.
-    glyph_stroke : float
-        How far a single glyph may differ from its line's stroke weight.
-    wander : float
-        How far a glyph may leave the line's middle, in pixels: half of it a wave along the line,
-        half of it at random.
-    margin : (int, int)
-        Background before the first and after the last ink, in pixels.
-    cell : int, optional
-        Width of fixed cells. Each glyph is then cut to its own cell, and cells stand side by
-        side: spacing, pitch and margin do not apply.
-    translation : (float, float)
-        Only with ``cell``: largest shift of a glyph in its cell, right and down, as a share of
-        28 pixels. Whole pixels only.
-    interpolation : {"bilinear", "nearest"}
-        How glyphs are resampled.
-    """
-
-    height: int = 32
-    length: tuple[int, int] = (1, 10)
-    spacing: tuple[float, float] = (-0.3, 0.5)
-    spacing_jitter: float = 0.1
-    minimum_pitch: float = 0.3
-    size: tuple[float, float] = (0.8, 1.15)
-    glyph_size: tuple[float, float] = (0.92, 1.08)
-    slant: tuple[float, float] = (-0.15, 0.35)
-    glyph_slant: float = 0.1
-    rotation: float = 6.0
-    stroke: tuple[float, float] = (-0.4, 0.6)
-    glyph_stroke: float = 0.2
-    wander: float = 2.0
-    margin: tuple[int, int] = (2, 10)
-    cell: int | None = None
-    translation: tuple[float, float] = (0.0, 0.0)
-    interpolation: str = "bilinear"
-
-    def __post_init__(self) -> None:
-        for name in ("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"):
-            bounds = getattr(self, name)
-            if not isinstance(bounds, Sequence) or len(bounds) != 2 or bounds[0] > bounds[1]:
-                raise ValueError(f"LineStyle.{name} is (low, high); got {bounds}.")
-        if self.length[0] < 1:
-            raise ValueError(f"A line has at least one character; got length={self.length}.")
-        if self.height < 1 or self.margin[0] < 0:
-            raise ValueError(
-                "A line is at least 1 pixel high and its margins at least 0 pixels wide; got "
-                f"height={self.height} and margin={self.margin}."
-            )
-        if self.interpolation not in ("bilinear", "nearest"):
-            raise ValueError(
-                f"interpolation is 'bilinear' or 'nearest'; got {self.interpolation!r}."
-            )
-
-    @classmethod
-    def article(cls) -> LineStyle:
-        """The strips of the article this series grew from: 28 x 140, five fixed cells.
-
-        Each digit is turned by up to 10 degrees, scaled by 0.8 to 1.1, and shifted by up to 20 %
-        to the side and 15 % up or down, resampled to the nearest pixel:
-        ``torchvision.transforms.RandomAffine(10, (0.2, 0.15), (0.8, 1.1))``. What leaves its
-        cell is lost.
-        """
-        return cls(
-            height=28,
-            length=(5, 5),
-            size=(1.0, 1.0),
-            glyph_size=(0.8, 1.1),
-            slant=(0.0, 0.0),
-            glyph_slant=0.0,
-            rotation=10.0,
-            stroke=(0.0, 0.0),
-            glyph_stroke=0.0,
-            wander=0.0,
-            cell=28,
-            translation=(0.2, 0.15),
-            interpolation="nearest",
-        )
-
-    def varied(self) -> LineStyle:
-        """This style with more variety, to train readers of other people's hands.
-
-        Glyphs grow by up to a fifth: EMNIST's digits fill 24 of their 28 pixels, MNIST's 20.
-        """
-        (small, large), (thin, thick), (left, right) = self.size, self.stroke, self.slant
-        return replace(
-            self,
-            size=(0.95 * small, 1.2 * large),
-            stroke=(min(thin, -0.4), max(thick, 0.6)),
-            glyph_stroke=max(self.glyph_stroke, 0.2),
-            slant=(min(left, -0.15), max(right, 0.35)),
-            glyph_slant=max(self.glyph_slant, 0.1),
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

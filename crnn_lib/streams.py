@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.glyphs import Glyphs
@@ -123,6 +125,43 @@ class LineSet:
         epoch, place = divmod(step, self.steps_per_epoch)
         order = torch.randperm(len(self.lines), generator=seeded_generator(self.seed, epoch))
         return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
+
+
+class _Pools(Dataset):
+    """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
+
+    def __init__(self, lines: LineStream | Alternating | LineSet, steps: int) -> None:
+        self.lines, self.steps, self.size = lines, steps, getattr(lines, "pool", 1)
+
+    def __len__(self) -> int:
+        return math.ceil(self.steps / self.size)
+
+    def __getitem__(self, turn: int) -> list[LineBatch]:
+        start = turn * self.size
+        return [self.lines.batch(s) for s in range(start, min(start + self.size, self.steps))]
+
+
+def batches(
+    lines: LineStream | Alternating | LineSet, first: int, last: int, workers: int = 0
+) -> Iterator[tuple[int, LineBatch]]:
+    """The steps ``first`` to ``last - 1`` with their lines, composed ahead by worker processes."""
+    if not workers:
+        yield from ((step, lines.batch(step)) for step in range(first, last))
+        return
+    pools = _Pools(lines, last)
+    turns = range(first // pools.size, len(pools))
+    # a loader seeds its workers by chance; with a generator of its own it leaves that of dropout be
+    loader = DataLoader(
+        pools,
+        batch_size=None,
+        sampler=turns,
+        num_workers=workers,
+        generator=torch.Generator(),
+    )
+    for turn, pool in zip(turns, loader, strict=True):
+        for step, batch in enumerate(pool, start=turn * pools.size):
+            if step >= first:
+                yield step, batch
 
 
 def seeded_generator(*seeds: int) -> torch.Generator:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,16 +18,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
+from crnn_lib.averaging import moving_average, settle_norms
 from crnn_lib.ctc import ctc_loss
 from crnn_lib.decoders import best_path, best_path_labels
 from crnn_lib.lines import LineBatch
 from crnn_lib.metrics import Report, evaluate_texts
 from crnn_lib.runs import History, Run
-from crnn_lib.streams import LineSet, LineStream
+from crnn_lib.streams import Alternating, LineSet, LineStream, batches
 
 SETTLING_STEPS = 16  # batches from which the final statistics of batch normalisation are taken
 
@@ -126,7 +125,7 @@ def ctc_loss_of(model: nn.Module, lines: LineBatch) -> tuple[Tensor, Tensor, Ten
 
 def train(
     model: nn.Module,
-    lines: LineStream | LineSet,
+    lines: LineStream | Alternating | LineSet,
     config: TrainConfig | None = None,
     *,
     validation: LineBatch | None = None,
@@ -141,7 +140,7 @@ def train(
     ----------
     model : CRNN or SlidingWindowRNN
         Ends in eval mode, on the CPU.
-    lines : LineStream or LineSet
+    lines : LineStream, Alternating or LineSet
         Where the batches come from.
     config : TrainConfig, optional
     validation : LineBatch, optional
@@ -158,7 +157,7 @@ def train(
 
 def _train(
     model: nn.Module,
-    lines: LineStream | LineSet,
+    lines: LineStream | Alternating | LineSet,
     config: TrainConfig,
     validation: LineBatch | None,
     rank: int,
@@ -182,7 +181,7 @@ def _train(
         cycle_momentum=False,
     )
     averaged = (
-        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+        AveragedModel(model, multi_avg_fn=moving_average(config.average), use_buffers=True)
         if config.average
         else None
     )
@@ -192,7 +191,7 @@ def _train(
 
     started = time.perf_counter() - (run.history.seconds[-1] if run.history.seconds else 0.0)
     bar = tqdm(total=config.steps, initial=first, desc="training", disable=rank > 0 or None)
-    for step, whole in _batches(lines, first, config):
+    for step, whole in batches(lines, first, config.steps, config.workers):
         count, batch = len(whole), _share(whole, rank, world, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             losses, log_probs, frame_lengths = ctc_loss_of(learner, batch)
@@ -228,7 +227,8 @@ def _train(
     bar.close()
     if averaged is not None:
         model.load_state_dict(averaged.module.state_dict())
-    _settle_norms(model, lines, config.steps, rank, world, device)
+    last_steps = range(max(config.steps - SETTLING_STEPS, 0), config.steps)
+    settle_norms(model, (_share(lines.batch(s), rank, world, device) for s in last_steps))
     if validation is not None and config.steps not in run.history.validation_step:
         _validate(run.history, model, validation, config.steps)
     model.to("cpu", memory_format=torch.contiguous_format).eval()
@@ -288,35 +288,6 @@ def read_lines(
 # ---------------------------------------------------------------------------- parts of the loop
 
 
-def _settle_norms(
-    model: nn.Module,
-    lines: LineStream | LineSet,
-    steps: int,
-    rank: int,
-    world: int,
-    device: torch.device,
-) -> None:
-    """Take the statistics of batch normalisation anew, with the weights as they are now.
-
-    The running averages lag behind: after a short run they still remember the first weights, and
-    a network that reads its training lines without a mistake fails on them in eval mode.
-    """
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain average over all batches from here on
-    model.train()
-    with torch.no_grad():
-        for step in range(max(steps - SETTLING_STEPS, 0), steps):
-            share = _share(lines.batch(step), rank, world, device)
-            model.features(share.images, share.widths)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-
-
 def _rise(warmup: float, total: int) -> float:
     """Share of the schedule that rises. torch divides by zero if that is exactly one step."""
     return warmup if warmup * total != 1 else warmup * (1 + 1e-9)
@@ -333,43 +304,6 @@ def _validate(history: History, model: nn.Module, lines: LineBatch, step: int) -
     history.validation_step.append(step)
     history.validation_exact_match.append(report.exact_match)
     history.validation_error_rate.append(report.character_error_rate)
-
-
-class _Pools(Dataset):
-    """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
-
-    def __init__(self, lines: LineStream | LineSet, steps: int) -> None:
-        self.lines, self.steps, self.size = lines, steps, getattr(lines, "pool", 1)
-
-    def __len__(self) -> int:
-        return math.ceil(self.steps / self.size)
-
-    def __getitem__(self, turn: int) -> list[LineBatch]:
-        start = turn * self.size
-        return [self.lines.batch(s) for s in range(start, min(start + self.size, self.steps))]
-
-
-def _batches(
-    lines: LineStream | LineSet, first: int, config: TrainConfig
-) -> Iterator[tuple[int, LineBatch]]:
-    """Each step's lines, from step ``first`` on."""
-    if not config.workers:
-        yield from ((step, lines.batch(step)) for step in range(first, config.steps))
-        return
-    pools = _Pools(lines, config.steps)
-    turns = range(first // pools.size, len(pools))
-    # a loader seeds its workers by chance; with a generator of its own it leaves that of dropout be
-    loader = DataLoader(
-        pools,
-        batch_size=None,
-        sampler=turns,
-        num_workers=config.workers,
-        generator=torch.Generator(),
-    )
-    for turn, batches in zip(turns, loader, strict=True):
-        for step, batch in enumerate(batches, start=turn * pools.size):
-            if step >= first:
-                yield step, batch
 
 
 def _share(lines: LineBatch, rank: int, world: int, device: torch.device) -> LineBatch:

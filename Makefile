@@ -1,0 +1,63 @@
+# make lab     opens the series in JupyterLab      make test       lints and runs every test and notebook
+# make bench   measures speed                      make notebooks  runs the notebooks and writes their outputs
+# Each sets up .venv by itself the first time, and again only when the dependencies change.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+# What is installed depends on where the checkout is and on what it asks for.
+KEY := $(shell (pwd; cat requirements.txt; sed '/^\[tool/,$$d' pyproject.toml) | cksum | tr -dc 0-9)
+STAMP := $(VENV)/.installed-$(KEY)
+# Stands while an install is under way: a .venv that still holds it was interrupted and is built anew.
+UNFINISHED := $(VENV)/.unfinished
+# Without its pyvenv.cfg, the python of a .venv is the machine's own, and pip would install there.
+IS_A_VENV := $(PY) -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null
+# Moved away first: a removal that is interrupted must not leave a .venv that looks whole.
+DISCARD := rm -rf $(VENV).partial; [ ! -e $(VENV) ] || mv $(VENV) $(VENV).partial; rm -rf $(VENV).partial
+NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+
+SAY = { echo "$(1)" >&2; exit 1; }
+CHECK_PYTHON = command -v $(PYTHON) >/dev/null 2>&1 \
+    || $(call SAY,$(PYTHON) was not found. Install Python 3.10 or newer; or name one: make lab PYTHON=/path/to/python3); \
+    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+    || $(call SAY,$(PYTHON) is `$(PYTHON) --version 2>&1`; 3.10 or newer is needed. Name another: make lab PYTHON=python3.12); \
+    $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+    || $(call SAY,$(PYTHON) has no venv module. On Debian and Ubuntu: sudo apt install python3-venv. Then run make again.)
+
+.PHONY: lab test notebooks bench setup
+
+lab: setup
+	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
+
+test: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest $(TEST_ARGS)
+
+notebooks: setup
+	$(PY) notebooks/execute.py $(NOTEBOOKS)
+
+bench: setup
+	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+setup:
+	@if [ -e $(STAMP) ] && [ ! -e $(UNFINISHED) ] && $(IS_A_VENV); then exit 0; fi; \
+	fresh=; \
+	if [ -e $(UNFINISHED) ] || ! $(IS_A_VENV); then \
+	    fresh=yes; \
+	    $(CHECK_PYTHON); \
+	    $(DISCARD); \
+	    mkdir $(VENV) && touch $(UNFINISHED) && $(PYTHON) -m venv $(VENV) || exit 1; \
+	fi; \
+	echo "Installing into $(VENV). The first time this takes some minutes and, with PyTorch, some GB."; \
+	touch $(UNFINISHED); \
+	if PIP_REQUIRE_VIRTUALENV=1 $(PY) -m pip install --prefer-binary -e '.[notebooks,dev]'; then \
+	    settings=$(VENV)/share/jupyter/lab/settings; \
+	    mkdir -p $$settings && echo '$(NO_NEWS)' > $$settings/overrides.json || exit 1; \
+	    rm -f $(VENV)/.installed-*; \
+	    touch $(STAMP) && rm -f $(UNFINISHED); \
+	else \
+	    if [ -n "$$fresh" ]; then $(DISCARD); else rm -f $(UNFINISHED); fi; \
+	    echo "The install did not finish; pip says why above. Nothing half done is left. Run make again." >&2; \
+	    exit 1; \
+	fi

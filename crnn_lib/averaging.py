@@ -1,0 +1,50 @@
+"""Two averages that a training run ends with: of its weights, and of what its layers see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from crnn_lib.lines import LineBatch
+
+
+def moving_average(decay: float) -> Callable:
+    """How averaged weights take in new ones, for torch's AveragedModel.
+
+    The decay grows towards its value, so that the first weights, which know nothing, are soon
+    forgotten (as in TensorFlow's ExponentialMovingAverage).
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], times: Tensor) -> None:
+        keep = min(decay, (1 + int(times)) / (10 + int(times)))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, 1 - keep)
+            else:
+                old.copy_(new)
+
+    return update
+
+
+def settle_norms(model: nn.Module, batches: Iterable[LineBatch]) -> None:
+    """Take the statistics of batch normalisation anew, with the weights as they are now.
+
+    The running averages lag behind: after a short run they still remember the first weights, and
+    a network that reads its training lines without a mistake fails on them in eval mode.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches from here on
+    model.train()
+    with torch.no_grad():
+        for batch in batches:
+            model.features(batch.images, batch.widths)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,54 @@
+"""Make data/lines and the picture in the README, with the built-in pen.
+
+    python data/make_samples.py
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from crnn_lib.checkpoints import load_model
+from crnn_lib.decoders import best_path
+from crnn_lib.glyphs import load_glyphs
+from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib.plots import plot_posteriors
+from crnn_lib.streams import seeded_generator
+
+DATA = Path(__file__).parent
+TEXTS = ["55207", "18", "9074421", "0", "3141592653", "77", "2026", "1000000"]
+SCALE = 3  # the files are three times as large as what a network reads
+
+
+def sample_lines() -> LineBatch:
+    """The lines of data/lines: test glyphs of the pen, in the default style."""
+    glyphs = load_glyphs("pen", "test")
+    return compose_lines(glyphs, len(TEXTS), LineStyle(), seeded_generator(55207), texts=TEXTS)
+
+
+def main() -> None:
+    lines = sample_lines()
+    folder = DATA / "lines"
+    folder.mkdir(exist_ok=True)
+    for number, text in enumerate(lines.texts):
+        ink = lines.images[number, 0, :, : lines.widths[number]]
+        paper = (255 - 225 * ink).round().byte().numpy()  # dark ink on light paper
+        image = Image.fromarray(paper)
+        size = (image.width * SCALE, image.height * SCALE)
+        image.resize(size, Image.Resampling.BICUBIC).save(folder / f"{text}.png")
+
+    model = load_model("crnn-digits")
+    line = lines.select([0])
+    with torch.inference_mode():
+        log_probs, _ = model(line.images, line.widths)
+    (hypothesis,) = best_path(log_probs, alphabet=model.alphabet)
+    figure = plot_posteriors(line.images[0], log_probs[0], model=model)
+    figure.savefig(DATA / "reading.png", dpi=110, metadata={"Software": None})
+    print(f"Wrote {len(lines)} lines to {os.path.relpath(folder)}; 55207 reads {hypothesis.text}.")
+
+
+if __name__ == "__main__":
+    main()
