@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from PIL import Image
 from table import interleaved_medians, markdown_table
 from torch import nn
 from torch.nn import functional as F
@@ -91,13 +89,18 @@ def training_step() -> str:
 def making_lines() -> str:
     glyphs = load_glyphs("pen")
     five = LineStyle(length=(5, 5))
-    affine = transforms.RandomAffine(10, (0.2, 0.15), (0.8, 1.1))
-    pictures = [Image.fromarray(image.numpy()) for image in glyphs.images[:100]]
+    jitter = transforms.Compose(
+        [
+            transforms.ToPILImage(),
+            transforms.RandomAffine(10, (0.2, 0.15), (0.8, 1.1)),
+            transforms.ToTensor(),
+        ]
+    )
+    singles = list(glyphs.images[:100])
 
     def loop():
         for first in range(0, 100, 5):
-            strip = [np.asarray(affine(p)) for p in pictures[first : first + 5]]
-            torch.from_numpy(np.hstack(strip)).float().div_(255)
+            torch.cat([jitter(image) for image in singles[first : first + 5]], -1)
 
     def compose(style):
         compose_lines(glyphs, 512, style, seeded_generator(SEED, 1))

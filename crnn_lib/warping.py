@@ -59,19 +59,23 @@ def warp(
 def blend(boxes: Tensor, offsets: Tensor, written: Tensor, width: int) -> Tensor:
     """Lay glyph boxes onto lines at their offsets; the brighter pixel stays.
 
-    boxes (M, H, box), offsets (N, L) -> images (N, 1, H, width).
+    boxes (M, H, box), offsets (N, L), written (N, L) -> images (N, 1, H, width).
     """
     _, height, box = boxes.shape
-    # a box may stick out of its line, though its ink does not: give the canvas room on both sides
+    lengths = written.sum(1)
+    # longest first: the lines that have an l-th glyph are then the first ones, a view and no copy
+    order = torch.argsort(lengths, descending=True, stable=True)
+    numbers = lengths.cumsum(0) - lengths  # (N,) each line's first glyph
+    # a box may stick out of its line, though its ink does not: leave room on both sides
     canvas = torch.zeros(len(written), height, width + 2 * box)
-    number = torch.zeros(written.shape, dtype=torch.long)
-    number[written] = torch.arange(len(boxes))
-    inside_box = torch.arange(box)
+    columns = offsets[order] + box  # (N, L)
     for place in range(written.shape[1]):
-        rows = torch.nonzero(written[:, place])[:, 0]
-        columns = offsets[rows, place, None] + box + inside_box  # (rows, box)
-        columns = columns[:, None, :].expand(-1, height, -1)
-        here = canvas[rows]
-        brighter = torch.maximum(here.gather(2, columns), boxes[number[rows, place]])
-        canvas[rows] = here.scatter_(2, columns, brighter)
-    return canvas[:, None, :, box : box + width].contiguous()  # (N, 1, H, width)
+        count = int((lengths > place).sum())
+        index = columns[:count, place, None] + torch.arange(box)  # (count, box)
+        index = index[:, None].expand(-1, height, -1)
+        part = canvas[:count]
+        ink = boxes[numbers[order[:count]] + place]
+        part.scatter_(2, index, torch.maximum(part.gather(2, index), ink))
+    images = torch.empty(len(written), 1, height, width)
+    images[order, 0] = canvas[:, :, box : box + width]
+    return images
