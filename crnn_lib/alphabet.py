@@ -40,9 +40,7 @@ class Alphabet:
 
     def __post_init__(self) -> None:
         if not self.characters:
-            raise ValueError(
-                "Alphabet needs at least one character; got an empty string."
-            )
+            raise ValueError("Alphabet needs at least one character; got an empty string.")
         repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
         if repeated:
             raise ValueError(

@@ -1,0 +1,301 @@
+"""What the command line does; :mod:`crnn_lib.__main__` says what it can be asked for.
+
+Each function takes the parsed arguments and returns the exit status. What cannot be done is said
+by an exception (ValueError or OSError), whose message is all that the user gets to see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.checkpoints import load_model, save_model
+from crnn_lib.decoders import best_path
+from crnn_lib.glyphs import Glyphs, available_sources, data_root, load_glyphs
+from crnn_lib.images import frame_edges, load_line
+from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN
+from crnn_lib.runs import History
+from crnn_lib.streams import LineStream, seeded_generator
+from crnn_lib.training import TrainConfig
+from crnn_lib.training import evaluate as evaluate_model
+from crnn_lib.training import train as train_model
+
+WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
+
+
+def read(options: argparse.Namespace) -> int:
+    """Read images of single lines, in the order given."""
+    _use_threads(options)
+    model = load_model(options.weights)
+    failures = 0
+    for name in options.images:
+        try:
+            line = load_line(name, model.config.height)
+        except FileNotFoundError:
+            failures += _failed(name, "there is no such file")
+        except IsADirectoryError:
+            failures += _failed(name, f"is a folder; name the images in it: {name}/*.png")
+        except OSError as error:
+            failures += _failed(name, f"cannot be opened ({error.strerror or error})")
+        except ValueError as error:
+            failures += _failed(name, str(error))
+        else:
+            with torch.inference_mode():
+                log_probs, _ = model(line.image[None])
+            (hypothesis,) = best_path(log_probs, alphabet=model.alphabet, scores=options.json)
+            if options.json:
+                _print_json(name, hypothesis, line, model, log_probs.shape[1])
+            else:
+                print(f"{name}\t{hypothesis.text}", flush=True)
+    return 1 if failures else 0
+
+
+def _failed(name: str, reason: str) -> int:
+    print(f"{name}: {reason}", file=sys.stderr)
+    return 1
+
+
+def _print_json(name: str, hypothesis, line, model, frames: int) -> None:
+    edges = frame_edges(model, frames)
+    spans = [
+        {
+            "character": model.alphabet.symbols[span.label],
+            "start": line.to_file(edges[span.start]),
+            "end": line.to_file(edges[span.end]),
+        }
+        for span in hypothesis.spans
+    ]
+    reading = {
+        "file": name,
+        "text": hypothesis.text,
+        "confidence": round(math.exp(hypothesis.log_prob), 6),
+        "spans": spans,
+    }
+    print(json.dumps(reading), flush=True)
+
+
+# ---------------------------------------------------------------------------- train
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a network on fresh lines and write its weights."""
+    for name in WRITTEN:
+        _check_target(f"--{name}", getattr(options, name))
+    if Path(options.out).suffix != ".safetensors":
+        raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
+    _use_threads(options)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
+    glyphs, held_out = _training_glyphs(options)
+    alphabet = Alphabet(glyphs.characters)
+    torch.manual_seed(options.seed)  # of the first weights
+    model = _network(options.network, alphabet)
+    style = _style(options, model.config.height)
+    lines = LineStream(glyphs, style, options.batch_size, options.seed, alphabet=alphabet)
+    validation = None
+    if held_out is not None:
+        generator = seeded_generator(options.seed, 2)
+        count = options.validation_lines
+        validation = compose_lines(held_out, count, style, generator, alphabet=alphabet)
+
+    leads = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks and writes
+    if leads:
+        verb = "Resuming" if config.checkpoint and Path(config.checkpoint).exists() else "Training"
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        print(
+            f"{verb} {type(model).__name__} ({options.network}, {parameters:,} parameters): "
+            f"{config.steps} steps of {options.batch_size} lines, style {options.style}, "
+            f"from {len(glyphs):,} glyphs of {glyphs.source}.",
+            flush=True,
+        )
+    try:
+        history = train_model(model, lines, config, validation=validation)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_where_it_stands(config.checkpoint)) from None
+    if not leads:
+        return 0
+    if options.history:
+        history.save(options.history)
+    metrics = _last_metrics(history)
+    provenance = {
+        "command": _command(options.arguments),
+        "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
+        "style": dataclasses.asdict(style),
+        "batch_size": options.batch_size,
+        "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
+        "metrics": metrics,
+    }
+    dtype = torch.float16 if options.half else torch.float32
+    save_model(model, options.out, provenance=provenance, dtype=dtype)
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
+    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
+    return 0
+
+
+def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None]:
+    """Glyphs to train on, and those held out of training, if any."""
+    generator = seeded_generator(options.seed, 1)
+    kept = {source: _load_glyphs(source, "train") for source in options.glyphs}
+    held_out = []
+    if options.held_out:
+        for source, glyphs in kept.items():
+            held = torch.zeros(len(glyphs), dtype=torch.bool)
+            for k in range(len(glyphs.characters)):  # the same share of each character
+                members = (glyphs.labels == k).nonzero()[:, 0]
+                members = members[torch.randperm(len(members), generator=generator)]
+                held[members[: round(options.held_out * len(members))]] = True
+            held_out.append(glyphs.subset(held))
+            kept[source] = glyphs.subset(~held)
+    # A glyph is chosen uniformly from the pile, so a source's share in the lines is its share of
+    # the pile. Sources with too few glyphs for theirs are repeated; no glyph is thrown away.
+    unit = max(len(glyphs) / options.glyphs[source] for source, glyphs in kept.items())
+    parts = [
+        glyphs.subset(torch.arange(round(unit * options.glyphs[source])) % len(glyphs))
+        for source, glyphs in kept.items()
+    ]
+    return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
+
+
+def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
+    if name == "window":
+        return SlidingWindowRNN(alphabet=alphabet)
+    return CRNN(CRNNConfig.article() if name == "article" else CRNNConfig(), alphabet)
+
+
+def _style(options: argparse.Namespace, height: int) -> LineStyle:
+    """The lines' style, no higher than the network reads."""
+    style = LineStyle.article() if options.style == "article" else LineStyle()
+    length = options.length or style.length
+    return dataclasses.replace(style, height=min(style.height, height), length=length)
+
+
+def _command(arguments: list[str]) -> str:
+    """The command as it was given, without the folders of the machine it ran on."""
+    words, files = ["python -m crnn_lib"], {f"--{name}" for name in WRITTEN}
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = word.partition("=")
+        if before in files:
+            word = Path(word).name
+        elif equals and option in files:
+            word = f"{option}={Path(value).name}"
+        words.append(word)
+    return " ".join(words)
+
+
+def _last_metrics(history: History) -> dict[str, float]:
+    """What the run ended with: the mean of its last entries, which are single batches."""
+    last = {"loss": history.loss[-10:], "exact_match": history.exact_match[-10:]}
+    metrics = {name: sum(values) / len(values) for name, values in last.items()}
+    if history.validation_step:
+        metrics["held_out_exact_match"] = history.validation_exact_match[-1]
+        metrics["held_out_character_error_rate"] = history.validation_error_rate[-1]
+    return {name: round(value, 6) for name, value in metrics.items()}
+
+
+def _where_it_stands(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        return "Stopped. Nothing of this run was saved: it had no --checkpoint."
+    if not Path(checkpoint).exists():
+        return f"Stopped before the first checkpoint: there is no {checkpoint} yet."
+    step = torch.load(checkpoint, weights_only=True)["step"]
+    return f"Stopped. {checkpoint} holds {step} steps; the same command goes on from there."
+
+
+# ---------------------------------------------------------------------------- evaluate
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure a network on lines written with glyphs it has not seen."""
+    _use_threads(options)
+    model = load_model(options.weights)
+    glyphs = _load_glyphs(options.glyphs, options.split)
+    style = _style(options, model.config.height)
+    generator = seeded_generator(options.seed)
+    lines = compose_lines(glyphs, options.count, style, generator, alphabet=model.alphabet)
+    print(
+        f"{options.weights} reads lines in the style {options.style}, written with {glyphs.source} "
+        f"{glyphs.split} glyphs (seed {options.seed})\n"
+    )
+    print(evaluate_model(model, lines))
+    return 0
+
+
+# ---------------------------------------------------------------------------- glyphs
+
+
+def glyphs_list(options: argparse.Namespace) -> int:
+    """Show which sources of glyphs are on this disk."""
+    print(f"{'source':16} {'split':6} {'glyphs':>8}  where")
+    for status in available_sources():
+        where = status.path if status.found else f"not here: glyphs download {status.source}"
+        where = "drawn when asked for" if status.path is None else where
+        count = f"{status.count:,}" if status.found else "-"
+        print(f"{status.source:16} {status.split:6} {count:>8}  {where}")
+    print(
+        f"\nData are kept in {data_root()}; the environment variable CRNN_DATA names another place."
+    )
+    return 0
+
+
+def glyphs_download(options: argparse.Namespace) -> int:
+    """Fetch the glyphs of a source."""
+    for split in [options.split] if options.split else ["train", "test"]:
+        glyphs = load_glyphs(options.source, split, download=True)
+        print(f"{options.source} {split}: {len(glyphs):,} glyphs in {data_root()}")
+    return 0
+
+
+def glyphs_preview(options: argparse.Namespace) -> int:
+    """Draw a grid of glyphs as a PNG file."""
+    from crnn_lib.plots import plot_glyphs, to_png
+
+    _check_target("-o", options.out)
+    if Path(options.out).suffix.lower() != ".png":
+        raise ValueError(f"-o {options.out}: the name must end in .png.")
+    figure = plot_glyphs(_load_glyphs(options.source, options.split), options.count)
+    Path(options.out).write_bytes(to_png(figure))
+    print(f"Wrote {options.out}: {figure.get_label()}")
+    return 0
+
+
+# ---------------------------------------------------------------------------- what they share
+
+
+def _load_glyphs(source: str, split: str) -> Glyphs:
+    try:
+        return load_glyphs(source, split)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"the {split} glyphs of {source} are not in {data_root()}. Fetch them "
+            f"({'11' if source == 'mnist' else '562'} MB) with: python -m crnn_lib glyphs download "
+            f"{source}. The source pen needs no download."
+        ) from None
+
+
+def _check_target(option: str, target: str | None) -> None:
+    """Find out before the work, not after it, that its file cannot be written."""
+    if target is None:
+        return
+    folder = Path(target).parent
+    if Path(target).is_dir():
+        raise IsADirectoryError(f"{option} {target} is a folder; name a file.")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{option} {target}: there is no folder {folder}.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{option} {target}: no permission to write in {folder}.")
+
+
+def _use_threads(options: argparse.Namespace) -> None:
+    if options.threads:
+        torch.set_num_threads(options.threads)

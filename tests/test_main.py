@@ -1,0 +1,419 @@
+"""The command line, as a user meets it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crnn_lib import glyphs as glyph_module
+from crnn_lib.__main__ import _parser, main
+from crnn_lib.checkpoints import describe, load_model, save_model, shipped_models
+from crnn_lib.decoders import best_path
+from crnn_lib.glyphs import load_glyphs
+from crnn_lib.images import load_line
+from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.runs import History
+from crnn_lib.streams import LineStream
+
+
+@pytest.fixture(autouse=True)
+def few_glyphs(monkeypatch):
+    """The pen draws 100 glyphs instead of thousands, and nothing lies on the disk."""
+    for split in ("train", "test"):
+        monkeypatch.setitem(glyph_module.PEN_COUNT, split, 100)
+    monkeypatch.delenv("CRNN_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A small network that has learned nothing: fast, and as good as any for the plumbing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    model = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8))
+    return str(save_model(model, path, provenance={}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of line images, and of all that may lie between them."""
+    folder = tmp_path_factory.mktemp("folder")
+    glyphs = load_glyphs("pen", "test", count=100)
+    generator = torch.Generator().manual_seed(0)
+    lines = compose_lines(glyphs, 2, LineStyle(), generator, texts=["55207", "18"])
+    for n, text in enumerate(lines.texts):
+        ink = (255 * lines.images[n, 0, :, : lines.widths[n]].numpy()).astype(np.uint8)
+        Image.fromarray(255 - ink).save(folder / f"{text}.png")
+    Image.fromarray(ink).convert("RGB").save(folder / "bright.jpg")
+    content = (folder / "55207.png").read_bytes()
+    (folder / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "text.png").write_text("no image")
+    Image.new("L", (1, 1)).save(folder / "pixel.png")
+    Image.new("L", (200, 50), 255).save(folder / "blank.png")
+    Image.new("1", (10_000, 10_000)).save(folder / "huge.png")
+    (folder / "inner").mkdir()
+    return folder
+
+
+def run(capsys, *arguments):
+    """Exit status, output and error output of a command, as lines."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    captured = capsys.readouterr()
+    return status, captured.out.splitlines(), captured.err.splitlines()
+
+
+# ------------------------------------------------------------------ help and usage
+
+
+COMMANDS = [["read"], ["train"], ["evaluate"], ["glyphs"]]
+COMMANDS += [["glyphs", "list"], ["glyphs", "download"], ["glyphs", "preview"]]
+
+
+@pytest.mark.parametrize("command", [[], *COMMANDS])
+def test_help_fits_a_terminal_and_names_the_exit_status(command, capsys):
+    status, out, err = run(capsys, *command, "--help")
+    assert status == 0 and not err
+    assert max(map(len, out)) <= 100
+    assert not command or any(line.startswith("exit status: 0") for line in out)
+
+
+@pytest.mark.parametrize("command", ["read", "train", "evaluate", "glyphs"])
+def test_examples_of_the_help_are_valid_commands(command, capsys):
+    _, out, _ = run(capsys, command, "--help")
+    text = "\n".join(out).replace("\\\n", " ")
+    examples = [line for line in text.splitlines() if line.startswith("  python -m crnn_lib")]
+    assert len(examples) >= 2
+    for example in examples:
+        words = example.split(">")[0].split()[3:]
+        assert _parser().parse_args(words).command.startswith(command)
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from crnn_lib.__main__ import _parser; _parser(); "
+    code += "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        ([], "COMMAND"),
+        (["write"], "invalid choice: 'write'"),
+        (["read"], "required: IMAGE"),
+        (["train"], "required: --out"),
+        (["train", "--out", "x", "--steps", "0"], "at least 1, got '0'"),
+        (["train", "--out", "x", "--steps", "1e3"], "at least 1, got '1e3'"),
+        (["train", "--out", "x", "--average", "1"], "below 1, got '1'"),
+        (["train", "--out", "x", "--learning-rate", "nan"], "got 'nan'"),
+        (["train", "--out", "x", "--learning-rate", "0"], "got '0'"),
+        (["train", "--out", "x", "--glyphs", "minst"], "'minst' is no source of glyphs"),
+        (["train", "--out", "x", "--glyphs", "mnist,,pen"], "'' is no source of glyphs"),
+        (["train", "--out", "x", "--glyphs", "mnist:x"], "got 'x'"),
+        (["train", "--out", "x", "--glyphs", "mnist:0"], "share of mnist is 0"),
+        (["train", "--out", "x", "--glyphs", "pen,pen"], "pen is named twice"),
+        (["train", "--out", "x", "--length", "9-3"], "such as 5 or 1-10, got '9-3'"),
+        (["train", "--out", "x", "--length", "0"], "such as 5 or 1-10, got '0'"),
+        (["train", "--out", "x", "--style", "fancy"], "invalid choice: 'fancy'"),
+        (["evaluate", "--count", "-1"], "got '-1'"),
+        (["glyphs", "download", "pen"], "invalid choice: 'pen'"),
+        (["glyphs", "preview", "pen"], "-o"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(arguments, complaint, capsys):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2 and not out
+    assert complaint in err[-1]
+
+
+# ------------------------------------------------------------------ read
+
+
+def test_read_prints_file_and_text_in_the_order_given(folder, weights, capsys):
+    names = [str(folder / name) for name in ("55207.png", "18.png", "bright.jpg")]
+    status, out, err = run(capsys, "read", "--weights", weights, *names)
+    assert status == 0 and not err
+    model, expected = load_model(weights), []
+    for name in names:
+        with torch.inference_mode():
+            log_probs, _ = model(load_line(name).image[None])
+        expected.append(f"{name}\t{best_path(log_probs)[0].text}")
+    assert out == expected
+    assert run(capsys, "read", "--weights", weights, *reversed(names))[1] == expected[::-1]
+
+
+def test_read_names_what_it_cannot_read_and_reads_the_rest(folder, weights, capsys):
+    names = sorted(path.name for path in folder.iterdir()) + ["none.png"]
+    paths = [str(folder / name) for name in names]
+    status, out, err = run(capsys, "read", "--weights", weights, *paths)
+    assert status == 1
+    read = [line.split("\t")[0].rpartition("/")[2] for line in out]
+    assert read == ["18.png", "55207.png", "bright.jpg"]
+    told = dict(line.rpartition("/")[2].split(": ", 1) for line in err if "inner" not in line)
+    assert list(told) == [n for n in names if n not in read and n != "inner"]
+    assert told["none.png"] == "there is no such file"
+    assert "damaged or cut off" in told["cut.png"]
+    assert "not an image" in told["text.png"]
+    assert "too few" in told["pixel.png"]
+    assert "no ink" in told["blank.png"]
+    assert "50 million" in told["huge.png"]
+    (inner,) = [line for line in err if "inner" in line]
+    assert "is a folder; name the images in it" in inner
+    assert len(err) == len(names) - len(read)
+
+
+def test_read_json_has_confidence_and_spans_in_the_files_pixels(folder, weights, capsys):
+    name = str(folder / "55207.png")
+    status, out, _ = run(capsys, "read", "--json", "--weights", weights, name)
+    assert status == 0
+    (reading,) = map(json.loads, out)
+    assert list(reading) == ["file", "text", "confidence", "spans"]
+    with torch.inference_mode():
+        log_probs, _ = load_model(weights)(load_line(name).image[None])
+    (hypothesis,) = best_path(log_probs)
+    assert reading["text"] == hypothesis.text
+    assert reading["confidence"] == pytest.approx(np.exp(hypothesis.log_prob), abs=1e-5)
+    assert "".join(span["character"] for span in reading["spans"]) == hypothesis.text
+    width = Image.open(name).width
+    assert all(0 <= span["start"] < span["end"] <= width for span in reading["spans"])
+    starts = [span["start"] for span in reading["spans"]]
+    assert starts == sorted(starts)
+
+
+def test_read_without_such_weights(folder, tmp_path, capsys):
+    picture = folder / "55207.png"
+    status, out, err = run(capsys, "read", "--weights", tmp_path / "no.safetensors", picture)
+    assert status == 1 and not out and len(err) == 1
+    assert "There is no file" in err[0] and "These ship" in err[0]
+    status, _, err = run(capsys, "read", "--weights", picture, picture)
+    assert status == 1 and len(err) == 1 and "not a checkpoint" in err[0]
+
+
+def test_read_as_a_program(folder, weights):
+    command = [sys.executable, "-m", "crnn_lib", "read", "--threads", "1", "--weights", weights]
+    files = [str(folder / "55207.png"), str(folder / "none.png")]
+    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{files[0]}\t") and done.stdout.count("\n") == 1
+    assert done.stderr == f"{files[1]}: there is no such file\n"
+
+
+@pytest.mark.skipif("crnn-digits" not in shipped_models(), reason="no weights ship yet")
+def test_shipped_weights_read_files(tmp_path, capsys):
+    generator = torch.Generator().manual_seed(0)
+    texts = [str(55207 + 1111 * k) for k in range(20)]
+    glyphs = load_glyphs("pen", "test", count=200)
+    style = LineStyle(spacing=(0.2, 0.4))
+    lines = compose_lines(glyphs, 20, style, generator, texts=texts)
+    for n, text in enumerate(texts):
+        ink = Image.fromarray(lines.images[n, 0, :, : lines.widths[n]].numpy())
+        ink = np.asarray(ink.resize((4 * ink.width, 4 * ink.height))).clip(0, 1)
+        Image.fromarray((250 - 220 * ink).astype(np.uint8)).save(tmp_path / f"{text}.jpg")
+    status, out, _ = run(capsys, "read", *(tmp_path / f"{text}.jpg" for text in texts))
+    right = sum(line.endswith(f"{text}.jpg\t{text}") for line, text in zip(out, texts, strict=True))
+    assert status == 0 and right >= 12
+
+
+# ------------------------------------------------------------------ train
+
+TRAIN = ["train", "--glyphs", "pen", "--network", "window", "--batch-size", "4", "--length", "1-3"]
+TRAIN += ["--device", "cpu", "--seed", "3", "--checkpoint-every", "2", "--log-every", "1"]
+
+
+def same_weights(first, second):
+    a, b = load_model(first).state_dict(), load_model(second).state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
+    out, history = tmp_path / "a.safetensors", tmp_path / "history.json"
+    options = ["--steps", "4", "--out", out, "--history", history, "--half", "--average", "0.5"]
+    options += ["--held-out", "0.2", "--validate-every", "2", "--validation-lines", "5"]
+    status, said, err = run(capsys, *TRAIN, *options, f"--checkpoint={tmp_path / 'a.ckpt'}")
+    assert status == 0, err
+    assert said[0].startswith("Training SlidingWindowRNN (window, ")
+    assert said[0].endswith("4 steps of 4 lines, style default, from 80 glyphs of pen.")
+    assert said[1].startswith(f"Wrote {out} (") and "held out exact match" in said[1]
+    assert History.load(history).step == [1, 2, 3, 4]
+    assert History.load(history).validation_step == [2, 4]
+    facts = describe(out)
+    story = facts["provenance"]
+    assert story["command"] == (
+        f"python -m crnn_lib {' '.join(TRAIN)} --steps 4 --out a.safetensors "
+        "--history history.json --half --average 0.5 --held-out 0.2 --validate-every 2 "
+        "--validation-lines 5 --checkpoint=a.ckpt"
+    )
+    assert str(tmp_path) not in json.dumps(story)
+    assert story["glyphs"] == {"source": "pen", "split": "train", "count": 80}
+    assert story["style"]["length"] == [1, 3] and story["training"]["average"] == 0.5
+    assert {entry["dtype"] for entry in facts["tensors"].values()} == {"F16"}
+    assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
+
+
+def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypatch):
+    whole, again, parts = (tmp_path / f"{name}.safetensors" for name in ("whole", "again", "parts"))
+    assert run(capsys, *TRAIN, "--steps", "5", "--out", whole)[0] == 0
+    assert run(capsys, *TRAIN, "--steps", "5", "--out", again)[0] == 0
+    assert same_weights(whole, again)
+
+    checkpoint = tmp_path / "run.ckpt"
+    command = [*TRAIN, "--steps", "5", "--out", parts, "--checkpoint", checkpoint]
+    batch = LineStream.batch
+
+    def interrupted(stream, step):
+        if step == 3:
+            raise KeyboardInterrupt
+        return batch(stream, step)
+
+    monkeypatch.setattr(LineStream, "batch", interrupted)
+    status, _, err = run(capsys, *command)
+    assert status == 130 and not parts.exists()
+    assert err[-1] == f"Stopped. {checkpoint} holds 2 steps; the same command goes on from there."
+    status, _, err = run(capsys, *TRAIN, "--steps", "5", "--out", parts)
+    assert status == 130 and "it had no --checkpoint" in err[-1]
+    monkeypatch.setattr(LineStream, "batch", batch)
+    status, said, _ = run(capsys, *command)
+    assert status == 0 and said[0].startswith("Resuming ")
+    assert same_weights(whole, parts)
+
+
+def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
+    from crnn_lib.commands import _training_glyphs
+
+    root = tmp_path / "data" / "MNIST" / "raw"
+    root.mkdir(parents=True)
+    pixels = np.full((30, 28, 28), 7, np.uint8)  # 30 glyphs that cannot be the pen's
+    header = np.array([2051, 30, 28, 28], ">i4").tobytes()
+    (root / "train-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+    header = np.array([2049, 30], ">i4").tobytes()
+    labels = (np.arange(30) % 10).astype(np.uint8)
+    (root / "train-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRNN_DATA", str(tmp_path / "data"))
+        words = ["train", "--out", "x", "--glyphs", "mnist:3,pen:1"]
+        mixed, held_out = _training_glyphs(_parser().parse_args(words))
+    assert held_out is None and mixed.source == "mnist+pen" and len(mixed) == 400
+    is_mnist = (mixed.images == 7).all(2).all(1)
+    assert int(is_mnist.sum()) == 300  # repeated ten times
+    assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 100  # all of the pen's
+
+
+def test_train_holds_out_glyphs_it_never_trains_on():
+    from crnn_lib.commands import _training_glyphs
+
+    words = ["train", "--out", "x", "--glyphs", "pen", "--held-out", "0.3", "--seed", "5"]
+    kept, held_out = _training_glyphs(_parser().parse_args(words))
+    assert (len(kept), len(held_out)) == (70, 30)
+    assert torch.bincount(held_out.labels).tolist() == [3] * 10
+    images = torch.cat([kept.images, held_out.images])
+    assert len(torch.unique(images, dim=0)) == 100
+
+
+@pytest.mark.parametrize(
+    "network, style", [("crnn", "article"), ("article", "default"), ("article", "article")]
+)
+def test_every_network_reads_every_style(network, style, tmp_path, capsys):
+    out = tmp_path / "a.safetensors"
+    command = ["train", "--glyphs", "pen", "--network", network, "--style", style, "--steps", "1"]
+    assert run(capsys, *command, "--batch-size", "2", "--out", out)[0] == 0
+    assert describe(out)["provenance"]["style"]["height"] == 28
+
+
+@pytest.mark.parametrize(
+    "option, target, reason",
+    [
+        ("--out", "none/a.safetensors", "there is no folder"),
+        ("--out", "a.pt", "must end in .safetensors"),
+        ("--out", ".", "is a folder"),
+        ("--history", "none/h.json", "there is no folder"),
+        ("--checkpoint", "none/c.ckpt", "there is no folder"),
+    ],
+)
+def test_train_finds_out_first_that_it_cannot_write(option, target, reason, tmp_path, capsys):
+    words = [*TRAIN, "--out", tmp_path / "a.safetensors", option, tmp_path / target]
+    status, out, err = run(capsys, *words)
+    assert status == 1 and not out and len(err) == 1
+    assert reason in err[0] and option in err[0]
+
+
+def test_train_refuses_a_checkpoint_of_another_run(tmp_path, capsys):
+    options = ["--checkpoint", tmp_path / "run.ckpt", "--out", tmp_path / "a.safetensors"]
+    assert run(capsys, *TRAIN, *options, "--steps", "2")[0] == 0
+    status, _, err = run(capsys, *TRAIN, *options, "--steps", "3")
+    assert status == 1 and "belongs to" in err[-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_train_without_a_gpu_says_so(tmp_path, capsys):
+    options = ["--device", "cuda", "--out", tmp_path / "a.safetensors"]
+    status, _, err = run(capsys, *TRAIN, *options)
+    assert status == 1 and "finds no GPU" in err[-1]
+
+
+# ------------------------------------------------------------------ evaluate and glyphs
+
+
+def test_evaluate_prints_the_report(weights, capsys):
+    command = ["evaluate", "--weights", weights, "--glyphs", "pen", "--length", "2", "--count", "6"]
+    status, out, err = run(capsys, *command)
+    assert status == 0 and not err
+    assert (
+        out[0]
+        == f"{weights} reads lines in the style default, written with pen test glyphs (seed 0)"
+    )
+    assert out[2].split() == ["lines", "6"]
+    assert out[7].split()[:2] == ["2", "6"]
+    assert run(capsys, *command)[1] == out
+
+
+def test_glyphs_that_are_not_there(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    commands = [
+        ["evaluate", "--weights", weights, "--glyphs", "mnist"],
+        [*TRAIN, "--out", tmp_path / "a.safetensors", "--glyphs", "mnist"],
+        ["glyphs", "preview", "mnist", "-o", tmp_path / "a.png"],
+    ]
+    for command in commands:
+        status, _, err = run(capsys, *command)
+        assert status == 1 and len(err) == 1
+        assert "python -m crnn_lib glyphs download mnist" in err[0] and "11 MB" in err[0]
+
+
+def test_glyphs_list_shows_what_is_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    status, out, _ = run(capsys, "glyphs", "list")
+    assert status == 0
+    rows = {tuple(line.split()[:2]): line.split(maxsplit=3)[2:] for line in out[1:11]}
+    assert rows["pen", "test"] == ["100", "drawn when asked for"]
+    assert rows["mnist", "train"] == ["-", "not here: glyphs download mnist"]
+    assert str(tmp_path) in out[-1]
+
+
+def test_glyphs_download_stops_at_what_is_there(tmp_path, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    monkeypatch.setattr("crnn_lib.downloads.download_mnist", lambda *a, **k: asked.append(a))
+    status, _, err = run(capsys, "glyphs", "download", "mnist", "--split", "test")
+    assert [splits for _, splits in asked] == [("test",)]
+    assert status == 1 and len(err) == 1  # the stand-in fetched nothing
+
+
+def test_glyphs_preview_draws_a_png(tmp_path, capsys):
+    out = tmp_path / "pen.png"
+    status, said, _ = run(capsys, "glyphs", "preview", "pen", "-o", out, "--count", "40")
+    assert status == 0 and said == [
+        f"Wrote {out}: 40 glyphs of the characters 0123456789, row by row."
+    ]
+    assert Image.open(out).format == "PNG"
+    status, _, err = run(capsys, "glyphs", "preview", "pen", "-o", tmp_path / "pen.pdf")
+    assert status == 1 and "must end in .png" in err[-1]
+    status, _, err = run(capsys, "glyphs", "preview", "pen", "-o", tmp_path / "none" / "pen.png")
+    assert status == 1 and "there is no folder" in err[-1]
