@@ -200,12 +200,15 @@ def _add_threads(add: Callable) -> None:
     add("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all)")
 
 
-def _add_style(add: Callable) -> None:
+def _add_style(add: Callable, *more: tuple[str, str]) -> None:
+    """The styles, and those that only one command knows, each with a word on it."""
     add(
         "--style",
-        choices=("default", "article"),
+        choices=("default", "article", *(name for name, _ in more)),
         default="default",
-        help="how lines are written: freely, or in five fixed cells (default: default)",
+        help="how lines are written: freely, in the article's five fixed cells"
+        + "".join(f", {words}" for _, words in more)
+        + " (default: default)",
     )
     add(
         "--length",
@@ -240,7 +243,7 @@ def _add_train(commands) -> None:
         metavar="SOURCE[:SHARE],...",
         help="auto (the best on this disk), " + ", ".join(SOURCES) + " (default: auto)",
     )
-    _add_style(add)
+    _add_style(add, ("varied", "or in both, varied, turn by turn"))
     add("--batch-size", type=_whole(1), default=64, metavar="N", help="lines per step (64)")
     add(
         "--held-out",
@@ -255,9 +258,9 @@ def _add_train(commands) -> None:
     add = sub.add_argument_group("network and optimiser").add_argument
     add(
         "--network",
-        choices=("crnn", "article", "window"),
+        choices=("crnn", "large", "article", "window"),
         default="crnn",
-        help="CRNN, the article's CRNN, or a sliding window without convolutions (crnn)",
+        help="CRNN, a larger one, the article's, or a window without convolutions (crnn)",
     )
     add("--steps", type=_whole(1), default=1000, metavar="N", help="batches to learn from (1000)")
     add("--learning-rate", type=_number(1e-9), default=4e-3, metavar="X", help="peak (0.004)")

@@ -180,8 +180,8 @@ def describe(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``format_version``, ``architecture``, ``config``, ``alphabet``, ``provenance``,
-        ``sha256``, ``parameters`` (how many numbers the file holds) and ``tensors`` (dtype and
-        shape by name).
+        ``sha256``, ``numbers`` (how many the file holds, running statistics included) and
+        ``tensors`` (dtype and shape by name).
     """
     with _located(name_or_path) as path, open(path, "rb") as file:
         header, _ = _read_header(file, path)
@@ -191,8 +191,8 @@ def describe(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
         for key, entry in header.items()
         if key != "__metadata__"
     }
-    parameters = sum(torch.Size(entry["shape"]).numel() for entry in tensors.values())
-    return {**story, "parameters": parameters, "tensors": tensors}
+    numbers = sum(torch.Size(entry["shape"]).numel() for entry in tensors.values())
+    return {**story, "numbers": numbers, "tensors": tensors}
 
 
 def shipped_models() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from crnn_lib.images import frame_edges, load_line
 from crnn_lib.lines import LineStyle, compose_lines
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN
 from crnn_lib.runs import History
-from crnn_lib.streams import LineStream, seeded_generator
+from crnn_lib.streams import Alternating, LineStream, seeded_generator
 from crnn_lib.training import TrainConfig
 from crnn_lib.training import evaluate as evaluate_model
 from crnn_lib.training import train as train_model
@@ -101,13 +101,17 @@ def train(options: argparse.Namespace) -> int:
     alphabet = Alphabet(glyphs.characters)
     torch.manual_seed(options.seed)  # of the first weights
     model = _network(options.network, alphabet)
-    style = _style(options, model.config.height)
-    lines = LineStream(glyphs, style, options.batch_size, options.seed, alphabet=alphabet)
+    styles = _training_styles(options, model.config.height)
+    streams = [
+        LineStream(glyphs, style, options.batch_size, options.seed + number, alphabet=alphabet)
+        for number, style in enumerate(styles)
+    ]
+    lines = Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
     validation = None
     if held_out is not None:
         generator = seeded_generator(options.seed, 2)
         count = options.validation_lines
-        validation = compose_lines(held_out, count, style, generator, alphabet=alphabet)
+        validation = compose_lines(held_out, count, styles[0], generator, alphabet=alphabet)
 
     leads = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks and writes
     if leads:
@@ -131,7 +135,7 @@ def train(options: argparse.Namespace) -> int:
     provenance = {
         "command": _command(options.arguments),
         "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
-        "style": dataclasses.asdict(style),
+        "styles": [dataclasses.asdict(style) for style in styles],
         "batch_size": options.batch_size,
         "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
         "metrics": metrics,
@@ -146,7 +150,10 @@ def train(options: argparse.Namespace) -> int:
 def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None]:
     """Glyphs to train on, and those held out of training, if any."""
     generator = seeded_generator(options.seed, 1)
-    kept = {source: _load_glyphs(source, "train") for source in options.glyphs}
+    kept = {s: _load_glyphs(s, "train") for s in options.glyphs if s != "pen"}
+    if "pen" in options.glyphs:  # beside others the pen draws as many as its share calls for
+        piles = [options.glyphs["pen"] * len(kept[s]) / options.glyphs[s] for s in kept]
+        kept["pen"] = load_glyphs("pen", "train", count=round(max(piles)) if piles else None)
     held_out = []
     if options.held_out:
         for source, glyphs in kept.items():
@@ -170,13 +177,26 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
 def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
     if name == "window":
         return SlidingWindowRNN(alphabet=alphabet)
-    return CRNN(CRNNConfig.article() if name == "article" else CRNNConfig(), alphabet)
+    configs = {"crnn": CRNNConfig, "large": CRNNConfig.large, "article": CRNNConfig.article}
+    return CRNN(configs[name](), alphabet)
+
+
+def _training_styles(options: argparse.Namespace, height: int) -> list[LineStyle]:
+    """One style, or several that take turns."""
+    if options.style == "varied":
+        bases = LineStyle(), LineStyle.article()
+        return [_fitted(style.varied(), options.length, height) for style in bases]
+    return [_style(options, height)]
 
 
 def _style(options: argparse.Namespace, height: int) -> LineStyle:
-    """The lines' style, no higher than the network reads."""
     style = LineStyle.article() if options.style == "article" else LineStyle()
-    length = options.length or style.length
+    return _fitted(style, options.length, height)
+
+
+def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> LineStyle:
+    """A style of the length asked for, no higher than the network reads."""
+    length = length or style.length
     return dataclasses.replace(style, height=min(style.height, height), length=length)
 
 

@@ -178,7 +178,7 @@ def test_describe_tells_the_story_without_the_weights(saved):
     assert story["config"] == json.loads(json.dumps(dataclasses.asdict(SMALL)))
     assert story["alphabet"] == {"characters": "0123456789", "blank": 0}
     assert PROVENANCE.items() <= story["provenance"].items()
-    assert story["parameters"] == sum(value.numel() for value in model.state_dict().values())
+    assert story["numbers"] == sum(value.numel() for value in model.state_dict().values())
     shapes = {key: entry["shape"] for key, entry in story["tensors"].items()}
     assert shapes == {key: tuple(value.shape) for key, value in model.state_dict().items()}
 

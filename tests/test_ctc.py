@@ -10,12 +10,12 @@ from collections import defaultdict
 import numpy as np
 import pytest
 import torch
-from crnn_lib.alphabet import Alphabet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from crnn_lib import ctc_batch
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import (
     Span,
     alignments,

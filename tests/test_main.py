@@ -253,7 +253,7 @@ def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     )
     assert str(tmp_path) not in json.dumps(story)
     assert story["glyphs"] == {"source": "pen", "split": "train", "count": 80}
-    assert story["style"]["length"] == [1, 3] and story["training"]["average"] == 0.5
+    assert story["styles"][0]["length"] == [1, 3] and story["training"]["average"] == 0.5
     assert {entry["dtype"] for entry in facts["tensors"].values()} == {"F16"}
     assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
 
@@ -300,10 +300,10 @@ def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
         patch.setenv("CRNN_DATA", str(tmp_path / "data"))
         words = ["train", "--out", "x", "--glyphs", "mnist:3,pen:1"]
         mixed, held_out = _training_glyphs(_parser().parse_args(words))
-    assert held_out is None and mixed.source == "mnist+pen" and len(mixed) == 400
+    assert held_out is None and mixed.source == "mnist+pen" and len(mixed) == 40
     is_mnist = (mixed.images == 7).all(2).all(1)
-    assert int(is_mnist.sum()) == 300  # repeated ten times
-    assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 100  # all of the pen's
+    assert int(is_mnist.sum()) == 30  # each once
+    assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 10  # as many as its share
 
 
 def test_train_holds_out_glyphs_it_never_trains_on():
@@ -318,13 +318,16 @@ def test_train_holds_out_glyphs_it_never_trains_on():
 
 
 @pytest.mark.parametrize(
-    "network, style", [("crnn", "article"), ("article", "default"), ("article", "article")]
+    "network, style",
+    [("crnn", "article"), ("article", "default"), ("article", "varied"), ("large", "varied")],
 )
 def test_every_network_reads_every_style(network, style, tmp_path, capsys):
     out = tmp_path / "a.safetensors"
     command = ["train", "--glyphs", "pen", "--network", network, "--style", style, "--steps", "1"]
     assert run(capsys, *command, "--batch-size", "2", "--out", out)[0] == 0
-    assert describe(out)["provenance"]["style"]["height"] == 28
+    heights = [style["height"] for style in describe(out)["provenance"]["styles"]]
+    expected = [min(28 if network == "article" else 32, 28 if style == "article" else 32)]
+    assert heights == (expected if style != "varied" else [expected[0], 28])
 
 
 @pytest.mark.parametrize(
