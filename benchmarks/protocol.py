@@ -41,11 +41,17 @@ def article_network(training, style):
     return model, lines, TrainConfig(steps=steps, learning_rate=1e-3, precision="bfloat16")
 
 
-def our_network(training, style):
+def our_network(training, style, config=None):
     torch.manual_seed(SEED)
     stream = LineStream(training, style, batch_size=16, seed=SEED)
-    config = TrainConfig(steps=SEEN // 16, learning_rate=3e-3, average=0.995, precision="bfloat16")
-    return CRNN(), stream, config
+    settings = TrainConfig(
+        steps=SEEN // 16, learning_rate=2.5e-3, average=0.995, precision="bfloat16"
+    )
+    return CRNN(config), stream, settings
+
+
+def large_network(training, style):
+    return our_network(training, style, CRNNConfig.large())
 
 
 def run() -> str:
@@ -58,12 +64,14 @@ def run() -> str:
     )
     plain = compose_lines(test, TESTED, still, seeded_generator(SEED, 3))
     rows = []
-    for name, build, style in (
-        ("the article's network, 6 epochs of 8,000 strips", article_network, article),
-        ("crnn_lib's CRNN, 48,000 fresh strips", our_network, article),
-        ("the same, strips also varied in size, slant and stroke", our_network, VARIED),
+    pen = load_glyphs("pen", "train", count=len(training))
+    for name, build, glyphs, style in (
+        ("the article's network, 6 epochs of 8,000 strips", article_network, training, article),
+        ("CRNN, 48,000 fresh strips, varied in size, slant, stroke", our_network, training, VARIED),
+        ("large CRNN, the same strips", large_network, training, VARIED),
+        ("CRNN, such strips of the built-in pen alone", our_network, pen, VARIED),
     ):
-        model, lines, config = build(training, style)
+        model, lines, config = build(glyphs, style)
         history = train(model, lines, config)
         rows.append(
             [

@@ -92,7 +92,7 @@ class Run:
             ) from error
         if not matches:
             raise ValueError(
-                f"{path} belongs to a run with another TrainConfig: {saved['config']}. "
+                f"{path} belongs to another run: {saved['config']}. "
                 "Name another checkpoint, or remove the file to start anew."
             )
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -186,7 +185,7 @@ def _train(
         else None
     )
     run = Run(model, optimizer, schedule, averaged, History())
-    first = run.load(config.checkpoint, _identity(config)) if config.checkpoint else 0
+    first = run.load(config.checkpoint, _identity(config, lines)) if config.checkpoint else 0
     learner = DistributedDataParallel(model) if world > 1 else model
 
     started = time.perf_counter() - (run.history.seconds[-1] if run.history.seconds else 0.0)
@@ -223,7 +222,7 @@ def _train(
             )
         due = config.checkpoint_every and done % config.checkpoint_every == 0
         if config.checkpoint and rank == 0 and (last or due):
-            run.save(config.checkpoint, done, _identity(config))
+            run.save(config.checkpoint, done, _identity(config, lines))
     bar.close()
     if averaged is not None:
         model.load_state_dict(averaged.module.state_dict())
@@ -293,10 +292,10 @@ def _rise(warmup: float, total: int) -> float:
     return warmup if warmup * total != 1 else warmup * (1 + 1e-9)
 
 
-def _identity(config: TrainConfig) -> str:
+def _identity(config: TrainConfig, lines: LineStream | Alternating | LineSet) -> str:
     """What must be the same for a run to be resumed: all but where and how often it is saved."""
     same = dataclasses.replace(config, checkpoint=None, checkpoint_every=0, workers=0)
-    return json.dumps(dataclasses.asdict(same))
+    return f"{same}, {lines}"
 
 
 def _validate(history: History, model: nn.Module, lines: LineBatch, step: int) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.averaging import moving_average
+from crnn_lib.decoders import best_path
 from crnn_lib.glyphs import Glyphs, load_glyphs
 from crnn_lib.lines import LineBatch, compose_lines
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, SlidingWindowRNNConfig
@@ -279,7 +280,7 @@ def test_a_checkpoint_of_another_run_is_refused(glyphs, tmp_path):
     train(build(WINDOW), stream(glyphs), config)
     before = path.read_bytes()
     other = dataclasses.replace(config, learning_rate=0.02)
-    with pytest.raises(ValueError, match=r"another TrainConfig.*0.004.*remove the file"):
+    with pytest.raises(ValueError, match=r"another run.*0.004.*remove the file"):
         train(build(WINDOW), stream(glyphs), other)
     for model in (build(), build(dataclasses.replace(WINDOW, hidden=9))):
         with pytest.raises(ValueError, match="belongs to a run with another model"):
@@ -461,13 +462,14 @@ def test_the_decoder_gets_the_alphabet_of_the_model(lines, blank):
 
     def decoder(log_probs, frame_lengths, *, alphabet):
         seen.append((alphabet.blank, len(log_probs), log_probs.shape[1], int(frame_lengths.max())))
-        from crnn_lib.decoders import best_path
-
         return best_path(log_probs, frame_lengths, alphabet=alphabet)
 
-    evaluate(build(WINDOW, blank), lines, decoder, batch_size=5)
+    model = build(WINDOW, blank)
+    evaluate(model, lines, decoder, batch_size=5)
     assert [batch[:2] for batch in seen] == [(blank, 5), (blank, 5), (blank, 2)]
-    assert all(frames == longest for *_, frames, longest in seen)  # no batch is wider than needed
+    # lines of like width are read together, and no batch is wider than it needs to be
+    longest = model.frame_lengths(lines.widths).sort().values[[4, 9, 11]].tolist()
+    assert [batch[2:] for batch in seen] == [(frames, frames) for frames in longest]
 
 
 # ---------------------------------------------------------------------------- bad input
