@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import torch
 from table import markdown_table
 from twins import has_twin
 
 from crnn_lib.checkpoints import load_model
-from crnn_lib.decoders import best_path
 from crnn_lib.glyphs import load_glyphs
 from crnn_lib.lines import LineStyle, compose_lines
 from crnn_lib.streams import seeded_generator
@@ -64,21 +62,5 @@ def run() -> str:
         f"a row, seed {SEED}, best path.\n\n{markdown_table(header, rows)}\n\n"
         f"{twin.float().mean():.1%} of the test glyphs have a near-twin among the training glyphs "
         "(benchmarks/twins.py): both sets were cut from the same forms. The last column leaves "
-        f"them out.\n\nOne line of five digits, image to text, one thread: median "
-        f"{1000 * latency(model):.1f} ms."
+        f"them out."
     )
-
-
-def latency(model) -> float:
-    """Median seconds from one line's image to its text."""
-    lines = compose_lines(
-        load_glyphs("pen", "test"), 200, LineStyle(length=(5, 5)), seeded_generator(SEED, 99)
-    )
-    seconds = []
-    with torch.inference_mode():
-        for index in range(len(lines)):
-            image = lines.images[index : index + 1, :, :, : lines.widths[index]]
-            started = time.perf_counter()
-            best_path(*model(image), alphabet=model.alphabet)
-            seconds.append(time.perf_counter() - started)
-    return sorted(seconds[20:])[len(seconds[20:]) // 2]

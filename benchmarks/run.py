@@ -59,17 +59,22 @@ def main() -> None:
     unknown = set(chosen) - set(SECTIONS)
     if unknown:
         parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    texts = stored_sections()
     for name in SECTIONS:
         if name in chosen:
             print(f"== {name}", flush=True)
             body = importlib.import_module(name).run()
-            texts[name] = f"{body.strip()}\n\n*{versions()}*"
-            print(texts[name], flush=True)
+            text = f"{body.strip()}\n\n*{versions()}*"
+            print(text, flush=True)
+            store(name, text)
+
+
+def store(name: str, text: str) -> None:
+    """Put one section into RESULTS.md; the others stay as they are."""
+    texts = stored_sections() | {name: text}
     parts = ["# Measured", "Made by `make bench`.", ""]
-    for name in SECTIONS:
-        if name in texts:
-            parts += [f"<!-- {name} -->", texts[name], "<!-- end -->", ""]
+    for section in SECTIONS:
+        if section in texts:
+            parts += [f"<!-- {section} -->", texts[section], "<!-- end -->", ""]
     RESULTS.write_text("\n".join(parts), encoding="utf8")
 
 
