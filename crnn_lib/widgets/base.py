@@ -1,0 +1,123 @@
+"""What all explorers share: one ES module each, and two ways to live, with a kernel or without.
+
+An explorer is an `anywidget <https://anywidget.dev>`_ whose ES module holds all of its logic. In a
+notebook with a kernel, its traits travel to Python and back. Anywhere else (an exported page, a
+book, a file on disk) :meth:`Explorer.static_html` carries the same module and the traits' values,
+and needs no kernel, no widget manager and no network.
+
+Displayed, an explorer offers both. A front end with a live kernel prefers the widget; whoever
+reads a saved notebook without one gets the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import anywidget
+import numpy as np
+
+FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+
+
+def bundle(*names: str) -> str:
+    """ES modules of this folder as one text: what a module imports comes before it, once.
+
+    The files are modules of their own, so that an editor and node understand them. A notebook
+    gets one text, because its front ends load no second file.
+
+    Parameters
+    ----------
+    *names : str
+        File names. An import names a neighbour in one statement at the start of a line:
+        ``import { a, b } from "./common.js";``, without renaming. No two modules may declare the
+        same name.
+
+    >>> bundle("static.js").startswith("// A model")
+    True
+    """
+    parts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name not in parts:
+            text = (FOLDER / name).read_text(encoding="utf-8")
+            for imported in _IMPORT.findall(text):
+                add(imported)
+            parts[name] = _IMPORT.sub("", text)
+
+    for name in names:
+        add(name)
+    return "\n".join(parts.values())
+
+
+def stylesheet(*names: str) -> str:
+    """CSS files of this folder as one text: the common one, then those named."""
+    return "\n".join((FOLDER / n).read_text(encoding="utf-8") for n in ("common.css", *names))
+
+
+def encode(array, kind: str = "<f4") -> str:
+    """An array as base64 text: float32, or bytes with the kind ``"u1"``.
+
+    Text, because binary traits get lost in some front ends. The module reads it with
+    ``decodeFloats`` or ``decodeBytes``.
+
+    >>> encode([1.0, 0.5])
+    'AACAPwAAAD8='
+    """
+    data = np.ascontiguousarray(array, dtype=kind).tobytes()
+    return base64.b64encode(data).decode("ascii")
+
+
+class Explorer(anywidget.AnyWidget):
+    """Base class of the explorers.
+
+    A subclass sets ``_esm = bundle("name.js")``, ``_css = stylesheet("name.css")`` and its traits,
+    which hold JSON-able values and carry ``sync=True``. The module ends in
+    ``export default { render };``, with a function ``render({ model, el })``.
+    """
+
+    _ipython_display_ = None  # of ipywidgets 7: it would show the live widget alone
+    #: What stands in the explorer's place where no script runs.
+    words = "An interactive figure. Run the notebook in JupyterLab or Colab to use it."
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    @property
+    def state(self) -> dict:
+        """Name and value of each trait that the explorer's own class declares."""
+        names = [
+            name
+            for name, trait in self.traits(sync=True).items()
+            if not name.startswith("_") and issubclass(trait.this_class, Explorer)
+        ]
+        return {name: getattr(self, name) for name in sorted(names)}
+
+    def static_html(self) -> str:
+        """The explorer as it is now, as HTML that lives without kernel, manager and network.
+
+        Equal states give equal text, so that a second run of a notebook changes nothing.
+        """
+        # "<" would end or open something in HTML; in the state it stands inside strings only
+        state = json.dumps(self.state, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
+        code = bundle("static.js") + str(self._esm)
+        if "</script" in code or "<!--" in code:
+            raise ValueError(f"The module of {self!r} contains HTML that would end its script.")
+        key = hashlib.sha256((code + state).encode()).hexdigest()[:12]
+        # The same explorer may stand on a page twice: each script takes the first free place.
+        return (
+            f'<style>{self._css}</style><div data-explorer="{key}"><p>{self.words}</p></div>'
+            f'<script type="module">{code}\n'
+            f"showStatic('{key}', {state}, render);</script>"
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        if "google.colab" not in sys.modules:  # Colab always has a kernel
+            data["text/html"] = self.static_html()
+        return data, metadata

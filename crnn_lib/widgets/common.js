@@ -1,0 +1,191 @@
+// What all explorers share: elements, themes, keys, pointers, colours, arrays.
+
+const CIVIDIS = [
+  [0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 92, 109], [112, 113, 115],
+  [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56],
+];
+
+/** The colour of a value in [0, 1], as [red, green, blue]. */
+export function cividis(value) {
+  const place = Math.min(1, Math.max(0, value)) * (CIVIDIS.length - 1);
+  const i = Math.min(Math.floor(place), CIVIDIS.length - 2);
+  return CIVIDIS[i].map((low, k) => Math.round(low + (place - i) * (CIVIDIS[i + 1][k] - low)));
+}
+
+/** Bytes, and little-endian float32, from base64 text. */
+export function decodeBytes(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+export function decodeFloats(text) {
+  return new Float32Array(decodeBytes(text).buffer);
+}
+
+/** An element with attributes (those that are functions are listeners) and children. */
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** The same for SVG. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** Make a node one that can have the focus. JupyterLab's shortcuts (a, b, d d) must not reach what
+ * is typed there; it looks for the attribute on the node itself, not on an ancestor. */
+export function focusable(node, label, tabindex = 0) {
+  node.setAttribute("data-lm-suppress-shortcuts", "true");
+  node.setAttribute("tabindex", tabindex);
+  if (label) node.setAttribute("aria-label", label);
+  return node;
+}
+
+export function button(text, label, click) {
+  return focusable(make("button", { type: "button", click }, text), label);
+}
+
+/** A slider with its name and value: { node, input, set(value, text, max) }. `text` is what is
+ * shown and spoken. */
+export function slider(name, { min = 0, max = 1, step = 1, change }) {
+  const input = focusable(make("input", { type: "range", min, max, step }), name);
+  const value = make("output", { class: "value" });
+  const node = make("label", { class: "slider" }, make("span", {}, name), input, value);
+  input.addEventListener("input", () => change(Number(input.value)));
+  return {
+    node,
+    input,
+    set(number, text = String(number), most = Number(input.max)) {
+      input.max = most;
+      input.value = number;
+      value.textContent = text;
+      input.setAttribute("aria-valuetext", text);
+    },
+  };
+}
+
+/** A switch between few choices: { node, set(value) }. Choices are [value, text]. */
+export function choice(name, choices, change) {
+  const group = `crnn-${Math.random().toString(36).slice(2)}`; // radios of one name exclude each other
+  const inputs = choices.map(([value, text]) => {
+    const input = focusable(make("input", { type: "radio", name: group, value }), text);
+    input.addEventListener("change", () => change(value));
+    return [value, input, make("label", {}, input, make("span", {}, text))];
+  });
+  const node = make("div", { class: "choice", role: "radiogroup", "aria-label": name },
+    make("span", { class: "name" }, name), ...inputs.map(([, , label]) => label));
+  return { node, set(value) { for (const [v, input] of inputs) input.checked = v === value; } };
+}
+
+/** Call what belongs to a key, and keep the key from the page. */
+export function keys(node, table) {
+  node.addEventListener("keydown", (event) => {
+    const act = table[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(event);
+  });
+}
+
+/** Follow mouse, pen or finger from press to release: at(x, y), in [0, 1] of the node's box. */
+export function drag(node, at) {
+  node.style.touchAction = "none";
+  node.style.cursor = "pointer";
+  const tell = (event) => {
+    const box = node.getBoundingClientRect();
+    at((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
+  node.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    node.setPointerCapture(event.pointerId);
+    tell(event);
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (node.hasPointerCapture(event.pointerId)) tell(event);
+  });
+}
+
+/** Draw a matrix, one pixel per value, rows from above; CSS scales the canvas. */
+export function paint(canvas, columns, rows, colour) {
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  for (let i = 0; i < columns * rows; i++) {
+    const [red, green, blue] = colour(i % columns, Math.floor(i / columns));
+    image.data.set([red, green, blue, 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/** Ink (0 to 1) on paper, as figures have it: dark on light in either theme. */
+export function ink(value) {
+  return [246, 244, 238].map((paper, k) => Math.round(paper + value * ([28, 28, 34][k] - paper)));
+}
+
+/** Dark or light, by what is really behind the node: every host has its own way to say it. */
+function themeBehind(node) {
+  for (let n = node.parentElement; n; n = n.parentElement) {
+    const [red, green, blue, alpha = 1] = getComputedStyle(n).backgroundColor.match(/[\d.]+/g).map(Number);
+    if (alpha > 0.5) return 0.3 * red + 0.6 * green + 0.1 * blue < 110 ? "dark" : "light";
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/** Put an explorer into `el`.
+ *
+ * Returns root; say(text) for the live readout; listen(names, redraw), which calls redraw once now
+ * and once after each change of the named traits; change(values), which sets traits here and in
+ * Python; and dispose(), which a module's render returns. */
+export function mount({ model, el }, name, label) {
+  const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
+  const root = make("div", { class: `crnn-explorer ${name}`, role: "group", "aria-label": label });
+  el.append(root);
+  const heard = [];
+  const setTheme = () => { if (root.isConnected) root.dataset.theme = themeBehind(root); };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", setTheme);
+  const hosts = new MutationObserver(setTheme);
+  for (const host of [document.documentElement, document.body]) hosts.observe(host, { attributes: true });
+  const laidOut = new ResizeObserver(setTheme); // a notebook attaches `el` after this
+  laidOut.observe(root);
+  setTheme();
+  return {
+    root,
+    status,
+    say(text) { if (status.textContent !== text) status.textContent = text; },
+    listen(names, redraw) {
+      let due = false;
+      const later = () => {
+        if (due) return;
+        due = true;
+        queueMicrotask(() => { due = false; redraw(); }); // several traits, one drawing
+      };
+      for (const trait of names) {
+        model.on(`change:${trait}`, later);
+        heard.push([`change:${trait}`, later]);
+      }
+      redraw();
+    },
+    change(values) {
+      for (const [trait, value] of Object.entries(values)) model.set(trait, value);
+      model.save_changes();
+    },
+    dispose() {
+      for (const [event, f] of heard) model.off(event, f);
+      dark.removeEventListener("change", setTheme);
+      hosts.disconnect();
+      laidOut.disconnect();
+      root.remove();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+"""Fixtures of the browser tests: one Chromium, one JupyterLab, one page per test."""
+
+from __future__ import annotations
+
+import pytest
+
+from browser.harness import ARGUMENTS, Lab, Watch, find_chromium
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "browser" in item.nodeid:
+            item.add_marker(pytest.mark.browser)
+
+
+# Of this package, not of the session: Playwright's event loop must not run under other tests.
+@pytest.fixture(scope="package")
+def chromium():
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="the browser tests need playwright: pip install playwright"
+    )
+    path = find_chromium()
+    if path is None:
+        pytest.skip("the browser tests need Chromium or Chrome on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def lab(tmp_path_factory):
+    pytest.importorskip("jupyterlab", reason="this test needs JupyterLab: pip install jupyterlab")
+    with Lab(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def lab_page(chromium):
+    """One page for a file's tests in JupyterLab: loading it takes longest."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 1400})
+    page = context.new_page()
+    watch = Watch(page)
+    yield page
+    context.close()
+    watch.assert_clean()
+
+
+@pytest.fixture
+def show(chromium, tmp_path):
+    """A function that writes HTML to a file and opens it, offline; it returns the page."""
+    opened = []
+
+    def show(*parts: str, offline: bool = True, **options):
+        context = chromium.new_context(viewport={"width": 960, "height": 1100}, **options)
+        context.set_offline(offline)
+        page = context.new_page()
+        opened.append((context, Watch(page)))
+        path = tmp_path / f"page{len(opened)}.html"
+        path.write_text("<!doctype html><meta charset='utf-8'>" + "".join(parts), encoding="utf-8")
+        page.goto(path.as_uri())
+        return page
+
+    yield show
+    for context, watch in opened:
+        context.close()
+        watch.assert_clean()

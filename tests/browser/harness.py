@@ -1,0 +1,280 @@
+"""A real Chromium and a real JupyterLab, and what to ask of them.
+
+Nothing here waits for a fixed time: every wait is for a condition, with a generous limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+from conftest import ROOT
+
+LIMIT = 120.0  # seconds; a busy machine is slow, and a passing test does not wait for it
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium or Chrome."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def wait_for(condition, what: str, page=None, limit: float = LIMIT):
+    """Ask again and again until the answer is true; return it."""
+    end = time.monotonic() + limit
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"{what}: not after {limit:g} s"
+        if page is None:
+            time.sleep(0.05)
+        else:
+            page.wait_for_timeout(50)  # lets the browser's events come in
+    return answer
+
+
+class Watch:
+    """Everything a page complained about, and every address beyond this machine it asked for."""
+
+    def __init__(self, page) -> None:
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        page.on("console", self._message)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._request)
+
+    def _message(self, message) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
+            self.outside.append(request.url)
+
+    def assert_clean(self) -> None:
+        assert self.errors == []
+        assert self.outside == []
+
+
+class Lab:
+    """A JupyterLab server with a folder, settings and runtime files of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "notebooks"
+        self.folder.mkdir()
+        settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+        self._environment = {
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "PYTHONPATH": str(ROOT),
+        }
+        self._log = folder / "lab.log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._token = secrets.token_hex(16)
+
+    def __enter__(self) -> Lab:
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        command += [f"--port={self._port}", "--ServerApp.ip=127.0.0.1"]
+        command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"]
+        command += [
+            f"--ServerApp.root_dir={self.folder}",
+            "--LanguageServerManager.autodetect=False",
+        ]
+        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+        # should the tests be killed, nobody else would end it
+        command += ["--ServerApp.shutdown_no_activity_timeout=600"]
+        command += ["--MappingKernelManager.cull_idle_timeout=600"]
+        command += ["--MappingKernelManager.cull_connected=True"]
+        with self._log.open("wb") as log:
+            self._server = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_for(self._answers, "JupyterLab's server")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _answers(self) -> bool:
+        assert self._server.poll() is None, self._log.read_text()[-2000:]
+        try:
+            with urllib.request.urlopen(self._address("api/status"), timeout=5):
+                return True
+        except OSError:
+            return False
+
+    def _address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._port}/{path}?token={self._token}"
+
+    def __exit__(self, *exception) -> None:
+        self._server.terminate()  # it shuts the kernels down
+        try:
+            self._server.wait(15)
+        except subprocess.TimeoutExpired:
+            pass
+        try:  # the group is this server's own: start_new_session
+            os.killpg(self._server.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._server.wait()
+
+    def open(self, page, name: str, explorer: str, *cells: str) -> Notebook:
+        """Open and run a notebook whose first cell sets ``explorer``; later cells as given.
+
+        Parameters
+        ----------
+        page : Page
+        name : str
+            Of the notebook.
+        explorer : str
+            Python code that ends with the explorer in a variable ``explorer``.
+        *cells : str
+            More code cells; they are not run: see :meth:`Notebook.run`.
+        """
+        state = self.folder / f"{name}.json"
+        first = WATCHED.format(explorer=explorer, state=str(state))
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in (first, *cells)],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, self.folder / f"{name}.ipynb")
+        # in a workspace of its own, so that Lab opens no earlier notebook beside it
+        address = self._address(f"lab/workspaces/{name}/tree/{name}.ipynb")
+        page.goto(address, timeout=1000 * LIMIT)
+        opened = Notebook(page, f"{name}.ipynb", state)
+        opened.run(0)
+        return opened
+
+
+# The kernel writes down what it sees, so a test can read it without going through the browser.
+WATCHED = """
+import json, os
+{explorer}
+def note(change=None):
+    with open("partial.json", "w") as file:
+        json.dump(explorer.state, file)
+    os.replace("partial.json", {state!r})
+explorer.observe(note)
+note()
+explorer
+"""
+CURRENT = "window.jupyterapp?.shell?.currentWidget"
+
+
+class Notebook:
+    """An open notebook."""
+
+    def __init__(self, page, path: str, state: Path) -> None:
+        self.page, self._state = page, state
+        kernel = f"{CURRENT}?.context?.sessionContext?.session?.kernel"
+        page.wait_for_function(
+            f"{CURRENT}?.context?.path == '{path}' && {CURRENT}.content.model?.cells?.length"
+            f" && {kernel}?.connectionStatus == 'connected' && {kernel}.status == 'idle'",
+            timeout=1000 * LIMIT,
+        )
+
+    def run(self, index: int) -> None:
+        """Run one cell and wait until it is done."""
+        self.page.evaluate(
+            """async (index) => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                panel.content.activeCellIndex = index;
+                panel.content.deselectAll();
+                await window.jupyterapp.commands.execute("notebook:run-cell");
+            }""",
+            index,
+        )
+
+    @property
+    def python(self) -> dict:
+        """The explorer's traits as the kernel has them."""
+        return json.loads(self._state.read_text())
+
+    def wait_for_python(self, **traits) -> None:
+        """Wait until the kernel has these values."""
+        wait_for(
+            lambda: {name: self.python[name] for name in traits} == traits,
+            f"{traits} in Python",
+            self.page,
+        )
+
+    @property
+    def cells(self) -> list[str]:
+        """Sources of the notebook's cells."""
+        return self.page.evaluate(
+            "[...window.jupyterapp.shell.currentWidget.content.model.cells]"
+            ".map((cell) => cell.sharedModel.getSource())"
+        )
+
+    def assert_shortcuts_stay_away(self, explorer) -> None:
+        """Press a, b and d d on each thing that can have the focus; the notebook must not care."""
+        before = self.cells
+        targets = explorer.locator(FOCUSABLE)
+        assert targets.count() > 0
+        for i in range(targets.count()):
+            target = targets.nth(i)
+            if target.is_visible() and target.is_enabled():
+                target.focus()
+                for key in ("a", "b", "d", "d"):
+                    self.page.keyboard.press(key)
+        assert explorer.is_visible()
+        assert self.cells == before
+
+
+FOCUSABLE = "input, button, select, textarea, a[href], [tabindex]"
+
+
+def assert_accessible(explorer) -> None:
+    """Each thing that can have the focus has a name and keeps JupyterLab's shortcuts away."""
+    nodes = explorer.locator(FOCUSABLE).evaluate_all(
+        """(nodes) => nodes.map((n) => ({
+            html: n.outerHTML.slice(0, 120),
+            named: Boolean(n.getAttribute("aria-label")),
+            suppressed: n.hasAttribute("data-lm-suppress-shortcuts"),
+        }))"""
+    )
+    assert nodes
+    assert [n["html"] for n in nodes if not (n["named"] and n["suppressed"])] == []
+    assert explorer.locator("[role=status][aria-live=polite]").count() > 0
+
+
+def assert_focus_is_seen(explorer) -> None:
+    """Whatever the Tab key reaches has a ring around it."""
+    page = explorer.page
+    explorer.locator(FOCUSABLE).first.focus()
+    for _ in range(explorer.locator(FOCUSABLE).count()):
+        page.keyboard.press("Tab")
+        style = explorer.evaluate(
+            """(root) => root.contains(document.activeElement)
+                ? getComputedStyle(document.activeElement).outline : null"""
+        )
+        if style is None:
+            return
+        assert "solid" in style and "0px" not in style, style
