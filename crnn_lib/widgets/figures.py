@@ -57,8 +57,8 @@ def plot_collapse(alignment: str = "55-55222--07", *, drop_first: bool = False) 
         top = 6 + r * ROW
         axes.text(4, top + TILE / 2, name, va="bottom", weight="bold")
         text = (texts[r] or "nothing") + ("  \N{BALLOT X}" if lost and r == 2 else "")
-        if r:
-            axes.text(4, top + TILE / 2 + 3, text, va="top", family="DejaVu Sans Mono")
+        text = text if r else f"{len(alignment)} frames"
+        axes.text(4, top + TILE / 2 + 3, text, va="top", family="DejaVu Sans Mono")
         for from_, to, middle in bands[r - 1] if r else ():
             crosses = drop_first and r == 2 and any(blank[from_:to])
             _draw_band(axes, from_, to, middle, top, crosses)

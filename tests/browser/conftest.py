@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from browser.harness import ARGUMENTS, Lab, Watch, find_chromium
@@ -9,7 +11,7 @@ from browser.harness import ARGUMENTS, Lab, Watch, find_chromium
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "browser" in item.nodeid:
+        if Path(__file__).parent in item.path.parents:  # hooks see the items of all folders
             item.add_marker(pytest.mark.browser)
 
 
