@@ -31,7 +31,7 @@ function imageOf({ image, rows }) {
 function render({ model, el }) {
   const view = mount({ model, el }, "lattice", "Lattice explorer: a line, its posteriors, and the trellis of a label");
   const { root } = view;
-  let line, data, label, lattice, words, picture, scene = null; // what is drawn
+  let line, data, text, label, lattice, words, picture, scene = null; // what is drawn
   let hover = null, chosen = 0, history = []; // cell under the pointer; selected class; losses of the nudges
   let arrows = true, rate = 1, playing = null, held = null, message = ""; // message: news that stays until the next deed
 
@@ -249,7 +249,9 @@ function render({ model, el }) {
     line = lines[model.get("line")];
     const { symbols, blank } = line, logProbs = Float64Array.from(decodeFloats(model.get("encoded")));
     data = { frames: logProbs.length / symbols.length, classes: symbols.length, logProbs };
-    label = labelOf(model.get("text"));
+    if (label && model.get("text") !== text) complain(""); // a new label, so the refused one is history
+    text = model.get("text");
+    label = labelOf(text);
     lattice = forwardBackward(data, label, blank);
     words = wordsOf(line, data, lattice);
     if (picture?.line !== line) picture = { line, canvas: imageOf(line) };
@@ -330,7 +332,7 @@ function render({ model, el }) {
       const factors = classes.map((c, t) => say(Math.exp(data.logProbs[t * data.classes + c]))).join(" · ");
       return make("li", { class: here ? "here" : "" },
         make("span", { class: "mark", "aria-label": here ? "passes the selected cell" : null }, here ? "●" : ""),
-        make("b", {}, classes.map((c) => (c === blank ? "–" : symbols[c])).join("")),
+        make("b", {}, classes.map((c) => (c === blank ? "-" : symbols[c])).join("")),
         make("span", { class: "factors" }, factors), make("span", { class: "product" }, say(Math.exp(logProb))));
     });
     const agree = Math.abs(sum - whole) <= 1e-9 * Math.max(sum, 1e-300) + 1e-300;

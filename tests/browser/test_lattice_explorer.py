@@ -173,7 +173,7 @@ def test_label_is_edited_or_refused_with_a_reason(by_hand):
     field, fault = by_hand.get_by_label("label whose probability"), by_hand.get_by_role("alert")
     field.fill("aa")
     expect(verdict(by_hand)).to_have_text("0.04")
-    expect(by_hand.locator(".list li b")).to_have_text(["a–a"])
+    expect(by_hand.locator(".list li b")).to_have_text(["a-a"])
     field.fill("aaa")
     expect(fault).to_contain_text("“aaa” does not fit: it needs 5 frames")
     expect(fault).to_contain_text("This line has 3.")
