@@ -6,6 +6,7 @@ batch depends on the seed and the step alone, and a checkpoint holds all the res
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import os
@@ -368,8 +369,8 @@ def _process_group(device: torch.device) -> Iterator[tuple[int, int]]:
     if world == 1 or dist.is_initialized():
         yield ((dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1))
         return
+    # Once per process: a second group would find the addresses of the first, which is gone, in
+    # torchrun's store, and now and then wait for it forever.
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield dist.get_rank(), dist.get_world_size()
-    finally:
-        dist.destroy_process_group()
+    atexit.register(dist.destroy_process_group)
+    yield dist.get_rank(), dist.get_world_size()

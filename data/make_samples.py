@@ -1,6 +1,6 @@
 """Make data/lines and the picture in the README, with the built-in pen.
 
-    python data/make_samples.py
+python data/make_samples.py
 """
 
 from __future__ import annotations

@@ -75,13 +75,19 @@ def what_was_learned(history: History) -> dict:
 def python(*arguments: str | Path) -> subprocess.CompletedProcess:
     """Run a Python of its own, which can import this file."""
     path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=200,
     )
+    try:
+        output, errors = process.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # not kill: torchrun then ends its own processes too
+        output, errors = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 # ---------------------------------------------------------------------------- learning

@@ -200,8 +200,7 @@ def check_after_flip(attempt: Attempt) -> str:
         place_by_place,
         rule="look each digit up, and think of where on the line it ends up",
         example=lambda arguments, got: (
-            f"{arguments[0]} ({arguments[1]}) "
-            f"{'is no number' if got is None else f'reads {got!r}'}"
+            f"{arguments[0]} ({arguments[1]}) {'is no number' if got is None else f'reads {got!r}'}"
         ),
     )
     kept = ", ".join(f"{same} {flip}" for flip, (same, _) in five_digit_numbers().items())
