@@ -7,11 +7,10 @@ batch depends on the seed and the step alone, and a checkpoint holds all the res
 from __future__ import annotations
 
 import atexit
-import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -151,8 +150,8 @@ def train(
     History
     """
     config = config or TrainConfig()
-    with _process_group(_device(config.device)) as (rank, world):
-        return _train(model, lines, config, validation, rank, world)
+    rank, world = _join_processes(_device(config.device))
+    return _train(model, lines, config, validation, rank, world)
 
 
 def _train(
@@ -190,7 +189,9 @@ def _train(
     learner = DistributedDataParallel(model) if world > 1 else model
 
     started = time.perf_counter() - (run.history.seconds[-1] if run.history.seconds else 0.0)
-    bar = tqdm(total=config.steps, initial=first, desc="training", disable=rank > 0 or None)
+    # None shows a bar on a terminal only
+    disabled = rank > 0 or "TQDM_DISABLE" in os.environ or None
+    bar = tqdm(total=config.steps, initial=first, desc="training", disable=disabled)
     for step, whole in batches(lines, first, config.steps, config.workers):
         count, batch = len(whole), _share(whole, rank, world, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -362,15 +363,13 @@ def _precision(name: str, device: torch.device) -> str:
     return "bfloat16" if on_gpu else "float32"
 
 
-@contextlib.contextmanager
-def _process_group(device: torch.device) -> Iterator[tuple[int, int]]:
+def _join_processes(device: torch.device) -> tuple[int, int]:
     """(rank, world size): those of ``torchrun``'s processes, or (0, 1)."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1 or dist.is_initialized():
-        yield ((dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1))
-        return
-    # Once per process: a second group would find the addresses of the first, which is gone, in
-    # torchrun's store, and now and then wait for it forever.
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    atexit.register(dist.destroy_process_group)
-    yield dist.get_rank(), dist.get_world_size()
+    if not dist.is_initialized():
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return 0, 1
+        # Once per process: a second group would find the addresses of the first, which is gone,
+        # in torchrun's store, and now and then wait for it forever.
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    return dist.get_rank(), dist.get_world_size()

@@ -517,12 +517,12 @@ def test_time_is_shared_by_all_calls_and_not_the_clocks():
     def slow(alignment, *, blank=0):
         calls.append(1)
         end = len(calls) * 0  # burns a little in each call
-        for _ in range(200_000):
+        for _ in range(1_000_000):
             end += 1
         return chapter03.collapse(alignment, blank=blank)
 
     assert "has not ended" in examine(impatient(BY_ID["3.1"]), slow).text
-    assert 1 < len(calls) < 200
+    assert 1 < len(calls) < 700  # the check would make 728
 
 
 def test_a_check_works_in_a_thread():
