@@ -26,6 +26,7 @@ from torch import nn
 import crnn_lib
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, SlidingWindowRNNConfig
+from crnn_lib.resnet import ResNetRNN, ResNetRNNConfig
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
@@ -33,6 +34,7 @@ SUFFIX = ".safetensors"
 ARCHITECTURES = {
     "CRNN": (CRNN, CRNNConfig),
     "SlidingWindowRNN": (SlidingWindowRNN, SlidingWindowRNNConfig),
+    "ResNetRNN": (ResNetRNN, ResNetRNNConfig),
 }
 
 MAX_HEADER_BYTES = 200_000  # a true header has a few thousand
@@ -53,7 +55,7 @@ def save_model(
 
     Parameters
     ----------
-    model : CRNN or SlidingWindowRNN
+    model : CRNN, SlidingWindowRNN or ResNetRNN
     path : path
         Ends in ``.safetensors``; its folder exists. A file there is replaced.
     provenance : dict
@@ -116,7 +118,7 @@ def save_model(
 
 def load_model(
     name_or_path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
-) -> CRNN | SlidingWindowRNN:
+) -> CRNN | SlidingWindowRNN | ResNetRNN:
     """Read a model from a file, or one that ships with the library.
 
     The file's digest covers header and weights, so damage is noticed. It is no signature: whoever
@@ -132,7 +134,7 @@ def load_model(
 
     Returns
     -------
-    CRNN or SlidingWindowRNN
+    CRNN, SlidingWindowRNN or ResNetRNN
         In float32 and evaluation mode, with the file's provenance as ``.provenance``.
 
     Raises
