@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Glyphs:
         ``"train"`` or ``"test"``.
     characters : str
         The characters that the labels count through.
+    writers : Tensor, optional
+        (M,) int64, who wrote each glyph: equal numbers, one hand. -1 where nobody knows.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Glyphs:
     source: str
     split: str
     characters: str = "0123456789"
+    writers: Tensor | None = None
 
     def __post_init__(self) -> None:
         images, labels, characters = self.images, self.labels, self.characters
@@ -86,6 +89,10 @@ class Glyphs:
         if labels.shape != images.shape[:1]:
             raise ValueError(
                 f"labels must be ({len(images)},), one per image; got {tuple(labels.shape)}."
+            )
+        if self.writers is not None and self.writers.shape != labels.shape:
+            raise ValueError(
+                f"writers must be ({len(images)},), one per image; got {tuple(self.writers.shape)}."
             )
         _require(self.split, SPLITS, "split")
         if not characters or len(set(characters)) < len(characters):
@@ -112,7 +119,12 @@ class Glyphs:
             if not len(indices):
                 indices = indices.long()  # an empty list becomes a tensor of floats
         return Glyphs(
-            self.images[indices], self.labels[indices], self.source, self.split, self.characters
+            self.images[indices],
+            self.labels[indices],
+            self.source,
+            self.split,
+            self.characters,
+            None if self.writers is None else self.writers[indices],
         )
 
     def of(self, character: str) -> Glyphs:
@@ -121,11 +133,30 @@ class Glyphs:
             raise ValueError(f"No glyph shows {character!r}; there are {self.characters!r}.")
         return self.subset(self.labels == self.characters.index(character))
 
+    def only(self, characters: str) -> Glyphs:
+        """The glyphs of these characters, which the labels then count through."""
+        places = torch.tensor([characters.find(c) for c in self.characters])
+        kept = self.subset(places[self.labels] >= 0)
+        return replace(kept, labels=places[kept.labels], characters=characters)
+
     @cached_property
     def by_character(self) -> tuple[Tensor, Tensor]:
         """Indices sorted by label (M,), and how many glyphs each character has."""
         counts = torch.bincount(self.labels, minlength=len(self.characters))
         return torch.argsort(self.labels, stable=True), counts
+
+    @cached_property
+    def by_writer(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row of each glyph's writer (M,), indices sorted by writer and label (M,), counts (W, C).
+
+        Glyphs of unknown writers count as one writer's.
+        """
+        writers = torch.zeros_like(self.labels) if self.writers is None else self.writers
+        rows = torch.unique(writers, return_inverse=True)[1]  # (M,)
+        keys = rows * len(self.characters) + self.labels
+        size = (int(rows.max()) + 1) * len(self.characters) if len(rows) else 0
+        counts = torch.bincount(keys, minlength=size).view(-1, len(self.characters))
+        return rows, torch.argsort(keys, stable=True), counts
 
     @classmethod
     def concat(cls, parts: Sequence[Glyphs]) -> Glyphs:
@@ -149,7 +180,14 @@ class Glyphs:
         ]
         source = "+".join(dict.fromkeys(part.source for part in parts))
         images = torch.cat([part.images for part in parts])  # (M, 28, 28)
-        return cls(images, torch.cat(labels), source, splits[0], characters)
+        writers = None
+        if any(part.writers is not None for part in parts):
+            unknown = [torch.full_like(part.labels, -1) for part in parts]
+            known = [
+                u if p.writers is None else p.writers for p, u in zip(parts, unknown, strict=True)
+            ]
+            writers = torch.cat(known)
+        return cls(images, torch.cat(labels), source, splits[0], characters, writers)
 
 
 @dataclass(frozen=True)

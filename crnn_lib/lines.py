@@ -19,10 +19,12 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.glyphs import Glyphs
+from crnn_lib.layout import INK, Chance, Script, by_hand
+from crnn_lib.scribes import choose_glyphs
 from crnn_lib.styles import LineStyle
-from crnn_lib.warping import blend, stroke_weight, warp
+from crnn_lib.warping import glyph_boxes, lay_boxes
 
-INK = 0.25  # a pixel at least this bright counts as ink where extents are measured
+__all__ = ["INK", "LineBatch", "LineStyle", "compose_lines"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,6 +93,7 @@ def compose_lines(
     *,
     texts: Sequence[str] | None = None,
     alphabet: Alphabet | None = None,
+    silent: str = "",
 ) -> LineBatch:
     """Write lines with glyphs.
 
@@ -106,11 +109,17 @@ def compose_lines(
     texts : sequence of str, optional
         What to write: one text per line. Without it, lengths and characters are drawn uniformly.
     alphabet : Alphabet, optional
-        Sets the class indices of the targets. Digits with blank 0 by default.
+        Sets the class indices of the targets. By default all characters of the glyphs that are
+        not silent, with blank 0.
+    silent : str
+        Characters that are drawn and are no part of the label: the dots, dashes and currency
+        signs around an amount. A space, if silent, needs no glyph: it keeps its neighbours apart.
 
     Returns
     -------
     LineBatch
+        With silent characters, its texts, targets and spans are those of the others:
+        ``"150.000,-"`` is labelled ``"150000"``.
     """
     if not isinstance(generator, torch.Generator):
         raise TypeError(
@@ -119,23 +128,48 @@ def compose_lines(
         )
     if count < 0:
         raise ValueError(f"count is a number of lines, 0 or more; got {count}.")
-    alphabet = alphabet or Alphabet(glyphs.characters)
+    known = "".join(c for c in glyphs.characters if c not in silent)
+    if not known:
+        raise ValueError(
+            f"Some characters must be labelled; all of the glyphs' are silent: {silent!r}."
+        )
+    alphabet = alphabet or Alphabet(known)
+    apart = None
     if texts is None:
-        characters, lengths = _random_characters(count, len(glyphs.characters), style, generator)
-        symbols = np.array(list(glyphs.characters))[characters.numpy()]
+        characters, lengths = _random_characters(count, len(known), style, generator)
+        symbols = np.array(list(known))[characters.numpy()].tolist()
         texts = ["".join(s[:n]) for s, n in zip(symbols, lengths.tolist(), strict=True)]
+        characters = torch.tensor([glyphs.characters.index(c) for c in known])[characters]
     else:
-        characters, lengths = _given_characters(texts, count, glyphs)
+        characters, lengths, apart = _given_characters(texts, count, glyphs, silent)
         texts = list(texts)
-    classes = torch.tensor([alphabet.encode(c)[0] for c in glyphs.characters])
     written = torch.arange(characters.shape[1]) < lengths[:, None]  # (N, L)
-    targets = torch.where(written, classes[characters], alphabet.blank)
 
-    inks = _choose_glyphs(glyphs, characters[written], generator)  # (M, 28, 28)
+    is_silent = torch.tensor([c in silent for c in glyphs.characters])[characters] & written
+
+    inks = choose_glyphs(glyphs, characters, written, is_silent, style.one_hand, generator)
     if style.cell is not None:
         images, widths, spans = _in_cells(inks, written, style, generator)
+    elif silent or style.strung:
+        is_zero = torch.tensor([c == "0" for c in glyphs.characters])[characters]
+        if apart is None:
+            apart = torch.zeros_like(written)
+        script = Script(written, is_silent, written & is_zero, apart)
+        images, widths, spans = by_hand(inks, script, style, generator)
     else:
         images, widths, spans = _by_ink(inks, written, style, generator)
+
+    if silent:  # leave out what is not labelled
+        spoken = written & ~is_silent
+        lengths = spoken.sum(1)
+        short = torch.arange(int(lengths.max()) if count else 0) < lengths[:, None]
+        characters, spans = (_compact(x, spoken, short) for x in (characters, spans))
+        written = short
+        texts = [text.translate(dict.fromkeys(map(ord, silent))) for text in texts]
+    classes = torch.tensor(
+        [-1 if c in silent else alphabet.encode(c)[0] for c in glyphs.characters]
+    )
+    targets = torch.where(written, classes[characters], alphabet.blank)
     return LineBatch(images, widths, targets, lengths, texts, spans)
 
 
@@ -150,63 +184,62 @@ def _random_characters(
     return torch.randint(num_characters, (count, high), generator=generator), lengths
 
 
-def _given_characters(texts: Sequence[str], count: int, glyphs: Glyphs) -> tuple[Tensor, Tensor]:
+def _given_characters(
+    texts: Sequence[str], count: int, glyphs: Glyphs, silent: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Characters (N, L), lengths (N,), and before which a space was left (N, L)."""
     if isinstance(texts, str):
         raise TypeError(f"texts is a list with one text per line, such as [{texts!r}]; got a str.")
     if len(texts) != count:
         raise ValueError(f"texts holds one text per line: {count} expected, got {len(texts)}.")
     if "" in texts:
         raise ValueError("A line has at least one character; one of the texts is empty.")
+    if silent:
+        unspoken = next((text for text in texts if not text.strip(silent)), None)
+        if unspoken is not None:
+            raise ValueError(
+                f"A line has at least one character that is labelled; got {unspoken!r}."
+            )
     known = Alphabet(glyphs.characters, blank=len(glyphs.characters))
-    labels = [known.encode(text) for text in texts]
+    spaces = " " in silent and " " not in glyphs.characters
+    labels = [known.encode(text.replace(" ", "") if spaces else text) for text in texts]
     lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
-    characters = torch.zeros(count, max(map(len, labels), default=1), dtype=torch.long)
-    for row, label in zip(characters, labels, strict=True):
-        row[: len(label)] = torch.tensor(label)
-    return characters, lengths
+    most = max(map(len, labels), default=1)
+    rows = [label + [0] * (most - len(label)) for label in labels]
+    characters = torch.tensor(rows, dtype=torch.long).view(count, most)
+    apart = torch.zeros(characters.shape, dtype=torch.bool)
+    for n, text in enumerate(texts):
+        if spaces and " " in text:
+            apart[n, [len(part) for part in _heads(text.strip())]] = True
+    return characters, lengths, apart
 
 
-def _choose_glyphs(glyphs: Glyphs, characters: Tensor, generator: torch.Generator) -> Tensor:
-    """One glyph for each character, as floats: (M,) -> (M, 28, 28)."""
-    by_character, counts = glyphs.by_character
-    missing = torch.unique(characters[counts[characters] == 0]).tolist()
-    if missing:
-        names = "".join(glyphs.characters[i] for i in missing)
-        raise ValueError(f"These glyphs ({glyphs.source}) have no image of {names!r}.")
-    chance = torch.rand(len(characters), generator=generator, dtype=torch.float64)
-    within = (chance * counts[characters]).long()
-    chosen = by_character[(counts.cumsum(0) - counts)[characters] + within]
-    return glyphs.images[chosen].float() / 255
+def _heads(text: str) -> list[str]:
+    """What stands before each space of a text, without spaces.
+
+    >>> _heads("$ 12 300")
+    ['$', '$12']
+    """
+    return [text[:i].replace(" ", "") for i, character in enumerate(text) if character == " "]
+
+
+def _compact(values: Tensor, kept: Tensor, place: Tensor) -> Tensor:
+    """Move the kept values of each line to its beginning: (N, L, ...) -> (N, L', ...)."""
+    moved = values.new_zeros(*place.shape, *values.shape[2:])
+    moved[place] = values[kept]
+    return moved
 
 
 # ---------------------------------------------------------------------------- how it is written
-
-
-class _Chance:
-    """Uniform draws, one per glyph (M) or one per line, handed to its glyphs."""
-
-    def __init__(self, written: Tensor, generator: torch.Generator) -> None:
-        self.generator = generator
-        self.line = torch.nonzero(written)[:, 0]  # (M,) the line of each glyph
-        self.lines, self.glyphs = len(written), len(self.line)
-
-    def per_glyph(self, low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(self.glyphs, generator=self.generator)
-
-    def per_line(self, low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(self.lines, generator=self.generator)
-
-    def both(self, line_range: tuple[float, float], jitter: float) -> Tensor:
-        return self.per_line(*line_range)[self.line] + self.per_glyph(-jitter, jitter)
 
 
 def _by_ink(
     inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Write glyphs side by side, their ink deciding the distance."""
-    chance = _Chance(written, generator)
+    chance = Chance(written, generator)
     height = style.height
-    inks = stroke_weight(inks, chance.both(style.stroke, style.glyph_stroke))
+    weight = chance.both(style.stroke, style.glyph_stroke)
     scale = chance.per_line(*style.size)[chance.line] * chance.per_glyph(*style.glyph_size)
     slant = chance.both(style.slant, style.glyph_slant)
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
@@ -219,24 +252,21 @@ def _by_ink(
     turn = math.radians(min(style.rotation, 45))
     widest = 28 * style.size[1] * style.glyph_size[1] * (math.cos(turn) + math.sin(turn))
     box = 2 * math.ceil((widest + steepest * height) / 2)
-    boxes = warp(inks, (height, box), scale, angle, slant, down=down)  # (M, H, box)
+    boxes = glyph_boxes(inks, weight, (height, box), scale, angle, slant, down=down, ink=INK)
 
-    left, right = _ink_extent(boxes)
     at = torch.zeros(written.shape, dtype=torch.long)  # (N, L) ink widths, then ink starts
-    at[written] = right - left
+    at[written] = boxes.right - boxes.left
     starts, widths = _space(at, written, chance, style)
     spans = torch.stack([starts, starts + at], -1) * written[..., None]  # (N, L, 2)
 
     offsets = torch.zeros(written.shape, dtype=torch.long)
-    offsets[written] = starts[written] - left
-    images = blend(boxes, offsets, written, int(widths.max()) if len(widths) else 0)
-    # an edge too faint for ink may reach beyond the margin; padding is black all the same
-    images *= (torch.arange(images.shape[-1]) < widths[:, None])[:, None, None]
-    return images, widths, spans
+    offsets[written] = starts[written] - boxes.left
+    # an edge too faint for ink may reach beyond the margin: lay_boxes cuts it off
+    return lay_boxes(boxes, offsets, written, widths), widths, spans
 
 
 def _space(
-    ink_widths: Tensor, written: Tensor, chance: _Chance, style: LineStyle
+    ink_widths: Tensor, written: Tensor, chance: Chance, style: LineStyle
 ) -> tuple[Tensor, Tensor]:
     """Where each ink starts: (N, L), and how wide each line is: (N,)."""
     tightest, loosest = style.spacing
@@ -259,35 +289,23 @@ def _space(
     return starts, ends + margins[:, 1]
 
 
-def _ink_extent(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """First column with ink, and the column after the last: (M, H, box) -> (M,), (M,)."""
-    width = boxes.shape[-1]
-    profile = boxes.amax(1) >= INK  # (M, box)
-    profile[:, width // 2] |= ~profile.any(1)  # a glyph without ink still takes a place
-    return profile.int().argmax(1), width - profile.flip(1).int().argmax(1)
-
-
 def _in_cells(
     inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Put each glyph into a cell of its own; what leaves the cell is cut off."""
-    chance = _Chance(written, generator)
+    chance = Chance(written, generator)
     cell, height = style.cell, style.height
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
     right, down = (torch.round(chance.per_glyph(-s, s) * 28) for s in style.translation)
     scale = chance.per_line(*style.size)[chance.line] * chance.per_glyph(*style.glyph_size)
     slant = chance.both(style.slant, style.glyph_slant)
-    inks = stroke_weight(inks, chance.both(style.stroke, style.glyph_stroke))
-    cells = warp(
-        inks, (height, cell), scale, angle, slant, right, down, mode=style.interpolation
-    )  # (M, H, cell)
+    weight = chance.both(style.stroke, style.glyph_stroke)
+    shape, mode = (height, cell), style.interpolation
+    boxes = glyph_boxes(inks, weight, shape, scale, angle, slant, right, down, mode, ink=INK)
 
-    lengths = written.sum(1)
-    images = torch.zeros(*written.shape, height, cell)  # (N, L, H, cell)
-    images[written] = cells
-    images = images.permute(0, 2, 1, 3).flatten(2).unsqueeze(1)  # (N, 1, H, L * cell)
-
+    offsets = (cell * torch.arange(written.shape[1])).expand(written.shape)  # (N, L)
+    widths = cell * written.sum(1)
     spans = torch.zeros(*written.shape, 2, dtype=torch.long)
-    spans[written] = torch.stack(_ink_extent(cells), 1)
-    spans = (spans + cell * torch.arange(written.shape[1])[:, None]) * written[..., None]
-    return images, lengths * cell, spans
+    spans[written] = torch.stack([boxes.left, boxes.right], 1)
+    spans = (spans + offsets[..., None]) * written[..., None]
+    return lay_boxes(boxes, offsets, written, widths), widths, spans

@@ -1,4 +1,4 @@
-"""The built-in pen: digits drawn from strokes, with nothing to download.
+"""The built-in pen: digits and marks drawn from strokes, with nothing to download.
 
 A *form* is one way to write a digit, kept as the few points its strokes run through. A *hand* is
 what a writer does to every form: slant, width, pen, tremor, favourite forms. A glyph is a form,
@@ -11,12 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from crnn_lib.forms import DIGITS, FORMS, NAMES, SAMPLES, form_tables
+from crnn_lib.forms import BOOKS, MARK_CHARACTERS, NAMES, SAMPLES, form_tables
+from crnn_lib.hashing import hash_uniform, normal
 
 SIZE = 28  # pixels on a side of a glyph
 CHUNK = 256  # glyphs drawn at once: their arrays then fit in the processor's cache
@@ -30,7 +30,7 @@ class Hand:
     A length is in pixels, a share is relative to the height or the radius.
     """
 
-    form: Tensor  # (W, 10) int64, favourite form of each digit: its place in FORMS[digit]
+    form: Tensor  # (W, D) int64, favourite form of each digit: its place in FORMS[digit]
     loyalty: Tensor  # (W,) probability of writing the favourite rather than any form
     slant: Tensor  # (W,) how far the top leans to the right, per unit of height
     width: Tensor  # (W,) factor on the natural width of the forms
@@ -50,6 +50,7 @@ def draw_digits(
     generator: torch.Generator,
     *,
     writers: Tensor | Sequence[int] | None = None,
+    book: str = "school",
 ) -> Tensor:
     """Write digits by hand.
 
@@ -63,6 +64,10 @@ def draw_digits(
         (M,) who writes each glyph. Glyphs with the same number share one hand. The hand follows
         from that number and the generator's seed alone, so it stays the same from call to call.
         Without it every glyph has a writer of its own.
+    book : {"school", "hurried"}
+        The forms to choose from: those of the copybook, or also those of people who write
+        amounts all day. The latter keep their size: a bar that flies off to the right makes the
+        glyph wider, not the digit smaller.
 
     Returns
     -------
@@ -82,47 +87,94 @@ def draw_digits(
     >>> glyphs.shape, glyphs.dtype
     (torch.Size([5, 28, 28]), torch.uint8)
     """
+    if book not in ("school", "hurried"):
+        raise ValueError(f"book is 'school' or 'hurried'; got {book!r}.")
     _check_generator(generator)
     digits = _integers(digits, "digits")
     for digit in digits[(digits < 0) | (digits > 9)][:1].tolist():
         raise ValueError(f"The pen writes the digits 0 to 9; digits contains {digit}.")
+    return _draw(digits, generator, writers, book)
+
+
+def draw_marks(
+    marks: str | Sequence[str],
+    generator: torch.Generator,
+    *,
+    writers: Tensor | Sequence[int] | None = None,
+) -> Tensor:
+    """Write the marks that stand around the digits of an amount, at their place beside a digit.
+
+    Parameters
+    ----------
+    marks : str or sequence of str
+        The M marks to write: characters of ``MARK_CHARACTERS``.
+    generator, writers
+        As in :func:`draw_digits`; the same writer and seed have the same hand.
+
+    Returns
+    -------
+    Tensor
+        (M, 28, 28) uint8, ink bright on black. A digit would fill the height of the box but for
+        its margin; a dot lies at its bottom, a dash at half its height.
+    """
+    _check_generator(generator)
+    for mark in marks:
+        if len(mark) != 1 or mark not in MARK_CHARACTERS:
+            raise ValueError(f"The pen writes the marks {MARK_CHARACTERS!r}; marks has {mark!r}.")
+    places = torch.tensor([MARK_CHARACTERS.index(mark) for mark in marks], dtype=torch.int64)
+    return _draw(places, generator, writers, "marks")
+
+
+def _draw(
+    digits: Tensor,
+    generator: torch.Generator,
+    writers: Tensor | Sequence[int] | None,
+    book: str,
+) -> Tensor:
     if writers is None:
         writers = torch.randint(2**62, digits.shape, generator=generator)
     writers = _integers(writers, "writers")
     if writers.shape != digits.shape:
         raise ValueError(
-            f"Each glyph needs one writer: {len(digits)} digits but {len(writers)} writers."
+            f"Each glyph needs one writer: {len(digits)} {'marks' if book == 'marks' else 'digits'}"
+            f" but {len(writers)} writers."
         )
     glyphs = torch.empty((len(digits), SIZE, SIZE), dtype=torch.uint8)  # (M, 28, 28)
     for start in range(0, len(digits), CHUNK):
         part = slice(start, start + CHUNK)
-        glyphs[part] = _write(digits[part], writers[part], generator)
+        glyphs[part] = _write(digits[part], writers[part], generator, book)
     return glyphs
 
 
-def draw_form(digit: int, name: str) -> Tensor:
+def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     """Draw one form as a copybook would: no slant, no shaking, no accidents.
 
     Parameters
     ----------
-    digit : int
-        The digit, 0 to 9.
+    digit : int or str
+        The digit, 0 to 9, or the mark.
     name : str
-        A key of ``FORMS[digit]``.
+        A key of ``BOOKS[book][digit]``.
+    book : {"school", "hurried", "marks"}
+        The forms to choose from.
 
     Returns
     -------
     Tensor
         (28, 28) uint8, ink bright on black.
     """
-    if digit not in FORMS or name not in FORMS[digit]:
-        known = ", ".join(FORMS[digit]) if digit in FORMS else "no forms"
+    forms = BOOKS[book].get(digit, {})
+    if name not in forms:
+        known = ", ".join(forms) or "no forms"
         raise ValueError(f"The pen has no form {name!r} of {digit!r}; it knows {known}.")
-    row = torch.tensor([NAMES.index((digit, name))])
-    table = form_tables()
+    row = torch.tensor([NAMES[book].index((digit, name))])
+    table = form_tables(book)
     curve = (table.basis[row] @ table.points[row])[:, :SAMPLES]  # (1, P, 2)
     size, radius, softness = torch.tensor([[17.0], [1.4], [1.4]], dtype=torch.float32)  # (1,) each
-    curve = _place(curve, size, torch.zeros_like(curve[:, 0]))
+    if book == "school":
+        curve = _place(curve, size, torch.zeros_like(curve[:, 0]))
+    else:
+        curve = _settle(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
     ink = _ink(curve, table.joined[row], radius.expand(1, SAMPLES), radius, softness)
     return ink[0]  # (28, 28)
 
@@ -138,19 +190,19 @@ def hands(writers: Tensor | Sequence[int], generator: torch.Generator) -> Hand:
         Only its seed is used; nothing is drawn from it.
     """
     _check_generator(generator)
-    return _hands(_integers(writers, "writers"), generator.initial_seed())
+    return _hands(_integers(writers, "writers"), generator.initial_seed(), "school")
 
 
-def _hands(writers: Tensor, seed: int) -> Hand:
-    u = _hash_uniform(seed, writers, slots=13 + len(NAMES))  # (W, slots)
-    z = _normal(u)
-    favourite = torch.empty((len(writers), len(DIGITS)), dtype=torch.int64)
+def _hands(writers: Tensor, seed: int, book: str) -> Hand:
+    u = hash_uniform(seed, writers, slots=13 + len(NAMES[book]))  # (W, slots)
+    z = normal(u[:, :13])
+    favourite = torch.empty((len(writers), len(BOOKS[book])), dtype=torch.int64)
     gumbel = -torch.log(-torch.log(u[:, 13:]))  # (W, forms); log-weight + Gumbel, argmax: a draw
     first = 0
-    for digit in DIGITS:
-        weights = torch.tensor([form.weight for form in FORMS[digit].values()], dtype=torch.float32)
+    for key, forms in enumerate(BOOKS[book].values()):
+        weights = torch.tensor([form.weight for form in forms.values()], dtype=torch.float32)
         scores = gumbel[:, first : first + len(weights)] + torch.log(weights)
-        favourite[:, digit] = scores.argmax(1)
+        favourite[:, key] = scores.argmax(1)
         first += len(weights)
     return Hand(
         form=favourite,
@@ -169,12 +221,12 @@ def _hands(writers: Tensor, seed: int) -> Hand:
     )
 
 
-def _write(digits: Tensor, writers: Tensor, generator: torch.Generator) -> Tensor:
-    """Write one chunk of glyphs: (M,) digits and writers -> (M, 28, 28) uint8."""
-    table = form_tables()
+def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: str) -> Tensor:
+    """Write one chunk of glyphs: (M,) digits or marks and writers -> (M, 28, 28) uint8."""
+    table = form_tables(book)
     count, seed = len(digits), generator.initial_seed()
     unique, owner = torch.unique(writers, return_inverse=True)
-    hand = Hand(**{k: v[owner] for k, v in vars(_hands(unique, seed)).items()})
+    hand = Hand(**{k: v[owner] for k, v in vars(_hands(unique, seed, book)).items()})
 
     # Which form: the favourite, or now and then any other.
     u = torch.rand((count, 2), generator=generator, dtype=torch.float32)
@@ -183,12 +235,13 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator) -> Tenso
     row = table.first[digits] + place  # (M,)
 
     # What the writer always does to this form, and what happened this time.
-    parts = [2 * table.points.shape[1], 2 * 9, 2 * 3]
-    habit = _normal(_hash_uniform(seed, writers, row, slots=sum(parts)))
+    parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
+    shelf = list(BOOKS).index(book) << 16  # a row of another book is another habit
+    habit = normal(hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
     moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
     by_point, by_place, by_stroke = (
         part.unflatten(1, (-1, 2)) for part in (0.75 * habit + 0.65 * moment).split(parts, 1)
-    )  # (M, K, 2), (M, 9, 2), (M, 3, 2)
+    )  # (M, K, 2), (M, 9, 2), (M, S, 2)
     loose = hand.looseness[:, None, None]
     points = table.points[row]  # (M, K, 2)
     points = points + loose * table.freedom[row] * by_point
@@ -211,7 +264,13 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator) -> Tenso
 
     radius = (hand.radius * torch.exp(0.06 * z[:, 4])).clamp(0.65, 2.9)
     size = (hand.size + 0.6 * z[:, 5]).clamp(16, 24) - 2 * radius
-    curve = _place(curve, size, offset=0.6 * z[:, 6:8])
+    if book == "school":
+        curve = _place(curve, size, offset=0.6 * z[:, 6:8])
+    else:
+        radius = (0.9 * radius).clamp_max(2.2)  # ballpoints, no felt pens
+        radius = radius.minimum(table.thickest[digits])
+        sway = 1.2 if book == "marks" else 0.6  # marks stand where the moment puts them
+        curve = _settle(curve, size, sway * z[:, 6:8], radius)
 
     # Waves along the line: quick ones shake it, slow ones press it.
     quick, slow = table.shake.shape[1], table.swell.shape[1]
@@ -239,6 +298,21 @@ def _place(points: Tensor, size: Tensor, offset: Tensor) -> Tensor:
     middle = 0.5 * (low + high)
     middle = middle + 0.5 * (points.mean(1, keepdim=True) - middle)  # towards the mass, as MNIST
     return (points - middle) * scale + (SIZE - 1) / 2 + offset[:, None, :]
+
+
+def _settle(points: Tensor, size: Tensor, offset: Tensor, radius: Tensor) -> Tensor:
+    """Scale (M, P, 2) points about their writing box, of ``size`` pixels; they keep their place.
+
+    What is wider or higher than the picture is made to fit, and what sticks out is moved in.
+    """
+    low, high = points.amin(1), points.amax(1)  # (M, 2)
+    room = SIZE - 2 - 2 * radius  # (M,)
+    scale = torch.minimum(size, room / (high - low).amax(1))[:, None]  # (M, 1)
+    middle = 0.25 * (low + high) + 0.5 * points.mean(1)
+    shift = offset - scale * middle * torch.tensor([1.0, 0.0])  # sideways nothing has a place
+    edge = ((SIZE - 2) / 2 - radius)[:, None]
+    shift = shift.maximum(-edge - scale * low).minimum(edge - scale * high)
+    return points * scale[..., None] + (SIZE - 1) / 2 + shift[:, None]
 
 
 def _ink(points: Tensor, joined: Tensor, radii: Tensor, radius: Tensor, softness: Tensor) -> Tensor:
@@ -272,32 +346,6 @@ def _ink(points: Tensor, joined: Tensor, radii: Tensor, radius: Tensor, softness
     distance = mass.log_().mul_(-2 * BLUR**2).sqrt_()  # (M, 28, 28)
     edge = (radius[:, None, None] - distance).div_(softness[:, None, None]).add_(0.5).clamp_(0, 1)
     return (255 * (edge * edge * (3 - 2 * edge))).round_().to(torch.uint8)  # (M, 28, 28)
-
-
-def _hash_uniform(seed: int, *ids: Tensor, slots: int) -> Tensor:
-    """Uniform numbers in (0, 1), (M, slots), that depend on the seed and the ids (M,) alone.
-
-    A generator would give a writer other habits when other glyphs are drawn before; a hash of
-    who and what does not. The mixing function is SplitMix64's (Steele, Lea and Flood, 2014).
-    """
-    state = _mix(np.array([seed % 2**64], dtype=np.uint64))  # (1,)
-    for part in ids:
-        state = _mix(state ^ part.numpy().astype(np.uint64))  # (M,)
-    steps = np.arange(1, slots + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    bits = _mix(state[:, None] + steps)  # (M, slots)
-    top = (bits >> np.uint64(41)).astype(np.float32)  # 23 bits: exact in float32, halves too
-    return torch.from_numpy((top + 0.5) * np.float32(2**-23))
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def _normal(uniform: Tensor) -> Tensor:
-    return math.sqrt(2) * torch.erfinv(2 * uniform - 1)
 
 
 def _check_generator(generator: torch.Generator) -> None:

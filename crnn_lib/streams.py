@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.amounts import SILENT, AmountStyle, random_amounts
 from crnn_lib.glyphs import Glyphs
 from crnn_lib.lines import LineBatch, LineStyle, compose_lines
 
@@ -32,6 +33,10 @@ class LineStream:
     pool : int
         Batches composed at once and sorted by width, so that little of a batch is padding.
     alphabet : Alphabet, optional
+    amounts : AmountStyle, optional
+        Write amounts with their marks, in which only digits are labelled; without it, lengths and
+        characters are drawn uniformly. The glyphs hold the marks too, as those of
+        :func:`crnn_lib.scribes.pen_people` do.
     """
 
     glyphs: Glyphs
@@ -40,6 +45,7 @@ class LineStream:
     seed: int = 0
     pool: int = 8
     alphabet: Alphabet | None = None
+    amounts: AmountStyle | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.pool < 1:
@@ -60,12 +66,18 @@ class LineStream:
 
     def _compose_pool(self, turn: int) -> tuple[LineBatch, Tensor]:
         generator = seeded_generator(self.seed, turn)
+        count = self.batch_size * self.pool
+        texts = None
+        if self.amounts is not None:
+            texts = random_amounts(count, generator, self.amounts)
         lines = compose_lines(
             self.glyphs,
-            self.batch_size * self.pool,
+            count,
             self.style,
             generator,
+            texts=texts,
             alphabet=self.alphabet,
+            silent=SILENT if self.amounts is not None else "",
         )
         by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
         return lines, by_width[torch.randperm(self.pool, generator=generator)]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+RANGES = ("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin")
+RANGES += ("kerning", "growth", "climb", "small_zero_size")
+SHARES = ("one_hand", "small_zeros", "joined_zeros")
+
 
 @dataclass(frozen=True)
 class LineStyle:
@@ -51,6 +55,25 @@ class LineStyle:
         28 pixels. Whole pixels only.
     interpolation : {"bilinear", "nearest"}
         How glyphs are resampled.
+    one_hand : float
+        Share of the lines that one person writes, if the glyphs know their writers. Glyphs of
+        unknown writers pass for one person's.
+    kerning : (float, float)
+        How far distances are measured row by row from ink to ink (1) rather than from column to
+        column (0), once per line: at 1 a dot lies under the bar of a 7.
+    cut_rows : int
+        With kerning, so many of the closest rows may cut into each other, drawn once per line:
+        the bar of a 5 then flies into its neighbour.
+    growth : (float, float)
+        How much the glyphs grow from the first to the last, as a logarithm: 0.1 is a tenth.
+    climb : (float, float)
+        Pixels that the last glyph stands higher than the first.
+    small_zeros : float
+        Share of the lines whose last noughts are written smaller.
+    small_zero_size : (float, float)
+        How much smaller.
+    joined_zeros : float
+        Share of the lines whose neighbouring noughts hang together.
     """
 
     height: int = 32
@@ -70,9 +93,17 @@ class LineStyle:
     cell: int | None = None
     translation: tuple[float, float] = (0.0, 0.0)
     interpolation: str = "bilinear"
+    one_hand: float = 0.0
+    kerning: tuple[float, float] = (0.0, 0.0)
+    cut_rows: int = 0
+    growth: tuple[float, float] = (0.0, 0.0)
+    climb: tuple[float, float] = (0.0, 0.0)
+    small_zeros: float = 0.0
+    small_zero_size: tuple[float, float] = (0.55, 0.9)
+    joined_zeros: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"):
+        for name in RANGES:
             bounds = getattr(self, name)
             if not isinstance(bounds, Sequence) or len(bounds) != 2 or bounds[0] > bounds[1]:
                 raise ValueError(f"LineStyle.{name} is (low, high); got {bounds}.")
@@ -87,6 +118,47 @@ class LineStyle:
             raise ValueError(
                 f"interpolation is 'bilinear' or 'nearest'; got {self.interpolation!r}."
             )
+
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"LineStyle.{name} is a share from 0 to 1; got {getattr(self, name)}."
+                )
+
+    @property
+    def strung(self) -> bool:
+        """Whether the hand does more than set glyph beside glyph."""
+        habits = (*self.kerning, self.cut_rows, *self.growth, *self.climb)
+        return any(habits) or self.small_zeros > 0 or self.joined_zeros > 0
+
+    @classmethod
+    def amounts(cls) -> LineStyle:
+        """Amounts as people write them on forms, receipts and cheques: tight, strung together.
+
+        The texts are those of :func:`crnn_lib.amounts.random_amounts`.
+        """
+        return cls(
+            length=(1, 8),
+            spacing=(-0.1, 0.45),
+            spacing_jitter=0.12,
+            minimum_pitch=0.25,
+            size=(0.75, 1.3),
+            glyph_size=(0.9, 1.1),
+            slant=(-0.2, 0.4),
+            glyph_slant=0.06,
+            rotation=5.0,
+            stroke=(-0.5, 0.6),
+            glyph_stroke=0.1,
+            wander=1.6,
+            margin=(2, 12),
+            one_hand=0.85,
+            kerning=(0.0, 1.0),
+            cut_rows=5,
+            growth=(-0.2, 0.2),
+            climb=(-3.0, 3.0),
+            small_zeros=0.2,
+            joined_zeros=0.25,
+        )
 
     @classmethod
     def article(cls) -> LineStyle:

@@ -391,3 +391,21 @@ def test_real_mnist_digits_are_upright():
     assert len(glyphs) == 60_000 and int(torch.bincount(glyphs.labels).min()) == 5421
     sevens = glyphs.of("7").images
     assert looks_like_a_seven(sevens) and not looks_like_a_seven(sevens.mT)
+
+
+def test_writers_stay_with_their_glyphs():
+    images, labels = torch.zeros(4, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 1, 0])
+    known = Glyphs(images, labels, "a", "train", "01", torch.tensor([7, 7, 9, 9]))
+    assert known.subset([3, 0]).writers.tolist() == [9, 7]
+    assert known.of("1").writers.tolist() == [7, 9]
+    rows, order, counts = known.by_writer
+    assert rows.tolist() == [0, 0, 1, 1] and order.tolist() == [0, 1, 3, 2]
+    assert counts.tolist() == [[1, 1], [1, 1]]
+    unknown = Glyphs(images, labels, "b", "train", "10")
+    assert unknown.writers is None and unknown.by_writer[2].tolist() == [[2, 2]]
+    both = Glyphs.concat([known, unknown])
+    assert both.writers.tolist() == [7, 7, 9, 9, -1, -1, -1, -1]
+    assert both.by_writer[2].tolist() == [[2, 2], [1, 1], [1, 1]]
+    assert Glyphs.concat([unknown, unknown]).writers is None
+    with pytest.raises(ValueError, match="writers must be .4,., one per image; got .3,"):
+        Glyphs(images, labels, "a", "train", "01", torch.arange(3))

@@ -141,6 +141,54 @@ def test_letters():
     assert lines.targets.tolist() == [[1, 2, 0]]
 
 
+# ---------------------------------------------------------------------------- silent characters
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("style", [LineStyle(), LineStyle.article(), LineStyle.amounts()])
+def test_silent_characters_are_drawn_and_not_labelled(style, blank):
+    pile = blocks(slice(4, 24), slice(8, 20), "0123456789.-")
+    texts = ["150.000.-", "-7", "55207"]
+    alphabet = Alphabet(blank=blank)
+    lines = compose_lines(pile, 3, style, generator(), texts=texts, alphabet=alphabet, silent=".- ")
+    assert lines.texts == ["150000", "7", "55207"]
+    assert lines.target_lengths.tolist() == [6, 1, 5]
+    for n, text in enumerate(lines.texts):
+        assert lines.targets[n].tolist() == alphabet.encode(text) + [blank] * (6 - len(text))
+        spans = lines.spans[n, : len(text)]
+        assert (spans[:, 1] > spans[:, 0]).all() and not lines.spans[n, len(text) :].any()
+    # before the 7 a dash is drawn: there is ink, and it is nobody's span
+    first = int(lines.spans[1, 0, 0])
+    assert ink_columns(lines.images[1])[: first - 1].any()
+
+
+def test_random_texts_hold_no_silent_characters():
+    pile = blocks(slice(4, 24), slice(8, 20), "01.2-")
+    lines = compose_lines(pile, 100, LineStyle(), generator(), silent=".-")
+    assert set("".join(lines.texts)) == set("012")
+    assert set(lines.targets.unique().tolist()) == {0, 1, 2, 3}  # the alphabet holds the others
+
+
+def test_a_typo_is_no_silent_character():
+    pile = blocks(slice(4, 24), slice(8, 20), "0123456789.-")
+
+    def write(text, silent=".- ", alphabet=None):
+        compose_lines(
+            pile, 1, LineStyle(), generator(), texts=[text], silent=silent, alphabet=alphabet
+        )
+
+    with pytest.raises(ValueError, match="'12,5' has the character ','"):
+        write("12,5")
+    with pytest.raises(ValueError, match="has the character ','"):
+        write("12,5", silent=",")  # silent, but there is no glyph of it
+    with pytest.raises(ValueError, match="has the character '.'"):
+        write("1.2", silent="-", alphabet=Alphabet())  # drawn, but neither silent nor labelled
+    with pytest.raises(ValueError, match="at least one character that is labelled; got '-.-'"):
+        write("-.-")
+    with pytest.raises(ValueError, match="must be labelled"):
+        write("1", silent="0123456789.-")
+
+
 # ---------------------------------------------------------------------------- spans
 
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib.forms import FORMS, form_tables
-from crnn_lib.pen import draw_digits, draw_form, hands
+from crnn_lib.forms import BOOKS, FORMS, HURRIED_FORMS, MARK_CHARACTERS, form_tables
+from crnn_lib.pen import draw_digits, draw_form, draw_marks, hands
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -277,3 +277,84 @@ def test_drawing_is_fast_on_one_thread():
     finally:
         torch.set_num_threads(threads)
     assert max(rates) > 1500, rates  # some 20,000 on an idle core
+
+
+# ---------------------------------------------------------------------------- amounts
+
+
+def test_the_hurried_book_adds_to_the_school_book():
+    assert sorted(HURRIED_FORMS) == list(range(10))
+    for digit, forms in HURRIED_FORMS.items():
+        assert FORMS[digit].keys() < forms.keys()
+    for name in ("separate long bar", "rising bar"):
+        assert max(x for stroke in HURRIED_FORMS[5][name].strokes for x, _ in stroke) > 1.1
+
+
+@pytest.mark.parametrize("book", ["hurried", "marks"])
+def test_every_form_of_the_other_books_draws_a_picture_of_its_own(book):
+    for key, forms in BOOKS[book].items():
+        pictures = [draw_form(key, name, book) for name in forms]
+        assert len(pictures) >= 3, key
+        for i, picture in enumerate(pictures):
+            assert picture.max() > 240, (key, i)
+            border = torch.cat([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+            assert border.max() < 128, (key, list(forms)[i])
+            for other in pictures[:i]:
+                assert (picture.float() - other.float()).abs().sum() > 255 * 2, (key, i)
+
+
+def rows_of_ink(glyphs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First row with ink of each glyph, and the one after the last."""
+    rows = (glyphs > 100).any(2)
+    return rows.int().argmax(1), 28 - rows.flip(1).int().argmax(1)
+
+
+def test_marks_stand_at_their_place_beside_a_digit():
+    middle = {}
+    for mark in MARK_CHARACTERS:
+        glyphs = draw_marks([mark] * 100, seeded(1))
+        assert (glyphs.flatten(1).amax(1) > 100).all(), mark
+        top, bottom = rows_of_ink(glyphs)
+        middle[mark] = ((top + bottom) / 2).mean().item()
+    assert middle["."] > 20 and middle[","] > 20  # at the line
+    assert all(11 < middle[mark] < 17 for mark in "-=/#$~")
+    assert middle["'"] < 9
+    (_, dots), (_, commas), (_, digits) = (
+        rows_of_ink(
+            draw_marks(m * 300, seeded(2)) if m in ".," else draw_digits([8] * 300, seeded())
+        )
+        for m in ".,8"
+    )
+    assert abs(dots.float().mean() - digits.float().mean()) < 1.5
+    assert commas.float().mean() > digits.float().mean() + 0.5  # they descend
+
+
+def test_a_writer_makes_marks_as_thick_as_digits():
+    thin, thick = hands(torch.arange(200), seeded()).radius.sort().indices[[5, -6]].tolist()
+    ink = [
+        draw_marks("-" * 40, seeded(), writers=[who] * 40).float().mean() for who in (thin, thick)
+    ]
+    assert ink[1] > 1.4 * ink[0]
+    assert torch.equal(draw_marks("-,=", seeded(4)), draw_marks(["-", ",", "="], seeded(4)))
+
+
+def test_a_long_bar_does_not_shrink_its_digit():
+    names = list(HURRIED_FORMS[5])
+    short, long = (draw_form(5, names[names.index(n)], "hurried") for n in ("bar", "rising bar"))
+    bowls = [(picture[14:] > 100).any(1).sum() for picture in (short, long)]
+    assert abs(int(bowls[0]) - int(bowls[1])) <= 2
+    assert (long > 100).any(0).sum() > (short > 100).any(0).sum() + 3
+
+
+def test_bad_marks_and_books_are_named():
+    with pytest.raises(ValueError, match="marks has '5'"):
+        draw_marks("-5", seeded())
+    with pytest.raises(ValueError, match="marks has '--'"):
+        draw_marks(["--"], seeded())
+    with pytest.raises(ValueError, match="2 marks but 1 writers"):
+        draw_marks("--", seeded(), writers=[1])
+    with pytest.raises(ValueError, match="book is 'school' or 'hurried'; got 'marks'"):
+        draw_digits([1], seeded(), book="marks")
+    with pytest.raises(TypeError, match="torch.Generator"):
+        draw_marks("-", 0)
+    assert draw_marks("", seeded()).shape == (0, 28, 28)

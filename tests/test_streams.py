@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.amounts import AmountStyle
 from crnn_lib.glyphs import Glyphs, load_glyphs
 from crnn_lib.lines import LineBatch, compose_lines
+from crnn_lib.scribes import pen_people
 from crnn_lib.streams import Alternating, LineSet, LineStream, batches, seeded_generator
 from crnn_lib.styles import LineStyle
 
@@ -71,6 +73,29 @@ def test_a_used_stream_can_be_pickled(stream):
     expected = stream.batch(6)
     copy = pickle.loads(pickle.dumps(stream))
     assert same(copy.batch(6), expected) and same(copy.batch(1), stream.batch(1))
+
+
+def test_a_stream_of_amounts():
+    people = pen_people(8, seeded_generator(1), each=1, marks=1)
+    stream = LineStream(
+        people,
+        LineStyle.amounts(),
+        batch_size=6,
+        seed=3,
+        pool=2,
+        amounts=AmountStyle(digits_only=0),
+    )
+    for step in (3, 0):
+        batch = stream.batch(step)
+        assert same(fresh(stream).batch(step), batch)
+        assert all(text.isdigit() for text in batch.texts)
+        alphabet = Alphabet()
+        for target, length, text in zip(
+            batch.targets, batch.target_lengths, batch.texts, strict=True
+        ):
+            assert alphabet.decode(target[:length].tolist()) == text
+    plain = fresh(stream, amounts=None, alphabet=Alphabet(people.characters))
+    assert any(not text.isdigit() for text in plain.batch(0).texts)  # marks are labelled there
 
 
 def test_no_two_batches_are_alike(stream):
