@@ -1,0 +1,109 @@
+"""What the networks that ship learn from: mixtures of glyphs, of lines, and of paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.amounts import SILENT, AmountStyle, random_amounts
+from crnn_lib.glyphs import Glyphs
+from crnn_lib.inking import ink_of
+from crnn_lib.lines import LineBatch, compose_lines
+from crnn_lib.paper import PaperStream, PaperStyle, photograph
+from crnn_lib.scribes import pen_people
+from crnn_lib.streams import Alternating, LineStream, seeded_generator
+from crnn_lib.styles import LineStyle
+
+POOL = 4  # batches a stream composes at once: there are six streams
+
+
+@dataclass(frozen=True)
+class PhotoMixture:
+    """How often each kind of line comes up while a network learns to read photos.
+
+    Parameters
+    ----------
+    writers : int
+        Writers of the pen. Each writes every digit four times.
+    digits : LineStyle, optional
+        Of lines without marks, written freely; varied by default.
+    clean : float
+        Share of the lines on paper that stay as they were written.
+    """
+
+    writers: int = 4000
+    clean: float = 0.1
+
+
+def photo_lines(
+    scanned: Glyphs, batch_size: int, seed: int, mixture: PhotoMixture | None = None
+) -> Alternating:
+    """Lines from which a network learns to read photos of amounts.
+
+    Of six batches four hold amounts on paper, one holds digits written freely on paper, and one
+    the article's strips without paper, so that clean lines stay as easy as they were. Half of the
+    digits are scanned ones, half the pen's.
+
+    Parameters
+    ----------
+    scanned : Glyphs
+        Digits from a data set, such as MNIST's.
+    batch_size : int
+    seed : int
+    mixture : PhotoMixture, optional
+    """
+    mixture = mixture or PhotoMixture()
+    pen = pen_people(mixture.writers, seeded_generator(seed, 3))
+    drawn = pen.only(scanned.characters)
+    repeated = scanned.subset(torch.arange(len(drawn)) % len(scanned))
+    digits, all_signs = Glyphs.concat([repeated, drawn]), Glyphs.concat([repeated, pen])
+    alphabet, paper = Alphabet(scanned.characters), PaperStyle.cheque()
+
+    def stream(glyphs: Glyphs, style: LineStyle, number: int, **more) -> LineStream:
+        return LineStream(glyphs, style, batch_size, seed + number, POOL, alphabet, **more)
+
+    def on_paper(lines: LineStream) -> PaperStream:
+        return PaperStream(lines, paper, mixture.clean, lines.seed)
+
+    amounts = [
+        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=AmountStyle())) for k in range(4)
+    ]
+    freely = on_paper(stream(digits, LineStyle().varied(), 4))
+    strips = stream(digits, LineStyle.article().varied(), 5)
+    return Alternating((*amounts[:2], freely, *amounts[2:], strips))
+
+
+def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
+    """Photographed amounts, a fixed set: half of the digits are scanned ones, half the pen's.
+
+    Parameters
+    ----------
+    scanned : Glyphs
+        Digits from a data set. Their split also says which of the pen's writers write: those of
+        ``"test"`` write no line of training.
+    count : int
+        Number of lines.
+    seed : int
+
+    Returns
+    -------
+    LineBatch
+        Ink bright on black, as :func:`crnn_lib.inking.ink_of` leaves it.
+    """
+    generator = seeded_generator(seed, 2)
+    writers = max(len(scanned) // 40, 20)  # as many digits as there are scanned ones
+    pen = pen_people(writers, generator, split=scanned.split)
+    glyphs = Glyphs.concat([scanned, pen])
+    lines = compose_lines(
+        glyphs,
+        count,
+        LineStyle.amounts(),
+        generator,
+        texts=random_amounts(count, generator),
+        alphabet=Alphabet(scanned.characters),
+        silent=SILENT,
+    )
+    photos = photograph(lines, PaperStyle.cheque(), generator)
+    return replace(photos, images=ink_of(photos.images, photos.widths))
