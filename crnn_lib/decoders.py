@@ -2,271 +2,313 @@
 
 A lattice gives one distribution over C classes for each of T frames. A label's probability is
 the sum over all alignments that collapse to it (:mod:`crnn_lib.ctc`), so the most probable label
-is hard to find. :func:`best_path` takes the most probable alignment instead, and collapses it. That
-is fast, usually right, and sometimes provably right.
+is hard to find. There are three ways to look for it:
+
+1. :func:`~crnn_lib.best_paths.best_path` takes the most probable alignment and collapses it. That
+   is fast, usually right, and sometimes provably right.
+2. :func:`prefix_beam_search` reads from left to right and keeps the most probable beginnings. It
+   can take a language along.
+3. :func:`exact_search` splits the probability among beginnings until one label is proven best.
+
+All of them return a :class:`Hypothesis` with the label's true probability.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import Span, ctc_loss
+from crnn_lib.automata import WeightedAutomaton
+from crnn_lib.best_paths import best_path, best_path_labels
+from crnn_lib.fusion import Fusion, fuse
+from crnn_lib.hypotheses import Hypothesis
+from crnn_lib.lattices import as_log_probs, check_lattices, frame_log_sums, inside
+from crnn_lib.searches import (
+    ROUNDING,
+    beam_search_blocks,
+    check_whole,
+    compiles,
+    exact_search_blocks,
+    rescore,
+)
 
-# A proof must survive the rounding of its own arithmetic, which is float64.
-ROUNDING = 1e-9
+__all__ = [
+    "Hypothesis",
+    "best_path",
+    "best_path_labels",
+    "decode",
+    "exact_search",
+    "prefix_beam_search",
+    "prefix_beams",
+]
+
+NEVER = -math.inf  # log 0
+
+# Prefix beam search -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Hypothesis:
-    """What a line may say, and how sure a decoder is of it.
+def prefix_beams(
+    log_probs: Tensor | np.ndarray,
+    *,
+    blank: int = 0,
+    beam_width: int = 10,
+    fusion: Fusion | None = None,
+) -> dict[tuple[int, ...], float]:
+    """The most probable prefixes of one line, found frame by frame (Hannun et al. 2014).
 
-    Attributes
+    A prefix is what an alignment collapses to so far. Many alignments have the same prefix, and all
+    that matters of them is whether they end in a blank: then the prefix's last character may
+    come again as a new one, else it would be merged. So two numbers per prefix go from frame to
+    frame. Only ``beam_width`` prefixes do, and what falls out of the beam is lost.
+
+    This is the definition that :func:`prefix_beam_search` keeps to, and far slower. Ties, which are
+    scores that agree to nine decimals, go to the prefix that was in the beam before, in the beam's
+    order; then to the longer one of the better prefix; then to the lower class.
+
+    Parameters
     ----------
-    label : tuple of int
-        The text as class indices, without blanks.
-    text : str
-        The label in characters.
-    log_prob : float
-        The label's CTC log-probability: the sum over *all* its alignments. NaN if not asked for.
-    spans : tuple of Span
-        The frames ``[start, end)`` of each character.
-    proven : bool
-        Whether it is certain that no other label is more probable.
-    bound : float
-        No other label has a log-probability above this. NaN if not asked for.
-    """
+    log_probs : Tensor or ndarray, (T, C)
+    blank, beam_width : int
+    fusion : Fusion, optional
+        A language over the classes, from :func:`crnn_lib.fusion.fuse`.
 
-    label: tuple[int, ...]
-    text: str
-    log_prob: float
-    spans: tuple[Span, ...]
-    proven: bool = False
-    bound: float = math.nan
+    Returns
+    -------
+    dict
+        Label -> logarithm of the probability that the beam has seen of it, the best first. It is
+        at most the label's true log-probability. The language's weights are in it, but not the one
+        of the end.
+
+    Examples
+    --------
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> {label: round(math.exp(p), 2) for label, p in prefix_beams(lattice).items()}
+    {(1,): 0.64, (): 0.36}
+    """
+    beam = {(): (0.0, NEVER)}  # prefix: alignments that end in a blank, and those that do not
+    rows = log_probs.tolist()
+    for t, frame in enumerate(rows):
+        grown = {}
+        for prefix, (at_blank, at_char) in beam.items():  # a blank, or the last character again
+            held = at_char + frame[prefix[-1]] if prefix else NEVER
+            grown[prefix] = (_log_add(at_blank, at_char) + frame[blank], held)
+        for prefix, (at_blank, at_char) in beam.items():  # one character more
+            weights = fusion.weights_after(prefix) if fusion else [0.0] * len(frame)
+            for c, weight in enumerate(weights):
+                if c != blank:
+                    repeats = prefix[-1:] == (c,)  # then only a blank in between makes it new
+                    before = at_blank if repeats else _log_add(at_blank, at_char)
+                    same, held = grown.get((*prefix, c), (NEVER, NEVER))
+                    grown[(*prefix, c)] = same, _log_add(held, before + frame[c] + weight)
+        left = len(rows) - 1 - t
+        ranked = [
+            (_log_add(*both), prefix)
+            for prefix, both in grown.items()
+            if max(both) > NEVER and (not fusion or fusion.fits(prefix, both[0] > NEVER, left))
+        ]
+        ranked.sort(key=lambda pair: -round(pair[0], 9))  # of equals, the first stays first
+        beam = {prefix: grown[prefix] for _, prefix in ranked[:beam_width]}
+    return {prefix: _log_add(*both) for prefix, both in beam.items()}
 
 
 @torch.no_grad()
-def best_path(
+def prefix_beam_search(
     log_probs: Tensor | np.ndarray,
     frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
     *,
     alphabet: Alphabet | None = None,
-    scores: bool = True,
-) -> list[Hypothesis]:
-    """Read each line along its most probable alignment.
+    beam_width: int = 10,
+    n_best: int | None = None,
+    language: WeightedAutomaton | None = None,
+    language_weight: float = 1.0,
+    length_bonus: float = 0.0,
+    threads: int = 1,
+    reference: bool = False,
+) -> list[Hypothesis | None] | list[list[Hypothesis]]:
+    """Read each line with a beam of prefixes, and a language if there is one.
 
-    The most probable class of each frame, repeats merged, blanks dropped (Graves et al. 2006,
-    section 3.2). If classes tie in a frame, the lowest class index wins.
+    The prefixes of :func:`prefix_beams`, by compiled code. No class and no frame is left out to
+    save time. What is in the beam after the last frame gets its true probability from a forward
+    pass, and is ranked by it:
 
-    The label's log-probability then comes from one forward pass for the whole batch. It also
-    settles some lines for good: all other labels share what is left, log(1 - p), so a label with
-    more than half of the probability is the most probable one. That sets ``proven``.
+        score = log_prob + language_weight * (language's log-weight) + length_bonus * length
 
     Parameters
     ----------
-    log_probs : Tensor or ndarray, (N, T, C) or (T, C)
-        Natural logarithms of normalised probabilities. ``(T, C)`` is a batch of one line.
-    frame_lengths : (N,) integers, optional
-        Frames of each line; what stands beyond them is ignored. Without it every line has T.
-    alphabet : Alphabet, optional
-        The characters and the blank; ``Alphabet()`` by default.
-    scores : bool
-        False skips the forward pass: ``log_prob`` and ``bound`` are NaN, ``proven`` is False.
+    log_probs, frame_lengths, alphabet
+        As for :func:`best_path`.
+    beam_width : int
+        Prefixes that are kept from frame to frame.
+    n_best : int, optional
+        How many hypotheses per line; then a list is returned for each line.
+    language : WeightedAutomaton, optional
+        What strings there may be, and their log-weights. Only such strings come out, and a prefix
+        that cannot become one in the frames that are left takes no place in the beam.
+    language_weight, length_bonus : float
+        See above. Without a language, any string may be.
+    threads : int
+        Threads to share the lines among.
+    reference : bool
+        Use the plain Python of :func:`prefix_beams`. Without numba it is used anyway.
 
     Returns
     -------
-    list of Hypothesis
-        One per line. The spans are the runs of the alignment; a span's log-probability is the
-        sum over its frames. A line without frames reads ``""``.
+    list of Hypothesis, or list of list of Hypothesis
+        One per line; None where the beam holds no string that the language accepts, for instance
+        because none fits the frames. With ``n_best`` a list per line, the best first, with fewer
+        or no entries if there are no more. The spans are those of the best alignment.
+        ``proven`` is set if what the beam has not seen is too little to matter.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or the alphabet, or a frame holds NaN or is not
-        normalised.
+        As :func:`best_path`; and if a number is out of its range, or the language shares no
+        character with the alphabet.
 
     Examples
     --------
-    Two frames, and a blank with probability 0.6 in each. The best alignment is all blank. It has
-    probability 0.36, but the label ``0`` has 0.64:
-
-    >>> log_probs = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
-    >>> (hypothesis,) = best_path(log_probs, alphabet=Alphabet("0"))
-    >>> hypothesis.text, round(math.exp(hypothesis.log_prob), 4), hypothesis.proven
-    ('', 0.36, False)
-    >>> round(math.exp(hypothesis.bound), 4)
-    0.64
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> (hypothesis,) = prefix_beam_search(lattice, alphabet=Alphabet("0"))
+    >>> hypothesis.text, round(math.exp(hypothesis.log_prob), 4), hypothesis.spans
+    ('0', 0.64, (Span(1 in [0, 1), log_prob=-0.9163),))
     """
     alphabet = alphabet or Alphabet()
-    log_probs, frame_lengths = _batch(log_probs, frame_lengths)
-    count, frames, classes = log_probs.shape
-    if classes != alphabet.num_classes:
-        raise ValueError(
-            f"log_probs has {classes} classes; this alphabet has {alphabet.num_classes}, the "
-            f"blank included. Expected (N, T, {alphabet.num_classes}); got {(*log_probs.shape,)}."
-        )
-    inside = _inside(frames, frame_lengths)  # (N, T)
-    log_sums = _frame_log_sums(log_probs, inside)  # (N, T)
-    path, best = _best_classes(log_probs, inside, alphabet.blank)  # (N, T), (N, T)
-    starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
-    labels = path[starts]  # all lines' labels, end to end
-    lengths = starts.sum(1)  # (N,)
-
-    if scores and count and frames:
-        log_prob = _label_log_probs(log_probs, labels, frame_lengths, lengths, alphabet.blank)
-        # The lattice's whole mass: 1, but for the rounding of whoever normalised it.
-        mass = log_sums.sum(1).exp()  # (N,)
-        prob = log_prob.exp()
-        rest = (mass - prob).clamp_min(0)
-        proven = (prob > rest + ROUNDING).tolist()
-        log_prob, bound = log_prob.tolist(), rest.log().tolist()
-    elif scores:
-        log_prob, bound, proven = [0.0] * count, [-math.inf] * count, [True] * count
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    check_whole(1, beam_width=beam_width, n_best=1 if n_best is None else n_best, threads=threads)
+    fusion = fuse(language, alphabet, language_weight, length_bonus)
+    if reference or not compiles() or (fusion and not fusion.fits_floats):
+        frame_log_sums(log_probs, inside(log_probs.shape[1], frame_lengths))
+        lines, left = [None] * len(log_probs), range(len(log_probs))
     else:
-        log_prob, bound, proven = [math.nan] * count, [math.nan] * count, [False] * count
+        options = {"width": beam_width, "n_best": n_best, "threads": threads}
+        lines, left = beam_search_blocks(log_probs, frame_lengths, alphabet, fusion, **options)
+    for n in left:
+        line = log_probs[n, : int(frame_lengths[n])].double()
+        seen = prefix_beams(line, blank=alphabet.blank, beam_width=beam_width, fusion=fusion)
+        ranked = rescore(line, seen, alphabet, fusion)
+        lines[n] = ranked[:n_best] if n_best else next(iter(ranked), None)
+    return lines
 
-    summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
-    row, start = starts.nonzero(as_tuple=True)
-    end = ends.nonzero()[:, 1] + 1  # runs do not nest: the k-th end closes the k-th start
-    run_log_prob = summed[row, end] - summed[row, start]
-    spans = [
-        Span(*run)
-        for run in zip(
-            labels.tolist(), start.tolist(), end.tolist(), run_log_prob.tolist(), strict=True
-        )
-    ]
-    hypotheses, done = [], 0
-    for n, length in enumerate(lengths.tolist()):
-        own = tuple(spans[done : done + length])
-        label = tuple(span.label for span in own)
-        text = alphabet.decode(label)
-        hypotheses.append(Hypothesis(label, text, log_prob[n], own, proven[n], bound[n]))
-        done += length
-    return hypotheses
+
+def _log_add(x: float, y: float) -> float:
+    low, high = min(x, y), max(x, y)
+    return high if low == NEVER else high + math.log1p(math.exp(low - high))
+
+
+# Exact search -------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def best_path_labels(
+def exact_search(
     log_probs: Tensor | np.ndarray,
     frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
     *,
-    blank: int = 0,
-) -> list[list[int]]:
-    """Only the labels of :func:`best_path`, for evaluation while training.
+    alphabet: Alphabet | None = None,
+    budget: int = 10_000,
+    language: WeightedAutomaton | None = None,
+    language_weight: float = 1.0,
+    length_bonus: float = 0.0,
+    threads: int = 1,
+) -> list[Hypothesis | None]:
+    """Find each line's most probable label, with a proof.
 
-    Scores of any scale will do: they need not be normalised.
+    The best path comes first. If its label has more than half of the probability, nothing can beat
+    it. Else the labels are split by their first character, then by their second, and so on
+    (prefix search, Graves et al. 2006, section 3.2): the probability that a label *begins* with a
+    prefix bounds every such label. The prefix with the most left is split next, and those that
+    cannot beat the best label so far are dropped. On the output of a trained network that is soon
+    over. In general it takes time exponential in T, hence the budget.
 
     Parameters
     ----------
-    log_probs : Tensor or ndarray, (N, T, C) or (T, C)
-    frame_lengths : (N,) integers, optional
-    blank : int
-        Class index of the blank.
+    log_probs, frame_lengths, alphabet
+        As for :func:`best_path`.
+    budget : int
+        Prefixes to split per line; fewer if a line is so long that they would take more than 64 MB.
+    language, language_weight, length_bonus, threads
+        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven.
+
+    Returns
+    -------
+    list of Hypothesis
+        One per line; None where no string that the language accepts was found. If the
+        budget did not suffice, the best label that this search or a beam of 10 came across, with
+        ``proven=False``. In any case ``bound`` holds: no other label has a higher score.
+
+    Raises
+    ------
+    ValueError
+        As :func:`prefix_beam_search`.
 
     Examples
     --------
-    >>> alignment = torch.tensor([6, 6, 0, 6, 3, 3, 1, 8])  # 55-5220 7 -> 55207
-    >>> best_path_labels(torch.nn.functional.one_hot(alignment, 11).float())
-    [[6, 6, 3, 1, 8]]
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> (hypothesis,) = exact_search(lattice, alphabet=Alphabet("0"))
+    >>> hypothesis.text, hypothesis.proven, round(math.exp(hypothesis.bound), 4)
+    ('0', True, 0.36)
     """
-    log_probs, frame_lengths = _batch(log_probs, frame_lengths)
-    if not 0 <= blank < log_probs.shape[2]:
-        raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank}.")
-    path, _ = _best_classes(log_probs, _inside(log_probs.shape[1], frame_lengths), blank)
-    starts, _ = _runs(path, blank)
-    labels, lengths = path[starts].tolist(), starts.sum(1).tolist()
-    result, done = [], 0
-    for length in lengths:
-        result.append(labels[done : done + length])
-        done += length
-    return result
+    alphabet = alphabet or Alphabet()
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    check_whole(0, budget=budget)
+    check_whole(1, threads=threads)
+    fusion = fuse(language, alphabet, language_weight, length_bonus)
+    found, left = exact_search_blocks(
+        log_probs, frame_lengths, alphabet, fusion, budget=budget, threads=threads
+    )
+    if left:  # perhaps a beam comes across something better
+        options = {"language": language, "language_weight": language_weight}
+        options |= {"length_bonus": length_bonus, "threads": threads, "alphabet": alphabet}
+        others = prefix_beam_search(log_probs[left], frame_lengths[left], **options)
+        for n, other in zip(left, others, strict=True):
+            one = found[n]
+            if other is not None and (one is None or other.score > one.score + ROUNDING):
+                found[n] = other if one is None else replace(other, bound=one.bound, proven=False)
+    return found
 
 
-def _batch(log_probs, frame_lengths) -> tuple[Tensor, Tensor]:
-    """Check shapes and types: log-probabilities (N, T, C) and frame lengths (N,), one device."""
-    if isinstance(log_probs, np.ndarray):
-        if log_probs.dtype.kind == "f":  # a native, contiguous copy: torch wants nothing else
-            log_probs = torch.from_numpy(np.array(log_probs, log_probs.dtype.type, order="C"))
-    elif not isinstance(log_probs, Tensor):
-        raise TypeError(f"log_probs is a tensor or an array; got {type(log_probs).__name__}.")
-    if not isinstance(log_probs, Tensor) or not log_probs.is_floating_point():
-        raise TypeError(f"log_probs holds floating-point numbers; got {log_probs.dtype}.")
-    if log_probs.ndim == 2:
-        log_probs = log_probs[None]  # (1, T, C)
-    if log_probs.ndim != 3 or not log_probs.shape[2]:
-        raise ValueError(
-            f"log_probs is (N, T, C), or (T, C) for one line; got {(*log_probs.shape,)}."
-        )
-    count, frames, _ = log_probs.shape
-    if frame_lengths is None:
-        return log_probs, torch.full((count,), frames, device=log_probs.device)
-    lengths = torch.as_tensor(frame_lengths)
-    if lengths.shape != (count,):
-        raise ValueError(
-            f"frame_lengths has one number per line: expected {(count,)}, got "
-            f"{(*lengths.shape,)} for log_probs {(*log_probs.shape,)}, batch first: (N, T, C)."
-        )
-    if count and (lengths.is_floating_point() or lengths.is_complex()):
-        raise TypeError(f"frame_lengths holds integers; got {lengths.dtype}.")
-    lengths = lengths.to(log_probs.device, torch.int64)
-    if count and not 0 <= int(lengths.min()) <= int(lengths.max()) <= frames:
-        raise ValueError(f"frame_lengths go from 0 to T = {frames}; got {lengths.tolist()[:8]}.")
-    return log_probs, lengths
+# For arrays from elsewhere ------------------------------------------------------------------------
 
 
-def _inside(frames: int, frame_lengths: Tensor) -> Tensor:
-    """True where a frame belongs to its line: (N, T)."""
-    return torch.arange(frames, device=frame_lengths.device) < frame_lengths[:, None]
+def decode(
+    values: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    *,
+    alphabet: Alphabet | None = None,
+    layout: str = "NTC",
+    kind: str = "logits",
+    decoder: str = "beam",
+    **options,
+) -> list:
+    """Decode what a network of any making gives, with any of the decoders.
 
+    Parameters
+    ----------
+    values : Tensor or ndarray
+        In the order that ``layout`` says.
+    layout : {"NTC", "TNC", "NCT"}
+        The axes: N lines, T frames, C classes. torch's loss has "TNC". One line, (T, C), is taken
+        under each of them; for "NCT" it is (C, T).
+    kind : {"logits", "log_probs", "probs"}
+        Scores before the softmax, or log-probabilities, or probabilities.
+    decoder : {"best-path", "beam", "exact"}
+    frame_lengths, alphabet, **options
+        Those of the decoder, such as ``beam_width`` or ``language``.
 
-def _best_classes(log_probs: Tensor, inside: Tensor, blank: int) -> tuple[Tensor, Tensor]:
-    """Each frame's best class and its float64 score, (N, T) each; beyond a line: blank and 0."""
-    best, path = log_probs.max(2)  # of equals the first; NaN wins over every number
-    best = best.double().masked_fill(~inside, 0)
-    if bool(best.isnan().any()):
-        raise ValueError(f"log_probs holds NaN in {_first(best.isnan())}.")
-    return path.masked_fill(~inside, blank), best
-
-
-def _runs(path: Tensor, blank: int) -> tuple[Tensor, Tensor]:
-    """Where runs of one character start and where they end, (N, T) each."""
-    edge = path.new_full((len(path), 1), blank)
-    changes = torch.cat([edge, path], 1) != torch.cat([path, edge], 1)  # (N, T + 1)
-    character = path != blank
-    return changes[:, :-1] & character, changes[:, 1:] & character
-
-
-def _frame_log_sums(log_probs: Tensor, inside: Tensor) -> Tensor:
-    """Log of each frame's total probability, (N, T): 0, or the lattice is refused."""
-    log_sums = log_probs.double().logsumexp(2).masked_fill(~inside, 0)
-    tolerance = 1e-3 if torch.finfo(log_probs.dtype).bits >= 32 else 1e-2
-    off = ~(log_sums.abs() <= tolerance)  # catches NaN as well
-    if bool(off.any()):
-        total = float(log_sums[off][0].exp())
-        raise ValueError(
-            f"The probabilities in {_first(off)} sum to {total:.4g}, not to 1. log_probs must be "
-            "finite and normalised over the classes: scores.log_softmax(-1)."
-        )
-    return log_sums
-
-
-def _first(mask: Tensor) -> str:
-    line, frame = mask.nonzero()[0].tolist()
-    return f"line {line}, frame {frame}"
-
-
-def _label_log_probs(
-    log_probs: Tensor, labels: Tensor, frame_lengths: Tensor, lengths: Tensor, blank: int
-) -> Tensor:
-    """CTC log-probability of one label per line: (N,)."""
-    longest = int(lengths.max())
-    targets = labels.new_full((len(lengths), longest), blank)  # (N, L), padded with the blank
-    targets[torch.arange(longest, device=labels.device) < lengths[:, None]] = labels
-    log_probs = log_probs.double()  # the loss comes in the dtype of its input
-    return -ctc_loss(log_probs, targets, frame_lengths, lengths, blank=blank, reduction="none")
+    Examples
+    --------
+    >>> logits = np.array([[[0.0, 9.0]], [[9.0, 0.0]], [[0.0, 9.0]]])  # three frames of one line
+    >>> decode(logits, layout="TNC", alphabet=Alphabet("5"))[0].text
+    '55'
+    """
+    decoders = {"best-path": best_path, "beam": prefix_beam_search, "exact": exact_search}
+    if decoder not in decoders:
+        raise ValueError(f"decoder is one of {', '.join(decoders)}; got {decoder!r}.")
+    alphabet = alphabet or Alphabet()
+    log_probs = as_log_probs(values, layout, kind, alphabet.num_classes)
+    return decoders[decoder](log_probs, frame_lengths, alphabet=alphabet, **options)

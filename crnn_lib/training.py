@@ -258,7 +258,8 @@ def evaluate(
     -------
     Report
     """
-    texts = [hypothesis.text for hypothesis in read_lines(model, lines, decoder, batch_size)]
+    read = read_lines(model, lines, decoder, batch_size)
+    texts = [hypothesis.text if hypothesis else "" for hypothesis in read]  # None: nothing fits
     return evaluate_texts(texts, lines.texts)
 
 

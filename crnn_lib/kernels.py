@@ -1,0 +1,237 @@
+"""Compiled loops under :mod:`crnn_lib.decoders`, one line at a time; numba makes them fast.
+
+They get probabilities, not logarithms: ``p`` is (T, C), without the frames beyond the line. What a
+float64 cannot hold is noticed and left to slower code, never lost: a frame's probabilities sum to
+1, so what weighs x on its way never grows beyond x, and numbers below 1e-308 cannot matter for a
+sum above 1e-250.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+try:
+    from numba import njit
+except ImportError:  # the same loops, some hundred times slower
+    njit = None
+
+SOUND = 1e-250  # a sum of paths above this has lost nothing to speak of
+FINE, RISKY, WRONG = 0, 1, 2  # what a line is: as it should be, out of range, not normalised
+
+
+def compiled(function):
+    """Compile at the first call, and keep the result on disk if there is a place for it."""
+    if njit is None:
+        return function
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
+    except RuntimeError:  # no folder that can be written
+        return njit(nogil=True, error_model="numpy")(function)
+
+
+@compiled
+def exponentials(x, out, bits, powers):
+    """``exp(x)`` for one row, to the last digit or the one before; below -708 it is 0.
+
+    In simple passes over the row, each of which runs on several numbers at once. ``powers`` is
+    the same memory as ``bits``, read as floating-point numbers: 2 ** k is k + 1023 in their
+    exponent. The rest, at most log(2) / 2, goes through the series.
+    """
+    for i in range(len(x)):
+        y = x[i] if x[i] > -708.0 else (-708.0 if x[i] <= -708.0 else x[i])
+        y = 1.0 if y > 1.0 else y
+        k = math.floor(y * 1.4426950408889634 + 0.5)
+        r = (y - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        s = 1.0 / 39916800 + r / 479001600
+        s = 1.0 / 3628800 + r * s
+        s = 1.0 / 362880 + r * s
+        s = 1.0 / 40320 + r * s
+        s = 1.0 / 5040 + r * s
+        s = 1.0 / 720 + r * s
+        s = 1.0 / 120 + r * s
+        s = 1.0 / 24 + r * s
+        s = 1.0 / 6 + r * s
+        s = 0.5 + r * s
+        out[i] = 1.0 + r * (1.0 + r * s)
+        bits[i] = (np.int64(k) + 1023) << 52
+    for i in range(len(x)):
+        out[i] = out[i] * powers[i] if x[i] > -708.0 else (0.0 if x[i] <= -708.0 else x[i])
+
+
+@compiled
+def read_line(log_p, blank, low, high, p, peak, bits):
+    """Turn a line into probabilities and check it: every frame sums to 1, none is too small.
+
+    Writes ``p`` (T, C) and each frame's most probable class but the blank, ``peak`` (T,). Returns
+    what the line is, and the product of all sums.
+    """
+    frames, classes = log_p.shape
+    powers = bits.view(np.float64)
+    status, mass = FINE, 1.0
+    for t in range(frames):
+        row = p[t]
+        exponentials(log_p[t], row, bits, powers)
+        total, least, most = 0.0, 1.0, 0.0
+        for c in range(classes):
+            x = row[c]
+            total += x
+            least = min(least, x)
+            if c != blank:
+                most = max(most, x)
+        if not low <= total <= high:  # NaN is neither
+            return WRONG, 0.0
+        if least < 1e-200:
+            for c in range(classes):
+                if row[c] < 1e-200 and log_p[t, c] > -math.inf:
+                    status = RISKY
+        peak[t] = most
+        mass *= total
+    return status, mass
+
+
+# Scores and spans of a known label ----------------------------------------------------------------
+
+
+@compiled
+def label_prob(p, blank, label, length, work):
+    """Probability of a label: the forward algorithm, plain sums. 0 if it does not fit."""
+    frames = len(p)
+    blanks, chars = work[0], work[1]  # after each character, and on it; blanks[0] is before all
+    for j in range(length + 1):
+        blanks[j] = 0.0
+        chars[j] = 0.0
+    blanks[0] = 1.0
+    for t in range(frames):
+        q = p[t, blank]
+        last = min(length, t + 1)
+        first = max(1, length - (frames - 1 - t))  # what is before cannot reach the end
+        for j in range(last, first - 1, -1):
+            c = label[j - 1]
+            into = chars[j] + blanks[j - 1]
+            if j > 1 and label[j - 2] != c:
+                into += chars[j - 1]
+            blanks[j] = (blanks[j] + chars[j]) * q
+            chars[j] = into * p[t, c]
+        blanks[first - 1] = (blanks[first - 1] + chars[first - 1]) * q
+    return blanks[length] + (chars[length] if length else 0.0)
+
+
+@compiled
+def log_add(x, y):
+    if x < y:
+        x, y = y, x
+    return x if y == -math.inf else x + math.log1p(math.exp(y - x))
+
+
+@compiled
+def label_log_prob(p, log_p, blank, label, length, work):
+    """Log-probability of a label: plain sums if they can hold it, else sums of logarithms."""
+    prob = label_prob(p, blank, label, length, work)
+    if prob > SOUND:
+        return math.log(prob)
+    frames = len(log_p)
+    blanks, chars = work[0], work[1]
+    for j in range(length + 1):
+        blanks[j] = -math.inf
+        chars[j] = -math.inf
+    blanks[0] = 0.0
+    for t in range(frames):
+        q = log_p[t, blank]
+        for j in range(min(length, t + 1), 0, -1):
+            c = label[j - 1]
+            into = log_add(chars[j], blanks[j - 1])
+            if j > 1 and label[j - 2] != c:
+                into = log_add(into, chars[j - 1])
+            blanks[j] = log_add(blanks[j], chars[j]) + q
+            chars[j] = into + log_p[t, c]
+        blanks[0] += q
+    return log_add(blanks[length], chars[length]) if length else blanks[0]
+
+
+@compiled
+def align(log_p, blank, label, length, work, back, starts, ends, scores):
+    """Spans of a label on its best alignment; ties as in :func:`crnn_lib.ctc.forced_alignments`."""
+    frames = len(log_p)
+    blanks, chars = work[0], work[1]
+    for j in range(length + 1):
+        blanks[j] = -math.inf
+        chars[j] = -math.inf
+    blanks[0] = 0.0
+    # back[t, 2j]: blank j was entered from its character. back[t, 2j - 1]: character j was
+    # entered from itself (0), from the blank before it (1) or from the character before (2).
+    for t in range(frames):
+        q = log_p[t, blank]
+        last = min(length, t + 1)
+        first = max(1, length - (frames - 1 - t))
+        for j in range(last, first - 1, -1):
+            c = label[j - 1]
+            best, step = blanks[j - 1], 1
+            if j > 1 and label[j - 2] != c and chars[j - 1] > best:
+                best, step = chars[j - 1], 2
+            if chars[j] >= best:
+                best, step = chars[j], 0
+            over = chars[j] > blanks[j]
+            blanks[j] = (chars[j] if over else blanks[j]) + q
+            chars[j] = best + log_p[t, c]
+            back[t, 2 * j] = over
+            back[t, 2 * j - 1] = step
+        over = chars[first - 1] > blanks[first - 1]
+        blanks[first - 1] = (chars[first - 1] if over else blanks[first - 1]) + q
+        back[t, 2 * first - 2] = over
+    state = 2 * length
+    if length and chars[length] > blanks[length]:
+        state -= 1
+    for t in range(frames - 1, -1, -1):
+        if state % 2:
+            j = state // 2  # counts from 0 here
+            if t == frames - 1 or ends[j] == 0:
+                ends[j] = t + 1
+                scores[j] = 0.0
+            starts[j] = t
+            scores[j] += log_p[t, label[j]]
+        state -= back[t, state]
+
+
+# Labels as the searches hold them ----------------------------------------------------------------
+
+
+@compiled
+def spell(trie, node, text):
+    """Write a node's label; returns its length."""
+    size, k = 0, node
+    while k > 0:
+        size += 1
+        k = trie[0, k]
+    j, k = size, node
+    while k > 0:
+        j -= 1
+        text[j] = trie[1, k]
+        k = trie[0, k]
+    return size
+
+
+@compiled
+def text_weight(text, size, step, cost, state):
+    weight = 0.0
+    for j in range(size):
+        weight += cost[state, text[j]]
+        state = step[state, text[j]]
+    return weight
+
+
+@compiled
+def final_weight(text, size, step, ends_at, state):
+    for j in range(size):
+        state = step[state, text[j]]
+    return ends_at[state]
+
+
+@compiled
+def write_spans(log_p, blank, labels, used, size, rows, back, spans, span_scores):
+    spans[1, used : used + size] = 0
+    align(
+        log_p, blank, labels[used : used + size], size, rows, back,
+        spans[0, used:], spans[1, used:], span_scores[used:],
+    )  # fmt: skip
