@@ -1,0 +1,75 @@
+// The where explorer: click a digit and see its frames, its ink, and what else it could be.
+
+import { choice, decodeBytes, drag, focusable, ink, keys, make, mount, paint, svg } from "./common.js";
+
+const percent = (p) => (p > 0.9999 && p < 1 ? "> 99.99 %" : p < 0.0001 ? "< 0.01 %" : `${(100 * p).toFixed(p > 0.995 || p < 0.01 ? 2 : 1)} %`);
+const span = ([start, end]) => `[${start}, ${end})`;
+
+function render({ model, el }) {
+  const view = mount({ model, el }, "where", "Where explorer: which pixels a character was read from, and how sure it is");
+  const line = () => model.get("lines")[model.get("line")];
+  const at = () => Math.min(model.get("character"), line().characters.length - 1);
+  const go = (i) => view.change({ character: Math.min(line().characters.length - 1, Math.max(0, i)) });
+
+  const lines = choice("line", model.get("lines").map(({ read }, i) => [i, read]), (i) => view.change({ line: i, character: 0 }));
+  const picture = make("canvas", { "aria-hidden": "true" });
+  const marks = svg("svg", { class: "marks", "aria-hidden": "true", preserveAspectRatio: "none" });
+  const paper = focusable(make("div", { class: "paper", role: "slider", "aria-valuemin": 0 }, picture, marks), "character");
+  const said = make("div", { class: "characters" });
+  const facts = make("div", { class: "facts" });
+  const legend = make("p", { class: "soft legend" });
+  view.root.append(lines.node, paper, said, facts, legend, view.status);
+  drag(paper, (x) => {
+    const column = x * line().width;
+    const middles = line().characters.map(({ columns: [a, b] }) => Math.abs((a + b) / 2 - column));
+    go(middles.indexOf(Math.min(...middles)));
+  });
+  keys(paper, {
+    ArrowRight: () => go(at() + 1), ArrowLeft: () => go(at() - 1),
+    Home: () => go(0), End: () => go(line().characters.length - 1),
+  });
+
+  function drawPicture() {
+    const { image, width, height } = line(), pixels = decodeBytes(image);
+    paint(picture, width, height, (x, y) => ink(pixels[y * width + x] / 255));
+    paper.style.setProperty("--aspect", `${width} / ${height + 10}`);
+    marks.setAttribute("viewBox", `0 0 ${width} ${height + 10}`);
+    picture.style.height = `${(100 * height) / (height + 10)}%`;
+  }
+
+  function draw() {
+    const { characters, height, truth, read, probability } = line(), k = at(), chosen = characters[k];
+    lines.set(model.get("line"));
+    marks.replaceChildren(...characters.flatMap(({ columns: [a, b], ink: own }, i) => {
+      const kind = i === k ? " now" : "";
+      const drawn = [svg("rect", { class: `spike${kind}`, x: a, y: 0, width: b - a, height })];
+      if (own) drawn.push(svg("path", { class: `ink${kind}`, d: `M ${own[0] + 0.5} ${height + 2} v 4 H ${own[1] - 0.5} v -4`, "vector-effect": "non-scaling-stroke" }));
+      return drawn;
+    }));
+    said.replaceChildren(...characters.map(({ symbol, sure }, i) => {
+      const b = focusable(make("button", { type: "button", "aria-pressed": String(i === k), click: () => go(i) },
+        make("span", { class: "mono" }, symbol), make("i", { style: `--p:${sure}` })), `${symbol}, ${percent(sure)} sure`);
+      return b;
+    }));
+    const rows = [["frames", span(chosen.frames)], ["columns", span(chosen.columns)]];
+    if (chosen.ink) rows.push(["its ink", span(chosen.ink)]);
+    const shares = chosen.shares.map(([symbol, p]) => make("div", { class: "share" },
+      make("span", { class: "mono" }, symbol || "∅"), make("i", { style: `--p:${p}` }), make("span", {}, percent(p))));
+    facts.replaceChildren(
+      make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { class: "mono" }, value)])),
+      make("div", { class: "shares" }, make("p", { class: "soft" }, "if all others are right, this is"), ...shares));
+    const wrong = truth && truth !== read ? ` There stands ${truth}.` : "";
+    legend.textContent = chosen.ink ? "Bands: what the network calls the character. Brackets: where its ink really is." : "Bands: what the network calls the character.";
+    paper.setAttribute("aria-valuemax", characters.length - 1);
+    paper.setAttribute("aria-valuenow", k);
+    const words = `Character ${k}, ${chosen.symbol}: frames ${span(chosen.frames)}, columns ${span(chosen.columns)}, ${percent(chosen.sure)} sure.`;
+    paper.setAttribute("aria-valuetext", words);
+    view.say(`${words} The whole line reads ${read}, with probability ${percent(probability)}.${wrong}`);
+  }
+
+  view.listen(["lines", "line"], drawPicture);
+  view.listen(["lines", "line", "character"], draw);
+  return () => view.dispose();
+}
+
+export default { render };

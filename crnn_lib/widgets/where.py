@@ -1,0 +1,101 @@
+"""Where a character was read, how sure it is, and what else it could be."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import traitlets
+
+from crnn_lib.confidence import character_posteriors
+from crnn_lib.ctc import forced_alignment
+from crnn_lib.decoders import best_path
+from crnn_lib.images import frame_edges
+from crnn_lib.lines import LineBatch
+from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+
+SHOWN = 4  # alternatives of a character
+
+
+class WhereExplorer(Explorer):
+    """Click a digit of a line that was read: its frames, its columns, its ink, its rivals.
+
+    Parameters
+    ----------
+    model : CRNN or SlidingWindowRNN
+        Reads the lines along their best paths.
+    lines : LineBatch
+        Up to 8 lines, with their true spans. A line that is read as nothing is left out.
+
+    Attributes
+    ----------
+    line, character : int
+        What is selected, from 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no line of which anything was read, or if there are more than 8.
+    """
+
+    _esm = bundle("where.js")
+    _css = stylesheet("where.css")
+    words = (
+        "The where explorer: click a digit of a line and see which pixels it was read from. Run "
+        "the notebook in JupyterLab or Colab to use it."
+    )
+
+    lines = traitlets.List(traitlets.Dict()).tag(sync=True)
+    line = traitlets.Int(0, min=0).tag(sync=True)
+    character = traitlets.Int(0, min=0).tag(sync=True)
+
+    def __init__(self, model: torch.nn.Module, lines: LineBatch) -> None:
+        if len(lines) > 8:
+            raise ValueError(f"Up to 8 lines can be chosen from; got {len(lines)}.")
+        described = [describe(model, lines.select([n])) for n in range(len(lines))]
+        described = [line for line in described if line["characters"]]
+        if not described:
+            raise ValueError("The network reads nothing on any of these lines.")
+        super().__init__(lines=described)
+
+    def __repr__(self) -> str:
+        return f"WhereExplorer({len(self.lines)} lines)"
+
+
+@torch.no_grad()
+def describe(model: torch.nn.Module, one: LineBatch) -> dict:
+    """One line, and each of its characters, as JSON-able values."""
+    width, alphabet = int(one.widths[0]), model.alphabet
+    image = one.images[0, 0, :, :width]  # (H, W)
+    log_probs, _ = model(one.images[..., :width], one.widths)
+    log_probs = log_probs[0]  # (T, C)
+    (hypothesis,) = best_path(log_probs, alphabet=alphabet)
+    edges = frame_edges(model, len(log_probs)).clip(0, width)
+    characters = []
+    if hypothesis.label:
+        places = forced_alignment(log_probs, hypothesis.label, blank=alphabet.blank)
+        shares = character_posteriors(log_probs, hypothesis.label, blank=alphabet.blank).exp()
+        # Characters can be held against their ink where all of them were read.
+        inks = one.spans[0].tolist() if hypothesis.text == one.texts[0] else None
+        for i, (place, share) in enumerate(zip(places, shares, strict=True)):
+            best = share.argsort(descending=True, stable=True)[:SHOWN].tolist()
+            names = ["" if c == alphabet.blank else alphabet.symbols[c] for c in best]
+            characters.append(
+                {
+                    "symbol": alphabet.symbols[place.label],
+                    "frames": [place.start, place.end],
+                    "columns": [round(float(edges[f])) for f in (place.start, place.end)],
+                    "ink": inks[i] if inks else None,
+                    "sure": share[place.label].item(),
+                    "shares": list(zip(names, share[best].tolist(), strict=True)),
+                }
+            )
+    return {
+        "image": encode((255 * image).round(), "u1"),
+        "width": width,
+        "height": len(image),
+        "truth": one.texts[0],
+        "read": hypothesis.text,
+        "probability": math.exp(hypothesis.log_prob),
+        "characters": characters,
+    }

@@ -1,0 +1,149 @@
+"""The beam explorer in a real browser: its search is Python's, as a file, and in JupyterLab."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+import torch
+
+from browser.harness import assert_accessible, assert_focus_is_seen
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.decoders import best_path, prefix_beams
+from crnn_lib.widgets import BeamExplorer
+from crnn_lib.widgets.base import bundle
+
+expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
+
+
+@pytest.fixture
+def explorer(show):
+    return show(BeamExplorer().static_html()).locator(".crnn-explorer.beam")
+
+
+def status(explorer):
+    return explorer.locator(".status")
+
+
+def slide(explorer, name, value):
+    explorer.get_by_role("slider", name=name, exact=True).fill(str(value))
+
+
+def shown(explorer):
+    """The prefixes in the table that are kept, and those that die."""
+    rows = explorer.locator(".prefix:not(.head)")
+    texts = rows.locator(".label").all_inner_texts()
+    dying = [("dies" in (name or "")) for name in rows.evaluate_all("r => r.map(n => n.className)")]
+    kept = [text for text, dies in zip(texts, dying, strict=True) if not dies]
+    return kept, [text for text, dies in zip(texts, dying, strict=True) if dies]
+
+
+def random_lattices():
+    """Flat, sharp, with ties and with impossible classes; the blank at either end."""
+    generator = torch.Generator().manual_seed(0)
+    for frames, classes, sharpness in ((1, 2, 1), (4, 3, 1), (6, 4, 3), (9, 11, 5), (5, 3, 0)):
+        for blank in (0, classes - 1):
+            logits = sharpness * torch.randn(frames, classes, generator=generator).double()
+            logits[0, 1 - (blank == 1)] = -torch.inf if frames > 4 else 0.0
+            yield logits.log_softmax(-1), blank
+
+
+def test_each_step_is_that_of_python(show):
+    cases = [
+        {"logProbs": lattice.flatten().tolist(), "frames": len(lattice), "blank": blank}
+        | {"classes": lattice.shape[1], "width": width}
+        for lattice, blank in random_lattices()
+        for width in (1, 2, 5, 100)
+    ]
+    code = base64.b64encode(bundle("prefixes.js").encode()).decode()
+    steps = show("<p></p>").evaluate(
+        """async ([code, cases]) => {
+            const module = await import("data:text/javascript;base64," + code);
+            return cases.map(({ logProbs, ...rest }) => {
+                const lattice = { ...rest, logProbs: Float64Array.from(logProbs) };
+                const steps = module.beamSteps(lattice, rest.blank, rest.width);
+                return [steps.map((s) => s.filter((p) => p.kept).map((p) => [p.label, p.total])),
+                        module.bestPathLabel(lattice, rest.blank, rest.frames)];
+            });
+        }""",
+        [code, cases],
+    )
+    for case, (found, greedy) in zip(cases, steps, strict=True):
+        lattice = torch.tensor(case["logProbs"], dtype=torch.float64).view(-1, case["classes"])
+        options = {"blank": case["blank"], "beam_width": case["width"]}
+        for t, step in enumerate(found):
+            expected = prefix_beams(lattice[:t], **options)
+            assert [tuple(label) for label, _ in step] == list(expected), (case, t)
+            totals = [total for _, total in step]
+            assert totals == pytest.approx(list(expected.values()), abs=1e-9)
+        alphabet = Alphabet("abcdefghij"[: case["classes"] - 1], case["blank"])
+        assert tuple(greedy) == best_path(lattice, alphabet=alphabet)[0].label
+
+
+def test_opens_on_two_frames_by_hand(explorer):
+    expect(explorer.locator(".soft").first).to_contain_text("best path reads nothing")
+    assert shown(explorer) == (["∅", "a"], [])
+    slide(explorer, "frames read", 2)
+    assert shown(explorer) == (["a", "∅"], [])
+    expect(explorer.locator(".merged")).to_have_text("stays  ⋈  ∅ + a")
+    expect(explorer.locator(".verdict")).to_contain_text("≠")
+    expect(explorer.locator(".verdict")).to_contain_text("The beam has seen 0.640 of its 0.640.")
+    expect(status(explorer)).to_contain_text("Best: a, 0.640. Best path: nothing.")
+
+
+def test_a_narrow_beam_loses(explorer):
+    slide(explorer, "beam width", 1)
+    assert shown(explorer) == (["∅"], ["a"])
+    slide(explorer, "frames read", 2)
+    assert shown(explorer) == (["∅"], ["a"])
+    expect(explorer.locator(".verdict")).to_contain_text("0.360 of its 0.360")
+
+
+def test_keys_step_and_widen(explorer):
+    heat = explorer.get_by_role("slider", name="frames read, on the posteriors")
+    heat.press("ArrowRight")
+    expect(heat).to_have_attribute("aria-valuenow", "2")
+    heat.press("ArrowRight")
+    expect(heat).to_have_attribute("aria-valuenow", "2")
+    heat.press("Home")
+    expect(status(explorer)).to_have_text(
+        "No frame read: the empty prefix has all of the probability."
+    )
+    heat.press("ArrowDown")
+    expect(explorer.get_by_role("slider", name="beam width")).to_have_attribute(
+        "aria-valuetext", "2"
+    )
+
+
+def test_a_click_on_the_posteriors_reads_up_to_there(explorer):
+    explorer.get_by_role("radio", name="confused").check()
+    heat = explorer.locator(".heat")
+    box = heat.bounding_box()
+    heat.click(position={"x": box["width"] * 13.5 / 25, "y": 20})
+    expect(heat).to_have_attribute("aria-valuenow", "14")
+    expect(explorer.locator("h4")).to_contain_text("After frame 13")
+    expect(explorer.locator(".label").nth(1)).to_have_text("552")
+
+
+def test_fits_a_narrow_page_and_is_accessible(explorer):
+    assert_accessible(explorer)
+    assert_focus_is_seen(explorer)
+    page = explorer.page
+    page.set_viewport_size({"width": 400, "height": 900})
+    explorer.get_by_role("radio", name="confused").check()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+# ------------------------------------------------------------------ in JupyterLab
+
+CODE = "from crnn_lib.widgets import BeamExplorer\nexplorer = BeamExplorer()\n"
+
+
+def test_python_and_page_stay_together(lab, lab_page):
+    notebook = lab.open(lab_page, "beam", CODE, "explorer.width = 2")
+    live = lab_page.locator(".jp-OutputArea .crnn-explorer.beam")
+    expect(live).to_have_count(1, timeout=60_000)
+    live.get_by_role("slider", name="frames read", exact=True).fill("2")
+    notebook.wait_for_python(frame=2, width=3)
+    live.get_by_role("radio", name="trained").check()
+    notebook.wait_for_python(line=4, frame=1)

@@ -1,0 +1,71 @@
+"""The where explorer in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from browser.harness import assert_accessible, assert_focus_is_seen
+from crnn_lib.checkpoints import load_model
+from crnn_lib.glyphs import load_glyphs
+from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.widgets import WhereExplorer
+
+expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
+
+
+@pytest.fixture(scope="module")
+def made():
+    lines = compose_lines(
+        load_glyphs("pen", "test", count=300),
+        2,
+        LineStyle(spacing=(0.2, 0.3)),
+        torch.Generator().manual_seed(3),
+        texts=["55207", "31"],
+    )
+    return WhereExplorer(load_model("crnn-digits"), lines)
+
+
+@pytest.fixture
+def explorer(show, made):
+    return show(made.static_html()).locator(".crnn-explorer.where")
+
+
+def span(pair):
+    return f"[{pair[0]}, {pair[1]})"
+
+
+def test_keys_and_clicks_go_from_character_to_character(explorer, made):
+    characters = made.lines[0]["characters"]
+    status, paper = explorer.locator(".status"), explorer.get_by_role("slider", name="character")
+    for i, character in enumerate(characters):
+        expect(status).to_contain_text(f"Character {i}, {character['symbol']}: frames ")
+        expect(status).to_contain_text(f"columns {span(character['columns'])}")
+        expect(explorer.locator("dd").first).to_have_text(span(character["frames"]))
+        paper.press("ArrowRight")
+    expect(paper).to_have_attribute("aria-valuenow", str(len(characters) - 1))
+    box, first = paper.bounding_box(), characters[0]["columns"]
+    middle = sum(first) / 2 / made.lines[0]["width"]
+    paper.click(position={"x": middle * box["width"], "y": 20})
+    expect(paper).to_have_attribute("aria-valuenow", "0")
+    explorer.locator(".characters button").nth(1).click()
+    expect(paper).to_have_attribute("aria-valuenow", "1")
+
+
+def test_shares_are_those_of_python(explorer, made):
+    shares = made.lines[0]["characters"][0]["shares"]
+    names = explorer.locator(".share .mono").all_inner_texts()
+    assert names == [name or "∅" for name, _ in shares]
+
+
+def test_another_line(explorer, made):
+    explorer.get_by_role("radio", name=made.lines[1]["read"], exact=True).check()
+    expect(explorer.locator(".characters button")).to_have_count(len(made.lines[1]["characters"]))
+    expect(explorer.locator(".status")).to_contain_text(f"reads {made.lines[1]['read']}")
+
+
+def test_fits_a_narrow_page_and_is_accessible(explorer):
+    assert_accessible(explorer)
+    assert_focus_is_seen(explorer)
+    explorer.page.set_viewport_size({"width": 400, "height": 900})
+    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 400
