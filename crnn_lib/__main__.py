@@ -24,16 +24,18 @@ exit status: 0 all done; 1 a file could not be read or the task failed; 2 wrong 
 """
 READ = f"""\
 examples:
-  {PROG} read line.png
-  {PROG} read scans/*.png > texts.tsv
-  {PROG} read --json line.png
+  {PROG} read photo.jpg
+  {PROG} read scans/ --csv texts.csv > texts.tsv
+  {PROG} read photo.jpg --show read.png
+  {PROG} read --constraint luhn+length:16 photo.jpg
+  {PROG} read --json --refuse-below 0.9 photo.jpg
   {PROG} read --weights mine.safetensors line.png
 
-Each image holds one line and nothing else: dark ink on light paper or the reverse, as PNG, JPEG,
-GIF, BMP, TIFF, WebP or PPM. One line is printed per file: its name, a tab, the text. With --json
-it is an object with the text, the probability of that text, and for each character the columns of
-the image in which the network saw it. A file that cannot be read is named on the error output,
-and the others are read all the same.
+An image holds one or more lines of digits: a phone's photo, a scan, a crop of a form, as PNG, JPEG,
+GIF, BMP, TIFF, WebP or PPM. For each line the file's name, a tab and the text are printed, from top
+to bottom. With --json it is an object with the text, the probability of that text, for each
+character the columns of the image in which the network saw it, and the corners of the line. A file
+that cannot be read, or a line that is refused, is named on the error output.
 
 {EXIT}"""
 TRAIN = f"""\
@@ -52,6 +54,7 @@ examples:
   {PROG} evaluate
   {PROG} evaluate --weights mine.safetensors --glyphs mnist --count 2000
   {PROG} evaluate --style article --length 5
+  {PROG} evaluate --decoder beam --constraint length:5 --length 5
 
 Prints the exact match with its 95 % interval, the character error rate, both by length, and what
 was confused most.
@@ -200,6 +203,21 @@ def _add_threads(add: Callable) -> None:
     add("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all)")
 
 
+def _add_decoder(add: Callable) -> None:
+    add(
+        "--decoder",
+        choices=("best-path", "beam", "exact"),
+        help="how texts are found (default: best-path, or beam with a constraint)",
+    )
+    add("--beam-width", type=_whole(1), metavar="N", help="prefixes that --decoder beam keeps (10)")
+    add(
+        "--constraint",
+        metavar="WHAT",
+        help="only such texts: luhn, date, length:5, pattern:55*, lexicon:FILE, ngram:FILE or, "
+        "with +, several at once (default: any)",
+    )
+
+
 def _add_style(add: Callable, *more: tuple[str, str]) -> None:
     """The styles, and those that only one command knows, each with a word on it."""
     add(
@@ -219,10 +237,25 @@ def _add_style(add: Callable, *more: tuple[str, str]) -> None:
 
 
 def _add_read(commands) -> None:
-    sub = _command(commands, "read", "read images of single lines", READ)
-    sub.add_argument("images", nargs="+", metavar="IMAGE", help="image of one line")
-    sub.add_argument("--json", action="store_true", help="print one JSON object per file")
-    _add_weights(sub)
+    sub = _command(commands, "read", "read photos and scans of lines", READ)
+    sub.add_argument("images", nargs="+", metavar="IMAGE", help="image file, or a folder of them")
+    sub.add_argument("--json", action="store_true", help="print one JSON object per line")
+    sub.add_argument("--csv", metavar="FILE", help="write a table as well")
+    sub.add_argument("--show", metavar="FILE", help="draw what was read where, as a PNG file")
+    sub.add_argument(
+        "--refuse-below",
+        type=_number(0, 1),
+        default=0.0,
+        metavar="P",
+        help="refuse a line whose text is less probable than this (0: read all)",
+    )
+    names = "crnn-photos, or crnn-digits where that is not installed"
+    sub.add_argument(
+        "--weights",
+        metavar="NAME_OR_FILE",
+        help=f"a network that ships, or a .safetensors file (default: {names})",
+    )
+    _add_decoder(sub.add_argument)
     _add_threads(sub.add_argument)
 
 
@@ -243,7 +276,11 @@ def _add_train(commands) -> None:
         metavar="SOURCE[:SHARE],...",
         help="auto (the best on this disk), " + ", ".join(SOURCES) + " (default: auto)",
     )
-    _add_style(add, ("varied", "or in both, varied, turn by turn"))
+    _add_style(
+        add,
+        ("varied", "in both, varied, turn by turn"),
+        ("photos", "or mostly as amounts, photographed on paper"),
+    )
     add("--batch-size", type=_whole(1), default=64, metavar="N", help="lines per step (64)")
     add(
         "--held-out",
@@ -261,6 +298,11 @@ def _add_train(commands) -> None:
         choices=("crnn", "large", "article", "window"),
         default="crnn",
         help="CRNN, a larger one, the article's, or a window without convolutions (crnn)",
+    )
+    add(
+        "--start",
+        metavar="NAME_OR_FILE",
+        help="weights to go on from, instead of a new --network: crnn-digits, or a file",
     )
     add("--steps", type=_whole(1), default=1000, metavar="N", help="batches to learn from (1000)")
     add("--learning-rate", type=_number(1e-9), default=4e-3, metavar="X", help="peak (0.004)")
@@ -290,6 +332,7 @@ def _add_evaluate(commands) -> None:
     _add_style(add)
     add("--count", type=_whole(1), default=1000, metavar="N", help="lines (1000)")
     add("--seed", type=_whole(0), default=0, metavar="N", help="of the lines (0)")
+    _add_decoder(sub.add_argument)
     _add_threads(sub.add_argument)
 
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import math
 import os
-import sys
 from pathlib import Path
 
 import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.checkpoints import load_model, save_model
-from crnn_lib.decoders import best_path
+from crnn_lib.decoder_options import chosen_decoder
 from crnn_lib.glyphs import Glyphs, available_sources, data_root, load_glyphs
-from crnn_lib.images import frame_edges, load_line
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib.mixtures import photo_lines, photo_sample
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN
+from crnn_lib.read_command import read as read  # a command of its own
 from crnn_lib.runs import History
 from crnn_lib.streams import Alternating, LineStream, seeded_generator
 from crnn_lib.training import TrainConfig
@@ -30,57 +28,6 @@ from crnn_lib.training import evaluate as evaluate_model
 from crnn_lib.training import train as train_model
 
 WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
-
-
-def read(options: argparse.Namespace) -> int:
-    """Read images of single lines, in the order given."""
-    _use_threads(options)
-    model = load_model(options.weights)
-    failures = 0
-    for name in options.images:
-        try:
-            line = load_line(name, model.config.height)
-        except FileNotFoundError:
-            failures += _failed(name, "there is no such file")
-        except IsADirectoryError:
-            failures += _failed(name, f"is a folder; name the images in it: {name}/*.png")
-        except OSError as error:
-            failures += _failed(name, f"cannot be opened ({error.strerror or error})")
-        except ValueError as error:
-            failures += _failed(name, str(error))
-        else:
-            with torch.inference_mode():
-                log_probs, _ = model(line.image[None])
-            (hypothesis,) = best_path(log_probs, alphabet=model.alphabet, scores=options.json)
-            if options.json:
-                _print_json(name, hypothesis, line, model, log_probs.shape[1])
-            else:
-                print(f"{name}\t{hypothesis.text}", flush=True)
-    return 1 if failures else 0
-
-
-def _failed(name: str, reason: str) -> int:
-    print(f"{name}: {reason}", file=sys.stderr)
-    return 1
-
-
-def _print_json(name: str, hypothesis, line, model, frames: int) -> None:
-    edges = frame_edges(model, frames)
-    spans = [
-        {
-            "character": model.alphabet.symbols[span.label],
-            "start": line.to_file(edges[span.start]),
-            "end": line.to_file(edges[span.end]),
-        }
-        for span in hypothesis.spans
-    ]
-    reading = {
-        "file": name,
-        "text": hypothesis.text,
-        "confidence": round(math.exp(hypothesis.log_prob), 6),
-        "spans": spans,
-    }
-    print(json.dumps(reading), flush=True)
 
 
 # ---------------------------------------------------------------------------- train
@@ -100,25 +47,19 @@ def train(options: argparse.Namespace) -> int:
     glyphs, held_out = _training_glyphs(options)
     alphabet = Alphabet(glyphs.characters)
     torch.manual_seed(options.seed)  # of the first weights
-    model = _network(options.network, alphabet)
-    styles = _training_styles(options, model.config.height)
-    streams = [
-        LineStream(glyphs, style, options.batch_size, options.seed + number, alphabet=alphabet)
-        for number, style in enumerate(styles)
-    ]
-    lines = Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
+    model = load_model(options.start) if options.start else _network(options.network, alphabet)
+    lines = _training_lines(options, glyphs, alphabet, model.config.height)
     validation = None
     if held_out is not None:
-        generator = seeded_generator(options.seed, 2)
-        count = options.validation_lines
-        validation = compose_lines(held_out, count, styles[0], generator, alphabet=alphabet)
+        validation = _validation_lines(options, held_out, alphabet, model.config.height)
 
     leads = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks and writes
     if leads:
         verb = "Resuming" if config.checkpoint and Path(config.checkpoint).exists() else "Training"
         parameters = sum(parameter.numel() for parameter in model.parameters())
         print(
-            f"{verb} {type(model).__name__} ({options.network}, {parameters:,} parameters): "
+            f"{verb} {type(model).__name__} ({options.start or options.network}, "
+            f"{parameters:,} parameters): "
             f"{config.steps} steps of {options.batch_size} lines, style {options.style}, "
             f"from {len(glyphs):,} glyphs of {glyphs.source}.",
             flush=True,
@@ -135,7 +76,8 @@ def train(options: argparse.Namespace) -> int:
     provenance = {
         "command": _command(options.arguments),
         "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
-        "styles": [dataclasses.asdict(style) for style in styles],
+        "style": options.style,
+        "lines": repr(lines),
         "batch_size": options.batch_size,
         "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
         "metrics": metrics,
@@ -181,12 +123,32 @@ def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
     return CRNN(configs[name](), alphabet)
 
 
-def _training_styles(options: argparse.Namespace, height: int) -> list[LineStyle]:
-    """One style, or several that take turns."""
-    if options.style == "varied":
+def _training_lines(
+    options: argparse.Namespace, glyphs: Glyphs, alphabet: Alphabet, height: int
+) -> LineStream | Alternating:
+    if options.style == "photos":
+        return photo_lines(glyphs, options.batch_size, options.seed)
+    styles = [_style(options, height)]
+    if options.style == "varied":  # two styles that take turns
         bases = LineStyle(), LineStyle.article()
-        return [_fitted(style.varied(), options.length, height) for style in bases]
-    return [_style(options, height)]
+        styles = [_fitted(style.varied(), options.length, height) for style in bases]
+    streams = [
+        LineStream(glyphs, style, options.batch_size, options.seed + number, alphabet=alphabet)
+        for number, style in enumerate(styles)
+    ]
+    return Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
+
+
+def _validation_lines(
+    options: argparse.Namespace, held_out: Glyphs, alphabet: Alphabet, height: int
+) -> LineBatch:
+    count = options.validation_lines
+    if options.style == "photos":
+        return photo_sample(dataclasses.replace(held_out, split="test"), count, options.seed)
+    style = _style(options, height)
+    style = style.varied() if options.style == "varied" else style
+    generator = seeded_generator(options.seed, 2)
+    return compose_lines(held_out, count, style, generator, alphabet=alphabet)
 
 
 def _style(options: argparse.Namespace, height: int) -> LineStyle:
@@ -247,7 +209,7 @@ def evaluate(options: argparse.Namespace) -> int:
         f"{options.weights} reads lines in the style {options.style}, written with {glyphs.source} "
         f"{glyphs.split} glyphs (seed {options.seed})\n"
     )
-    print(evaluate_model(model, lines))
+    print(evaluate_model(model, lines, chosen_decoder(options, model.alphabet)))
     return 0
 
 

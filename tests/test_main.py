@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -14,11 +15,10 @@ from PIL import Image
 from crnn_lib import glyphs as glyph_module
 from crnn_lib.__main__ import _parser, main
 from crnn_lib.checkpoints import describe, load_model, save_model, shipped_models
-from crnn_lib.decoders import best_path
 from crnn_lib.glyphs import load_glyphs
-from crnn_lib.images import load_line
 from crnn_lib.lines import LineStyle, compose_lines
 from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.reader import Reader
 from crnn_lib.runs import History
 from crnn_lib.streams import LineStream
 
@@ -141,11 +141,8 @@ def test_read_prints_file_and_text_in_the_order_given(folder, weights, capsys):
     names = [str(folder / name) for name in ("55207.png", "18.png", "bright.jpg")]
     status, out, err = run(capsys, "read", "--weights", weights, *names)
     assert status == 0 and not err
-    model, expected = load_model(weights), []
-    for name in names:
-        with torch.inference_mode():
-            log_probs, _ = model(load_line(name).image[None])
-        expected.append(f"{name}\t{best_path(log_probs)[0].text}")
+    reader = Reader.pretrained(weights)
+    expected = [f"{name}\t{reader.read(name).text}" for name in names]
     assert out == expected
     assert run(capsys, "read", "--weights", weights, *reversed(names))[1] == expected[::-1]
 
@@ -164,9 +161,9 @@ def test_read_names_what_it_cannot_read_and_reads_the_rest(folder, weights, caps
     assert "not an image" in told["text.png"]
     assert "too few" in told["pixel.png"]
     assert "no ink" in told["blank.png"]
-    assert "50 million" in told["huge.png"]
+    assert "64 million" in told["huge.png"]
     (inner,) = [line for line in err if "inner" in line]
-    assert "is a folder; name the images in it" in inner
+    assert inner.endswith("inner: it is a folder without image files")
     assert len(err) == len(names) - len(read)
 
 
@@ -175,17 +172,50 @@ def test_read_json_has_confidence_and_spans_in_the_files_pixels(folder, weights,
     status, out, _ = run(capsys, "read", "--json", "--weights", weights, name)
     assert status == 0
     (reading,) = map(json.loads, out)
-    assert list(reading) == ["file", "text", "confidence", "spans"]
-    with torch.inference_mode():
-        log_probs, _ = load_model(weights)(load_line(name).image[None])
-    (hypothesis,) = best_path(log_probs)
-    assert reading["text"] == hypothesis.text
-    assert reading["confidence"] == pytest.approx(np.exp(hypothesis.log_prob), abs=1e-5)
-    assert "".join(span["character"] for span in reading["spans"]) == hypothesis.text
+    assert list(reading) == ["file", "text", "confidence", "spans", "box"]
+    expected = Reader.pretrained(weights).read(name)
+    assert reading["text"] == expected.text
+    assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-5)
+    assert "".join(span["character"] for span in reading["spans"]) == expected.text
     width = Image.open(name).width
     assert all(0 <= span["start"] < span["end"] <= width for span in reading["spans"])
     starts = [span["start"] for span in reading["spans"]]
     assert starts == sorted(starts)
+
+
+def test_read_opens_folders_and_writes_a_table(folder, weights, tmp_path, capsys):
+    table = tmp_path / "texts.csv"
+    status, out, err = run(capsys, "read", "--weights", weights, "--csv", table, folder)
+    assert status == 1
+    images = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [str(path) for path in images]
+    good = [row for row in rows if not row["error"]]
+    assert [f"{row['file']}\t{row['text']}" for row in good] == out
+    assert [f"{row['file']}: {row['error']}" for row in rows if row["error"]] == err
+    assert all(0 <= float(row["confidence"]) <= 1 for row in good) and len(good) == 3
+
+
+def test_read_refuses_what_is_not_probable_enough(folder, weights, capsys):
+    name = folder / "55207.png"
+    options = ["--weights", weights, "--refuse-below", "0.9999"]
+    status, out, err = run(capsys, "read", *options, name)
+    assert status == 0 and out == [f"{name}\t"]
+    assert len(err) == 1 and err[0].startswith(f"{name}: refused ")
+    status, out, _ = run(capsys, "read", *options, "--json", name)
+    assert json.loads(out[0])["text"] is None
+
+
+def test_read_draws_what_it_read(folder, weights, tmp_path, capsys):
+    name, target = folder / "55207.png", tmp_path / "shown.png"
+    before = name.read_bytes()
+    assert run(capsys, "read", "--weights", weights, "--show", target, name)[0] == 0
+    assert Image.open(target).format == "PNG"
+    for wrong in (name, tmp_path, tmp_path / "none" / "a.png", tmp_path / "a.jpg"):
+        status, out, err = run(capsys, "read", "--weights", weights, "--show", wrong, name)
+        assert status == 1 and not out and "--show" in err[0]
+    assert name.read_bytes() == before
 
 
 def test_read_without_such_weights(folder, tmp_path, capsys):
