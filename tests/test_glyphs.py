@@ -409,3 +409,11 @@ def test_writers_stay_with_their_glyphs():
     assert Glyphs.concat([unknown, unknown]).writers is None
     with pytest.raises(ValueError, match="writers must be .4,., one per image; got .3,"):
         Glyphs(images, labels, "a", "train", "01", torch.arange(3))
+
+
+def test_only_keeps_some_characters_and_counts_them_anew():
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1).expand(6, 28, 28)
+    glyphs = Glyphs(images, torch.tensor([0, 1, 2, 2, 1, 0]), "pen", "test", "abc")
+    kept = glyphs.only("cb")
+    assert kept.characters == "cb" and kept.labels.tolist() == [1, 0, 0, 1]
+    assert kept.images[:, 0, 0].tolist() == [1, 2, 3, 4]

@@ -149,8 +149,9 @@ def test_brute_force_agrees_with_the_recursion_and_with_python():
             count: countAlignments(c.label, c.T), least: minimumFrames(c.label),
         };
     })()"""
-    names = ("bruteForce", "forwardBackward", "countAlignments", "minimumFrames")
-    found = run_in_node(modules(*names), expression, [c for _, c in cases])
+    logic = modules("bruteForce", "forwardBackward")
+    logic += modules("countAlignments", "minimumFrames", of="counting.js")
+    found = run_in_node(logic, expression, [c for _, c in cases])
     for (log_probs, case), js in zip(cases, found, strict=True):
         label, blank = case["label"], case["blank"]
         expected = alignments(label, case["T"], blank=blank)
@@ -239,20 +240,20 @@ def test_sentences_say_what_python_computes():
     logic = modules("forwardBackward") + modules("wordsOf", of="lattice_words.js")
     ((alpha, hidden, beta, gamma, posterior),) = run_in_node(logic, expression, [case])
     assert alpha == (
-        "Frame 3, “a”: α = p × (0 stay + 0.1 next) = 0.4 × 0.1 = 0.04. No skip: “a” follows “a”, "
+        "Frame 2, “a”: α = p × (0 stay + 0.1 next) = 0.4 × 0.1 = 0.04. No skip: “a” follows “a”, "
         "and only the blank keeps them apart. At the end, the last α add up to P: 0.04 + 0 = 0.04."
     )
-    assert hidden == "Frame 3, “a”: not computed yet. Step computes the frame after the last one."
+    assert hidden == "Frame 2, “a”: not computed yet. Step computes the frame after the last one."
     assert beta == (
-        "Frame 1, “a”: β = 0.5 × 0 stay + 0.5 × 0.4 next = 0.2: p × β of each state that may "
+        "Frame 0, “a”: β = 0.5 × 0 stay + 0.5 × 0.4 next = 0.2: p × β of each state that may "
         "follow. No skip: “a” follows “a”, and only the blank keeps them apart. "
         "100 % of the probability passes here."
     )
     assert gamma == (
-        "Frame 2, blank: 100 % of the probability passes here. α × β = 0.1 × 0.4 = 0.04, of 0.04."
+        "Frame 1, blank: 100 % of the probability passes here. α × β = 0.1 × 0.4 = 0.04, of 0.04."
     )
     assert posterior == (
-        "Frame 1: “a” has p = 0.2; 100 % of the label's probability uses it here. "
+        "Frame 0: “a” has p = 0.2; 100 % of the label's probability uses it here. "
         "Gradient p − γ = −0.8: a nudge raises it."
     )
 
@@ -429,6 +430,8 @@ def test_figure_says_what_it_shows():
         "69.4 % of it passes the ringed disc."
     )
     assert to_png(figure) == to_png(plot_lattice(explorer))
+    numbers = [text.get_text() for text in figure.axes[0].texts if text.get_text().isdigit()]
+    assert numbers == ["0", "1", "2"]
     explorer.text = "aa"
     explorer.row = -1
     assert "1 alignment adds up to a probability of 0.04." in plot_lattice(explorer).get_label()

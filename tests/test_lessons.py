@@ -410,6 +410,32 @@ def test_untouched(before, after, same):
     assert untouched(before, after) is same
 
 
+def test_an_answer_that_remembers_is_told_so():
+    def collapse(alignment, *, blank=0, label=[]):  # noqa: B006
+        label += chapter03.collapse(alignment, blank=blank)
+        return [*label]
+
+    text = examine(BY_ID["3.1"], collapse).text
+    assert text == (
+        "`2` became `12`: the same call gives another answer each time: begin anew in each call, "
+        "and keep nothing in a variable outside or in a default such as found=[].\n"
+        "  collapse([2], blank=0) gives [1, 2]; it should be [2]."
+    )
+
+
+def test_a_reader_in_the_place_of_its_class_is_explained():
+    text = examine(BY_ID["2.3"], chapter02.RepairedReader(4, 8, 3)).text
+    assert text == "hand over the class itself, not a reader made from it: no brackets."
+
+
+def test_nearly_whole_counts_do_not_look_whole():
+    def count_alignments(label, frames):
+        return chapter03.count_alignments(label, frames) + (len(label) == 5) * 2**-20
+
+    text = examine(BY_ID["3.4"], count_alignments).text
+    assert "gives 183579396.00000095, where a whole number should be" in text
+
+
 def test_prints_of_the_failing_call_are_shown(capsys):
     def minimum_frames(label):
         print("label", label)

@@ -88,7 +88,7 @@ def test_minimum_frames_and_counts():
     cases = [
         [text, T] for text in ["", "55207", *texts(60, "01", 12, seed=2)] for T in range(1, 41)
     ]
-    logic = modules("minimumFrames", "countAlignments", of="alignments.js")
+    logic = modules("minimumFrames", "countAlignments", of="counting.js")
     found = run_in_node(logic, "[minimumFrames(c[0]), countAlignments(c[0], c[1])]", cases)
     for (text, frames), (needed, count) in zip(cases, found, strict=True):
         assert needed == minimum_frames([ord(c) for c in text])
@@ -98,15 +98,25 @@ def test_minimum_frames_and_counts():
 def test_the_largest_counts_are_exact():
     cases = ["0" * n for n in range(13)] + ["01" * 6, "012" * 4, "0123456789"]
     found = run_in_node(
-        modules("countAlignments", of="alignments.js"), "countAlignments(c, 40)", cases
+        modules("countAlignments", of="counting.js"), "countAlignments(c, 40)", cases
     )
     assert found == [count_alignments([ord(c) for c in text], 40) for text in cases]
     assert max(found) > 1e14 and max(found) < 2**53
 
 
+def test_counts_of_long_lines_are_those_of_python():
+    labels = [[6, 6, 3, 1, 8], [1, 2] * 20, [7] * 40, []]
+    cases = [[label, T] for T in (1, 60, 256) for label in labels]
+    logic = modules("countAlignments", of="counting.js")
+    found = run_in_node(logic, "countAlignments(...c)", cases)
+    assert found == pytest.approx([count_alignments(*case) for case in cases], rel=1e-12)
+    assert max(found) > 2**53
+
+
 def test_numbered_alignments_are_pythons():
     cases = [[text, T] for text in ("", "5", "55", "57", "552", "505") for T in range(1, 8)]
-    logic = modules("alignmentAt", "countAlignments", of="alignments.js")
+    logic = modules("alignmentAt", of="alignments.js")
+    logic += modules("countAlignments", of="counting.js")
     every = "Array.from({ length: countAlignments(...c) }, (_, n) => alignmentAt(...c, n))"
     for (text, T), found in zip(cases, run_in_node(logic, every, cases), strict=True):
         listed = alignments([int(c) for c in text], T, blank=-1)
@@ -314,6 +324,7 @@ def test_window_figure_has_one_stripe_per_frame():
     line, *stripes = figure.axes[0].images
     assert len(stripes) == 27
     np.testing.assert_array_equal(stripes[3].get_array(), LINE[0, :, 12:20])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "13", "26"]
     assert plot_windows(LINE, "55207", window=30, stride=40).get_label().endswith("does not fit.")
     assert to_png(figure).startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="frame is 0 to 26"):

@@ -100,6 +100,7 @@ CARRIED = "begin each batch without memory of the one before"
 NEIGHBOURS = "a line's reading must not depend on which other lines are in its batch"
 FORGETFUL = "forget between lines, but remember within a line"
 NORMALISED = "return log-probabilities of shape (N, T, C), with log_softmax over the classes"
+UNLEARNABLE = "the reader has to learn: return a tensor, detach nothing, and leave gradients on"
 
 
 def check_repaired_reader(attempt: Attempt) -> str:
@@ -108,6 +109,8 @@ def check_repaired_reader(attempt: Attempt) -> str:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         build = f"reader = {attempt.name}(4, 8, 3)"
+        if isinstance(attempt.answer, nn.Module):
+            raise Broken("hand over the class itself, not a reader made from it: no brackets")
         reader = attempt.run(lambda: attempt.answer(4, 8, 3), build, returns=as_it_is)
         if not isinstance(reader, nn.Module):
             raise Broken("hand over the class, a subclass of CarryingReader", build)
@@ -119,6 +122,15 @@ def check_repaired_reader(attempt: Attempt) -> str:
                 raise Broken(NORMALISED, f"reader({what})")
             return log_probs
 
+        def unlearned() -> list[str]:
+            """Weights that a loss on the answer could not change."""
+            answer, weights = reader.train()(columns.clone()), dict(reader.named_parameters())
+            if not isinstance(answer, Tensor) or not answer.requires_grad:
+                return [*weights]
+            score = answer[..., 0].sum()
+            found = torch.autograd.grad(score, [*weights.values()], allow_unused=True)
+            return [name for name, gradient in zip(weights, found, strict=True) if gradient is None]
+
         for mode in (True, False):
             attempt.run(lambda mode=mode: reader.train(mode), "reader.train()", returns=as_it_is)
             first = read(columns)
@@ -128,6 +140,8 @@ def check_repaired_reader(attempt: Attempt) -> str:
             alone = torch.cat([read(line[None], "one line") for line in columns])
             if not same(first, alone):
                 raise Broken(NEIGHBOURS, "a line alone and in a batch gives two answers")
+        if names := attempt.run(unlearned, "reader(columns)", returns=as_it_is):
+            raise Broken(UNLEARNABLE, f"no gradient reaches {names[0]}")
         changed = columns.clone()
         changed[:, 0] += 1.0
         if same(first[:, -1], read(changed)[:, -1]):
@@ -170,7 +184,7 @@ def check_read_both_ways(attempt: Attempt) -> str:
             attempt,
             [(*networks, torch.randn(*size, 2).round(decimals=1)) for size in sizes],
             in_one_network,
-            rule="at each frame, first the state from the left, then the state from the right",
+            rule="read the columns once from each side, and join the two states of each frame",
             example=lambda arguments, got: (
                 f"{plural(len(arguments[2]), 'line')} of {plural(arguments[2].shape[1], 'frame')}"
             ),
@@ -218,7 +232,7 @@ EXERCISES = (
         id="2.2",
         title="which columns a frame sees",
         task="Write columns_of(frame, width, window, stride): the pair (start, end) of pixel "
-        "columns of the line that this frame sees, end not included.",
+        "columns of the line that this frame sees, counted from 0, end not included.",
         check=check_columns_of,
         returns=as_pair,
         reference=columns_of,
@@ -254,12 +268,13 @@ EXERCISES = (
         reference=RepairedReader,
         mistakes=(
             Mistake(CARRIED, wrong.CarryingReader),
-            Mistake(CARRIED, wrong.Detaching),
             Mistake(CARRIED, wrong.FreshForOtherSizes),
             Mistake(CARRIED, wrong.FreshInEvaluation),
             Mistake(FORGETFUL, wrong.FreshForEachColumn),
             Mistake(NEIGHBOURS, wrong.FromLineToLine),
             Mistake(NORMALISED, wrong.WithoutLogSoftmax),
+            Mistake(UNLEARNABLE, wrong.WithoutGradients),
+            Mistake(UNLEARNABLE, wrong.StatesDetached),
         ),
         hints=(
             "Read the same batch twice with a CarryingReader. What does it remember, and from "
@@ -273,7 +288,8 @@ EXERCISES = (
         id="2.4",
         title="reading both ways",
         task="Write read_both_ways(rightwards, leftwards, columns): two GRUs (batch_first) read "
-        "columns (N, T, F) from either side; join their states to (N, T, 2 * hidden).",
+        "columns (N, T, F) from either side; join their states to (N, T, 2 * hidden), those of "
+        "rightwards first.",
         check=check_read_both_ways,
         returns=as_tensor,
         reference=read_both_ways,
@@ -291,6 +307,16 @@ EXERCISES = (
             Mistake("join the states of each frame, dimension 2", wrong.one_after_the_other),
             Mistake("keep both states side by side; do not add them", wrong.added),
             Mistake("use the states of all frames, not the last one", wrong.last_state_only),
+            Mistake(
+                "at each frame, first the state of rightwards, then that of leftwards",
+                wrong.leftwards_first,
+            ),
+            Mistake(
+                "rightwards reads the columns as they are; leftwards reads them reversed",
+                wrong.networks_swapped,
+            ),
+            Mistake("both begin without a state: leftwards does not go on", wrong.carried_over),
+            Mistake("both read the columns, not each other's states", wrong.one_on_the_other),
         ),
         hints=(
             "A network reads from left to right only. How can the line be given to it so that it "

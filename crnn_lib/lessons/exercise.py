@@ -27,6 +27,10 @@ __all__ = [
     "words",
 ]
 
+REMEMBERS = (
+    "the same call gives another answer each time: begin anew in each call, and keep nothing in a "
+    "variable outside or in a default such as found=[]"
+)
 PRINTED_LINES, LONGEST_LINE = 8, 100  # of what the failing call printed
 
 
@@ -182,8 +186,10 @@ def compare(
             except (StopIteration, Broken, NotAttempted):
                 break
             fits = [m for m in fits if _agrees(attempt, m, other, named)] or fits[:1]
-        attempt.call, attempt.inputs, attempt.printed = last
         text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
+        if not fits and _answers_anew(attempt, case, got, named):
+            text = REMEMBERS
+        attempt.call, attempt.inputs, attempt.printed = last
         detail = f"{attempt.call} {difference(got, right)}"
         raise Broken(text, example(case, got), detail)
     return len(seen)
@@ -216,6 +222,14 @@ def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) 
     wrong = Attempt(mistake.does, attempt.reference, attempt.returns)
     try:
         return all(same(wrong(*case, **named), got) for case, got in seen)
+    except (Broken, NotAttempted):
+        return False
+
+
+def _answers_anew(attempt: Attempt, case: tuple, got: object, named: dict) -> bool:
+    """Whether the attempt answers the same question otherwise when it is asked again."""
+    try:
+        return not same(attempt(*case, **named), got)
     except (Broken, NotAttempted):
         return False
 

@@ -71,15 +71,9 @@ class CarryingReader(nn.Module):
         self.state = None
 
     def forward(self, columns: Tensor) -> Tensor:  # (N, T, height)
-        states, self.state = self.rnn(columns, self.state)  # (N, T, hidden)
+        states, state = self.rnn(columns, self.state)  # (N, T, hidden)
+        self.state = state.detach()  # the next gradient ends here
         return self.classify(states).log_softmax(-1)  # (N, T, C)
-
-
-class Detaching(CarryingReader):
-    def forward(self, columns):
-        states, state = self.rnn(columns, self.state)
-        self.state = state.detach()
-        return self.classify(states).log_softmax(-1)
 
 
 class FreshForOtherSizes(CarryingReader):
@@ -109,6 +103,17 @@ class FromLineToLine(CarryingReader):
             states, state = self.rnn(line[None], state)
             lines.append(states)
         return self.classify(torch.cat(lines)).log_softmax(-1)
+
+
+class WithoutGradients(CarryingReader):
+    @torch.no_grad()
+    def forward(self, columns):
+        return self.classify(self.rnn(columns)[0]).log_softmax(-1)
+
+
+class StatesDetached(CarryingReader):
+    def forward(self, columns):
+        return self.classify(self.rnn(columns)[0].detach()).log_softmax(-1)
 
 
 class WithoutLogSoftmax(CarryingReader):
@@ -142,6 +147,24 @@ def one_after_the_other(rightwards, leftwards, columns):
 
 def added(rightwards, leftwards, columns):
     return rightwards(columns)[0] + leftwards(columns.flip(1))[0].flip(1)
+
+
+def leftwards_first(rightwards, leftwards, columns):
+    return torch.cat([leftwards(columns.flip(1))[0].flip(1), rightwards(columns)[0]], 2)
+
+
+def networks_swapped(rightwards, leftwards, columns):
+    return torch.cat([leftwards(columns)[0], rightwards(columns.flip(1))[0].flip(1)], 2)
+
+
+def carried_over(rightwards, leftwards, columns):
+    states, last = rightwards(columns)
+    return torch.cat([states, leftwards(columns.flip(1), last)[0].flip(1)], 2)
+
+
+def one_on_the_other(rightwards, leftwards, columns):
+    states = rightwards(columns)[0]
+    return torch.cat([states, leftwards(states.flip(1))[0].flip(1)], 2)
 
 
 def last_state_only(rightwards, leftwards, columns):

@@ -100,10 +100,10 @@ M_10 = Question(
     id="M-10",
     title="where the spike stands",
     text="A network says 5 in a single frame and blanks around it. Frames are 4 pixel columns "
-    "apart, and this is frame 20, over columns 80 to 83. Where is the 5 in the image?",
+    "apart, and this is frame 20, over columns [80, 84). Where is the 5 in the image?",
     answers=(
         Option(
-            "In columns 80 to 83.",
+            "In columns [80, 84).",
             "A 5 is wider than that. The spike says that there is a 5, not how far it reaches.",
         ),
         Option(

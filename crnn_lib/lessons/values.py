@@ -34,7 +34,9 @@ def as_count(value: object) -> int:
     if not math.isfinite(number):
         raise Unreadable(f"{show(number)}, where a whole number should be")
     if number != math.floor(number):
-        raise Unreadable(f"{show(number)}, where a whole number should be: round it, or use `//`")
+        text = show(number)
+        text = repr(number) if float(text).is_integer() else text  # 2.0000001 must not look whole
+        raise Unreadable(f"{text}, where a whole number should be: round it, or use `//`")
     return int(_scalar(value))  # not int(number): a float has 53 bits only
 
 

@@ -1,4 +1,5 @@
 // Alignments and labels as text, one symbol per frame: what crnn_lib.ctc says of them.
+import { choose, minimumFrames } from "./counting.js";
 
 export const BLANK = "-";
 export const MOST_FRAMES = 40; // for them, and 12 characters, every count is an exact Number
@@ -22,23 +23,6 @@ export function collapse(alignment, blank = BLANK) {
 /** The classic mistake: drop blanks, then merge repeats. */
 export function dropThenMerge(alignment, blank = BLANK) {
   return runsOf([...alignment].filter((s) => s !== blank)).map((run) => run.symbol).join("");
-}
-
-export function minimumFrames(text) {
-  return text.length + [...text].filter((c, i) => i > 0 && c === text[i - 1]).length;
-}
-
-// By addition only: factorials would leave the range in which Numbers are exact.
-const CHOOSE = [[1]];
-for (let n = 1; n <= 2 * MOST_FRAMES; n++) {
-  const above = CHOOSE[n - 1];
-  CHOOSE.push([...above, 0].map((x, k) => x + (above[k - 1] ?? 0)));
-}
-const choose = (n, k) => CHOOSE[n]?.[k] ?? 0;
-
-export function countAlignments(text, frames) {
-  const spare = frames - minimumFrames(text);
-  return spare >= 0 ? choose(spare + 2 * text.length, spare) : 0;
 }
 
 /** Alignment `number`, from 0, of those that collapse to the text, in the order of

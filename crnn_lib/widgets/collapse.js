@@ -1,6 +1,7 @@
 // CollapseExplorer: from an alignment to its label and back.
 import { button, choice, drag, focusable, keys, make, mount, slider, svg } from "./common.js";
-import { BLANK, MOST_FRAMES, alignmentAt, collapse, countAlignments, minimumFrames, runsOf, stages } from "./alignments.js";
+import { BLANK, MOST_FRAMES, alignmentAt, collapse, runsOf, stages } from "./alignments.js";
+import { countAlignments, minimumFrames } from "./counting.js";
 
 const EXAMPLES = [["55-55222--07", "the line of this series"], ["5-5", "two 5s, a blank between"], ["55", "one long 5"]];
 
@@ -151,10 +152,10 @@ function render({ model, el }) {
     back.disabled = step === 0;
     next.disabled = step === 2;
     const symbol = alignment[frame];
-    const spoken = symbol === undefined ? "no frames" : `frame ${frame + 1} of ${alignment.length}: ${symbol === BLANK ? "blank" : symbol}`;
+    const spoken = symbol === undefined ? "no frames" : `frame ${frame} of ${alignment.length}: ${symbol === BLANK ? "blank" : symbol}`;
     which.textContent = spoken;
     for (const b of palette.querySelectorAll("[data-symbol]")) b.setAttribute("aria-pressed", String(b.dataset.symbol === symbol));
-    stage.setAttribute("aria-label", `Alignment ${alignment}. Left and right choose a frame, up and down change its symbol, a digit or minus sets it, Delete removes it, Enter plays.`);
+    stage.setAttribute("aria-label", `Alignment ${alignment}. Left and right choose a frame (they count from 0), up and down change its symbol, a digit or minus sets it, Delete removes it, Enter plays.`);
     view.say(sentence(step, dropFirst, texts, right));
   }
 
@@ -190,10 +191,8 @@ function render({ model, el }) {
     if (clean !== text.value) text.value = clean;
     view.change({ text: clean, number: 0 });
   });
-  const count = make("strong", { class: "count" });
-  const chart = focusable(svg("svg", { class: "chart", viewBox: "0 0 800 150", role: "slider", "data-drag": "", "aria-valuemin": 1, "aria-valuemax": MOST_FRAMES }), "frames T");
+  const chart = focusable(svg("svg", { class: "chart", role: "slider", "data-drag": "", "aria-valuemin": 1, "aria-valuemax": MOST_FRAMES }), "frames T");
   const setFrames = (T) => view.change({ frames: clamp(T, 1, MOST_FRAMES), number: 0 });
-  const step = 800 / MOST_FRAMES;
   drag(chart, (x) => { chart.focus(); setFrames(Math.floor(x * MOST_FRAMES) + 1); });
   const by = (d) => () => setFrames(model.get("frames") + d);
   keys(chart, { ArrowLeft: by(-1), ArrowDown: by(-1), ArrowRight: by(1), ArrowUp: by(1), PageUp: by(10), PageDown: by(-10), Home: () => setFrames(1), End: () => setFrames(MOST_FRAMES) });
@@ -219,14 +218,14 @@ function render({ model, el }) {
     const label = model.get("text"), T = model.get("frames"), needs = minimumFrames(label);
     const total = countAlignments(label, T), number = clamp(model.get("number"), 0, Math.max(total - 1, 0));
     if (document.activeElement !== text) text.value = label;
-    count.textContent = many(total, "alignment");
     const repeats = needs - label.length;
+    const apart = repeats ? ` and ${many(repeats, "blank")} between equal neighbours` : "";
     told.textContent = total
       ? `${many(total, "alignment")} of ${many(T, "frame")} collapse to ${shown(label)}. The shortest takes ${many(needs, "frame")}.`
-      : `None: ${label} needs ${many(needs, "frame")}, ${many(label.length, "character")} and ${many(repeats, "blank")} between equal neighbours. T is ${T}.`;
+      : `None: ${label} needs ${many(needs, "frame")}, ${many(label.length, "character")}${apart}. T is ${T}.`;
     chart.setAttribute("aria-valuenow", T);
     chart.setAttribute("aria-valuetext", `${many(T, "frame")}: ${many(total, "alignment")}`);
-    drawChart(label, T, needs, total);
+    drawChart();
     const found = total ? alignmentAt(label, T, number) : "";
     strip.replaceChildren(...runsOf([...found]).map((run) => make("span", { class: run.symbol === BLANK ? "blank" : "ink" }, ...run.frames.map(() => make("i", {}, run.symbol === BLANK ? "–" : run.symbol)))));
     strip.style.setProperty("--n", Math.max(found.length, 1));
@@ -239,30 +238,35 @@ function render({ model, el }) {
     after.disabled = number >= total - 1;
   }
 
-  function drawChart(label, T, needs, total) {
+  function drawChart() {
+    const label = model.get("text"), T = model.get("frames"), needs = minimumFrames(label), total = countAlignments(label, T);
+    const wide = clamp(chart.clientWidth || 800, 240, 800), step = wide / MOST_FRAMES; // a narrow page keeps its letters
+    const gap = step / 10, far = (a, b, apart) => Math.abs(a - b) * step > apart;
+    chart.setAttribute("viewBox", `0 0 ${wide} 150`);
     const most = Math.log10(Math.max(countAlignments(label, MOST_FRAMES), 10)), floor = 124, room = 96;
     const height = (n) => (n ? 5 + (room * Math.log10(n)) / most : 0);
     const parts = [];
     for (const [power, name] of [[3, "a thousand"], [6, "a million"], [9, "a billion"], [12, "a trillion"]]) {
       if (power > most) continue;
       const y = floor - 5 - (room * power) / most;
-      parts.push(svg("line", { class: "grid", x1: 0, x2: 800, y1: y, y2: y }), svg("text", { class: "soft", x: 2, y: y - 4 }, name));
+      parts.push(svg("line", { class: "grid", x1: 0, x2: wide, y1: y, y2: y }), svg("text", { class: "soft", x: 2, y: y - 4 }, name));
     }
     for (let t = 1; t <= MOST_FRAMES; t++) {
       const h = height(countAlignments(label, t)), x = (t - 1) * step;
-      if (h) parts.push(svg("rect", { class: t === T ? "bar now" : "bar", x: x + 2, width: step - 4, y: floor - h, height: h, rx: 2 }));
-      else parts.push(svg("line", { class: t === T ? "none now" : "none", x1: x + 6, x2: x + step - 6, y1: floor - 6, y2: floor - 14 }));
-      if ((t % 10 === 0 || t === needs || t === 1) && Math.abs(t - T) > 2) parts.push(svg("text", { class: "soft", x: x + step / 2, y: 142, "text-anchor": "middle" }, String(t)));
+      if (h) parts.push(svg("rect", { class: t === T ? "bar now" : "bar", x: x + gap, width: step - 2 * gap, y: floor - h, height: h, rx: 2 }));
+      else parts.push(svg("line", { class: t === T ? "none now" : "none", x1: x + 3 * gap, x2: x + step - 3 * gap, y1: floor - 6, y2: floor - 14 }));
+      const named = t === needs || (t % 10 === 0 && far(t, needs, 24)) || (t === 1 && far(t, needs, 16));
+      if (named && far(t, T, 40)) parts.push(svg("text", { class: "soft", x: clamp(x + step / 2, 9, wide - 9), y: 142, "text-anchor": "middle" }, String(t)));
     }
-    const middle = (T - 0.5) * step, edge = clamp(middle, 75, 725);
-    parts.push(svg("line", { class: "grid", x1: 0, x2: 800, y1: floor, y2: floor }));
-    parts.push(svg("text", { class: "now", x: clamp(middle, 24, 776), y: 143, "text-anchor": "middle" }, `T = ${T}`));
+    const middle = (T - 0.5) * step, edge = clamp(middle, 75, wide - 75);
+    parts.push(svg("line", { class: "grid", x1: 0, x2: wide, y1: floor, y2: floor }));
+    parts.push(svg("text", { class: "now", x: clamp(middle, 24, wide - 24), y: 143, "text-anchor": "middle" }, `T = ${T}`));
     parts.push(svg("text", { class: "now number", x: edge, y: floor - height(total) - 7, "text-anchor": "middle" }, total.toLocaleString("en")));
     chart.replaceChildren(...parts);
   }
 
   root.append(
-    make("div", { class: "row head" }, make("h4", {}, "Collapse", make("small", {}, "alignment → label")), make("span", { class: "grow" }), back, next, watch),
+    make("div", { class: "row head" }, make("h4", {}, "Collapse", make("small", {}, "alignment → label")), make("span", { class: "grow" }), make("div", { class: "row" }, back, next, watch)),
     make("div", { class: "row" }, make("label", { class: "row" }, make("span", { class: "soft" }, "Type"), field), make("span", { class: "soft" }, "or try"), ...examples),
     order.node,
     board,
@@ -277,7 +281,9 @@ function render({ model, el }) {
   );
   view.listen(["alignment", "frame", "step", "drop_first", "characters"], drawStages);
   view.listen(["text", "frames", "number"], drawInverse);
-  return () => { stop(); view.dispose(); };
+  const sized = new ResizeObserver(drawChart);
+  sized.observe(root);
+  return () => { stop(); sized.disconnect(); view.dispose(); };
 }
 
 export default { render };

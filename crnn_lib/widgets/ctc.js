@@ -15,19 +15,6 @@ export function statesOf(label, blank) {
   return [blank, ...label.flatMap((c) => [c, blank])];
 }
 
-export function minimumFrames(label) {
-  return label.length + label.filter((c, i) => i > 0 && c === label[i - 1]).length;
-}
-
-/** C(T + L - R, T - L - R) alignments of T frames collapse to the label; exact up to 2 ** 53. */
-export function countAlignments(label, frames) {
-  const spare = frames - minimumFrames(label);
-  if (spare < 0) return 0;
-  let count = 1;
-  for (let k = 1; k <= spare; k++) count = (count * (2 * label.length + k)) / k;
-  return Math.round(count);
-}
-
 /** May state s be entered from s - 2, past the blank between them? */
 export function maySkip(states, s) {
   return s % 2 === 1 && s >= 3 && states[s] !== states[s - 2];

@@ -149,7 +149,7 @@ def plot_windows(
             axes.add_patch(Rectangle((left, y), window * small, height * small, **mark))
         if t in (0, frame, frames - 1):
             at = (left + window * small / 2, y + height * small + 9)
-            axes.text(*at, str(t + 1), ha="center", va="center", size=8)
+            axes.text(*at, str(t), ha="center", va="center", size=8)
     needed = minimum_frames([ord(c) for c in text])
     return say(
         figure,

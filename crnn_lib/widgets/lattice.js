@@ -1,6 +1,7 @@
 // LatticeExplorer: a line, its posteriors, and the trellis of a label, all alive.
 import { button, choice, decodeBytes, decodeFloats, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
-import { bruteForce, countAlignments, forwardBackward, minimumFrames, nudged, withProbability } from "./ctc.js";
+import { countAlignments, minimumFrames } from "./counting.js";
+import { bruteForce, forwardBackward, nudged, withProbability } from "./ctc.js";
 import { drawPosteriors, drawTrellis, rungTop, sharesOf } from "./lattice_drawing.js";
 import { inPowers, percent, say, sayLog, wordsOf } from "./lattice_words.js";
 

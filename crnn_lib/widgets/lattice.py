@@ -109,10 +109,10 @@ class LatticeExplorer(Explorer):
         if log_probs is None:
             if image is not None or alphabet is not None or edges is not None:
                 raise ValueError("An image, an alphabet or edges need log_probs to belong to.")
-            lines, line = _shipped_lines(), 3
+            lines, line = shipped_lines(), 3
         else:
             alphabet = alphabet or Alphabet()
-            lines, line = [_describe("line", "", log_probs, text, image, alphabet, edges)], 0
+            lines, line = [describe_line("line", "", log_probs, text, image, alphabet, edges)], 0
         text = lines[line]["text"] if log_probs is None else text
         super().__init__(lines=lines, line=line, encoded=lines[line]["encoded"], text=text)
 
@@ -233,17 +233,17 @@ def _stored() -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def _shipped_lines() -> list[dict]:
+def shipped_lines() -> list[dict]:
     note = "3 frames, 2 classes: small enough for pencil and paper"
     by_hand = np.log([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4]])
-    lines = [_describe("by hand", note, by_hand, "a", None, Alphabet("a"), None)]
+    lines = [describe_line("by hand", note, by_hand, "a", None, Alphabet("a"), None)]
     for name, line in _stored().items():
         text, ours = str(line["text"]), (line["image"], Alphabet(), line["edges"])
-        lines.append(_describe(name, NOTES[name], line["log_probs"], text, *ours))
+        lines.append(describe_line(name, NOTES[name], line["log_probs"], text, *ours))
     return lines
 
 
-def _describe(name, note, log_probs, text, image, alphabet, edges) -> dict:
+def describe_line(name, note, log_probs, text, image, alphabet, edges) -> dict:
     """A line as the ES module takes it."""
     values = _checked(log_probs, alphabet)
     _check_text(text, len(values), alphabet)

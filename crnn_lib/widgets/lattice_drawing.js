@@ -47,10 +47,10 @@ function ticks(pen, y, scene) {
   const { left, column, data, cell, text, soft } = scene, every = column >= 22 ? 1 : column >= 8 ? 5 : 10;
   for (let t = 0; t < data.frames; t++) {
     const marked = cell?.t === t;
-    if (!marked && ((t + 1) % every || (cell && every > 1 && Math.abs(t - cell.t) * column < 20))) continue;
+    if (!marked && (t % every || (cell && every > 1 && Math.abs(t - cell.t) * column < 20))) continue;
     pen.fillStyle = marked ? text : soft;
     pen.font = `${marked ? 700 : 400} 11px sans-serif`;
-    pen.fillText(column > 60 ? `frame ${t + 1}` : String(t + 1), left + column * (t + 0.5), y);
+    pen.fillText(column > 60 ? `frame ${t}` : String(t), left + column * (t + 0.5), y);
   }
 }
 

@@ -61,9 +61,9 @@ def plot_lattice(explorer: LatticeExplorer | None = None) -> Figure:
     _draw_wires(axes, lattice, log_probs, top, column)
     _draw_discs(axes, lattice, top, column)
     step = 1 if column > 14 else 5
-    for t in range(step - 1, T, step):
+    for t in range(0, T, step):
         at = (LEFT + (t + 0.5) * column, top + S * RUNG + 8)
-        axes.text(*at, str(t + 1), ha="center", va="center", size=7, color=FAINT)
+        axes.text(*at, str(t), ha="center", va="center", size=7, color=FAINT)
 
     label = explorer.alphabet.encode(explorer.text)
     count, total = count_alignments(label, T), math.exp(lattice.log_prob)

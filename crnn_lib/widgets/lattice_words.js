@@ -67,7 +67,7 @@ export function wordsOf({ symbols, blank }, data, lattice) {
     /** One cell of the trellis, in one of the views; `known` frames of a recursion are there. */
     ofState(view, known, t, s) {
       const passes = `${percent(Math.exp(at(lattice.stateOccupancy, t, s)))} of the probability passes here.`;
-      const where = `Frame ${t + 1}, ${nameOf(s)}: `;
+      const where = `Frame ${t}, ${nameOf(s)}: `;
       if (view === "posterior") return `${where}the network gives it ${say(posterior(t, s))}. ${passes}`;
       if (view === "gamma") {
         return `${where}${passes} α × β = ${sayLog(at(alpha, t, s))} × ${sayLog(at(beta, t, s))} = ${sayLog(at(alpha, t, s) + at(beta, t, s))}, of ${whole}.`;
@@ -81,7 +81,7 @@ export function wordsOf({ symbols, blank }, data, lattice) {
       const way = Math.abs(pull) < 5e-4 ? "The gradient leaves it alone."
         : `Gradient p − γ = ${pull > 0 ? "" : "−"}${say(Math.abs(pull))}: a nudge ${pull > 0 ? "lowers" : "raises"} it.`;
       const name = c === blank ? "the blank" : `“${symbols[c]}”`;
-      return `Frame ${t + 1}: ${name} has p = ${say(Math.exp(data.logProbs[i]))}; ${percent(share)} of the label's probability uses it here. ${way}`;
+      return `Frame ${t}: ${name} has p = ${say(Math.exp(data.logProbs[i]))}; ${percent(share)} of the label's probability uses it here. ${way}`;
     },
   };
 }

@@ -1,6 +1,7 @@
 // WindowExplorer: a window slides over a line; what the network sees, remembers and says.
 import { button, cividis, decodeBytes, decodeFloats, drag, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
-import { BLANK, alignmentAt, minimumFrames } from "./alignments.js";
+import { BLANK, alignmentAt } from "./alignments.js";
+import { minimumFrames } from "./counting.js";
 
 /** Frames of a line: enough windows to reach the last column. */
 export function frameCount(width, window, stride) {
@@ -63,7 +64,7 @@ function render({ model, el }) {
   const statesBox = heat("states", states), posteriorsBox = heat("posteriors", posteriors);
   const caption = (row, name, text = "") => make("div", { class: `caption row${row}` }, make("b", {}, name), make("span", { class: "soft" }, text));
   const line = focusable(make("div", { class: "line", role: "slider", "data-drag": "" },
-    caption(1, "The line", "drag the window, or use the arrow keys"), make("div", { class: "paper" }, picture, overlay), marks,
+    caption(1, "The line", "drag the window, or use the arrow keys; frames and columns count from 0"), make("div", { class: "paper" }, picture, overlay), marks,
     caption(4, "Hidden state", "one row per unit, sorted by where it is highest"), statesBox,
     caption(6, "Classes", "how likely each one is, frame by frame"), posteriorsBox), "frame");
   drag(line, (x) => {
@@ -125,10 +126,10 @@ function render({ model, el }) {
       const row = found.log_probs.subarray(t * C, (t + 1) * C);
       return row.indexOf(Math.max(...row));
     });
-    const scale = 640 / W(), size = Math.min(15, 1.5 * stride * scale);
-    marks.setAttribute("viewBox", "0 0 640 22");
+    const across = line.clientWidth || 640, scale = across / W(), size = Math.min(15, 1.5 * stride * scale);
+    marks.setAttribute("viewBox", `0 0 ${across} 22`);
     marks.replaceChildren(...Array.from({ length: T }, (_, t) => {
-      const x = Math.min((t * stride + window / 2) * scale, 636), now = t === frame ? " now" : "";
+      const x = Math.min((t * stride + window / 2) * scale, across - 4), now = t === frame ? " now" : "";
       if (best && best[t] !== found.blank) return svg("text", { class: `class${now}`, x, y: 16, "text-anchor": "middle", "font-size": size }, symbols[best[t]]);
       return svg("circle", { class: `dot${now}`, cx: x, cy: 11, r: Math.min(t === frame ? 5 : 2.6, 0.45 * stride * scale) });
     }));
@@ -152,7 +153,7 @@ function render({ model, el }) {
     }
 
     // the current frame
-    heading.textContent = `Frame ${frame + 1} of ${T} sees`;
+    heading.textContent = `Frame ${frame} of ${T} sees`;
     const pixels = decodeBytes(model.get("image"));
     paint(stripe, window, H(), (x, y) => ink(start + x < W() ? pixels[y * W() + start + x] / 255 : 0)); // after the line, background
     stripe.style.aspectRatio = `${window} / ${H()}`;
@@ -169,12 +170,13 @@ function render({ model, el }) {
         make("span", { class: "mono" }, c === found.blank ? "–" : symbols[c]), make("i", { style: `--p:${value}` }), make("span", { class: "value" }, c === top || value >= 0.01 ? percent(value) : ""))));
       most = ` Most likely: ${top === found.blank ? "blank" : symbols[top]} (${percent(p[top])}).`;
     }
-    const last = Math.min(end, W());
-    view.say(`Frame ${frame + 1} of ${T} sees columns ${start} to ${Math.max(last, start)}.${most}`);
-    line.setAttribute("aria-valuemin", 1);
-    line.setAttribute("aria-valuemax", T);
-    line.setAttribute("aria-valuenow", frame + 1);
-    line.setAttribute("aria-valuetext", `frame ${frame + 1} of ${T}, columns ${start} to ${last}.${most}`);
+    // frames and columns count from 0, and a span is half-open, as in Python
+    const last = Math.max(Math.min(end, W()), start);
+    view.say(`Frame ${frame} of ${T} sees columns [${start}, ${last}).${most}`);
+    line.setAttribute("aria-valuemin", 0);
+    line.setAttribute("aria-valuemax", T - 1);
+    line.setAttribute("aria-valuenow", frame);
+    line.setAttribute("aria-valuetext", `frame ${frame} of ${T}, columns ${start} up to ${last}, ${last} not included.${most}`);
   }
 
   function drawFit() {
@@ -208,7 +210,9 @@ function render({ model, el }) {
   view.listen(["image", "width", "height"], drawPicture);
   view.listen([...all, "frame"], drawLine);
   view.listen(all, drawFit);
-  return view.dispose;
+  const sized = new ResizeObserver(drawLine);
+  sized.observe(line);
+  return () => { sized.disconnect(); view.dispose(); };
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one Chromium, one JupyterLab, one page per test."""
+"""Fixtures of the browser tests: one Chromium; one JupyterLab and its page; a page per test."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def chromium():
     path = find_chromium()
     if path is None:
         pytest.skip("the browser tests need Chromium or Chrome on the PATH")
+    sync_api.expect.set_options(timeout=30_000)  # 5 s are too few for a busy machine
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -37,14 +38,21 @@ def lab(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="module")
-def lab_page(chromium):
-    """One page for a file's tests in JupyterLab: loading it takes longest."""
+@pytest.fixture(scope="package")
+def watched_page(chromium):
     context = chromium.new_context(viewport={"width": 1280, "height": 1400})
     page = context.new_page()
-    watch = Watch(page)
-    yield page
+    yield page, Watch(page)
     context.close()
+
+
+@pytest.fixture(scope="module")
+def lab_page(watched_page):
+    """The page of all tests in JupyterLab; each file hears of its own complaints."""
+    page, watch = watched_page
+    watch.errors.clear()
+    watch.outside.clear()
+    yield page
     watch.assert_clean()
 
 

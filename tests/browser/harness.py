@@ -25,6 +25,8 @@ LIMIT = 120.0  # seconds; a busy machine is slow, and a passing test does not wa
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+# Every kernel runs it first, while Lab still loads its page.
+PRELOAD = "import crnn_lib.lessons, crnn_lib.widgets\n"
 
 
 def find_chromium() -> str | None:
@@ -65,8 +67,8 @@ class Watch:
             self.outside.append(request.url)
 
     def assert_clean(self) -> None:
-        assert self.errors == []
-        assert self.outside == []
+        assert not self.errors, self.errors
+        assert not self.outside, self.outside
 
 
 class Lab:
@@ -78,6 +80,9 @@ class Lab:
         settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+        startup = folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "preload.py").write_text(PRELOAD)
         self._environment = {
             **os.environ,
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -92,6 +97,7 @@ class Lab:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self._token = secrets.token_hex(16)
+        self._session = ""  # of the kernel, once there is one
 
     def __enter__(self) -> Lab:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
@@ -133,6 +139,24 @@ class Lab:
     def _address(self, path: str) -> str:
         return f"http://127.0.0.1:{self._port}/{path}?token={self._token}"
 
+    def _give_kernel(self, notebook: str) -> None:
+        """Give the one kernel there is to a notebook, before Lab starts one of its own.
+
+        A kernel that has imported torch is worth keeping: starting one takes longer than a test.
+        """
+        session = {"path": notebook, "name": notebook, "type": "notebook"}
+        method, path = ("PATCH", f"/{self._session}") if self._session else ("POST", "")
+        if not self._session:
+            session["kernel"] = {"name": "python3"}
+        request = urllib.request.Request(
+            self._address(f"api/sessions{path}"),
+            json.dumps(session).encode(),
+            {"Content-Type": "application/json", "Authorization": f"token {self._token}"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            self._session = json.load(answer)["id"]
+
     def __exit__(self, *exception) -> None:
         self._server.terminate()  # it shuts the kernels down
         try:
@@ -147,6 +171,9 @@ class Lab:
 
     def open(self, page, name: str, explorer: str, *cells: str) -> Notebook:
         """Open and run a notebook whose first cell sets ``explorer``; later cells as given.
+
+        A page that is in Lab already stays there, and the notebook that was open goes: loading
+        Lab takes long. All notebooks share one kernel.
 
         Parameters
         ----------
@@ -165,17 +192,27 @@ class Lab:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
-        # in a workspace of its own, so that Lab opens no earlier notebook beside it
-        address = self._address(f"lab/workspaces/{name}/tree/{name}.ipynb")
-        page.goto(address, timeout=1000 * LIMIT)
+        there = page.url.startswith(self._address("lab").partition("?")[0])
+        if there:
+            page.evaluate("window.jupyterapp.shell.currentWidget.dispose()")
+        self._give_kernel(f"{name}.ipynb")
+        if there:
+            page.evaluate(
+                "(path) => { window.jupyterapp.commands.execute('docmanager:open', { path }); }",
+                f"{name}.ipynb",
+            )
+        else:
+            page.goto(self._address(f"lab/tree/{name}.ipynb"), timeout=1000 * LIMIT)
         opened = Notebook(page, f"{name}.ipynb", state)
         opened.run(0)
         return opened
 
 
 # The kernel writes down what it sees, so a test can read it without going through the browser.
+# The kernel is that of the notebook before, whose widgets are no longer wanted.
 WATCHED = """
-import json, os
+import json, os, ipywidgets
+ipywidgets.Widget.close_all()
 {explorer}
 def note(change=None):
     with open("partial.json", "w") as file:

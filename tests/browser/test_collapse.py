@@ -1,15 +1,10 @@
-"""The collapse explorer in a real browser: as a file, exported, and in JupyterLab."""
+"""The collapse explorer in a real browser: as a file, and in JupyterLab."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
-import nbformat
 import pytest
-from conftest import ROOT
 
 from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
 from crnn_lib.widgets import CollapseExplorer
@@ -47,7 +42,7 @@ def test_opens_with_the_line_of_the_series(explorer):
 
 def test_click_and_palette_change_a_frame(explorer):
     click_frame(explorer, 2)
-    expect(explorer.locator(".which")).to_have_text("frame 3 of 12: blank")
+    expect(explorer.locator(".which")).to_have_text("frame 2 of 12: blank")
     explorer.get_by_role("button", name="set 5").click()
     expect(label(explorer)).to_have_text("5207")
 
@@ -57,11 +52,11 @@ def test_keys_do_what_the_mouse_does(explorer):
     for key in ("ArrowRight", "ArrowRight", "5"):
         explorer.page.keyboard.press(key)
     expect(label(explorer)).to_have_text("5207")
-    expect(explorer.locator(".which")).to_have_text("frame 4 of 12: 5")
+    expect(explorer.locator(".which")).to_have_text("frame 3 of 12: 5")
     explorer.page.keyboard.press("ArrowUp")
     expect(label(explorer)).to_have_text("56" + "5207")
     explorer.page.keyboard.press("Backspace")
-    expect(explorer.locator(".which")).to_have_text("frame 3 of 11: 5")
+    expect(explorer.locator(".which")).to_have_text("frame 2 of 11: 5")
 
 
 def test_typing_ignores_what_is_no_symbol(explorer):
@@ -89,7 +84,10 @@ def test_steps_show_one_rule_at_a_time(explorer):
     back.click()
     expect(explorer.locator(".side1 .result")).to_have_text("")
     expect(back).to_be_disabled()
+    explorer.page.clock.install()  # nobody waits for the animation
     explorer.get_by_role("button", name="watch it").click()
+    expect(label(explorer)).to_have_text("")
+    explorer.page.clock.run_for(10_000)
     expect(label(explorer)).to_have_text("55207")
 
 
@@ -138,6 +136,29 @@ def test_drag_over_the_chart(explorer):
     expect(chart).to_have_attribute("aria-valuenow", "20")
 
 
+def test_what_does_not_fit_is_explained(explorer):
+    explorer.get_by_role("slider", name="frames T").press("Home")
+    told = explorer.locator(".status").nth(1)
+    expect(told).to_have_text(
+        "None: 55207 needs 6 frames, 5 characters and 1 blank between equal neighbours. T is 1."
+    )
+    explorer.get_by_label("label", exact=True).fill("507")
+    expect(told).to_have_text("None: 507 needs 3 frames, 3 characters. T is 1.")
+
+
+def test_letters_of_the_chart_stay_as_large_on_a_narrow_page(explorer):
+    chart, page = explorer.locator(".chart"), explorer.page
+    page.set_viewport_size({"width": 400, "height": 900})
+    expect(chart).to_have_attribute("viewBox", f"0 0 {chart.evaluate('c => c.clientWidth')} 150")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    inside = chart.bounding_box()
+    for text in chart.locator("text").all():
+        box = text.bounding_box()
+        assert box["height"] > 12
+        assert box["x"] >= inside["x"] - 1
+        assert box["x"] + box["width"] <= inside["x"] + inside["width"] + 1
+
+
 def test_is_accessible(explorer):
     assert_accessible(explorer)
     assert_focus_is_seen(explorer)
@@ -163,29 +184,6 @@ def test_two_on_a_page_live_side_by_side(show):
     roots.nth(1).get_by_label("alignment, typed").fill("7")
     expect(label(roots.nth(1))).to_have_text("7")
     expect(label(roots.nth(0))).to_have_text("55207")
-
-
-def test_exported_notebook_works_without_kernel_and_network(show, tmp_path):
-    """The series' own executor, then nbconvert: the page on disk still answers."""
-    nbconvert = pytest.importorskip("nbconvert", reason="no nbconvert")
-    path = tmp_path / "one.ipynb"
-    code = "from crnn_lib.widgets import CollapseExplorer\nCollapseExplorer()"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    nbformat.write(notebook, path)
-    command = [sys.executable, str(ROOT / "notebooks" / "execute.py"), str(path)]
-    subprocess.run(
-        command, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
-    assert output.data.keys() == {"text/plain", "text/html"}
-    assert output.data["text/plain"] == "CollapseExplorer()"
-    assert output.data["text/html"] == CollapseExplorer().static_html()
-    # nbconvert's own page asks for require.js and MathJax; the explorer needs neither
-    exporter = nbconvert.HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    page = show(exporter.from_filename(str(path))[0])
-    root = page.locator(".crnn-explorer.collapse")
-    root.get_by_label("alignment, typed").fill("77-7")
-    expect(label(root)).to_have_text("77")
 
 
 # ------------------------------------------------------------------ in JupyterLab

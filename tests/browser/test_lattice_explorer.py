@@ -1,18 +1,13 @@
-"""The lattice explorer in a real browser: as a file, exported, and in JupyterLab."""
+"""The lattice explorer in a real browser: as a file, and in JupyterLab."""
 
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
-import sys
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 
 from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
 from crnn_lib.alphabet import Alphabet
@@ -123,12 +118,12 @@ def test_click_shows_the_paths_through_a_cell(by_hand):
     mouse = by_hand.page.mouse
     mouse.click(*disc(by_hand, 1, 1, 3, 3))
     expect(status(by_hand)).to_have_text(
-        "Frame 2, “a”: 69.4 % of the probability passes here. α × β = 0.5 × 1 = 0.5, of 0.72."
+        "Frame 1, “a”: 69.4 % of the probability passes here. α × β = 0.5 × 1 = 0.5, of 0.72."
     )
     expect(by_hand.locator(".list li.here")).to_have_count(4)
     expect(by_hand.get_by_text("4 of 6 through the ringed disc: 0.5 of 0.72")).to_be_visible()
     mouse.move(*disc(by_hand, 0, 0, 3, 3))  # pointing at another tells of it, and changes nothing
-    expect(status(by_hand)).to_contain_text("Frame 1, blank: 77.8 %")
+    expect(status(by_hand)).to_contain_text("Frame 0, blank: 77.8 %")
     expect(by_hand.locator(".list li.here")).to_have_count(4)
     mouse.click(*disc(by_hand, 1, 1, 3, 3))
     expect(by_hand.locator(".list li.here")).to_have_count(0)
@@ -136,14 +131,14 @@ def test_click_shows_the_paths_through_a_cell(by_hand):
 
 def test_drag_changes_a_probability_and_all_that_follows(by_hand):
     mouse = by_hand.page.mouse
-    x, y = place(posteriors(by_hand), 0, 1, 3, 2, (0, 20))  # "a" in the first frame
+    x, y = place(posteriors(by_hand), 0, 1, 3, 2, (0, 20))  # "a" in frame 0
     mouse.move(x, y)
     mouse.down()
     mouse.move(x, y - 24, steps=4)  # 120 pixels are a probability of 1
     mouse.up()
     expect(verdict(by_hand)).to_have_text("0.74")  # 1 - .6 * .5 * .6 - .4 * .5 * .4
     expect(by_hand.locator(".sum")).to_contain_text("✓ the same")
-    expect(status(by_hand)).to_contain_text("Frame 1: “a” has p = 0.4;")
+    expect(status(by_hand)).to_contain_text("Frame 0: “a” has p = 0.4;")
     by_hand.get_by_role("button", name="undo all changes").click()
     expect(verdict(by_hand)).to_have_text("0.72")
 
@@ -155,16 +150,16 @@ def test_keys_do_what_the_mouse_does(by_hand):
     for _ in range(4):
         keyboard.press("+")
     expect(verdict(by_hand)).to_have_text("0.74")
-    expect(status(by_hand)).to_contain_text("Frame 1: “a” has p = 0.4;")
+    expect(status(by_hand)).to_contain_text("Frame 0: “a” has p = 0.4;")
     for _ in range(4):
         keyboard.press("-")
     expect(verdict(by_hand)).to_have_text("0.72")
     trellis(by_hand).focus()
     for key in ("Home", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowDown"):
         keyboard.press(key)
-    expect(status(by_hand)).to_contain_text("Frame 2, “a”: 69.4 %")
+    expect(status(by_hand)).to_contain_text("Frame 1, “a”: 69.4 %")
     keyboard.press("End")
-    expect(status(by_hand)).to_contain_text("Frame 3, “a”: 50 %")
+    expect(status(by_hand)).to_contain_text("Frame 2, “a”: 50 %")
     keyboard.press("Escape")
     expect(status(by_hand)).to_contain_text("Click a disc")
 
@@ -190,10 +185,10 @@ def test_step_walks_the_recursion_in_words(by_hand):
     step = by_hand.get_by_role("button", name="compute one more frame")
     step.click()
     expect(by_hand.get_by_role("radio", name="alpha, from")).to_be_checked()
-    expect(status(by_hand)).to_contain_text("Frame 1, blank: α = p = 0.8.")
+    expect(status(by_hand)).to_contain_text("Frame 0, blank: α = p = 0.8.")
     step.click()
     expect(status(by_hand)).to_contain_text(
-        "Frame 2, “a”: α = p × (0.2 stay + 0.8 next) = 0.5 × 1 = 0.5."
+        "Frame 1, “a”: α = p × (0.2 stay + 0.8 next) = 0.5 × 1 = 0.5."
     )
     step.click()
     expect(status(by_hand)).to_contain_text("At the end, the last α add up to P: 0.36 + 0.36 = 0.7")
@@ -203,7 +198,7 @@ def test_step_walks_the_recursion_in_words(by_hand):
     by_hand.get_by_role("radio", name="beta, from").check()
     expect(frames).to_have_attribute("aria-valuetext", "3 of 3")
     step.click()
-    expect(status(by_hand)).to_contain_text("Frame 3, “a”: β = 1. A way may end here.")
+    expect(status(by_hand)).to_contain_text("Frame 2, “a”: β = 1. A way may end here.")
     step.click()
     expect(status(by_hand)).to_contain_text("p × β of each state that may follow")
 
@@ -216,7 +211,10 @@ def test_forbidden_skip_is_explained(by_hand):
 
 
 def test_watch_plays_to_the_end(by_hand):
+    by_hand.page.clock.install()  # nobody waits for the animation
     by_hand.get_by_role("button", name="watch the recursion").click()
+    expect(by_hand.get_by_role("button", name="watch the recursion")).to_have_text("❚❚ Pause")
+    by_hand.page.clock.run_for(10_000)
     frames = by_hand.get_by_role("slider", name="frames computed")
     expect(frames).to_have_attribute("aria-valuetext", "3 of 3")
     expect(by_hand.get_by_role("button", name="watch the recursion")).to_have_text("▶ Watch")
@@ -296,26 +294,6 @@ def test_two_on_a_page_live_side_by_side(show):
     expect(verdict(roots.nth(0))).to_have_text("0.72")
 
 
-def test_exported_notebook_works_without_kernel_and_network(show, tmp_path):
-    """The series' own executor, then nbconvert: the page on disk still answers."""
-    nbconvert = pytest.importorskip("nbconvert", reason="no nbconvert")
-    path = tmp_path / "one.ipynb"
-    code = "from crnn_lib.widgets import LatticeExplorer\nLatticeExplorer.example()"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    nbformat.write(notebook, path)
-    command = [sys.executable, str(ROOT / "notebooks" / "execute.py"), str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
-    assert output.data["text/plain"] == "LatticeExplorer('a', 3 frames, 2 classes)"
-    assert output.data["text/html"] == LatticeExplorer.example().static_html()
-    exporter = nbconvert.HTMLExporter(require_js_url="", mathjax_url="", jquery_url="")
-    root = show(exporter.from_filename(str(path))[0]).locator(".crnn-explorer.lattice")
-    expect(verdict(root)).to_have_text("0.72")
-    root.get_by_label("label whose probability").fill("aa")
-    expect(verdict(root)).to_have_text("0.04")
-
-
 # ------------------------------------------------------------------ in JupyterLab
 
 
@@ -362,7 +340,7 @@ def test_python_sees_what_the_reader_does(notebook, live):
     box, mouse = canvas.bounding_box(), notebook.page.mouse
     x, y = box["x"] + 40 + (box["width"] - 42) / frames * 3.5, box["y"] + box["height"] - 30
     seen, dragged = notebook.python["encoded"], shown_loss(live)
-    mouse.move(x, y)  # "9" in the fourth frame
+    mouse.move(x, y)  # "9" in frame 3
     mouse.down()
     mouse.move(x, y - 60, steps=6)
     mouse.up()

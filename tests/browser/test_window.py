@@ -48,7 +48,7 @@ def status(explorer):
 
 
 def test_opens_with_the_first_network(explorer):
-    expect(status(explorer)).to_contain_text("Frame 1 of 31 sees columns 0 to 8.")
+    expect(status(explorer)).to_contain_text("Frame 0 of 31 sees columns [0, 8).")
     expect(explorer).to_have_class(re.compile("answers"))
     expect(explorer.locator(".sum")).to_contain_text("T = ⌈(128 − 8) / 4⌉ + 1 = 31 frames")
     expect(explorer.locator(".verdict")).to_contain_text("✓ 55207 fits: it needs 6 frames")
@@ -60,24 +60,24 @@ def test_drag_moves_the_window(explorer):
     mouse.down()
     mouse.move(box["x"] + box["width"] / 2, box["y"] + 40, steps=6)
     mouse.up()
-    expect(status(explorer)).to_contain_text("Frame 16 of 31 sees columns 60 to 68.")
+    expect(status(explorer)).to_contain_text("Frame 15 of 31 sees columns [60, 68).")
     # below the line, over the classes, it is the same
     heat = explorer.locator(".posteriors")
     heat.click(position={"x": heat.bounding_box()["width"] - 3, "y": 9})
-    expect(status(explorer)).to_contain_text("Frame 31 of 31")
+    expect(status(explorer)).to_contain_text("Frame 30 of 31")
 
 
 def test_keys_do_what_the_mouse_does(explorer):
     line = explorer.get_by_role("slider", name="frame")
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
         line.press(key)
-    expect(status(explorer)).to_contain_text("Frame 3 of 31 sees columns 8 to 16.")
+    expect(status(explorer)).to_contain_text("Frame 2 of 31 sees columns [8, 16).")
     line.press("End")
-    expect(line).to_have_attribute("aria-valuenow", "31")
+    expect(line).to_have_attribute("aria-valuenow", "30")
     line.press("ArrowRight")
-    expect(line).to_have_attribute("aria-valuenow", "31")
+    expect(line).to_have_attribute("aria-valuenow", "30")
     line.press("Home")
-    expect(line).to_have_attribute("aria-valuenow", "1")
+    expect(line).to_have_attribute("aria-valuenow", "0")
 
 
 def test_says_what_the_network_says(explorer):
@@ -93,7 +93,7 @@ def test_says_what_the_network_says(explorer):
         # ties in rounding aside, the percentage is Python's
         percent = float(100 * frame.max())
         said = status(explorer).inner_text()
-        assert f"Frame {t + 1} of 31" in said and f"Most likely: {symbol} (" in said
+        assert f"Frame {t} of 31" in said and f"Most likely: {symbol} (" in said
         shown = re.search(r"\((?:> )?(\d+) %\)", said).group(1)
         assert abs(float(shown) - percent) < 1
         line.press("ArrowRight")
@@ -128,16 +128,25 @@ def test_the_window_stays_where_it_is(explorer):
     line = explorer.get_by_role("slider", name="frame")
     for _ in range(3):
         line.press("PageUp")
-    expect(status(explorer)).to_contain_text("sees columns 60 to 68")
+    expect(status(explorer)).to_contain_text("sees columns [60, 68)")
     slide(explorer, "stride", 2)
-    expect(status(explorer)).to_contain_text("sees columns 60 to 68")
+    expect(status(explorer)).to_contain_text("sees columns [60, 68)")
 
 
 def test_works_without_networks(show):
     page = show(WindowExplorer(LINE, "507").static_html())
-    expect(page.locator(".status")).to_have_text("Frame 16 of 31 sees columns 60 to 68.")
+    expect(page.locator(".status")).to_have_text("Frame 15 of 31 sees columns [60, 68).")
     expect(page.locator(".verdict")).to_contain_text("it needs 3 frames (one per character)")
     expect(page.locator(".posteriors")).to_be_hidden()
+
+
+def test_classes_stay_readable_on_a_narrow_page(explorer):
+    page = explorer.page
+    page.set_viewport_size({"width": 400, "height": 900})
+    marks = explorer.locator(".marks")
+    expect(marks).to_have_attribute("viewBox", f"0 0 {marks.evaluate('m => m.clientWidth')} 22")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert marks.locator("text").first.bounding_box()["height"] > 12
 
 
 def test_is_accessible(explorer):
