@@ -77,7 +77,7 @@ def train(options: argparse.Namespace) -> int:
         "command": _command(options.arguments),
         "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
         "style": options.style,
-        "lines": repr(lines),
+        **_described(lines),
         "batch_size": options.batch_size,
         "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
         "metrics": metrics,
@@ -137,6 +137,13 @@ def _training_lines(
         for number, style in enumerate(styles)
     ]
     return Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
+
+
+def _described(lines: LineStream | Alternating) -> dict[str, object]:
+    streams = lines.streams if isinstance(lines, Alternating) else (lines,)
+    if all(isinstance(stream, LineStream) for stream in streams):
+        return {"styles": [dataclasses.asdict(stream.style) for stream in streams]}
+    return {"lines": repr(lines)}  # paper and its many effects
 
 
 def _validation_lines(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from crnn_lib.lessons.attempt import Attempt, Broken, NotAttempted, describe
-from crnn_lib.lessons.values import as_it_is, difference, same
+from crnn_lib.lessons.values import as_it_is, difference, same, show
 
 __all__ = [
     "Attempt",
@@ -229,7 +229,8 @@ def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) 
 def _answers_anew(attempt: Attempt, case: tuple, got: object, named: dict) -> bool:
     """Whether the attempt answers the same question otherwise when it is asked again."""
     try:
-        return not same(attempt(*case, **named), got)
+        again = attempt(*case, **named)
+        return not (same(again, got) or show(again) == show(got))  # nan is not the same as nan
     except (Broken, NotAttempted):
         return False
 
