@@ -1,0 +1,388 @@
+// DrawingPad: write with mouse, pen, finger or keys; Python reads it, and the answer stands under the ink.
+import { button, choice, cividis, decodeBytes, focusable, keys, make, mount, paint, slider } from "./common.js";
+
+const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the keyboard's cursor
+const NEAR = 2; // units; a point nearer to the last one says nothing new
+const WIDER = 2.4; // the eraser is that much wider than the pen
+const PATIENCE = 5000, MOST_SIDE = 1600; // ms until the kernel counts as busy; pixels of a photo that is sent
+const between = (x, low, high) => Math.min(high, Math.max(low, x));
+const inPercent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`);
+const howSure = (p) => (p >= 0.9 ? "sure" : p >= 0.6 ? "fairly sure" : "unsure");
+
+/** A stroke on a canvas, round the corners where the hand went round them. */
+function trace(context, { points, width, erase }, zoom) {
+  context.globalCompositeOperation = erase ? "destination-out" : "source-over";
+  context.lineWidth = width * zoom;
+  context.beginPath();
+  const at = points.map(([x, y]) => [x * zoom, y * zoom]);
+  context.moveTo(...at[0]);
+  for (let i = 1; i < at.length - 1; i++) {
+    context.quadraticCurveTo(...at[i], (at[i][0] + at[i + 1][0]) / 2, (at[i][1] + at[i + 1][1]) / 2);
+  }
+  context.lineTo(...at[at.length - 1]); // of a single point: a dot
+  context.stroke();
+}
+
+/** An image file as base64 text of a JPEG that is small enough to be sent, upright. */
+async function shrunkPhoto(file) {
+  const image = await createImageBitmap(file, { imageOrientation: "from-image" });
+  const scale = Math.min(1, MOST_SIDE / Math.max(image.width, image.height));
+  const canvas = make("canvas", { width: Math.max(1, Math.round(scale * image.width)), height: Math.max(1, Math.round(scale * image.height)) });
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff"; // under what is transparent
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
+}
+
+function render({ model, el }) {
+  const view = mount({ model, el }, "pad", "Drawing pad: write digits, and a network reads them");
+  const { root } = view;
+  const WIDE = 720, HIGH = 300;
+  const alive = Boolean(model.widget_manager); // an exported page has none, and no kernel
+  const symbolsOf = model.get("symbols"), blank = model.get("blank"); // of the classes
+  let strokes = model.get("strokes"), history = [], current = null, pointer = null; // what was there before; what is being drawn, by which pointer
+  let erasing = false, cursor = [60, 60], byKeys = false, frame = -1, waiting = null, late = false, sent = model.get("revision");
+  let notice = ""; // news that stays until the next deed
+  const held = new Set(); // arrow keys that are down
+
+  // The sheet ------------------------------------------------------------------------------------
+  const ink = make("canvas", { role: "application", class: "ink", "aria-roledescription": "drawing area" });
+  focusable(ink, "Writing area. Arrow keys move the cursor, Shift with them finely. Space puts the pen down and lifts it, E changes to the eraser, Backspace undoes.");
+  const invitation = make("div", { class: "invitation", "aria-hidden": "true" }, make("b", {}, "Write a number here"), make("span", {}, "mouse, pen, finger, or arrow keys and Space"));
+  const bands = make("div", { class: "bands", "aria-hidden": "true" });
+  const photo = make("img", { class: "photo", alt: "" });
+  const ring = make("div", { class: "ring", "aria-hidden": "true" });
+  const sheet = make("div", { class: "sheet" }, photo, bands, invitation, ink, ring);
+  const marks = make("div", { class: "marks", "aria-hidden": "true" });
+  const heat = make("canvas");
+  const playhead = make("div", { class: "playhead" });
+  const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 1 }, heat, playhead), "frame of the posteriors");
+  const symbols = make("div", { class: "symbols", "aria-hidden": "true" }, ...model.get("symbols").map((symbol) => make("span", {}, symbol)));
+  const hint = make("span", {});
+
+  // Controls -------------------------------------------------------------------------------------
+  const tool = choice("Tool", [["pen", "pen"], ["eraser", "eraser"]], (value) => { erasing = value === "eraser"; draw(); });
+  const width = slider("width", { min: 4, max: 24, change: (value) => { view.change({ pen: value }); } });
+  const undo = button("↶ Undo", "undo the last stroke", () => takeBack());
+  const clear = button("Clear", "clear the pad", () => { if (strokes.length || model.get("photo")) put([], ""); });
+  const file = focusable(make("input", { type: "file", accept: "image/*", class: "file" }), "a photo or image file", -1);
+  const choose = button("Read a photo…", "read a photo or image file", () => file.click());
+  file.addEventListener("change", async () => {
+    const [chosen] = file.files;
+    file.value = ""; // so that the same file can be chosen again
+    if (!chosen) return;
+    try {
+      put([], await shrunkPhoto(chosen));
+    } catch {
+      tell(`This browser cannot open ${chosen.name}. Choose a JPEG or PNG file.`);
+    }
+  });
+
+  // The answer -----------------------------------------------------------------------------------
+  const read = make("div", { class: "read mono" });
+  const meter = make("i");
+  const sureness = make("div", { class: "sureness" });
+  const took = make("div", { class: "took soft" });
+  const answer = make("div", { class: "answer" }, make("div", { class: "soft" }, "The network reads"), read, make("div", { class: "meter" }, meter), sureness, took);
+  const truth = focusable(make("input", { type: "text", size: 12, inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: 40, placeholder: "55207" }), "what is written on the pad");
+  const save = button("Save to my test set", "save to my test set", () => keep());
+  const kept = make("span", { class: "kept", role: "status", "aria-live": "polite" });
+  truth.addEventListener("input", () => controls());
+  keys(truth, { Enter: () => keep() });
+  const nobody = make("p", { class: "nobody", role: "note" });
+
+  root.append(
+    nobody,
+    make("div", { class: "row tools" }, tool.node, width.node, make("span", { class: "grow" }), undo, clear, choose, file),
+    make("div", { class: "columns" },
+      sheet, answer, marks, symbols, lattice,
+      make("div", { class: "caption" }, make("b", {}, "Posteriors"), hint)),
+    view.status,
+    make("div", { class: "row saving" }, make("label", { class: "row" }, make("span", {}, "What did you write?"), truth), save, kept),
+  );
+
+  // What changes ---------------------------------------------------------------------------------
+  function tell(text) {
+    notice = text;
+    draw();
+  }
+  function send(values) {
+    notice = "";
+    sent = model.get("revision") + 1;
+    late = false;
+    clearTimeout(waiting);
+    if (alive) waiting = setTimeout(() => { late = true; draw(); }, PATIENCE);
+    kept.textContent = "";
+    frame = -1;
+    view.change({ ...values, revision: sent });
+    draw();
+  }
+  function put(next, picture = model.get("photo")) {
+    history.push([strokes, model.get("photo")]);
+    strokes = next;
+    send({ strokes, photo: picture });
+  }
+  function takeBack() {
+    if (current) {
+      current = null;
+      draw();
+      return;
+    }
+    if (!history.length) return;
+    const [before, picture] = history.pop();
+    strokes = before;
+    send({ strokes, photo: picture });
+  }
+  const start = (x, y, erase = erasing) => {
+    if (model.get("photo")) {
+      tell("A photo is on the pad. Clear it to write.");
+      return false;
+    }
+    notice = "";
+    const pen = model.get("pen");
+    current = { points: [[x, y]], width: erase ? WIDER * pen : pen, erase };
+    return true;
+  };
+  const go = (x, y, least = NEAR) => {
+    const [u, v] = current.points[current.points.length - 1];
+    if (Math.hypot(x - u, y - v) >= least) current.points.push([Math.round(10 * x) / 10, Math.round(10 * y) / 10]);
+  };
+  const finish = () => {
+    if (!current) return;
+    const done = current;
+    current = null;
+    if (done.erase && !strokes.length) draw();
+    else put([...strokes, done]);
+  };
+  function keep() {
+    if (save.disabled) return;
+    view.change({ wish: { text: truth.value, count: (model.get("wish").count ?? 0) + 1 } });
+  }
+
+  // Pointers and keys ----------------------------------------------------------------------------
+  const spotOf = (event) => {
+    const box = ink.getBoundingClientRect();
+    return [between(((event.clientX - box.left) * WIDE) / box.width, 0, WIDE), between(((event.clientY - box.top) * HIGH) / box.height, 0, HIGH)];
+  };
+  ink.addEventListener("pointerdown", (event) => {
+    if (pointer !== null || (event.button !== 0 && event.button !== 5)) return; // 5: the pen's other end
+    if (current) finish(); // begun with keys
+    byKeys = false;
+    if (!start(...spotOf(event), erasing || event.button === 5)) return;
+    pointer = event.pointerId;
+    ink.setPointerCapture(pointer);
+    draw();
+  });
+  ink.addEventListener("pointermove", (event) => {
+    cursor = spotOf(event);
+    byKeys = false;
+    if (event.pointerId === pointer && current) {
+      for (const each of event.getCoalescedEvents?.() ?? []) go(...spotOf(each));
+      go(...cursor);
+    }
+    draw();
+  });
+  ink.addEventListener("pointerup", (event) => {
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    finish();
+  });
+  for (const lost of ["pointercancel", "lostpointercapture"]) {
+    ink.addEventListener(lost, (event) => {
+      if (event.pointerId !== pointer) return;
+      pointer = null;
+      finish();
+    });
+  }
+  ink.addEventListener("pointerleave", () => { if (!byKeys) draw(); });
+
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const press = (event) => {
+    held.add(event.key);
+    byKeys = true;
+    const step = event.shiftKey ? FINELY : UNIT;
+    for (const key of held) {
+      cursor = [between(cursor[0] + step * ARROWS[key][0], 0, WIDE), between(cursor[1] + step * ARROWS[key][1], 0, HIGH)];
+    }
+    if (current) go(...cursor, 0.1);
+    draw();
+  };
+  ink.addEventListener("keyup", (event) => held.delete(event.key));
+  ink.addEventListener("blur", () => { held.clear(); if (pointer === null) finish(); draw(); });
+  ink.addEventListener("focus", () => { byKeys = ink.matches(":focus-visible"); draw(); });
+  const swap = () => {
+    finish();
+    erasing = !erasing;
+    tell(erasing ? "Eraser." : "Pen.");
+  };
+  keys(ink, {
+    ...Object.fromEntries(Object.keys(ARROWS).map((key) => [key, press])),
+    " ": () => {
+      byKeys = true;
+      if (current) finish();
+      else if (start(...cursor)) tell(erasing ? "Eraser down." : "Pen down.");
+      draw();
+    },
+    e: swap, E: swap,
+    Escape: () => { current = null; draw(); },
+    Backspace: () => takeBack(), Delete: () => takeBack(),
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.target === truth) return;
+    event.preventDefault();
+    event.stopPropagation();
+    takeBack();
+  });
+
+  const point = (t) => {
+    const said = model.get("answer");
+    if (!fresh() || !said.frames) return;
+    frame = between(t, 0, said.frames - 1);
+    notice = "";
+    draw();
+  };
+  const pointAt = (event) => {
+    const box = heat.getBoundingClientRect();
+    point(Math.floor(((event.clientX - box.left) / box.width) * model.get("answer").frames));
+  };
+  lattice.addEventListener("pointermove", pointAt);
+  lattice.addEventListener("pointerdown", pointAt);
+  keys(lattice, {
+    ArrowLeft: () => point(Math.max(frame, 0) - 1), ArrowRight: () => point(frame + 1),
+    ArrowDown: () => point(Math.max(frame, 0) - 1), ArrowUp: () => point(frame + 1),
+    Home: () => point(0), End: () => point(Infinity), Escape: () => { frame = -1; draw(); },
+  });
+
+  // What is seen and said ------------------------------------------------------------------------
+  const fresh = () => model.get("answer").revision === sent;
+  const empty = () => !strokes.length && !model.get("photo") && !current;
+  let shownPhoto = "", shownProbs = null, levels = null;
+
+  function controls() {
+    tool.set(erasing ? "eraser" : "pen");
+    width.set(model.get("pen"));
+    undo.disabled = !history.length && !current;
+    clear.disabled = !strokes.length && !model.get("photo");
+    choose.disabled = !alive;
+    save.disabled = !alive || (!strokes.length && !model.get("photo")) || !truth.value.trim();
+    truth.disabled = !alive;
+  }
+
+  function drawInk() {
+    const wide = Math.round(ink.clientWidth * devicePixelRatio);
+    if (!wide) return;
+    ink.width = wide; // this also wipes it
+    ink.height = Math.round((wide * HIGH) / WIDE);
+    const context = ink.getContext("2d");
+    context.lineCap = context.lineJoin = "round";
+    context.strokeStyle = INKED;
+    for (const stroke of current ? [...strokes, current] : strokes) trace(context, stroke, wide / WIDE);
+  }
+
+  function drawAnswer() {
+    const said = model.get("answer"), now = fresh() && !empty();
+    const shown = now && !said.error && said.marks ? said : null;
+    root.classList.toggle("stale", !fresh() && !empty() && alive);
+    if (!fresh() && !empty() && alive) return; // the old answer fades until the new one comes
+    read.textContent = shown ? (shown.refused ? "refused" : shown.text || "nothing") : "–";
+    read.classList.toggle("long", shown?.refused || (shown?.text.length ?? 0) > 6);
+    read.classList.toggle("none", !shown?.text || shown.refused);
+    read.classList.toggle("doubtful", Boolean(shown) && shown.sure < 0.6);
+    meter.style.width = `${100 * (shown?.sure ?? 0)}%`;
+    sureness.textContent = shown ? `${howSure(shown.sure)}: ${inPercent(shown.sure)}` : "";
+    took.textContent = shown ? `in ${Math.max(1, Math.round(1000 * said.seconds))} ms` : "";
+    const place = ({ start: from, end: to }) => `left:${(100 * from) / WIDE}%;width:${(100 * (to - from)) / WIDE}%`;
+    marks.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { class: `mark${mark.sure < 0.6 ? " doubtful" : ""}`, style: place(mark) },
+      make("b", {}, mark.text), make("small", {}, inPercent(mark.sure)))));
+    bands.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { style: place(mark) })));
+    root.classList.toggle("answered", Boolean(shown));
+    if (!shown) {
+      hint.textContent = "After each stroke: how likely each character is, in each frame.";
+      return;
+    }
+    const classes = symbolsOf.length;
+    hint.textContent = `${shown.frames} frames, ${classes} classes; “${symbolsOf[blank]}” is the blank. Bright is likely.`;
+    if (shownProbs !== shown.probs) {
+      shownProbs = shown.probs;
+      levels = decodeBytes(shown.probs);
+      paint(heat, shown.frames, classes, (t, c) => cividis(levels[t * classes + c] / 255));
+    }
+    heat.style.left = `${(100 * shown.left) / WIDE}%`;
+    heat.style.width = `${(100 * (shown.right - shown.left)) / WIDE}%`;
+    lattice.style.setProperty("--classes", classes);
+    lattice.setAttribute("aria-valuemax", shown.frames);
+    lattice.setAttribute("aria-valuenow", frame + 1);
+    playhead.hidden = frame < 0;
+    const step = (shown.right - shown.left) / shown.frames;
+    playhead.style.left = `${(100 * (shown.left + step * Math.max(frame, 0))) / WIDE}%`;
+    playhead.style.width = `${(100 * step) / WIDE}%`;
+  }
+
+  function words() {
+    const said = model.get("answer");
+    if (notice) return notice;
+    if (empty()) return "";
+    if (current) return null; // what was said last stays
+    if (!alive && !fresh()) return "Nobody reads here: no Python kernel runs on this page.";
+    if (!fresh()) return late ? "No answer from Python. The kernel is busy with another cell, or not running." : null;
+    if (said.error) return said.error;
+    if (said.refused && frame < 0) return `The reader refuses: ${said.text || "nothing"} has only the probability ${inPercent(said.sure)}.`;
+    if (!said.text && frame < 0) return "The network reads nothing here.";
+    if (frame >= 0 && levels) {
+      const classes = symbolsOf.length;
+      const best = symbolsOf.map((symbol, c) => [levels[frame * classes + c] / 255, c === blank ? "blank" : symbol])
+        .sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([p], i) => !i || p >= 0.01);
+      return `Frame ${frame + 1} of ${said.frames}: ${best.map(([p, name]) => `${name} ${inPercent(p)}`).join(", ")}.`;
+    }
+    return `Read as ${said.text}, ${howSure(said.sure)}: probability ${inPercent(said.sure)}.`;
+  }
+
+  function draw() {
+    if (!root.isConnected) return;
+    const picture = model.get("photo");
+    if (shownPhoto !== picture) {
+      shownPhoto = picture;
+      if (picture) photo.src = `data:image;base64,${picture}`;
+      else photo.removeAttribute("src");
+    }
+    photo.hidden = !picture;
+    invitation.hidden = !empty() || (byKeys && ink.matches(":focus"));
+    drawInk();
+    drawAnswer();
+    controls();
+    ring.hidden = !(byKeys ? ink.matches(":focus") : erasing && ink.matches(":hover"));
+    const size = erasing ? WIDER * model.get("pen") : model.get("pen");
+    ring.style.cssText = `left:${(100 * cursor[0]) / WIDE}%;top:${(100 * cursor[1]) / HIGH}%;width:${(100 * size) / WIDE}%`;
+    ring.className = `ring ${current ? "down" : ""} ${byKeys ? "keyed" : ""}`;
+    ink.classList.toggle("erasing", erasing);
+    const said = words();
+    if (said !== null) view.say(said);
+  }
+
+  nobody.hidden = alive;
+  nobody.append(make("b", {}, "No Python kernel runs on this page, so nobody reads here. "), "You can still write. To have it read, open the notebook in JupyterLab or Colab.");
+  view.listen(["strokes", "photo", "pen"], () => {
+    strokes = model.get("strokes"); // set by Python, or by us
+    draw();
+  });
+  view.listen(["answer"], () => { if (fresh()) clearTimeout(waiting); draw(); });
+  view.listen(["saved", "wish"], () => {
+    const { done, words: reply = "", count } = model.get("saved");
+    if (count !== model.get("wish").count) return;
+    kept.textContent = reply;
+    kept.classList.toggle("bad", !done);
+    if (done) truth.value = "";
+    controls();
+  });
+  const resized = new ResizeObserver(draw);
+  resized.observe(sheet);
+  return () => {
+    clearTimeout(waiting);
+    resized.disconnect();
+    view.dispose();
+  };
+}
+
+export default { render };

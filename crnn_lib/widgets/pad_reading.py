@@ -1,0 +1,157 @@
+"""How the drawing pad reads: one line in, text, spans of ink and posteriors out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.checkpoints import shipped_models
+from crnn_lib.images import INK, frame_edges
+from crnn_lib.inking import ink_of
+from crnn_lib.reader import DIGITS, PHOTOS, Reader
+
+
+@dataclass(frozen=True)
+class InkSpan:
+    """Columns ``[start, end)`` of an image in which the ink of one character stands."""
+
+    start: float
+    end: float
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class PadReading:
+    """What a network reads on a line.
+
+    Attributes
+    ----------
+    text : str
+    confidence : float
+        Probability of the text.
+    spans : tuple of InkSpan
+        One per character, in columns of the image.
+    log_probs : Tensor, (T, C)
+    edges : ndarray, (T + 1,)
+        Borders of the frames in columns of the image.
+    refused : bool
+        Whether the reader was too unsure to say the text.
+    """
+
+    text: str
+    confidence: float
+    spans: tuple[InkSpan, ...]
+    log_probs: Tensor
+    edges: np.ndarray
+    refused: bool = False
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: for one short line, waiting for others takes longer than reading.
+
+    On a busy machine, such as one that a class shares, it takes twenty times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class PadReader:
+    """A :class:`crnn_lib.reader.Reader` that also says which ink it read as what.
+
+    The reader's own spans are the frames in which the network saw a character: one or two. The
+    ink of that character reaches farther.
+
+    Parameters
+    ----------
+    reader : Reader, optional
+        By default, one with the weights that ship.
+    """
+
+    def __init__(self, reader: Reader | None = None) -> None:
+        name = PHOTOS if PHOTOS in shipped_models() else DIGITS
+        self.reader = reader or Reader.pretrained(name)
+
+    def __call__(self, image: Any) -> PadReading:
+        """Read a drawing or a photo: whatever the reader takes."""
+        with one_thread():
+            reading = self.reader.read(image)
+        line, hypothesis = reading.line, reading.hypothesis
+        middle = line.image.shape[1] / 2
+        ink = ink_of(line.image)[0].numpy()  # (H, W)
+        edges = frame_edges(self.reader.model, len(reading.log_probs))
+        found = () if hypothesis is None else hypothesis.spans
+        peaks = [(edges[span.start] + edges[span.end]) / 2 for span in found]
+
+        def columns(places: Sequence[float]) -> np.ndarray:
+            # unlike line.to_photo, this may leave the photo: so do the frames at its borders
+            points = np.array([[x, middle, 1] for x in places]).reshape(-1, 3)
+            return (points @ line.matrix.T)[:, 0]
+
+        spans = []
+        for span, extent in zip(found, divide_ink(ink, peaks), strict=True):
+            start, end = sorted(columns(extent).tolist())  # upside down, it is the other way round
+            spans.append(InkSpan(start, end, span.log_prob))
+        return PadReading(
+            "" if hypothesis is None else hypothesis.text,
+            reading.confidence,
+            tuple(spans),
+            reading.log_probs,
+            columns(edges),
+            refused=reading.text is None,
+        )
+
+
+def divide_ink(image: np.ndarray, peaks: Sequence[float]) -> list[tuple[float, float]]:
+    """Which columns of ink belong to which character.
+
+    Between two neighbours, the ink is parted at the column that has least of it, the one nearest
+    to the middle of the two if several have as little.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W), in [0, 1]
+    peaks : sequence of float
+        A column within each character, from left to right.
+
+    Returns
+    -------
+    list of (float, float)
+        Columns ``[start, end)``, cut down to the ink in them.
+
+    >>> divide_ink(np.array([[0, 1, 1, 0, 0, 1, 0]]), [1.5, 5.5])
+    [(1.0, 3.0), (5.0, 6.0)]
+    """
+    if not len(peaks):
+        return []
+    amount = image.sum(0)  # (W,)
+    wide = len(amount)
+    cuts = [0]
+    for one, other in zip(peaks[:-1], peaks[1:], strict=True):
+        low = min(max(math.floor(one), cuts[-1]), wide)
+        high = min(max(math.ceil(other), low), wide)
+        columns = np.arange(low, high + 1)
+        least = np.append(amount, 0)[columns].round(3)
+        columns = columns[least == least.min()]
+        cuts.append(int(columns[np.abs(columns - (one + other) / 2).argmin()]))
+    cuts.append(wide)
+    dark = (image >= INK).any(0)
+    extents = []
+    for peak, start, end in zip(peaks, cuts[:-1], cuts[1:], strict=True):
+        inside = np.flatnonzero(dark[start:end])
+        if len(inside):
+            extents.append((float(start + inside[0]), float(start + inside[-1] + 1)))
+        else:  # the network saw a character where no ink is
+            extents.append((float(peak), float(peak)))
+    return extents
