@@ -1,33 +1,28 @@
 """Image files of clean lines: to what a network reads, and back to the file's own pixels.
 
-Clean means: one line of text, ink and paper of even colour, and nothing else in the picture.
+Clean means: one line of text, ink and paper of even colour, and nothing else in the picture. All
+else is for :mod:`crnn_lib.reader`.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-MAX_PIXELS = 50_000_000  # of a file; decoding more takes seconds and gigabytes
-WORK_PIXELS = 4_000_000  # what has more is shrunk first: a network reads 32 rows of it
+from crnn_lib.photo_files import ImageError, colours_and_size
+
 MAX_WIDTH = 8192  # of a line as the network reads it: some 400 characters
 INK_HEIGHT = 0.8  # share of a line's height that its ink fills, as in the lines of training
 MARGIN = 6  # background before and after the ink, in pixels of the network's line
 CONTRAST = 0.12  # between ink and paper, in [0, 1]; less is noise
 PALE = 0.1  # a pixel with less than this share of the ink's colour becomes paper
 INK = 0.4  # a pixel with this share of the ink's colour counts as ink where extents are measured
-
-
-class ImageError(ValueError):
-    """A file that is no readable image of a line; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def load_line(path: str | os.PathLike[str], height: int = 32) -> LineImage:
     OSError
         If the file cannot be opened.
     """
-    colours, size = _decode(path)  # (H', W', 3)
+    colours, size = colours_and_size(path)  # (H', W', 3)
     shrunk = size[0] / colours.shape[1]
     ink = separate_ink(colours)  # (H', W')
     dark = ink >= INK
@@ -153,48 +148,3 @@ def frame_edges(model, frames: int) -> np.ndarray:
     (a, b), (c, d) = model.receptive_field(0), model.receptive_field(1)
     middle, step = (a + b) / 2, (c + d - a - b) / 2
     return middle + step * (np.arange(frames + 1) - 0.5)
-
-
-def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
-    """The pixels of a file as colours in [0, 1], (H, W, 3), and the size before shrinking."""
-    with open(path, "rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
-        try:
-            # Named formats only: Pillow hands some others to programs outside.
-            image = Image.open(file, formats=FORMATS)
-            width, height = image.size  # from the header: nothing has been decoded yet
-            if width * height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            image = ImageOps.exif_transpose(image)
-            return _colours(image), image.size
-        except Image.DecompressionBombError:
-            raise ImageError(
-                f"it is too large: more than {MAX_PIXELS / 1e6:g} million pixels. Crop or shrink it"
-            ) from None
-        except UnidentifiedImageError:
-            if not os.path.getsize(path):
-                raise ImageError("the file is empty") from None
-            kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"
-            raise ImageError(f"it is not an image ({kinds})") from None
-        except Exception as error:  # a decoder may stumble over damage in any way
-            raise ImageError(f"the image is damaged or cut off ({error})") from None
-
-
-def _colours(image: Image.Image) -> np.ndarray:
-    factor = math.ceil(math.sqrt(image.width * image.height / WORK_PIXELS))
-    if image.mode[0] in "IF":  # more than 8 bits per pixel: one channel, of unknown range
-        values = np.nan_to_num(np.asarray(image.convert("F").reduce(factor)))
-        peak = max(float(values.max()), 0.0)
-        if peak > 1 or image.mode != "F":
-            peak = max(2.0 ** math.ceil(math.log2(peak + 1)) - 1, 255.0)
-        values = np.clip(values / max(peak, 1.0), 0, 1)
-        return np.repeat(values[..., None], 3, axis=2)  # (H, W, 3)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        # premultiplied, so that shrinking does not mix in the colour of what is transparent
-        layers = np.asarray(image.convert("RGBA").convert("RGBa").reduce(factor)) / 255
-        colours, cover = layers[..., :3], layers[..., 3:]
-        light = colours.sum() > 1.5 * cover.sum()
-        # light ink on nothing is laid on black, all else on white
-        ground = 0.0 if light and cover.mean() < 0.5 else 1.0
-        return (colours + ground * (1 - cover)).astype(np.float32)
-    return np.asarray(image.convert("RGB").reduce(factor), dtype=np.float32) / 255

@@ -97,7 +97,12 @@ def imports_of(name: str, path: Path) -> set[str]:
 
 
 def test_every_import_is_declared():
-    arrives_with = {"PIL": "pillow", "skimage": "scikit-image", "mpl_toolkits": "matplotlib"}
+    arrives_with = {
+        "PIL": "pillow",
+        "skimage": "scikit-image",
+        "scipy": "scikit-image",
+        "mpl_toolkits": "matplotlib",
+    }
     arrives_with |= {"IPython": "ipywidgets", "traitlets": "ipywidgets", "filelock": "torch"}
     for name, path in modules().items():
         for top in {imported.split(".")[0] for imported in imports_of(name, path)}:

@@ -1,0 +1,204 @@
+"""From whatever holds an image to its pixels: files, Pillow images, arrays and tensors.
+
+An image is shrunk to :data:`WORK_PIXELS` on its way, because a network reads 32 rows of it. What
+is damaged, too large or no image is refused with one sentence that says why.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+MAX_PIXELS = 64_000_000  # a phone's 50-megapixel photo passes; decoding more takes gigabytes
+WORK_PIXELS = 4_000_000  # what has more is shrunk first
+LUMA = (0.2125, 0.7154, 0.0721)  # how bright red, green and blue look: ITU-R BT.709
+ORIENTATION = 0x0112  # of EXIF's tags, the one that says how the camera was held
+FAINT = 0.5  # luma is used unless it has less than this share of the best channel's contrast
+
+
+class ImageError(ValueError):
+    """A file or an array that is no readable image of a line; the message says why."""
+
+
+def to_grey(image) -> np.ndarray:
+    """Brightness of each pixel, from 0 (black) to 1 (white).
+
+    Brightness is luma. Where ink and paper are colours of about equal luma, such as red on green,
+    it is the colour channel that shows most contrast.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image, ndarray or Tensor
+        A path names a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file. Arrays are (H, W) or
+        (H, W, 1 to 4): bytes, 16 bits, booleans, or floats in [0, 1]. Tensors may also be
+        (1 to 4, H, W). Light drawn on transparency is laid on black, all else on white. A photo
+        that was taken sideways is turned as its EXIF entry says.
+
+    Returns
+    -------
+    ndarray, (H, W), float32 in [0, 1]
+        Of more than 4 million pixels, an even part: 8000 x 6000 become 2000 x 1500.
+
+    Raises
+    ------
+    ImageError
+        If the file or array is no image, is damaged, or is too large.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> to_grey(np.array([[0, 255]], np.uint8)).tolist()
+    [[0.0, 1.0]]
+    """
+    return grey_and_size(image)[0]
+
+
+def grey_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
+    """:func:`to_grey`, and the image's width and height before it was shrunk."""
+    colours, size = colours_and_size(image)  # (H, W, 3)
+    grey = colours[..., 0]
+    if bool((grey[..., None] != colours).any()):
+        grey = colours @ np.array(LUMA, np.float32)  # (H, W)
+        sample = colours[:: max(len(colours) // 256, 1), :: max(colours.shape[1] // 256, 1)]
+        channels = np.concatenate([sample, sample @ np.array(LUMA, np.float32)[:, None]], 2)
+        low, high = np.percentile(channels.reshape(-1, 4), (1, 99), axis=0)  # (4,), (4,)
+        contrast = high - low
+        best = int(contrast[:3].argmax())
+        if contrast[3] < FAINT * contrast[best]:
+            grey = colours[..., best]
+    return np.ascontiguousarray(np.clip(grey, 0, 1), dtype=np.float32), size
+
+
+def colours_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
+    """The pixels of an image as colours, and its size before it was shrunk.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image, ndarray or Tensor
+        As for :func:`to_grey`.
+
+    Returns
+    -------
+    colours : ndarray, (H, W, 3), float32 in [0, 1]
+    size : (int, int)
+        Width and height.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return _decode(image)
+    if isinstance(image, torch.Tensor):
+        image = image.detach().cpu().numpy()
+    if isinstance(image, np.ndarray):
+        image = _pillow(image)
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"An image is a path, a Pillow image, an array or a tensor; got {type(image).__name__}."
+        )
+    _require_size(image.size)
+    try:
+        image = ImageOps.exif_transpose(image)
+        return _colours(image), image.size
+    except OSError as error:  # Pillow decodes late: only now does it see the damage
+        raise ImageError(f"the image is damaged or cut off ({error})") from None
+
+
+def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
+        try:
+            # Named formats only: Pillow hands some others to programs outside.
+            image = Image.open(file, formats=FORMATS)
+            width, height = image.size  # from the header: nothing has been decoded yet
+            _require_size(image.size)
+            factor = _factor(image.size)
+            if image.format == "JPEG":  # whose decoder can leave out the detail by itself
+                image.draft(None, (width // factor, height // factor))
+                image.load()
+            else:
+                image.load()  # Pillow turns a TIFF at once, all others in exif_transpose
+                width, height = image.size
+            if image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
+                width, height = height, width
+            image = ImageOps.exif_transpose(image)
+            return _colours(image), (width, height)
+        except ImageError:
+            raise
+        except Image.DecompressionBombError:
+            raise ImageError(TOO_LARGE) from None
+        except UnidentifiedImageError:
+            if not os.path.getsize(path):
+                raise ImageError("the file is empty") from None
+            kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"
+            raise ImageError(f"it is not an image ({kinds})") from None
+        except Exception as error:  # a decoder may stumble over damage in any way
+            raise ImageError(f"the image is damaged or cut off ({error})") from None
+
+
+TOO_LARGE = f"it is too large: more than {MAX_PIXELS // 10**6} million pixels. Crop or shrink it"
+
+
+def _require_size(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(TOO_LARGE)
+
+
+def _factor(size: tuple[int, int]) -> int:
+    return max(math.ceil(math.sqrt(size[0] * size[1] / WORK_PIXELS)), 1)
+
+
+def _pillow(array: np.ndarray) -> Image.Image:
+    """An array as a Pillow image of the same content."""
+    given = f"got {array.dtype} {array.shape}"
+    if array.ndim == 3 and array.shape[2] > 4 and array.shape[0] <= 4:
+        array = np.moveaxis(array, 0, 2)  # channels first, as torch has them
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and not 2 <= array.shape[2] <= 4):
+        raise ImageError(f"an array is (H, W) or (H, W, 1 to 4); {given}")
+    if not array.size:
+        raise ImageError(f"the array is empty; {given}")
+    kind = array.dtype.kind
+    if kind == "f":
+        array = array.astype(np.float32)
+        low, high = float(array.min()), float(array.max())
+        if not (-0.01 <= low and high <= 1.01):  # NaN fails both
+            raise ImageError(f"floats are in [0, 1]; got {low:g} to {high:g}")
+        if array.ndim == 2:
+            return Image.fromarray(array)
+        array = np.round(255 * array.clip(0, 1))
+    elif kind == "b":
+        array = 255 * array.astype(np.uint8)
+    elif array.dtype == np.uint16:
+        if array.ndim == 2:
+            return Image.fromarray(np.ascontiguousarray(array))
+        array = array // 257
+    elif kind not in "iu" or array.min() < 0 or array.max() > 255:
+        raise ImageError(f"an array holds bytes, 16 bits or floats in [0, 1]; {given}")
+    return Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8))
+
+
+def _colours(image: Image.Image) -> np.ndarray:
+    factor = _factor(image.size)
+    if image.mode[0] in "IF":  # more than 8 bits per pixel: one channel, of unknown range
+        values = np.nan_to_num(np.asarray(image.convert("F").reduce(factor)))
+        peak = max(float(values.max()), 0.0)
+        if peak > 1 or image.mode != "F":
+            peak = max(2.0 ** math.ceil(math.log2(peak + 1)) - 1, 255.0)
+        values = np.clip(values / max(peak, 1.0), 0, 1)
+        return np.repeat(values[..., None], 3, axis=2)  # (H, W, 3)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        # premultiplied, so that shrinking does not mix in the colour of what is transparent
+        layers = np.asarray(image.convert("RGBA").convert("RGBa").reduce(factor)) / 255
+        colours, cover = layers[..., :3], layers[..., 3:]
+        light = colours.sum() > 1.5 * cover.sum()
+        # light ink on nothing is laid on black, all else on white
+        ground = 0.0 if light and cover.mean() < 0.5 else 1.0
+        return (colours + ground * (1 - cover)).astype(np.float32)
+    return np.asarray(image.convert("RGB").reduce(factor), dtype=np.float32) / 255
