@@ -24,12 +24,13 @@ from tqdm import tqdm
 
 from crnn_lib.checkpoints import load_model, shipped_models
 from crnn_lib.decoders import Hypothesis, best_path
-from crnn_lib.finding import FILL, PhotoLine, clean
+from crnn_lib.finding import PhotoLine, clean
 from crnn_lib.images import frame_edges
 from crnn_lib.inking import ink_of
 from crnn_lib.photo_files import SUFFIXES, ImageError
 
 PHOTOS, DIGITS = "crnn-photos", "crnn-digits"
+VIEWS = (0.6, 0.72, 0.85)  # shares of the strip's height; one alone reads two lines of 100 worse
 AHEAD = 256  # files whose strips are held at once, to be sorted by width
 COLUMNS = 1 << 15  # of all strips of one batch together: what bounds the network's memory
 SURER = 0.5  # upside down must be more probable by this much to be believed
@@ -141,7 +142,7 @@ class Reader:
         *,
         decoder: Callable[..., list[Hypothesis]] = best_path,
         refuse_below: float = 0.0,
-        fills: Sequence[float] = (FILL,),
+        fills: Sequence[float] = VIEWS,
         turn: bool = False,
     ) -> None:
         if not 0 <= refuse_below <= 1:
