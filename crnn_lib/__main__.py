@@ -27,6 +27,7 @@ examples:
   {PROG} read photo.jpg
   {PROG} read scans/ --csv texts.csv > texts.tsv
   {PROG} read photo.jpg --show read.png
+  {PROG} read scans/*.png --show
   {PROG} read --constraint luhn+length:16 photo.jpg
   {PROG} read --json --refuse-below 0.9 photo.jpg
   {PROG} read --weights mine.safetensors line.png
@@ -241,7 +242,13 @@ def _add_read(commands) -> None:
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="image file, or a folder of them")
     sub.add_argument("--json", action="store_true", help="print one JSON object per line")
     sub.add_argument("--csv", metavar="FILE", help="write a table as well")
-    sub.add_argument("--show", metavar="FILE", help="draw what was read where, as a PNG file")
+    sub.add_argument(
+        "--show",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="draw what was read where: one image to this PNG file, or each to NAME-read.png here",
+    )
     sub.add_argument(
         "--refuse-below",
         type=_number(0, 1),

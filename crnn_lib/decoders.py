@@ -225,6 +225,9 @@ def exact_search(
     cannot beat the best label so far are dropped. On the output of a trained network that is soon
     over. In general it takes time exponential in T, hence the budget.
 
+    With a language, probabilities times weights take the place of probabilities: what all accepted
+    labels with a prefix have together comes from one pass from the last frame to the first.
+
     Parameters
     ----------
     log_probs, frame_lengths, alphabet
@@ -258,9 +261,11 @@ def exact_search(
     check_whole(0, budget=budget)
     check_whole(1, threads=threads)
     fusion = fuse(language, alphabet, language_weight, length_bonus)
-    found, left = exact_search_blocks(
-        log_probs, frame_lengths, alphabet, fusion, budget=budget, threads=threads
-    )
+    found, left = [None] * len(log_probs), list(range(len(log_probs)))
+    if not fusion or fusion.fits_floats:
+        found, left = exact_search_blocks(
+            log_probs, frame_lengths, alphabet, fusion, budget=budget, threads=threads
+        )
     if left:  # perhaps a beam comes across something better
         options = {"language": language, "language_weight": language_weight}
         options |= {"length_bonus": length_bonus, "threads": threads, "alphabet": alphabet}

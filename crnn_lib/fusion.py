@@ -83,24 +83,35 @@ class Fusion:
         columns = np.arange(self.classes)
         return np.where(self.step >= 0, np.minimum(1 + need[self.step, columns], NEVER), NEVER)
 
+    @cached_property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pairs of a state and a class that leads to it, all int32.
+
+        First (S, C): the pair that a step leads to, -1 where it is forbidden. Then the state and
+        the class of each pair.
+        """
+        steps = self.step >= 0
+        places = (self.step.astype(np.int64) * self.classes + np.arange(self.classes))[steps]
+        found, which = np.unique(places, return_inverse=True)
+        entry = np.full(self.step.shape, NOWHERE, np.int32)
+        entry[steps] = which
+        state, label = np.divmod(found, self.classes)
+        return entry, state.astype(np.int32), label.astype(np.int32)
+
     @property
     def classes(self) -> int:
         return self.step.shape[1]
 
-    def most(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best that a string can still gather from each state in so many frames, two of (S,).
-
-        In the first, it may end at once; in the second, it has at least one more character.
-        """
-        most, more = self.ends_at, np.full_like(self.ends_at, -math.inf)
-        for _ in range(frames):
+    def most(self, length: int) -> float:
+        """The best that any string of at most so many characters can gather."""
+        most = self.ends_at
+        for _ in range(length):
             ahead = np.where(self.step >= 0, self.cost + most[self.step], -math.inf)
-            more = ahead.max(1)
-            new = np.maximum(self.ends_at, more)
+            new = np.maximum(self.ends_at, ahead.max(1))
             if (new == most).all():
                 break
             most = new
-        return most, more
+        return float(most[self.start])
 
     # For one label at a time, and slowly:
 

@@ -33,16 +33,16 @@ def compiled(function):
 
 @compiled
 def exponentials(x, out, bits, powers):
-    """``exp(x)`` for one row, to the last digit or the one before; below -708 it is 0.
+    """``exp(x)`` for a row of numbers, to the last digit or the one before; below -708 it is 0.
 
-    In simple passes over the row, each of which runs on several numbers at once. ``powers`` is
+    In simple passes, each of which runs on several numbers at once. ``powers`` is
     the same memory as ``bits``, read as floating-point numbers: 2 ** k is k + 1023 in their
     exponent. The rest, at most log(2) / 2, goes through the series.
     """
     for i in range(len(x)):
         y = x[i] if x[i] > -708.0 else (-708.0 if x[i] <= -708.0 else x[i])
         y = 1.0 if y > 1.0 else y
-        k = math.floor(y * 1.4426950408889634 + 0.5)
+        k = np.floor(y * 1.4426950408889634 + 0.5)
         r = (y - k * 0.6931471803691238) - k * 1.9082149292705877e-10
         s = 1.0 / 39916800 + r / 479001600
         s = 1.0 / 3628800 + r * s
@@ -68,14 +68,12 @@ def read_line(log_p, blank, low, high, p, peak, bits):
     what the line is, and the product of all sums.
     """
     frames, classes = log_p.shape
-    powers = bits.view(np.float64)
+    exponentials(log_p.reshape(-1), p.reshape(-1), bits, bits.view(np.float64))
     status, mass = FINE, 1.0
     for t in range(frames):
-        row = p[t]
-        exponentials(log_p[t], row, bits, powers)
         total, least, most = 0.0, 1.0, 0.0
         for c in range(classes):
-            x = row[c]
+            x = p[t, c]
             total += x
             least = min(least, x)
             if c != blank:
@@ -84,7 +82,7 @@ def read_line(log_p, blank, low, high, p, peak, bits):
             return WRONG, 0.0
         if least < 1e-200:
             for c in range(classes):
-                if row[c] < 1e-200 and log_p[t, c] > -math.inf:
+                if p[t, c] < 1e-200 and log_p[t, c] > -math.inf:
                     status = RISKY
         peak[t] = most
         mass *= total

@@ -60,22 +60,26 @@ def beam_line(
 ):  # fmt: skip
     """The best prefixes after the last frame: how many, and the logarithm of their scale.
 
-    ``trie`` is (4, nodes): parent, last class, first child, next sibling. On return the first rows
-    of ``ints`` hold the beam's nodes and states, and ``work[0]`` their masses. ``peak`` (T,) is
+    ``trie`` is (4, nodes): parent, last class, first child, next sibling. On return ``ints[0]``
+    and ``ints[2]`` hold the beam's nodes and states, and ``work[6]`` their masses. ``peak`` (T,) is
     each frame's most probable class but the blank. A fused automaton multiplies each step by a
     factor, ``most`` at most, and needs frames to its end.
     """
     frames, classes = p.shape
     parent, last_of, child, sibling = trie[0], trie[1], trie[2], trie[3]
-    total, pb, pn, new_pb, new_pn = work[0], work[1], work[2], work[3], work[4]
-    stay_b, stay_n, scores = work[5], work[6], work[7]
-    node, state, last, up = ints[0], ints[1], ints[2], ints[3]  # up: the parent's place, or -1
-    new_node, new_state, new_last, new_up = ints[4], ints[5], ints[6], ints[7]
+    # Copies of each, to write one while the other is read: a now, s if all stay, z the new beam.
+    pb, pn, total, scores = work[0:3], work[3:6], work[6], work[7]
+    node, state, last, up = ints[0:2], ints[2:4], ints[4:6], ints[6:8]  # up: the parent's place
     codes, moved = ints[8], ints[9]
+    a, s, z, now, new = 0, 1, 2, 0, 1
     merged[:] = -1  # the last frame in which an extension of a prefix was in the beam itself
     parent[0], last_of[0], child[0], sibling[0] = -1, -1, -1, -1
     nodes, count, log_scale = 1, 1, 0.0
-    node[0], last[0], state[0], up[0], pb[0], pn[0], total[0] = 0, -1, start, -1, 1.0, 0.0, 1.0
+    shift = 1  # a code is a place in the beam that stays, or ``width`` and a place and a class
+    while 1 << shift < classes:
+        shift += 1
+    node[0, 0], last[0, 0], state[0, 0], up[0, 0] = 0, -1, start, -1
+    pb[0, 0], pn[0, 0], total[0] = 1.0, 0.0, 1.0
     if fused and need_first[start] > frames:
         return 0, 0.0, FINE
     for t in range(frames):
@@ -83,28 +87,28 @@ def beam_line(
         # 1. Prefixes that stay as they are, or are made from a parent that is in the beam too.
         found, in_place = 0, True
         for i in range(count):
-            c = last[i]
+            c = last[now, i]
             b, n = total[i] * q, 0.0
             if c >= 0:
                 x = p[t, c]
-                n = pn[i] * x
-                if n < TINY and x > 0.0 and pn[i] > 0.0:
+                n = pn[a, i] * x
+                if n < TINY and x > 0.0 and pn[a, i] > 0.0:
                     return 0, 0.0, RISKY
-                s = up[i]
-                if s >= 0:
-                    mass = (pb[s] if last[s] == c else total[s]) * x
+                u = up[now, i]
+                if u >= 0:
+                    mass = (pb[a, u] if last[now, u] == c else total[u]) * x
                     if fused:
-                        mass *= factor[state[s], c]
+                        mass *= factor[state[now, u], c]
                     n += mass
             if b < TINY and q > 0.0:
                 return 0, 0.0, RISKY
-            stay_b[i], stay_n[i] = b, n
+            pb[s, i], pn[s, i] = b, n
             score = rounded(b + n)
             if fused:
                 if b > 0.0:
-                    if need_first[state[i]] > left:
+                    if need_first[state[now, i]] > left:
                         score = 0.0
-                elif need[state[i], max(c, 0)] > left:
+                elif need[state[now, i], max(c, 0)] > left:
                     score = 0.0
             if score == 0.0:
                 in_place = False
@@ -121,8 +125,8 @@ def beam_line(
         reach = total[0] * (1.0 + 1e-8) * most
         if reach * peak[t] > floor:
             for i in range(count):
-                if up[i] >= 0:
-                    merged[up[i], last[i]] = t
+                if up[now, i] >= 0:
+                    merged[up[now, i], last[now, i]] = t
             alive = 0
             for c in range(classes):
                 x = p[t, c]
@@ -144,17 +148,17 @@ def beam_line(
                         break
                     if merged[i, c] == t:
                         continue
-                    score = (pb[i] if last[i] == c else total[i]) * x
+                    score = (pb[a, i] if last[now, i] == c else total[i]) * x
                     if score == 0.0:
                         continue
                     if fused:
-                        after = step[state[i], c]
+                        after = step[state[now, i], c]
                         if after < 0 or need[after, c] > left:
                             continue
-                        score *= factor[state[i], c]
+                        score *= factor[state[now, i], c]
                     if score < TINY:
                         return 0, 0.0, RISKY
-                    score, code = rounded(score), width + i * classes + c
+                    score, code = rounded(score), width + (i << shift | c)
                     found = insert(found, width, score, code, scores, codes)
                     in_place = False
                     if found == width:
@@ -163,7 +167,7 @@ def beam_line(
             return 0, 0.0, FINE
         # 3. The new beam.
         if in_place:
-            pb, pn, stay_b, stay_n = stay_b, stay_n, pb, pn
+            a, s = s, a
         else:
             moved[:count] = -1
             for j in range(found):
@@ -173,48 +177,47 @@ def beam_line(
             for j in range(found):
                 i = codes[j]
                 if i < width:
-                    new_node[j], new_state[j], new_last[j] = node[i], state[i], last[i]
-                    new_pb[j], new_pn[j] = stay_b[i], stay_n[i]
-                    new_up[j] = moved[up[i]] if up[i] >= 0 else -1
+                    node[new, j], state[new, j] = node[now, i], state[now, i]
+                    last[new, j], u = last[now, i], up[now, i]
+                    pb[z, j], pn[z, j] = pb[s, i], pn[s, i]
+                    up[new, j] = moved[u] if u >= 0 else -1
                     continue
-                i, c = (i - width) // classes, (i - width) % classes
-                score = (pb[i] if last[i] == c else total[i]) * p[t, c]
+                i, c = (i - width) >> shift, (i - width) & ((1 << shift) - 1)
+                score = (pb[a, i] if last[now, i] == c else total[i]) * p[t, c]
                 if fused:
-                    score *= factor[state[i], c]
-                    new_state[j] = step[state[i], c]
-                new_pb[j], new_pn[j], new_last[j], new_up[j] = 0.0, score, c, moved[i]
-                k = child[node[i]]
+                    score *= factor[state[now, i], c]
+                    state[new, j] = step[state[now, i], c]
+                pb[z, j], pn[z, j], last[new, j], up[new, j] = 0.0, score, c, moved[i]
+                above = node[now, i]
+                k = child[above]
                 while k >= 0 and last_of[k] != c:
                     k = sibling[k]
                 if k < 0:
                     k = nodes
                     nodes += 1
-                    parent[k], last_of[k], child[k] = node[i], c, -1
-                    sibling[k] = child[node[i]]
-                    child[node[i]] = k
+                    parent[k], last_of[k], child[k] = above, c, -1
+                    sibling[k] = child[above]
+                    child[above] = k
                 else:
                     found_again = True  # it left the beam once, and its children may be there yet
-                new_node[j] = k
-            pb, pn, new_pb, new_pn = new_pb, new_pn, pb, pn
-            node, state, new_node, new_state = new_node, new_state, node, state
-            last, up, new_last, new_up = new_last, new_up, last, up
-            count = found
+                node[new, j] = k
+            a, z, now, new, count = z, a, new, now, found
             if found_again:
                 for j in range(count):
                     for i in range(count):
-                        if parent[node[j]] == node[i]:
-                            up[j] = i
+                        if parent[node[now, j]] == node[now, i]:
+                            up[now, j] = i
         scale = 1.0
         if scores[0] < 1e-30 or scores[0] > 1e30:
             scale = 1.0 / scores[0]
             log_scale -= math.log(scale)
         for j in range(count):
             if scale != 1.0:
-                pb[j] *= scale
-                pn[j] *= scale
-            total[j] = pb[j] + pn[j]
-    new_node[:count], new_state[:count] = node[:count], state[:count]
-    ints[0, :count], ints[1, :count] = new_node[:count], new_state[:count]
+                pb[a, j] *= scale
+                pn[a, j] *= scale
+            total[j] = pb[a, j] + pn[a, j]
+    for j in range(count):
+        node[0, j], state[0, j] = node[now, j], state[now, j]
     return count, log_scale, FINE
 
 
@@ -230,9 +233,9 @@ def beam_batch(
     class, its span, the log-probability of the span.
     """
     longest, classes = log_p.shape[1], log_p.shape[2]
-    p, bits = np.empty((longest, classes)), np.empty(classes, np.int64)
+    p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
     trie = np.empty((4, width * longest + 2), np.int32)
-    work, ints = np.empty((10, width)), np.empty((11, width), np.int32)
+    work, ints = np.empty((8, width)), np.empty((10, width), np.int32)
     active, merged = np.empty(classes, np.int32), np.empty((width, classes), np.int32)
     peak = np.empty(longest)
     rows = np.empty((2, longest + 1))
@@ -259,12 +262,12 @@ def beam_batch(
         rest, scale = mass, math.exp(log_scale)
         for i in range(count):
             text_sizes[i] = -1
-            weight[i], lower[i] = 0.0, work[0, i] * scale
+            weight[i], lower[i] = 0.0, work[6, i] * scale
             if fused:
                 text_sizes[i] = spell(trie, ints[0, i], texts[i])
                 weight[i] = text_weight(texts[i], text_sizes[i], step, cost, start)
-                lower[i] = math.exp(math.log(work[0, i]) + log_scale - weight[i])
-                weight[i] += ends_at[ints[1, i]]
+                lower[i] = math.exp(math.log(work[6, i]) + log_scale - weight[i])
+                weight[i] += ends_at[ints[2, i]]
             rest -= lower[i]
         rest = max(rest, 0.0) + 1e-12
         unseen = rest  # the most that a label can have which was given up, where all weigh alike

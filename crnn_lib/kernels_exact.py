@@ -21,6 +21,8 @@ from crnn_lib.kernels import (
 from crnn_lib.kernels_beam import beam_line
 
 ROOM = 4_000_000  # frames of all prefixes that a search may remember: 64 MB
+LOG_SOUND = math.log(SOUND)
+SLACK = 1e-12  # more than rounding takes from a sum
 
 
 @compiled
@@ -58,9 +60,66 @@ def pop(heap, keys, size):
 
 
 @compiled
+def masses_ahead(
+    p, blank, factor, ends_at, entry, pair_state, pair_class, ahead, logs, work, start
+):
+    """What all accepted continuations weigh together, from each place on: probability and weights.
+
+    A place is a frame t and a pair: a state of the automaton, and the class it was entered by, as
+    an alignment stands on it. ``entry`` (S, C) is the pair that a step leads to, or -1. Writes
+    ``ahead`` (T, pairs), each row to be multiplied by the exponential of its number in ``logs``
+    (T,). Returns the logarithm of what all strings weigh.
+    """
+    frames, classes = p.shape
+    states, pairs = len(ends_at), len(pair_state)
+    at_blank, sums = work[0], work[1]
+    log = -math.inf
+    for i in range(states):
+        log = max(log, ends_at[i])
+    if log == -math.inf:
+        return log
+    for i in range(states):
+        at_blank[i] = math.exp(ends_at[i] - log)
+    for j in range(pairs):
+        ahead[frames - 1, j] = at_blank[pair_state[j]]
+    logs[frames - 1] = log
+    for t in range(frames - 2, -2, -1):
+        q, most = p[t + 1, blank], 0.0
+        for i in range(states):
+            total = 0.0
+            for c in range(classes):
+                if entry[i, c] >= 0:
+                    total += factor[i, c] * p[t + 1, c] * ahead[t + 1, entry[i, c]]
+            sums[i] = total
+        if t >= 0:
+            for j in range(pairs):
+                i, c = pair_state[j], pair_class[j]
+                x = p[t + 1, c]
+                # The same class at once is the same character; the sum is a bound, so round up.
+                total = sums[i] * (1.0 + 1e-15)
+                if entry[i, c] >= 0:
+                    total = max(total - factor[i, c] * x * ahead[t + 1, entry[i, c]], 0.0)
+                ahead[t, j] = q * at_blank[i] + x * ahead[t + 1, j] + total
+                most = max(most, ahead[t, j])
+        for i in range(states):
+            at_blank[i] = q * at_blank[i] + sums[i]
+            most = max(most, at_blank[i])
+        if 0.0 < most < 1e-100 or most > 1e100:
+            log += math.log(most)
+            for i in range(states):
+                at_blank[i] /= most
+            if t >= 0:
+                for j in range(pairs):
+                    ahead[t, j] /= most
+        if t >= 0:
+            logs[t] = log
+    return math.log(at_blank[start]) + log if at_blank[start] > 0.0 else -math.inf
+
+
+@compiled
 def exact_line(
-    p, blank, tail, budget, best, fused, step, cost, ends_at, need, start, most, most_more, base,
-    parts, text,
+    p, blank, tail, budget, best, fused, step, cost, factor, ends_at, start, entry, ahead, logs,
+    log_mass, base, parts, text,
 ):  # fmt: skip
     """Best-first prefix search (Graves 2006, section 3.2.1) for what beats a value ``best``.
 
@@ -68,7 +127,7 @@ def exact_line(
     best value, its length in ``text`` (-1: nothing beats ``best``), a bound on all other values,
     and whether the search came to its end within ``budget`` expansions.
 
-    A prefix's mass is the probability that a label begins with it. The mass splits among the label
+    A prefix's mass is what all labels that begin with it have together. It splits among the label
     that is the prefix and the prefixes one character longer. Those that cannot beat the best label
     so far are dropped; the one with the most mass left is split next.
     """
@@ -84,24 +143,20 @@ def exact_line(
     nodes, size, expanded = 1, 0, 0
     mass = np.empty(classes)
     other, best_node = 0.0, -1
-    slack = 1e-12
-    q = 1.0
+    value, rest = 1.0, tail[0]
     for t in range(frames):
-        q *= p[t, blank]
-    value, rest = q, tail[0] - q
+        value *= p[t, blank]
     if fused:
-        value = q * safe_exp(ends_at[start] - base)
-        rest *= safe_exp(most_more[start] - base)
+        value *= safe_exp(ends_at[start] - base)
+        rest = safe_exp(log_mass - base)
+    rest = max(rest - value, 0.0) + SLACK * rest
     if value > best:
         best, best_node = value, 0
     else:
         other = value
-    rest += slack * safe_exp(most_more[start] - base) if fused else slack
     push(heap, keys, size, 0, rest)
     size += 1
-    while size > 0 and keys[0] * (1.0 + 1e-9) >= best:
-        if keys[0] <= 0.0:
-            break
+    while size > 0 and keys[0] > 0.0 and keys[0] * (1.0 + 1e-9) >= best:
         if expanded == budget:
             other = max(other, keys[0])
             return best, write_text(parent, last, best_node, text), other, False
@@ -126,60 +181,62 @@ def exact_line(
                 fresh = from_b[t - 1] + (0.0 if repeat else from_n[t - 1])
                 n[t] = p[t, c] * (fresh + n[t - 1])
                 b[t] = p[t, blank] * (b[t - 1] + n[t - 1])
-        # The mass of all its children at once.
-        for k in range(classes):
-            mass[k] = p[0, k] * tail[1] if u < 0 else 0.0
+        # The mass of all its children at once: each enters at frame t, from a path that was here.
+        mass[:] = 0.0
         again, skipped, first = 0.0, 0.0, frames
-        if u < 0:
-            first = 0
-        for t in range(1, frames):
-            reach = (b[t - 1] + n[t - 1]) * tail[t + 1]
-            if reach < 1e-12 * best and not fused:
-                skipped += reach
+        before = -math.inf
+        for t in range(frames):
+            if fused:
+                if logs[t] != before:
+                    before, scale = logs[t], safe_exp(logs[t] + weight[v] - base)
+            else:
+                scale = tail[t + 1]
+            from_blank, from_char = (1.0 if u < 0 else 0.0), 0.0
+            if t > 0:
+                from_blank, from_char = b[t - 1], n[t - 1]
+            both = (from_blank + from_char) * scale
+            if both == 0.0:
                 continue
-            first = min(first, t)
-            for k in range(classes):
-                mass[k] += reach * p[t, k]
-            if c >= 0:
-                again += b[t - 1] * tail[t + 1] * p[t, c]
-        if c >= 0:
+            if not fused:
+                if both < 1e-12 * best:
+                    skipped += both
+                    continue
+                first = min(first, t)
+                for k in range(classes):
+                    mass[k] += both * p[t, k]
+                if c >= 0:
+                    again += from_blank * scale * p[t, c]
+            else:
+                first = min(first, t)
+                for k in range(classes):
+                    j = entry[state[v], k]
+                    if j >= 0:
+                        ways = from_blank * scale if k == c else both
+                        mass[k] += ways * p[t, k] * ahead[t, j]
+        if not fused and c >= 0:
             mass[c] = again
         for k in range(classes):
-            if k == blank:
-                continue
-            prefix = (mass[k] + skipped) * (1.0 + slack)
-            after, so_far, up_to, up_more, end = 0, 0.0, 1.0, 1.0, 1.0
+            after, so_far, end = 0, 0.0, 1.0
+            prefix = (mass[k] + skipped) * (1.0 + SLACK)
             if fused:
                 after = step[state[v], k]
                 if after < 0:
                     continue
+                prefix *= factor[state[v], k]
                 so_far = weight[v] + cost[state[v], k]
-                up_to = safe_exp(so_far + most[after] - base)
-                up_more = safe_exp(so_far + most_more[after] - base)
                 end = safe_exp(so_far + ends_at[after] - base)
-            if prefix == 0.0:
+            if k == blank or prefix == 0.0:
                 continue
-            if prefix * up_to * (1.0 + 1e-9) < best:
-                other = max(other, prefix * up_to)
+            if prefix * (1.0 + 1e-9) < best:
+                other = max(other, prefix)
                 continue
-            same, blanks, chars = k == c, 0.0, 0.0
-            timely = 0.0  # what comes early enough for an accepted end
-            if v == 0:
-                chars = p[0, k]
-                if fused and need[after, k] < frames:
-                    timely = chars * tail[1]
+            blanks, chars = 0.0, (p[0, k] if u < 0 else 0.0)
             for t in range(max(first, 1), frames):
-                fresh = (b[t - 1] + (0.0 if same else n[t - 1])) * p[t, k]
-                if fused and need[after, k] < frames - t:
-                    timely += fresh * tail[t + 1]
+                fresh = b[t - 1] + (0.0 if k == c else n[t - 1])
                 blanks = p[t, blank] * (blanks + chars)
-                chars = fresh + p[t, k] * chars
-            prob = blanks + chars
-            value = prob * end
-            rest = max(prefix - prob, 0.0) + slack * prefix
-            if fused:  # the label's own mass may be late, so it cannot be taken off this one
-                rest = min(rest, timely * (1.0 + slack))
-            rest *= up_more
+                chars = p[t, k] * (fresh + chars)
+            value = (blanks + chars) * end
+            rest = max(prefix - value, 0.0) + SLACK * prefix
             if nodes == parent.shape[0]:
                 parent, last, state = grown(parent), grown(last), grown(state)
                 weight, row_of = grown(weight), grown(row_of)
@@ -190,7 +247,7 @@ def exact_line(
                 best, best_node = value, nodes
             else:
                 other = max(other, value)
-            if rest > 0.0 and rest * (1.0 + 1e-9) >= best:
+            if rest * (1.0 + 1e-9) >= best:
                 push(heap, keys, size, nodes, rest)
                 size += 1
             else:
@@ -226,12 +283,12 @@ def safe_exp(x):
 @compiled
 def exact_batch(
     log_p, lengths, blank, budget, low, high, fused, step, cost, factor, largest, ends_at, need,
-    need_first, start, most, most_more, counts, statuses, proven, sizes, scores, labels, spans,
-    span_scores,
+    need_first, start, entry, pair_state, pair_class, counts, statuses, proven, sizes, scores,
+    labels, spans, span_scores,
 ):  # fmt: skip
-    """Find the best label of some lines. Results as of :func:`beam_batch`, and what is proven."""
+    """Find the best label of some lines. Results as of ``beam_batch``, and what is proven."""
     longest, classes = log_p.shape[1], log_p.shape[2]
-    p, bits = np.empty((longest, classes)), np.empty(classes, np.int64)
+    p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
     width = 10 if fused else 1
     trie = np.empty((4, width * longest + 2), np.int32)
     work, ints = np.empty((8, width)), np.empty((10, width), np.int32)
@@ -239,6 +296,8 @@ def exact_batch(
     peak, tail, text = np.empty(longest), np.empty(longest + 1), np.empty(longest, np.int32)
     rows, parts = np.empty((2, longest + 1)), np.empty((2, 64, longest))
     back = np.empty((longest, 2 * longest + 1), np.uint8)
+    ahead, logs = np.empty((longest if fused else 1, len(pair_state))), np.empty(longest)
+    sums = np.empty((2, len(ends_at)))
     made = used = 0
     for n in range(len(log_p)):
         frames = lengths[n]
@@ -248,24 +307,29 @@ def exact_batch(
         if statuses[n] == WRONG:
             continue
         # A label to start with: what it has, others must beat.
-        size, weight = 0, 0.0
+        size, log_mass = 0, math.log(mass)
         if fused:
-            count, _, status = beam_line(
+            size, log_mass = -1, ends_at[start]
+            if frames > 0:
+                log_mass = masses_ahead(
+                    line, blank, factor, ends_at, entry, pair_state, pair_class, ahead, logs, sums,
+                    start,
+                )  # fmt: skip
+            if log_mass == -math.inf:
+                proven[n] = statuses[n] == FINE  # of nothing: no string that is accepted fits
+                continue
+            count, _, _ = beam_line(
                 line, peak, blank, width, True, step, factor, largest, need, need_first, start,
                 trie, work, ints, active, merged,
             )  # fmt: skip
-            if status == FINE and need_first[start] > frames:
-                proven[n] = True  # of nothing: no string that is accepted fits
-                continue
-            size, score = -1, -math.inf
+            top = -math.inf
             for i in range(count):
                 length = spell(trie, ints[0, i], text)
-                weight = text_weight(text, length, step, cost, start) + ends_at[ints[1, i]]
+                weight = text_weight(text, length, step, cost, start) + ends_at[ints[2, i]]
                 log_prob = label_log_prob(line, log_line, blank, text, length, rows)
-                if log_prob + weight > score:
-                    size, score = length, log_prob + weight
+                if log_prob + weight > top:
+                    size, top = length, log_prob + weight
                     labels[used : used + size] = text[:size]
-            weight = score
         else:
             before = blank
             for t in range(frames):
@@ -277,26 +341,23 @@ def exact_batch(
                     labels[used + size] = c
                     size += 1
                 before = c
-        log_prob, score, bound = -math.inf, -math.inf, math.inf
+        log_prob, score, share, bound = -math.inf, -math.inf, 0.0, log_mass
         if size >= 0:
-            log_prob = label_log_prob(line, log_line, blank, labels[used : used + size], size, rows)
+            label = labels[used : used + size]
+            log_prob = label_log_prob(line, log_line, blank, label, size, rows)
+            score = log_prob
             if fused:
-                weight = text_weight(labels[used : used + size], size, step, cost, start)
-                weight += final_weight(labels[used : used + size], size, step, ends_at, start)
-            score = log_prob + weight
-        prob = math.exp(log_prob)
-        if not fused:
-            rest = max(mass - prob, 0.0) + 1e-12
-            bound = math.log(rest)
-            proven[n] = prob > rest + 1e-9
-        else:
-            bound = math.log(mass) + most[start]
+                score += text_weight(label, size, step, cost, start)
+                score += final_weight(label, size, step, ends_at, start)
+            # With more than half of the mass, nothing can beat it.
+            share = math.exp(score - log_mass)
+            rest = max(1.0 - share, 0.0) + SLACK
+            bound += math.log(rest)
+            proven[n] = share > rest + 1e-9
         base = 0.0
         if fused:
-            base = score if size >= 0 else most[start]
-        if frames == 0:
-            proven[n], bound = True, -math.inf  # there is no other label
-        sound = (prob > SOUND or size < 0) and (not fused or most[start] - base < 300.0)
+            base = score if size >= 0 else log_mass
+        sound = (log_prob > LOG_SOUND or size < 0) and (not fused or log_mass - base < 300.0)
         if not proven[n] and sound:
             tail[frames] = 1.0
             for t in range(frames - 1, -1, -1):
@@ -305,11 +366,11 @@ def exact_batch(
                     total += line[t, c]
                 tail[t] = tail[t + 1] * total
             first = 0.0
-            if size >= 0:
-                first = (1.0 if fused else prob) * (1.0 - 2e-9)
+            if size >= 0:  # a little less, so that the search comes across this label too
+                first = math.exp(score - base) * (1.0 - 2e-9)
             value, length, other, complete = exact_line(
-                line, blank, tail, min(budget, ROOM // frames), first, fused, step, cost,
-                ends_at, need, start, most, most_more, base, parts, text,
+                line, blank, tail, min(budget, ROOM // frames), first, fused, step, cost, factor,
+                ends_at, start, entry, ahead, logs, log_mass, base, parts, text,
             )  # fmt: skip
             proven[n] = complete and other * (1.0 + 1e-9) < value
             bound = min(bound, math.log(other) + base if other > 0.0 else -math.inf)
@@ -317,11 +378,10 @@ def exact_batch(
                 size = length
                 labels[used : used + size] = text[:size]
                 log_prob = label_log_prob(line, log_line, blank, text, size, rows)
-                weight = 0.0
+                score = log_prob
                 if fused:
-                    weight = text_weight(text, size, step, cost, start)
-                    weight += final_weight(text, size, step, ends_at, start)
-                score = log_prob + weight
+                    score += text_weight(text, size, step, cost, start)
+                    score += final_weight(text, size, step, ends_at, start)
         if size < 0:
             continue
         counts[n], sizes[made] = 1, size

@@ -22,7 +22,7 @@ def read(options: argparse.Namespace) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     files, failures = _files(options.images)
-    for option, target in (("--csv", options.csv), ("--show", options.show)):
+    for option, target in (("--csv", options.csv), ("--show", options.show or None)):
         _check_target(option, target, options.images)
     if options.show and (len(files) != 1 or Path(options.show).suffix.lower() != ".png"):
         raise ValueError(
@@ -38,8 +38,8 @@ def read(options: argparse.Namespace) -> int:
         _tell(row, options)
         if options.csv:
             rows += _table(row)
-        if options.show and row.readings:
-            _draw(row, options.show)
+        if options.show is not None and row.readings:
+            _draw(row, options.show or f"{Path(row.path).stem}-read.png")
     if options.csv:
         with open(options.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -67,7 +67,7 @@ def beam_search_blocks(
     kernels_beam, _ = load_kernels()
     tables = _tables(fusion)
     low, high = _normalised(log_probs.dtype)
-    upper = 0.0 if fusion is None else float(fusion.most(log_probs.shape[1])[0][fusion.start])
+    upper = 0.0 if fusion is None else fusion.most(log_probs.shape[1])
     keep = min(n_best or 1, width)
 
     def decode(log_p, sizes) -> Decoded:
@@ -96,13 +96,14 @@ def exact_search_blocks(
     _, kernels_exact = load_kernels()
     tables = _tables(fusion)
     low, high = _normalised(log_probs.dtype)
-    most = (np.zeros(1), np.zeros(1)) if fusion is None else fusion.most(log_probs.shape[1])
+    whole = np.zeros(1, np.int32)
+    pairs = (whole[None], whole, whole) if fusion is None else fusion.pairs
 
     def decode(log_p, sizes) -> Decoded:
         counts, statuses, rows = _results(len(log_p), 1, log_p.shape[1])
         proven = np.zeros(len(log_p), np.bool_)
         made, used = kernels_exact.exact_batch(
-            log_p, sizes, alphabet.blank, budget, low, high, *tables, *most, counts, statuses,
+            log_p, sizes, alphabet.blank, budget, low, high, *tables, *pairs, counts, statuses,
             proven, *rows,
         )  # fmt: skip
         hypotheses = _hypotheses(alphabet, rows, made, used, proven[counts > 0])
@@ -211,7 +212,7 @@ def rescore(
 
     What the labels lack to the whole probability is the most that any other can have.
     """
-    upper = float(fusion.most(len(line))[0][fusion.start]) if fusion else 0.0
+    upper = fusion.most(len(line)) if fusion else 0.0
     scored, rest = [], float(line.logsumexp(1).sum().exp()) + 1e-12
     for label, mass in seen.items():
         weight = fusion.weight(label) if fusion else 0.0

@@ -218,6 +218,18 @@ def test_read_draws_what_it_read(folder, weights, tmp_path, capsys):
     assert name.read_bytes() == before
 
 
+def test_read_shows_each_of_several_images_where_it_runs(
+    folder, weights, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    names = [folder / "55207.png", tmp_path / "again.png"]
+    names[1].write_bytes(names[0].read_bytes())
+    assert run(capsys, "read", "--weights", weights, *names, "--show")[0] == 0
+    drawn = sorted(path.name for path in Path.cwd().iterdir())
+    assert drawn == ["55207-read.png", "again-read.png"]
+
+
 def test_read_without_such_weights(folder, tmp_path, capsys):
     picture = folder / "55207.png"
     status, out, err = run(capsys, "read", "--weights", tmp_path / "no.safetensors", picture)

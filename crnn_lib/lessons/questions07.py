@@ -11,7 +11,7 @@ M_3 = Question(
     "it read?",
     answers=(
         Option(
-            "The same as best path, always: width 1 is greedy.",
+            "The same as best path, always: a search with width 1 is greedy, as best path is.",
             "That is true of language models, which write one symbol per step. Here one prefix has "
             "many alignments, and the beam adds them up.",
         ),

@@ -21,7 +21,7 @@ M_9 = Question(
             "surer by a wide margin beside it.",
         ),
         Option(
-            "0.216: the product of the frames.",
+            "0.216: all three have to be right, so their probabilities multiply.",
             "That is this one alignment. Others say the same text, and count as well.",
         ),
         Option(

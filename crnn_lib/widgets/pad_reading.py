@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crnn_lib.checkpoints import shipped_models
+from crnn_lib.finding import FILL
 from crnn_lib.images import INK, frame_edges
 from crnn_lib.inking import ink_of
 from crnn_lib.reader import DIGITS, PHOTOS, Reader
@@ -81,7 +82,8 @@ class PadReader:
 
     def __init__(self, reader: Reader | None = None) -> None:
         name = PHOTOS if PHOTOS in shipped_models() else DIGITS
-        self.reader = reader or Reader.pretrained(name)
+        # one look, not three: the answer is to come while one writes
+        self.reader = reader or Reader.pretrained(name, fills=(FILL,))
 
     def __call__(self, image: Any) -> PadReading:
         """Read a drawing or a photo: whatever the reader takes."""
