@@ -78,7 +78,7 @@ def plot_severities(alone: dict[str, list[float]], clean: float) -> Figure:
 
 
 def run(
-    weights: str = "crnn-digits",
+    weights: str = "crnn-photos",
     tested: int = TESTED,
     seed: int = SEED,
     figure: str | Path | None = None,
@@ -111,7 +111,7 @@ def run(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="crnn-digits", help="a shipped model or a file")
+    parser.add_argument("--weights", default="crnn-photos", help="a shipped model or a file")
     parser.add_argument("--lines", type=int, default=TESTED, help="lines for each cell")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--figure", metavar="PNG", help="draw the table to this file")

@@ -226,7 +226,7 @@ def test_read_shows_each_of_several_images_where_it_runs(
     names = [folder / "55207.png", tmp_path / "again.png"]
     names[1].write_bytes(names[0].read_bytes())
     assert run(capsys, "read", "--weights", weights, *names, "--show")[0] == 0
-    drawn = sorted(path.name for path in Path.cwd().iterdir())
+    drawn = sorted(path.name for path in (tmp_path / "here").iterdir())
     assert drawn == ["55207-read.png", "again-read.png"]
 
 
