@@ -184,12 +184,12 @@ def run() -> str:
     header = ["decoder", "lines/s", "finds the best label", "score right", "proven", "n"]
     parts = [
         "## Decoders",
-        "Lines per second of CPU time, one thread, from float32 log-probabilities to texts; medians "
-        f"of {REPEATS} turns. The lattices are made up, peaked like a trained network's "
-        f"(benchmarks/peaky.py, seeds 1 and 2). Other packages run in a process of their own, with a "
-        f"beam of {WIDTH}. *Finds the best label*: agrees with the one that `exact_search` proves to "
-        "be the most probable. *Score right*: within 1e-5 of the label's true log-probability. "
-        "Compiling takes some ten seconds, once per installation.",
+        "Lines per second of CPU time, one thread, from float32 log-probabilities to texts; "
+        f"medians of {REPEATS} turns. The lattices are made up, peaked like a trained network's "
+        "(benchmarks/peaky.py, seeds 1 and 2). Other packages run in a process of their own, with "
+        f"a beam of {WIDTH}. *Finds the best label*: agrees with the one that `exact_search` "
+        "proves to be the most probable. *Score right*: within 1e-5 of the label's true "
+        "log-probability. Compiling takes some ten seconds, once per installation.",
     ]
     titles = {
         "W1": "W1: five digits on 31 frames, 11 classes",

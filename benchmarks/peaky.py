@@ -1,4 +1,4 @@
-"""Made-up lattices that look like a trained network's: short peaks, blanks in between, some doubt."""
+"""Made-up lattices that look like a trained network's: short peaks, blanks between, some doubt."""
 
 from __future__ import annotations
 
