@@ -267,6 +267,28 @@ def test_fused_scores_are_those_of_the_definition(blank, seed):
                     assert h.score > max(others, default=-math.inf)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_narrow_fused_beams_are_the_same_compiled_and_plain(seed):
+    """Prefixes leave the beam and come back, beside children that stayed."""
+    rng = np.random.default_rng(seed)
+    classes, frames = int(rng.integers(2, 7)), int(rng.integers(1, 16))
+    alphabet = alphabet_of(classes, (0, -1)[seed % 2])
+    scores = rng.normal(size=(4, frames, classes)) * rng.exponential(3)
+    if seed % 3 == 0:
+        gone = rng.random(scores.shape) < 0.3
+        gone[..., rng.integers(classes)] = False
+        scores[gone] = -np.inf
+    lattices = torch.from_numpy(scores).log_softmax(-1)
+    language = random_automaton(alphabet.characters, 1 + seed % 7, seed) if seed % 4 else None
+    options = {"alphabet": alphabet, "language": language, "beam_width": int(rng.integers(1, 12))}
+    options |= {"n_best": 3, "language_weight": rng.choice([0, 0.5, 3.0])}
+    options |= {"length_bonus": rng.choice([0, 0.5, -1.0])}
+    fast = prefix_beam_search(lattices, **options)
+    slow = prefix_beam_search(lattices, **options, reference=True)
+    for one, other in zip(fast, slow, strict=True):
+        same(one, other)
+
+
 def of_length(length, characters=CHARACTERS):
     step = np.full((length + 1, len(characters)), -1)
     step[:length] = np.arange(1, length + 1)[:, None]
