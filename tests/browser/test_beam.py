@@ -147,3 +147,8 @@ def test_python_and_page_stay_together(lab, lab_page):
     notebook.wait_for_python(frame=2, width=3)
     live.get_by_role("radio", name="trained").check()
     notebook.wait_for_python(line=4, frame=1)
+    live.get_by_role("slider", name="frames read, on the posteriors").press("ArrowRight")
+    notebook.wait_for_python(frame=2)
+    notebook.run(1)
+    expect(live.get_by_role("slider", name="beam width")).to_have_attribute("aria-valuetext", "2")
+    notebook.assert_shortcuts_stay_away(live)

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
 from crnn_lib.language import fixed_length, pattern
 from crnn_lib.widgets import FusionExplorer
 
@@ -114,3 +114,21 @@ def test_is_accessible(explorer):
 def test_class_of_the_root(explorer):
     expect(explorer).to_have_class(re.compile("fusion"))
     expect(explorer).to_have_attribute("role", "group")
+
+
+# ------------------------------------------------------------------ in JupyterLab
+
+CODE = "from crnn_lib.widgets import FusionExplorer\nexplorer = FusionExplorer()\n"
+
+
+def test_python_and_page_stay_together(lab, lab_page):
+    notebook = lab.open(lab_page, "fusion", CODE, "explorer.weight = 0.5")
+    live = lab_page.locator(".jp-OutputArea .crnn-explorer.fusion")
+    expect(live).to_have_count(1, timeout=60_000)
+    slide(live, "language weight", 1)
+    notebook.wait_for_python(weight=1)
+    live.get_by_role("slider", name="bonus per character").press("ArrowRight")
+    wait_for(lambda: notebook.python["bonus"] > 0, "a bonus in Python", lab_page)
+    notebook.run(1)
+    expect(live.get_by_role("slider", name="language weight", exact=True)).to_have_value("0.5")
+    notebook.assert_shortcuts_stay_away(live)

@@ -69,3 +69,30 @@ def test_fits_a_narrow_page_and_is_accessible(explorer):
     assert_focus_is_seen(explorer)
     explorer.page.set_viewport_size({"width": 400, "height": 900})
     assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+# ------------------------------------------------------------------ in JupyterLab
+
+CODE = """
+import torch
+from crnn_lib.checkpoints import load_model
+from crnn_lib.glyphs import load_glyphs
+from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.widgets import WhereExplorer
+lines = compose_lines(load_glyphs("pen", "test", count=300), 1, LineStyle(spacing=(0.2, 0.3)),
+                      torch.Generator().manual_seed(3), texts=["55207"])
+explorer = WhereExplorer(load_model("crnn-digits"), lines)
+"""
+
+
+def test_python_and_page_stay_together(lab, lab_page):
+    notebook = lab.open(lab_page, "where", CODE, "explorer.character = 0")
+    live = lab_page.locator(".jp-OutputArea .crnn-explorer.where")
+    expect(live).to_have_count(1, timeout=60_000)
+    live.get_by_role("slider", name="character").press("ArrowRight")
+    notebook.wait_for_python(character=1)
+    live.locator(".characters button").nth(2).click()
+    notebook.wait_for_python(character=2)
+    notebook.run(1)
+    expect(live.get_by_role("slider", name="character")).to_have_attribute("aria-valuenow", "0")
+    notebook.assert_shortcuts_stay_away(live)
