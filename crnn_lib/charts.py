@@ -105,9 +105,7 @@ def plot_errors_by_length(reports: Report | Mapping[str, Report]) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots()
     parts = []
-    for k, ((name, report), (colour, dashes)) in enumerate(
-        zip(reports.items(), CURVES, strict=False)
-    ):
+    for k, (name, report) in enumerate(reports.items()):
         shift = 0.12 * (k - (len(reports) - 1) / 2)
         lengths = np.array([row.length for row in report.by_length])
         wrong = np.array([1 - row.exact_match for row in report.by_length])
@@ -116,19 +114,7 @@ def plot_errors_by_length(reports: Report | Mapping[str, Report]) -> Figure:
             for row in report.by_length
         ]
         spread = np.abs(np.array(intervals).T - wrong)  # (2, lengths)
-        axes.errorbar(
-            lengths + shift,
-            100 * wrong,
-            100 * spread,
-            color=colour,
-            linestyle=dashes,
-            marker="os^D"[k],
-            markersize=5,
-            capsize=3,
-            linewidth=1.5,
-            elinewidth=1,
-            label=name,
-        )
+        _draw_shares(axes, k, name, lengths + shift, wrong, spread)
         parts.append(
             f"{name + ': ' if name else ''}{report.n - report.n_exact} of {report.n} lines are "
             f"read wrong, {100 * wrong[0]:.1f} % of those with {_characters(lengths[0])} and "
@@ -174,6 +160,24 @@ def plot_confusions(report: Report, count: int = 10) -> Figure:
     return say(figure, f"Characters read as others: {listed(often, 3)}.")
 
 
+def _draw_shares(axes: Axes, k: int, name: str, x, shares: np.ndarray, spread: np.ndarray) -> None:
+    """The k-th curve of a figure: shares in per cent, with their intervals (2, points)."""
+    colour, dashes = CURVES[k]
+    axes.errorbar(
+        x,
+        100 * shares,
+        100 * spread,
+        color=colour,
+        linestyle=dashes,
+        marker="os^D"[k],
+        markersize=5,
+        capsize=3,
+        linewidth=1.5,
+        elinewidth=1,
+        label=name,
+    )
+
+
 def listed(items: Sequence[str], most: int) -> str:
     shown = ", ".join(items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
@@ -201,26 +205,12 @@ def plot_adaptation(record: Mapping) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots()
     curves, parts = record["exact_match"], []
-    for k, ((name, shares), (colour, dashes)) in enumerate(
-        zip(curves.items(), CURVES, strict=False)
-    ):
+    for k, (name, shares) in enumerate(curves.items()):
         low, high = np.array(
             [wilson_interval(round(s * record["test_lines"]), record["test_lines"]) for s in shares]
         ).T
-        spread = 100 * np.abs(np.array([low, high]) - np.array(shares))  # (2, sizes)
-        axes.errorbar(
-            record["lines"],
-            100 * np.array(shares),
-            spread,
-            color=colour,
-            linestyle=dashes,
-            marker="os^D"[k],
-            markersize=5,
-            capsize=3,
-            linewidth=1.5,
-            elinewidth=1,
-            label=name,
-        )
+        spread = np.abs(np.array([low, high]) - np.array(shares))  # (2, sizes)
+        _draw_shares(axes, k, name, record["lines"], np.array(shares), spread)
         parts.append(f"{name} {100 * shares[0]:.0f} % to {100 * shares[-1]:.0f} %")
     axes.axhline(100 * record["before"], color="#888888", linewidth=1, linestyle=(0, (1, 2)))
     axes.annotate(

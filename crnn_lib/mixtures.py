@@ -27,8 +27,6 @@ class PhotoMixture:
     ----------
     writers : int
         Writers of the pen. Each writes every digit four times.
-    digits : LineStyle, optional
-        Of lines without marks, written freely; varied by default.
     clean : float
         Share of the lines on paper that stay as they were written.
     """
