@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import Span, ctc_loss
-from crnn_lib.hypotheses import ROUNDING, Hypothesis
+from crnn_lib.ctc import ctc_loss
+from crnn_lib.hypotheses import ROUNDING, Hypothesis, make_hypotheses
 from crnn_lib.lattices import check_lattices, first_frame, frame_log_sums, inside
 
 
@@ -86,31 +86,25 @@ def best_path(
         mass = log_sums.sum(1).exp()  # (N,)
         prob = log_prob.exp()
         rest = (mass - prob).clamp_min(0)
-        proven = (prob > rest + ROUNDING).tolist()
-        log_prob, bound = log_prob.tolist(), rest.log().tolist()
-    elif scores:
-        log_prob, bound, proven = [0.0] * count, [-math.inf] * count, [True] * count
-    else:
-        log_prob, bound, proven = [math.nan] * count, [math.nan] * count, [False] * count
+        proven, bound = prob > rest + ROUNDING, rest.log()
+    else:  # not asked for; or no frames, and "" is all that they can say
+        certain = scores and not frames
+        log_prob = best.new_full((count,), 0.0 if certain else math.nan)
+        bound = best.new_full((count,), -math.inf if certain else math.nan)
+        proven = torch.full((count,), certain)
 
     summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
     row, start = starts.nonzero(as_tuple=True)
     end = ends.nonzero()[:, 1] + 1  # runs do not nest: the k-th end closes the k-th start
-    run_log_prob = summed[row, end] - summed[row, start]
-    spans = [
-        Span(*run)
-        for run in zip(
-            labels.tolist(), start.tolist(), end.tolist(), run_log_prob.tolist(), strict=True
-        )
-    ]
-    hypotheses, done = [], 0
-    for n, length in enumerate(lengths.tolist()):
-        own = tuple(spans[done : done + length])
-        label = tuple(span.label for span in own)
-        text = alphabet.decode(label)
-        hypotheses.append(Hypothesis(label, text, log_prob[n], own, proven[n], bound[n]))
-        done += length
-    return hypotheses
+    return make_hypotheses(
+        alphabet,
+        sizes=lengths.numpy(force=True),
+        scores=torch.stack([log_prob, log_prob, bound], 1).numpy(force=True),
+        proven=proven.numpy(force=True),
+        labels=labels.numpy(force=True),
+        spans=torch.stack([start, end]).numpy(force=True),
+        span_scores=(summed[row, end] - summed[row, start]).numpy(force=True),
+    )
 
 
 @torch.no_grad()
