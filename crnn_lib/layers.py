@@ -1,7 +1,8 @@
-"""Layers that keep the padding of a line out of its reading."""
+"""Layers that keep the padding of a line out of its reading, and where their frames stand."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -95,3 +96,18 @@ def recur(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
         features, frame_lengths.cpu(), batch_first=True, enforce_sorted=False
     )
     return pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=frames)[0]
+
+
+def frame_edges(model, frames: int) -> np.ndarray:
+    """Borders of a line's frames in pixel columns: (T + 1,).
+
+    A frame sees more than it stands for: its neighbours' fields overlap. What it stands for is
+    the stretch about the middle of its receptive field, as wide as the step to the next frame.
+
+    >>> from crnn_lib.models import SlidingWindowRNN
+    >>> frame_edges(SlidingWindowRNN(), 3).tolist()  # windows of 8 columns, 4 apart
+    [2.0, 6.0, 10.0, 14.0]
+    """
+    (a, b), (c, d) = model.receptive_field(0), model.receptive_field(1)
+    middle, step = (a + b) / 2, (c + d - a - b) / 2
+    return middle + step * (np.arange(frames + 1) - 0.5)

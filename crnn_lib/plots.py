@@ -27,7 +27,7 @@ from crnn_lib.charts import listed, plot_confusions, plot_errors_by_length, plot
 from crnn_lib.decoders import best_path
 from crnn_lib.figures import ACCENT, INK, WIDTH, canvas, draw_ink, say, show, styled, to_png
 from crnn_lib.glyphs import Glyphs
-from crnn_lib.images import frame_edges
+from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineBatch
 
 __all__ = [

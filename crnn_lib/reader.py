@@ -25,8 +25,8 @@ from tqdm import tqdm
 from crnn_lib.checkpoints import load_model, shipped_models
 from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.finding import PhotoLine, clean
-from crnn_lib.images import frame_edges
 from crnn_lib.inking import ink_of
+from crnn_lib.layers import frame_edges
 from crnn_lib.photo_files import SUFFIXES, ImageError
 
 PHOTOS, DIGITS = "crnn-photos", "crnn-digits"

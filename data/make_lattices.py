@@ -27,7 +27,7 @@ from crnn_lib.checkpoints import load_model
 from crnn_lib.ctc import forward_backward
 from crnn_lib.decoders import best_path
 from crnn_lib.glyphs import load_glyphs
-from crnn_lib.images import frame_edges
+from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineBatch, LineStyle, compose_lines
 from crnn_lib.models import CRNN
 from crnn_lib.streams import LineStream, seeded_generator

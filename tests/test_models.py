@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.layers import InstanceNorm
+from crnn_lib.layers import InstanceNorm, frame_edges
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, SlidingWindowRNNConfig
 
 BLANKS = (0, 10)
@@ -375,3 +375,14 @@ def test_bad_configs(config, change, message):
 def test_a_line_too_low_for_its_convolutions():
     with pytest.raises(ValueError, match="Lines 4 pixels high are too low for 6 convolutions"):
         CRNN(dataclasses.replace(CRNNConfig.article(), height=4))
+
+
+@pytest.mark.parametrize(
+    "model", [CRNN(), CRNN(CRNNConfig.article()), SlidingWindowRNN()], ids=["crnn", "old", "window"]
+)
+def test_frames_stand_in_the_middle_of_what_they_see(model):
+    edges = frame_edges(model, 5)
+    assert len(edges) == 6 and (edges[1:] - edges[:-1]).tolist() == pytest.approx([4] * 5)
+    for frame in range(5):
+        start, end = model.receptive_field(frame)
+        assert (edges[frame] + edges[frame + 1]) / 2 == pytest.approx((start + end) / 2)

@@ -151,6 +151,39 @@ def test_a_decompression_bomb_is_refused_unopened(tmp_path, monkeypatch):
         to_grey(Image.new("1", (9_000, 9_000)))
 
 
+PNG, JPEG = (io.BytesIO() for _ in range(2))
+Image.fromarray(BYTES).save(PNG, "PNG")
+Image.fromarray(BYTES).save(JPEG, "JPEG")
+PNG, JPEG = PNG.getvalue(), JPEG.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (PNG[: len(PNG) // 2], "damaged or cut off"),
+        (PNG[:20], "damaged or cut off"),
+        (JPEG[: len(JPEG) // 2], "damaged or cut off"),
+        (PNG[:60] + bytes(64) + PNG[124:], "damaged or cut off"),
+        (b"hello", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+        (b"", "the file is empty"),
+    ],
+    ids=["half a png", "its head", "half a jpeg", "bent", "text", "postscript", "empty"],
+)
+def test_what_is_wrong_with_a_file_is_said_in_one_line(content, reason, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ImageError, match=reason) as raised:
+        to_grey(tmp_path / "file")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        to_grey(tmp_path / "none.png")
+    with pytest.raises(IsADirectoryError):
+        to_grey(tmp_path)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_an_error_of_one_line_or_a_picture(tmp_path_factory, data):

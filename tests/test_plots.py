@@ -18,7 +18,7 @@ from crnn_lib import plots
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.figures import ACCENT, CURVES, DPI, WIDTH
 from crnn_lib.glyphs import Glyphs, load_glyphs
-from crnn_lib.images import frame_edges
+from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineStyle, compose_lines
 from crnn_lib.metrics import evaluate_texts
 from crnn_lib.models import CRNN, SlidingWindowRNN

@@ -13,7 +13,7 @@ from crnn_lib.checkpoints import load_model
 from crnn_lib.confidence import character_posteriors
 from crnn_lib.ctc import forced_alignment, forward_backward
 from crnn_lib.glyphs import load_glyphs
-from crnn_lib.images import frame_edges
+from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineStyle, compose_lines
 from crnn_lib.widgets import WhereExplorer
 from crnn_lib.widgets.where_figure import plot_where

@@ -45,7 +45,7 @@ class LatticeExplorer(Explorer):
     alphabet : Alphabet, optional
         Says what the C classes are; digits with the blank first by default.
     edges : sequence of float, (T + 1,), optional
-        Borders of the frames in pixel columns, from :func:`crnn_lib.images.frame_edges`. Without
+        Borders of the frames in pixel columns, from :func:`crnn_lib.layers.frame_edges`. Without
         it the frames divide the image evenly.
 
     Attributes

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crnn_lib.images import INK, INK_HEIGHT, MARGIN
-
 WIDTH, HEIGHT = 720, 300  # units of the pad
 ROWS = 96  # of the line that is read: three times what a network sees; the reader scales it down
-NETWORK_ROWS = 32  # for which the numbers below and those of crnn_lib.images hold
+NETWORK_ROWS = 32  # for which the numbers below hold
+INK = 0.4  # a pixel with this share of the ink's colour counts as ink where extents are measured
+INK_HEIGHT = 0.8  # share of a line's height that its ink fills, as in the lines of training
+MARGIN = 6  # background before and after the ink
 PEN = (2.5, 3.5)  # width of a stroke in a line of 32 rows, as in the lines of training
 LOWEST = 40  # units; writing lower than this is not enlarged to a full line
 

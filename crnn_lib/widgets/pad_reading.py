@@ -14,9 +14,10 @@ from torch import Tensor
 
 from crnn_lib.checkpoints import shipped_models
 from crnn_lib.finding import FILL
-from crnn_lib.images import INK, frame_edges
 from crnn_lib.inking import ink_of
+from crnn_lib.layers import frame_edges
 from crnn_lib.reader import DIGITS, PHOTOS, Reader
+from crnn_lib.widgets.pad_ink import INK
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import traitlets
 from crnn_lib.confidence import character_posteriors
 from crnn_lib.ctc import forced_alignment
 from crnn_lib.decoders import best_path
-from crnn_lib.images import frame_edges
+from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineBatch
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
