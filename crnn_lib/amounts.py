@@ -43,6 +43,9 @@ class AmountStyle:
     ending, beginning, around : float
         Of those with marks, the shares with a stroke at the end, with a sign before the first
         digit, and with the same sign at both ends.
+    ones : float
+        Share of the amounts that are cut to one, two or three digits, most of them 1. Amounts
+        like 1 and 11 are rare, and their strokes look like the sides of a frame.
     """
 
     lengths: tuple[float, ...] = (0.4, 1.0, 2.2, 2.6, 2.6, 2.4, 2.0, 0.8)
@@ -54,6 +57,7 @@ class AmountStyle:
     ending: float = 0.6
     beginning: float = 0.25
     around: float = 0.12
+    ones: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.lengths or min(self.lengths) < 0 or sum(self.lengths) <= 0:
@@ -96,6 +100,11 @@ def random_amounts(
     lengths = torch.multinomial(weights, count, replacement=True, generator=generator) + 1
     most = len(style.lengths)
     digits = torch.randint(10, (count, most), generator=generator)
+    if style.ones:
+        few = torch.rand(count, generator=generator) < style.ones
+        lengths[few] = torch.randint(1, min(3, most) + 1, (int(few.sum()),), generator=generator)
+        upright = few[:, None] & (torch.rand(digits.shape, generator=generator) < 0.6)
+        digits[upright] = 1
     chances = torch.rand((count, 11), generator=generator, dtype=torch.float64)
     rows = zip(lengths.tolist(), digits.tolist(), chances.tolist(), strict=True)
     return [_amount(drawn[:length], chance, style) for length, drawn, chance in rows]

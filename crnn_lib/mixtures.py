@@ -16,7 +16,7 @@ from crnn_lib.scribes import pen_people
 from crnn_lib.streams import Alternating, LineStream, seeded_generator
 from crnn_lib.styles import LineStyle
 
-POOL = 4  # batches a stream composes at once: there are six streams
+POOL = 4  # batches a stream composes at once: there are seven streams
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,14 @@ class PhotoMixture:
         Writers of the pen. Each writes every digit four times.
     clean : float
         Share of the lines on paper that stay as they were written.
+    ones : float
+        Share of the amounts that are short and mostly ones. With too few of them a network
+        learns from the frames that an upright stroke is never a digit.
     """
 
     writers: int = 4000
-    clean: float = 0.1
+    clean: float = 0.15
+    ones: float = 0.08
 
 
 def photo_lines(
@@ -40,9 +44,9 @@ def photo_lines(
 ) -> Alternating:
     """Lines from which a network learns to read photos of amounts.
 
-    Of six batches four hold amounts on paper, one holds digits written freely on paper, and one
-    the article's strips without paper, so that clean lines stay as easy as they were. Half of the
-    digits are scanned ones, half the pen's.
+    Of seven batches four hold amounts on paper, one holds digits written freely on paper, and two
+    the article's strips without paper, so that clean lines stay as easy as they were. On paper
+    half of the digits are scanned ones, half the pen's; on the strips all are scanned.
 
     Parameters
     ----------
@@ -65,12 +69,13 @@ def photo_lines(
     def on_paper(lines: LineStream) -> PaperStream:
         return PaperStream(lines, paper, mixture.clean, lines.seed)
 
+    written = AmountStyle(ones=mixture.ones)
     amounts = [
-        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=AmountStyle())) for k in range(4)
+        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=written)) for k in range(4)
     ]
     freely = on_paper(stream(digits, LineStyle().varied(), 4))
-    strips = stream(digits, LineStyle.article().varied(), 5)
-    return Alternating((*amounts[:2], freely, *amounts[2:], strips))
+    strips = [stream(scanned, LineStyle.article().varied(), k) for k in (5, 6)]
+    return Alternating((*amounts[:2], strips[0], freely, *amounts[2:], strips[1]))
 
 
 def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:

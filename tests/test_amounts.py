@@ -83,6 +83,14 @@ def test_marks_stand_where_their_share_puts_them(change, pattern):
     assert {text for text in texts if not re.match(pattern, text)} == set()
 
 
+def test_ones_are_short_and_mostly_ones():
+    few = write(3000, replace(PLAIN, ones=1.0))
+    assert {len(text) for text in few} == {1, 2, 3}
+    assert "".join(few).count("1") > 0.5 * len("".join(few))
+    assert share(few, r"^11?$") > 0.25
+    assert share(write(3000, PLAIN), r"^11?$") < 0.03
+
+
 def test_thousands_and_cents():
     bare = replace(MARKED, ending=0.0, beginning=0.0, around=0.0)
     grouped = write(2000, replace(bare, grouped=1.0, cents=0.0))

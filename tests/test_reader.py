@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from crnn_lib.models import CRNN, CRNNConfig
 from crnn_lib.photo_files import ImageError
 from crnn_lib.reader import Reader, files_of
 
+ROOT = Path(__file__).parents[1]
 TEXTS = ["55207", "18", "9074421", "333", "2026", "40"]
 
 
@@ -257,10 +260,17 @@ def test_a_folder_without_images_is_refused(tmp_path):
     assert files_of(tmp_path / "any.txt") == [str(tmp_path / "any.txt")]
 
 
-def test_batches_hold_every_strip_once_and_stay_small(monkeypatch):
+def test_batches_hold_every_line_once_and_stay_small(monkeypatch):
     monkeypatch.setattr(module, "COLUMNS", 100)
     widths = [10, 70, 30, 10, 150, 20, 55, 45]
     batches = list(module._batches(widths))
     assert sorted(n for batch in batches for n in batch) == list(range(8))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(widths[n] for n in batch) <= 100
+
+
+def test_the_readmes_picture_shows_what_is_read():
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    text, probability = re.search(r"read: (\d+), with probability ([\d.]+)\.\]", readme).groups()
+    reading = Reader.pretrained().read(ROOT / "data" / "photos" / f"{text}-phone.jpg")
+    assert reading.text == text and f"{reading.confidence:.2f}" == probability
