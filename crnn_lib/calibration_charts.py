@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.calibration import Reliability, RiskCoverage
-from crnn_lib.figures import ACCENT, BAR, CURVES, FAINT, INK, say, styled
+from crnn_lib.figures import ACCENT, BAR, CURVES, FAINT, INK, MARKERS, say, styled
 
 PANEL = 3.6  # inches
 
@@ -113,14 +113,15 @@ def plot_risk_coverage(
     figure = Figure(figsize=(5.6, 3.2), layout="constrained")
     axes = figure.subplots()
     parts, highest = [], 0.0
-    for (name, curve), (colour, dashes) in zip(curves.items(), CURVES, strict=False):
+    for k, (name, curve) in enumerate(curves.items()):
+        colour, dashes = CURVES[k]
         coverage, risk = 100 * np.array(curve.coverage), 100 * np.array(curve.risk)
         axes.plot(coverage, risk, dashes, color=colour, linewidth=1.6, label=name, zorder=2)
         highest = max(highest, risk[-1], *risk[coverage >= 20])
         said = f"{name + ': ' if name else ''}{risk[-1]:.1f} % of all lines are read wrong"
         if refuse is not None:
             fits = np.nonzero(coverage >= 100 * (1 - refuse) - 1e-9)[0][0]
-            axes.plot(coverage[fits], risk[fits], "o", color=colour, markersize=6, zorder=3)
+            axes.plot(coverage[fits], risk[fits], MARKERS[k], color=colour, markersize=6, zorder=3)
             said += (
                 f", {risk[fits]:.1f} % once the least sure {100 - coverage[fits]:.3g} % are refused"
             )

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crnn_lib.figures import BAR, CURVES, WIDTH, say, styled
+from crnn_lib.figures import BAR, CURVES, MARKERS, WIDTH, say, styled
 from crnn_lib.metrics import Report, wilson_interval
 from crnn_lib.runs import History
 
@@ -32,7 +32,8 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.4))
     validated = False
-    for (name, history), (colour, dashes) in zip(histories.items(), CURVES, strict=False):
+    for k, (name, history) in enumerate(histories.items()):
+        colour, dashes = CURVES[k]
         for axes, values in zip(panels, (history.loss, history.exact_match), strict=False):
             values = np.array(values)
             axes.plot(history.step, values, color=colour, linewidth=0.7, alpha=0.3)
@@ -43,7 +44,7 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
             validated = True
             match = history.validation_exact_match
             style = {"markerfacecolor": "white", "markersize": 6, "clip_on": False, "zorder": 3}
-            panels[1].plot(history.validation_step, match, "o", color=colour, **style)
+            panels[1].plot(history.validation_step, match, MARKERS[k], color=colour, **style)
     panels[0].set(ylabel="loss", yscale="log")
     _plain_log_ticks(panels[0])
     panels[1].set(ylabel="exact match", ylim=(0, 1), yticks=(0, 0.5, 1))
@@ -56,7 +57,8 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
     if len(histories) > 1:
         panels[0].legend(loc="upper right", handlelength=3.2)
     if validated:
-        note = "circles: lines that were held out"
+        what = "circles" if len(histories) == 1 else "marks"
+        note = f"{what}: lines that were held out"
         panels[1].text(0.99, 0.06, note, ha="right", fontsize=8, transform=panels[1].transAxes)
     parts = []
     for name, history in histories.items():
@@ -169,7 +171,7 @@ def _draw_shares(axes: Axes, k: int, name: str, x, shares: np.ndarray, spread: n
         100 * spread,
         color=colour,
         linestyle=dashes,
-        marker="os^D"[k],
+        marker=MARKERS[k],
         markersize=5,
         capsize=3,
         linewidth=1.5,

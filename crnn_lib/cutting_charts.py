@@ -12,11 +12,22 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from crnn_lib.cutting import Cut, column_profile, cut_line
-from crnn_lib.figures import ACCENT, CURVES, FAINT, INK, WIDTH, canvas, draw_ink, say, styled
+from crnn_lib.figures import (
+    ACCENT,
+    CURVES,
+    FAINT,
+    INK,
+    MARKERS,
+    WIDTH,
+    canvas,
+    draw_ink,
+    say,
+    styled,
+)
 from crnn_lib.metrics import wilson_interval
 
 # The explorer's. Neighbours differ in brightness too, and every piece has its number.
-HUES = ("#005aaa", "#c85f00", "#007d5f", "#963282", "#6e6400", "#3c3c46")
+HUES = ("#004488", "#d67400", "#005844", "#c860b0", "#544600", "#7c7c8c")
 PROFILE = 26.0  # points
 
 
@@ -73,7 +84,7 @@ def _draw_cut(
         )
         axes.set(xlim=limits[0], ylim=limits[1])
         at = left + (_middle(cut.joined, number) + 0.5) * scale
-        axes.text(at, top - 3, str(k + 1), ha="center", va="baseline", size=7, color=hue)
+        axes.text(at, top - 3, str(k + 1), ha="center", va="baseline", size=7, color=INK)
     bottom = top + height * scale + PROFILE
     profile = column_profile(image)
     for x, count in enumerate(profile):
@@ -136,7 +147,7 @@ def plot_against_spacing(
     ):
         spacings = sorted(curve, reverse=True)
         shares = np.array([curve[s] for s in spacings])
-        style = {"color": colour, "marker": "os^D"[k], "markersize": 5, "label": name}
+        style = {"color": colour, "marker": MARKERS[k], "markersize": 5, "label": name}
         axes.plot(spacings, 100 * shares, dashes, **style)
         if n is not None:
             low, high = np.array([wilson_interval(round(share * n), n) for share in shares]).T

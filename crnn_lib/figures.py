@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-INK, BAR, FAINT, ACCENT = "#1c1c22", "#4b4b57", "#8a8a90", "#d1495b"
+INK, BAR, FAINT, ACCENT = "#1c1c22", "#4b4b57", "#6f6f78", "#d1495b"
+MARK = "#b3293e"  # the accent where it is text, which needs more contrast than a line
 PAPER = LinearSegmentedColormap.from_list("paper", ["#f6f4ee", INK])
 WIDTH = 8.0  # inches; what a notebook has room for
 DPI = 144
@@ -41,6 +42,7 @@ STYLE = {
 }
 # Overlaid curves differ in dashes and in brightness as well as in hue.
 CURVES = ((INK, "-"), (ACCENT, "--"), ("#8fb1da", "-."), ("#b59a2a", ":"))
+MARKERS = "os^D"  # of their points
 
 
 def show(figure: Figure, words: str | None = None) -> None:

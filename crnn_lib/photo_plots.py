@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from crnn_lib.figures import ACCENT, INK, WIDTH, canvas, say, styled
+from crnn_lib.figures import ACCENT, INK, MARK, WIDTH, canvas, say, styled
 from crnn_lib.finding import Trace
 from crnn_lib.photo_files import colours_and_size
 from crnn_lib.reader import Reading
@@ -35,11 +35,11 @@ def plot_steps(trace: Trace) -> Figure:
     scale = min(wide / width, TALLEST / height)
     wide, tall = width * scale, height * scale
     down = math.ceil(len(trace.steps) / across)
-    strips = [line.image[0].numpy() for line in trace.lines]
-    strip_scale = min(1.5, *(room / strip.shape[1] for strip in strips))
-    pitch = 32 * strip_scale + 6
-    top_of_strips = down * (tall + CAPTION + GAP) + CAPTION + GAP
-    figure, axes = canvas(72 * WIDTH, top_of_strips + len(strips) * pitch + GAP)
+    images = [line.image[0].numpy() for line in trace.lines]
+    line_scale = min(1.5, *(room / image.shape[1] for image in images))
+    pitch = 32 * line_scale + 6
+    top_of_lines = down * (tall + CAPTION + GAP) + CAPTION + GAP
+    figure, axes = canvas(72 * WIDTH, top_of_lines + len(images) * pitch + GAP)
     for n, step in enumerate(trace.steps):
         left, top = GAP + n % across * (wide + GAP), GAP + n // across * (tall + CAPTION + GAP)
         axes.text(left, top + 6, f"{n + 1} {step.name}", fontsize=9, va="baseline")
@@ -51,11 +51,11 @@ def plot_steps(trace: Trace) -> Figure:
         corners = place.corners() * per_pixel + [left, top + CAPTION - 3]
         outline = np.vstack([corners, corners[:1]])
         axes.plot(outline[:, 0], outline[:, 1], color=ACCENT, linewidth=1.2)
-    axes.text(GAP, top_of_strips - 5, _lines_name(len(strips)), fontsize=9, va="baseline")
-    for n, strip in enumerate(strips):
-        _picture(axes, strip, GAP, top_of_strips + n * pitch, strip_scale)
+    axes.text(GAP, top_of_lines - 5, _lines_name(len(images)), fontsize=9, va="baseline")
+    for n, image in enumerate(images):
+        _picture(axes, image, GAP, top_of_lines + n * pitch, line_scale)
     names = ", ".join(step.name for step in trace.steps)
-    return say(figure, f"From a photo to {_lines_name(len(strips))}: {names}.")
+    return say(figure, f"From a photo to {_lines_name(len(images))}: {names}.")
 
 
 @styled
@@ -92,7 +92,7 @@ def plot_reading(readings: Reading | Sequence[Reading], photo) -> Figure:
         for span in reading.spans:
             x, y = span.box[:2].mean(0) * scale + [GAP, above]
             where = {"ha": "center", "va": "bottom", "fontsize": 10, "family": "monospace"}
-            colour = {"color": ACCENT if reading.text is None else INK, "bbox": paper}
+            colour = {"color": MARK if reading.text is None else INK, "bbox": paper}
             axes.text(x, y - 2, span.character, **where, **colour)
         text = "refused" if reading.text is None else reading.text or "nothing"
         said.append(f"{text} (probability {reading.confidence:.2f})")

@@ -25,7 +25,7 @@ from torch import Tensor
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.charts import listed, plot_confusions, plot_errors_by_length, plot_history
 from crnn_lib.decoders import best_path
-from crnn_lib.figures import ACCENT, INK, WIDTH, canvas, draw_ink, say, show, styled, to_png
+from crnn_lib.figures import ACCENT, INK, MARK, WIDTH, canvas, draw_ink, say, show, styled, to_png
 from crnn_lib.glyphs import Glyphs
 from crnn_lib.layers import frame_edges
 from crnn_lib.lines import LineBatch
@@ -291,9 +291,9 @@ def _caption(axes: Axes, truth: str, reading: str | None, left: float, y: float)
     if reading == truth:
         axes.text(x, y, "\u2713", fontsize=10, va="baseline")
         return
-    axes.text(x, y, "\u2717 read", fontsize=9, va="baseline", color=ACCENT, weight="bold")
+    axes.text(x, y, "\u2717 read", fontsize=9, va="baseline", color=MARK, weight="bold")
     x, shown = x + 37, reading or "nothing"
-    axes.text(x, y, shown, color=ACCENT, weight="bold", **mono)
+    axes.text(x, y, shown, color=MARK, weight="bold", **mono)
     axes.plot([x, x + LETTER * len(shown)], [y + 2.5] * 2, color=ACCENT, linewidth=1)
 
 

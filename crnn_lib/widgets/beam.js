@@ -1,11 +1,13 @@
 // The beam explorer: prefixes grow, merge and die, frame by frame.
 
-import { button, choice, cividis, decodeFloats, drag, focusable, keys, make, mount, paint, slider } from "./common.js";
+import { button, choice, cividis, decodeFloats, drag, enable, focusable, keys, make, mount, paint, signed, slider } from "./common.js";
 import { forwardBackward } from "./ctc.js";
 import { beamSteps, bestPathLabel } from "./prefixes.js";
 
 const DYING = 5; // how many of those that die are shown
 const WIDEST = 16;
+const HEADS = [["rank", "rank"], ["prefix", "label"], ["share", "bars"], ["ends in a blank", "number"],
+  ["in its last character", "number"], ["together", "number total"], ["comes from", "comes"]];
 
 const share = (logProb) => {
   const p = Math.exp(logProb);
@@ -35,13 +37,14 @@ function render({ model, el }) {
   const names = make("div", { class: "names mono", "aria-hidden": "true" });
   const unread = make("div", { class: "unread" });
   const now = make("div", { class: "now" });
-  const heat = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, canvas, unread, now), "frames read, on the posteriors");
+  const heat = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, canvas, unread, now), "frames read, on the posteriors; up and down change the width of the beam");
   const heading = make("h4");
   const table = make("div", { class: "prefixes", role: "table", "aria-label": "prefixes after this frame" });
+  const others = make("p", { class: "soft" });
   const verdict = make("p", { class: "verdict" });
   view.root.append(make("div", { class: "row" }, lines.node), note,
     make("div", { class: "row tools" }, widths.node, make("div", { class: "row grow" }, back, read.node, on)),
-    make("div", { class: "posteriors" }, names, heat), heading, table, verdict, view.status);
+    make("div", { class: "posteriors" }, names, heat), heading, table, others, verdict, view.status);
   drag(heat, (x) => go(Math.floor(x * lattice().frames) + 1));
   keys(heat, {
     ArrowRight: () => go(model.get("frame") + 1), ArrowLeft: () => go(model.get("frame") - 1),
@@ -64,7 +67,7 @@ function render({ model, el }) {
       make("i", { class: "char", style: `--p:${Math.exp(atChar - most)}` }));
     const cell = (name, ...children) => make("span", { class: name, role: "cell" }, ...children);
     return make("div", { class: kept ? "prefix" : "prefix dies", role: "row" },
-      cell("rank", kept ? String(place + 1) : "✗"), cell("label mono", ...text), cell("bars", bar),
+      cell("rank", ...(kept ? [String(place + 1)] : signed("✗", "dies"))), cell("label mono", ...text), cell("bars", bar),
       cell("number", share(atBlank)), cell("number", share(atChar)), cell("number total", share(total)),
       cell(comes.length > 1 ? "comes merged" : "comes", comes.join("  ⋈  ")));
   }
@@ -77,8 +80,8 @@ function render({ model, el }) {
     note.textContent = line().note;
     widths.set(width);
     read.set(frame, `${frame} of ${frames}`, frames);
-    back.disabled = frame === 0;
-    on.disabled = frame === frames;
+    enable(back, frame > 0);
+    enable(on, frame < frames);
     heat.setAttribute("aria-valuemax", frames);
     heat.setAttribute("aria-valuenow", frame);
     heat.setAttribute("aria-valuetext", `${frame} of ${frames} frames read`);
@@ -88,10 +91,10 @@ function render({ model, el }) {
     heading.replaceChildren(frame ? `After frame ${frame - 1}` : "Before the first frame",
       make("small", {}, `${many(kept.length, "prefix", "prefixes")} kept, ${dead} ${dead === 1 ? "dies" : "die"}`));
     const shown = step.slice(0, kept.length + DYING), most = step[0].total, head = make("div", { class: "prefix head", role: "row" });
-    head.append(...["", "prefix", "", "ends in a blank", "in its last character", "together", "comes from"].map((name, i) =>
-      make("span", { role: "columnheader", class: ["rank", "label", "bars", "number", "number", "number total", "comes"][i] }, name)));
+    head.append(...HEADS.map(([name, kind]) => make("span", { role: "columnheader", class: kind },
+      ["rank", "bars"].includes(kind) ? make("span", { class: "unseen" }, name) : name))); // the eye needs no word for these
     table.replaceChildren(head, ...shown.map((prefix, place) => row(prefix, place, most)));
-    if (step.length > shown.length) table.append(make("p", { class: "soft" }, `… and ${step.length - shown.length} more that die`));
+    others.textContent = step.length > shown.length ? `… and ${step.length - shown.length} more that die` : "";
     const greedy = bestPathLabel({ classes, logProbs }, blank, frame), best = kept[0];
     const differs = spell(greedy) !== spell(best.label);
     const merges = kept.filter((p) => p.ways.length > 1).length;

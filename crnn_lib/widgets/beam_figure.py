@@ -56,7 +56,7 @@ def plot_beam(explorer: BeamExplorer | None = None) -> Figure:
                     [x + most + 3, end[0] - 3],
                     [y, end[1]],
                     color=ACCENT if len(parents) > 1 else FAINT,
-                    linewidth=1.6 if len(parents) > 1 else 1.0,
+                    linewidth=2.4 if len(parents) > 1 else 0.9,
                     solid_capstyle="round",
                 )
     for t, beam in enumerate(beams):

@@ -1,5 +1,5 @@
 // CollapseExplorer: from an alignment to its label and back.
-import { button, choice, drag, focusable, keys, make, mount, slider, svg } from "./common.js";
+import { announce, button, choice, drag, enable, focusable, keys, lessMotion, make, mount, slider, svg } from "./common.js";
 import { BLANK, MOST_FRAMES, alignmentAt, collapse, runsOf, stages } from "./alignments.js";
 import { countAlignments, minimumFrames } from "./counting.js";
 
@@ -7,6 +7,7 @@ const EXAMPLES = [["55-55222--07", "the line of this series"], ["5-5", "two 5s, 
 
 const many = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 const shown = (text) => text || "nothing";
+const spoken = (alignment) => [...alignment].map((s) => (s === BLANK ? "blank" : s)).join(" "); // a dash is often not read out
 
 function render({ model, el }) {
   const view = mount({ model, el }, "collapse", "Collapse explorer: from an alignment to its label, and back");
@@ -61,6 +62,7 @@ function render({ model, el }) {
   function goTo(step) { stop(); view.change({ step: clamp(step, 0, 2) }); }
   function play() {
     stop();
+    if (lessMotion()) return view.change({ step: 2 });
     view.change({ step: 0 });
     const on = () => {
       if (model.get("step") >= 2) return;
@@ -68,6 +70,7 @@ function render({ model, el }) {
       timer = setTimeout(on, 1300);
     };
     timer = setTimeout(on, 700);
+    return undefined;
   }
   function edit(alignment, frame) {
     stop();
@@ -95,6 +98,7 @@ function render({ model, el }) {
     ...typed,
     ArrowLeft: () => edit(model.get("alignment"), model.get("frame") - 1),
     ArrowRight: () => edit(model.get("alignment"), model.get("frame") + 1),
+    Home: () => edit(model.get("alignment"), 0), End: () => edit(model.get("alignment"), MOST_FRAMES),
     ArrowUp: () => turn(1), ArrowDown: () => turn(-1),
     Insert: addFrame, Delete: () => removeFrame(0), Backspace: () => removeFrame(-1), Enter: play,
   });
@@ -149,13 +153,13 @@ function render({ model, el }) {
       result.classList.toggle("label", r === 2);
       result.classList.toggle("bad", r === 2 && lost);
     });
-    back.disabled = step === 0;
-    next.disabled = step === 2;
+    enable(back, step > 0);
+    enable(next, step < 2);
     const symbol = alignment[frame];
-    const spoken = symbol === undefined ? "no frames" : `frame ${frame} of ${alignment.length}: ${symbol === BLANK ? "blank" : symbol}`;
-    which.textContent = spoken;
+    const where = symbol === undefined ? "no frames" : `frame ${frame} of ${alignment.length}: ${symbol === BLANK ? "blank" : symbol}`;
+    announce(which, where);
     for (const b of palette.querySelectorAll("[data-symbol]")) b.setAttribute("aria-pressed", String(b.dataset.symbol === symbol));
-    stage.setAttribute("aria-label", `Alignment ${alignment}. Left and right choose a frame (they count from 0), up and down change its symbol, a digit or minus sets it, Delete removes it, Enter plays.`);
+    stage.setAttribute("aria-label", `Alignment ${spoken(alignment)}. Left, right, Home and End choose a frame (they count from 0), up and down change its symbol, a digit or minus sets it, Delete removes it, Enter plays.`);
     view.say(sentence(step, dropFirst, texts, right));
   }
 
@@ -207,35 +211,38 @@ function render({ model, el }) {
     view.change({ number: clamp(model.get("number") + d, 0, Math.max(most, 0)) });
   };
   const before = button("◂", "previous alignment", go(-1)), after = button("▸", "next alignment", go(1));
-  const take = button("Show above", "collapse this alignment above", () => {
+  const take = button("Show above", "Show above: collapse this alignment above", () => {
     const a = alignmentAt(model.get("text"), model.get("frames"), model.get("number"));
     stop();
     view.change({ alignment: a, frame: 0, step: 2 });
   });
   const told = make("p", { class: "status", role: "status", "aria-live": "polite" });
+  const number = make("p", { class: "unseen", role: "status", "aria-live": "polite" });
 
   function drawInverse() {
     const label = model.get("text"), T = model.get("frames"), needs = minimumFrames(label);
-    const total = countAlignments(label, T), number = clamp(model.get("number"), 0, Math.max(total - 1, 0));
+    const total = countAlignments(label, T), place = clamp(model.get("number"), 0, Math.max(total - 1, 0));
     if (document.activeElement !== text) text.value = label;
     const repeats = needs - label.length;
     const apart = repeats ? ` and ${many(repeats, "blank")} between equal neighbours` : "";
-    told.textContent = total
+    announce(told, total
       ? `${many(total, "alignment")} of ${many(T, "frame")} collapse to ${shown(label)}. The shortest takes ${many(needs, "frame")}.`
-      : `None: ${label} needs ${many(needs, "frame")}, ${many(label.length, "character")}${apart}. T is ${T}.`;
+      : `None: ${label} needs ${many(needs, "frame")}, ${many(label.length, "character")}${apart}. T is ${T}.`);
     chart.setAttribute("aria-valuenow", T);
     chart.setAttribute("aria-valuetext", `${many(T, "frame")}: ${many(total, "alignment")}`);
     drawChart();
-    const found = total ? alignmentAt(label, T, number) : "";
+    const found = total ? alignmentAt(label, T, place) : "";
     strip.replaceChildren(...runsOf([...found]).map((run) => make("span", { class: run.symbol === BLANK ? "blank" : "ink" }, ...run.frames.map(() => make("i", {}, run.symbol === BLANK ? "–" : run.symbol)))));
     strip.style.setProperty("--n", Math.max(found.length, 1));
-    strip.setAttribute("aria-label", found || "no alignment");
+    strip.setAttribute("aria-label", spoken(found) || "no alignment");
+    announce(number, found && `Alignment ${place + 1} of ${total.toLocaleString("en")}: ${spoken(found)}`);
     strip.dataset.alignment = found;
     const few = total - 1 <= STOPS;
-    browse.set(few ? number : Math.round((number / (total - 1)) * STOPS), total ? `${(number + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "0 of 0", few ? Math.max(total - 1, 0) : STOPS);
-    browse.input.disabled = take.disabled = !total;
-    before.disabled = number === 0;
-    after.disabled = number >= total - 1;
+    browse.set(few ? place : Math.round((place / (total - 1)) * STOPS), total ? `${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "0 of 0", few ? Math.max(total - 1, 0) : STOPS);
+    browse.input.disabled = !total;
+    enable(take, total > 0);
+    enable(before, place > 0);
+    enable(after, place < total - 1);
   }
 
   function drawChart() {
@@ -277,7 +284,7 @@ function render({ model, el }) {
     told,
     chart,
     make("div", { class: "row browse" }, before, after, browse.node, take),
-    strip,
+    strip, number,
   );
   view.listen(["alignment", "frame", "step", "drop_first", "characters"], drawStages);
   view.listen(["text", "frames", "number"], drawInverse);

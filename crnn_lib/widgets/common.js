@@ -50,14 +50,36 @@ export function focusable(node, label, tabindex = 0) {
 }
 
 export function button(text, label, click) {
-  return focusable(make("button", { type: "button", click }, text), label);
+  const act = (event) => { if (event.currentTarget.getAttribute("aria-disabled") !== "true") click(event); };
+  return focusable(make("button", { type: "button", click: act }, text), label);
+}
+
+/** Let a button act, or not. It keeps the focus either way: a button with `disabled` would lose it,
+ * and the next key would go to the notebook. */
+export function enable(node, yes) {
+  node.setAttribute("aria-disabled", String(!yes));
+}
+
+/** Change the text of a live readout; what stays the same is not read out again. */
+export function announce(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** A sign for the eye, and its word for a screen reader. */
+export function signed(sign, word) {
+  return sign ? [make("span", { "aria-hidden": "true" }, sign), make("span", { class: "unseen" }, word)] : [];
+}
+
+/** Whether the reader has asked the system for less motion: then nothing plays by itself. */
+export function lessMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 /** A slider with its name and value: { node, input, set(value, text, max) }. `text` is what is
  * shown and spoken. */
 export function slider(name, { min = 0, max = 1, step = 1, change }) {
   const input = focusable(make("input", { type: "range", min, max, step }), name);
-  const value = make("output", { class: "value" });
+  const value = make("span", { class: "value", "aria-hidden": "true" }); // the input says it
   const node = make("label", { class: "slider" }, make("span", {}, name), input, value);
   input.addEventListener("input", () => change(Number(input.value)));
   return {
@@ -162,7 +184,7 @@ export function mount({ model, el }, name, label) {
   return {
     root,
     status,
-    say(text) { if (status.textContent !== text) status.textContent = text; },
+    say(text) { announce(status, text); },
     listen(names, redraw) {
       let due = false;
       const later = () => {

@@ -1,6 +1,6 @@
 // The fusion explorer: ten candidates, three terms each, and two knobs that rank them anew.
 
-import { choice, drag, focusable, keys, make, mount, slider, svg } from "./common.js";
+import { choice, drag, focusable, keys, make, mount, signed, slider, svg } from "./common.js";
 
 const MOST = 2, STEP = 0.05; // of the weight
 const LEAST_BONUS = -2, MOST_BONUS = 4, BONUS_STEP = 0.1;
@@ -49,7 +49,7 @@ function render({ model, el }) {
   const reigns = make("div", { class: "reigns mono", "aria-hidden": "true" });
   const marker = make("div", { class: "marker" });
   const depths = make("div", { class: "depths", "aria-hidden": "true" }, make("span", {}, "best"), make("span", {}, `−${DEPTH / 2}`), make("span", {}, `−${DEPTH}`));
-  const chart = focusable(make("div", { class: "chart", role: "slider", "aria-valuemin": 0, "aria-valuemax": MOST }, curves, marker), "language weight, on the chart");
+  const chart = focusable(make("div", { class: "chart", role: "slider", "aria-valuemin": 0, "aria-valuemax": MOST }, curves, marker), "language weight, on the chart; up and down change the bonus");
   const axis = make("div", { class: "axis soft", "aria-hidden": "true" }, make("span", {}, "0"), make("span", {}, "language weight"), make("span", {}, String(MOST)));
   const table = make("div", { class: "candidates", role: "table", "aria-label": "candidates, the best first" });
   view.root.append(make("div", { class: "row" }, lines.node), note, make("div", { class: "row knobs" }, weights.node, bonuses.node),
@@ -86,9 +86,9 @@ function render({ model, el }) {
     const share = never ? 0 : Math.exp(candidate.score - best.score);
     const text = make("span", { class: "mono" }, candidate.text || "∅");
     const mark = candidate.text === truth ? make("b", { class: "true" }, " ✓") : "";
-    const change = moved > 0 ? `▲${moved}` : moved < 0 ? `▼${-moved}` : "";
+    const change = moved > 0 ? signed(`▲${moved}`, `up ${moved}`) : moved < 0 ? signed(`▼${-moved}`, `down ${-moved}`) : [];
     return make("div", { class: never ? "candidate never" : place ? "candidate" : "candidate best", role: "row" },
-      cell("rank", String(place + 1)), cell("moved", change), cell("text", text, mark), cell("number", fixed(candidate.network)),
+      cell("rank", String(place + 1)), cell("moved", ...change), cell("text", text, mark), cell("number", fixed(candidate.network)),
       cell("number", never ? "forbidden" : fixed(weight * candidate.language)), cell("number", fixed(bonus * candidate.text.length)),
       cell("number total", fixed(candidate.score)), cell("bar", make("i", { style: `--p:${share}` })));
   }
@@ -103,10 +103,10 @@ function render({ model, el }) {
     chart.setAttribute("aria-valuenow", weight);
     chart.setAttribute("aria-valuetext", weight.toFixed(2));
     drawChart(best);
-    const names = ["", "moved", "text", "network", "+ weight × language", "+ bonus × length", "= score", "beside the best"];
+    const names = ["rank", "moved", "text", "network", "+ weight × language", "+ bonus × length", "= score", "beside the best"];
     const kinds = ["rank", "moved", "text", "number", "number", "number", "number total", "bar"];
     const head = make("div", { class: "candidate head", role: "row" }, ...names.map((name, i) =>
-      make("span", { role: "columnheader", class: kinds[i] }, name)));
+      make("span", { role: "columnheader", class: kinds[i] }, i ? name : make("span", { class: "unseen" }, name))));
     table.replaceChildren(head, ...order.map((candidate, place) => row(candidate, place, best ?? order[0], truth)));
     if (!best) return view.say("The language forbids all candidates.");
     const rival = order[1]?.score > -Infinity ? ` Next: ${order[1].text || "nothing"}, ${fixed(best.score - order[1].score)} behind.` : "";

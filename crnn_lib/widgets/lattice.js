@@ -1,5 +1,5 @@
 // LatticeExplorer: a line, its posteriors, and the trellis of a label, all alive.
-import { button, choice, decodeBytes, decodeFloats, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
+import { announce, button, choice, decodeBytes, decodeFloats, focusable, ink, keys, lessMotion, make, mount, paint, signed, slider, svg } from "./common.js";
 import { countAlignments, minimumFrames } from "./counting.js";
 import { bruteForce, forwardBackward, nudged, withProbability } from "./ctc.js";
 import { drawPosteriors, drawTrellis, rungTop, sharesOf } from "./lattice_drawing.js";
@@ -47,6 +47,7 @@ function render({ model, el }) {
   const verdict = make("span", { class: "verdict" });
   const loss = make("span", { class: "loss" });
   const many = make("span", { class: "soft many" });
+  const result = make("p", { class: "unseen", "aria-live": "polite", "aria-atomic": "true" }); // of the whole label
   const chart = svg("svg", { class: "chart", viewBox: "0 0 120 34", "aria-hidden": "true" });
 
   const above = focusable(make("canvas", { role: "application", class: "posteriors" }));
@@ -59,13 +60,13 @@ function render({ model, el }) {
   const meaning = make("small");
   const title = make("span");
 
-  const step = button("Step ▸", "compute one more frame of the recursion", () => { stop(); advance(); });
+  const step = button("Step ▸", "Step: compute one more frame of the recursion", () => { stop(); advance(); });
   const watch = button("▶ Watch", "watch the recursion", () => (playing ? stop() : play()));
   step.classList.add("main");
   const done = slider("frames computed", { min: 1, change: (n) => { stop(); show(n); } });
   const shown = make("input", { type: "checkbox", checked: "" });
   focusable(shown, "show the gradient as arrows").addEventListener("change", () => { arrows = shown.checked; draw(); });
-  const nudge = button("Nudge", "one step down the gradient of the loss", () => push());
+  const nudge = button("Nudge", "Nudge: one step down the gradient of the loss", () => push());
   let pressed = null; // held down, it goes on
   nudge.addEventListener("pointerdown", () => { pressed = setTimeout(() => { pressed = setInterval(push, 120); }, 450); });
   const release = () => { clearInterval(pressed); clearTimeout(pressed); };
@@ -74,7 +75,7 @@ function render({ model, el }) {
   const RATES = [0.25, 0.5, 1, 2, 4];
   function setRate(i) { rate = RATES[i]; speed.set(i, String(rate)); }
   setRate(2);
-  const reset = button("Reset", "undo all changes", () => open(model.get("line")));
+  const reset = button("Reset", "Reset: undo all changes", () => open(model.get("line")));
   const list = make("div", { class: "list" });
 
   const pictures = make("div", { class: "pictures" },
@@ -91,7 +92,7 @@ function render({ model, el }) {
     fault,
     pictures, list,
     make("div", { class: "row" }, step, watch, done.node, make("span", { class: "grow" }), nudge, speed.node, reset),
-    view.status,
+    view.status, result,
   );
 
   // What changes ---------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ function render({ model, el }) {
   }
   const labelOf = (text) => [...text].map((c) => line.symbols.findIndex((symbol, i) => symbol === c && i !== line.blank));
   function complain(why) {
-    fault.textContent = why;
+    announce(fault, why);
     field.setAttribute("aria-invalid", String(Boolean(why)));
   }
   function edit(text) {
@@ -168,8 +169,10 @@ function render({ model, el }) {
     clearInterval(playing);
     playing = null;
     watch.textContent = "▶ Watch";
+    watch.setAttribute("aria-label", "watch the recursion");
   }
   function play() {
+    if (lessMotion()) return show(T());
     advance();
     playing = setInterval(() => {
       if (known() >= T()) return stop();
@@ -177,6 +180,8 @@ function render({ model, el }) {
       return undefined;
     }, clamp(6000 / T(), 150, 900));
     watch.textContent = "❚❚ Pause";
+    watch.setAttribute("aria-label", "Pause: no longer watch the recursion");
+    return undefined;
   }
   function select(t, s) {
     stop();
@@ -302,6 +307,7 @@ function render({ model, el }) {
     loss.textContent = `loss ${lattice.logProb > -Infinity ? say(Math.abs(lattice.logProb)) : "∞"}`;
     const count = countAlignments(label, T());
     many.textContent = `${count < 1e12 ? count.toLocaleString("en") : inPowers(count)} ${count === 1 ? "alignment" : "alignments"} of ${T()} frames`;
+    announce(result, `P(${text || "nothing"}) = ${verdict.textContent}, ${loss.textContent}, ${many.textContent}.`);
     title.textContent = text ? `Trellis of “${text}”` : "Trellis of the empty label";
     meaning.textContent = MEANING[kind];
     done.set(known(), `${known()} of ${T()}`, T());
@@ -332,7 +338,7 @@ function render({ model, el }) {
       const here = now && path[now.t] === now.s;
       const factors = classes.map((c, t) => say(Math.exp(data.logProbs[t * data.classes + c]))).join(" · ");
       return make("li", { class: here ? "here" : "" },
-        make("span", { class: "mark", "aria-label": here ? "passes the selected cell" : null }, here ? "●" : ""),
+        make("span", { class: "mark" }, ...signed(here ? "●" : "", "passes the selected cell: ")),
         make("b", {}, classes.map((c) => (c === blank ? "-" : symbols[c])).join("")),
         make("span", { class: "factors" }, factors), make("span", { class: "product" }, say(Math.exp(logProb))));
     });

@@ -1,5 +1,5 @@
 // DrawingPad: write with mouse, pen, finger or keys; Python reads it, and the answer stands under the ink.
-import { button, choice, cividis, decodeBytes, focusable, keys, make, mount, paint, slider } from "./common.js";
+import { announce, button, choice, cividis, decodeBytes, enable, focusable, keys, make, mount, paint, slider } from "./common.js";
 
 const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the keyboard's cursor
 const NEAR = 2; // units; a point nearer to the last one says nothing new
@@ -52,13 +52,13 @@ function render({ model, el }) {
   focusable(ink, "Writing area. Arrow keys move the cursor, Shift with them finely. Space puts the pen down and lifts it, E changes to the eraser, Backspace undoes.");
   const invitation = make("div", { class: "invitation", "aria-hidden": "true" }, make("b", {}, "Write a number here"), make("span", {}, "mouse, pen, finger, or arrow keys and Space"));
   const bands = make("div", { class: "bands", "aria-hidden": "true" });
-  const photo = make("img", { class: "photo", alt: "" });
+  const photo = make("img", { class: "photo", alt: "the photo on the pad" });
   const ring = make("div", { class: "ring", "aria-hidden": "true" });
   const sheet = make("div", { class: "sheet" }, photo, bands, invitation, ink, ring);
   const marks = make("div", { class: "marks", "aria-hidden": "true" });
-  const heat = make("canvas");
+  const heat = make("canvas", { "aria-hidden": "true" });
   const playhead = make("div", { class: "playhead" });
-  const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 1 }, heat, playhead), "frame of the posteriors");
+  const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, heat, playhead), "frame of the posteriors");
   const symbols = make("div", { class: "symbols", "aria-hidden": "true" }, ...model.get("symbols").map((symbol) => make("span", {}, symbol)));
   const hint = make("span", {});
 
@@ -157,7 +157,7 @@ function render({ model, el }) {
     else put([...strokes, done]);
   };
   function keep() {
-    if (save.disabled) return;
+    if (save.getAttribute("aria-disabled") === "true") return; // Enter in the text field
     view.change({ wish: { text: truth.value, count: (model.get("wish").count ?? 0) + 1 } });
   }
 
@@ -263,10 +263,11 @@ function render({ model, el }) {
   function controls() {
     tool.set(erasing ? "eraser" : "pen");
     width.set(model.get("pen"));
-    undo.disabled = !history.length && !current;
-    clear.disabled = !strokes.length && !model.get("photo");
-    choose.disabled = !alive;
-    save.disabled = !alive || (!strokes.length && !model.get("photo")) || !truth.value.trim();
+    const something = strokes.length > 0 || Boolean(model.get("photo"));
+    enable(undo, history.length > 0 || Boolean(current));
+    enable(clear, something);
+    enable(choose, alive);
+    enable(save, alive && something && Boolean(truth.value.trim()));
     truth.disabled = !alive;
   }
 
@@ -298,7 +299,10 @@ function render({ model, el }) {
       make("b", {}, mark.text), make("small", {}, inPercent(mark.sure)))));
     bands.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { style: place(mark) })));
     root.classList.toggle("answered", Boolean(shown));
+    const frames = shown?.frames ?? 0, aria = { disabled: !frames, valuemax: Math.max(frames - 1, 0), valuenow: Math.max(frame, 0) };
+    for (const [name, value] of Object.entries(aria)) lattice.setAttribute(`aria-${name}`, value);
     if (!shown) {
+      lattice.setAttribute("aria-valuetext", "nothing is read yet");
       hint.textContent = "After each stroke: how likely each character is, in each frame.";
       return;
     }
@@ -312,12 +316,18 @@ function render({ model, el }) {
     heat.style.left = `${(100 * shown.left) / WIDE}%`;
     heat.style.width = `${(100 * (shown.right - shown.left)) / WIDE}%`;
     lattice.style.setProperty("--classes", classes);
-    lattice.setAttribute("aria-valuemax", shown.frames);
-    lattice.setAttribute("aria-valuenow", frame + 1);
+    lattice.setAttribute("aria-valuetext", frame < 0 ? `none of ${frames} frames` : ofFrame(shown));
     playhead.hidden = frame < 0;
     const step = (shown.right - shown.left) / shown.frames;
     playhead.style.left = `${(100 * (shown.left + step * Math.max(frame, 0))) / WIDE}%`;
     playhead.style.width = `${(100 * step) / WIDE}%`;
+  }
+
+  function ofFrame({ frames }) {
+    const classes = symbolsOf.length;
+    const best = symbolsOf.map((symbol, c) => [levels[frame * classes + c] / 255, c === blank ? "blank" : symbol])
+      .sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([p], i) => !i || p >= 0.01);
+    return `Frame ${frame} of ${frames}: ${best.map(([p, name]) => `${name} ${inPercent(p)}`).join(", ")}.`;
   }
 
   function words() {
@@ -330,12 +340,7 @@ function render({ model, el }) {
     if (said.error) return said.error;
     if (said.refused && frame < 0) return `The reader refuses: ${said.text || "nothing"} has only the probability ${inPercent(said.sure)}.`;
     if (!said.text && frame < 0) return "The network reads nothing here.";
-    if (frame >= 0 && levels) {
-      const classes = symbolsOf.length;
-      const best = symbolsOf.map((symbol, c) => [levels[frame * classes + c] / 255, c === blank ? "blank" : symbol])
-        .sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([p], i) => !i || p >= 0.01);
-      return `Frame ${frame + 1} of ${said.frames}: ${best.map(([p, name]) => `${name} ${inPercent(p)}`).join(", ")}.`;
-    }
+    if (frame >= 0 && levels) return ofFrame(said);
     return `Read as ${said.text}, ${howSure(said.sure)}: probability ${inPercent(said.sure)}.`;
   }
 

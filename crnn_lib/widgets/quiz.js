@@ -37,7 +37,9 @@ function render({ model, el }) {
   const lists = [list(0, "Your answer", content.answers), list(1, "The reason", content.reasons)];
   const submit = button("Check", "Check answer and reason", () => view.change({ given: [...chosen] }));
   submit.classList.add("main");
-  const reply = make("div", { class: "reply", role: "status", "aria-live": "polite" });
+  const reply = make("div", { class: "reply" });
+  // there from the start: a live region that comes with its text is often not read out
+  const heard = make("div", { role: "status", "aria-live": "polite" }, reply);
 
   function update() {
     lists[1].hidden = submit.hidden = !chosen[0];
@@ -64,7 +66,7 @@ function render({ model, el }) {
 
   view.root.append(
     make("h4", {}, `${content.id}, ${content.title}`),
-    make("p", { class: "question" }, content.text), ...lists, submit, reply);
+    make("p", { class: "question" }, content.text), ...lists, submit, heard);
   view.listen(["given"], redraw);
   return view.dispose;
 }

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
+import sys
 from dataclasses import replace
 
 import torch
-from ipywidgets import HTML, FloatSlider, Image, IntSlider, Layout, Text, VBox
+import traitlets
+from ipywidgets import HTML, FloatSlider, Image, IntSlider, Text, VBox
 from torch import nn
 
 from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.glyphs import Glyphs, load_glyphs
 from crnn_lib.lines import LineBatch, LineStyle, compose_lines
 from crnn_lib.plots import plot_lines, to_png
+from crnn_lib.widgets.frozen import FrozenReader
+from crnn_lib.widgets.strip_view import StripView
 
 LONGEST = 12  # characters
 PEN_GLYPHS = 300
+TIGHTEST, WIDEST, APART = -0.6, 0.6, 0.05  # of the spacing's stops
+NOTE = "Number, slant, stroke and hand move in a running notebook: open it in Colab or JupyterLab."
 
 
 class StripMaker(VBox):
     """A number, written as the sliders say, and read if there is a network to read it.
 
     The glyphs stay while a slider moves: only what it names changes. ``hand`` takes other glyphs.
-    Sliders and text field need a running kernel.
+    Sliders and text field need a running kernel. A saved notebook shows a frozen reader in their
+    place, in which the spacing still moves.
 
     Parameters
     ----------
@@ -58,23 +66,26 @@ class StripMaker(VBox):
         self.model = model
         self.line: LineBatch | None = None
         self.hypothesis: Hypothesis | None = None
-        wide = {"style": {"description_width": "70px"}, "layout": Layout(width="420px")}
 
         def slider(value: float, low: float, high: float, name: str) -> FloatSlider:
-            return FloatSlider(
-                value=value, min=low, max=high, step=0.05, description=name, readout=True, **wide
-            )
+            return FloatSlider(value=value, min=low, max=high, step=APART, description=name)
 
-        self.text = Text(value=text, description="number", **wide)
-        self.spacing = slider(0.15, -0.6, 0.6, "spacing")
+        # These hold the values, and may be watched and set; what is seen is the view.
+        self.text = Text(value=text, description="text")
+        self.spacing = slider(0.15, TIGHTEST, WIDEST, "spacing")
         self.slant = slider(0.1, -0.5, 0.8, "slant")
         self.stroke = slider(0.0, -0.8, 1.0, "stroke")
-        self.hand = IntSlider(value=5, min=0, max=99, description="hand", **wide)
-        self.picture = Image(format="png", layout=Layout(max_width="100%", align_self="flex-start"))
+        self.hand = IntSlider(value=5, min=0, max=99, description="hand")
+        self.picture = Image(format="png")
         self.words = HTML()
         controls = (self.text, self.spacing, self.slant, self.stroke, self.hand)
-        super().__init__((*controls, self.picture, self.words))
+        sliders = controls[1:]
+        self.view = StripView(
+            ranges=[[s.description, s.min, s.max, s.step] for s in sliders], longest=LONGEST
+        )
+        super().__init__((self.view,))
         for control in controls:
+            traitlets.link((control, "value"), (self.view, control.description))
             control.observe(self._rewrite, names="value")
         self._rewrite()
 
@@ -93,11 +104,37 @@ class StripMaker(VBox):
             stroke=(stroke, stroke),
         )
 
+    def frozen(self) -> FrozenReader:
+        """The strip as it stands, at every stop of the spacing: an explorer without a kernel.
+
+        Raises
+        ------
+        ValueError
+            If the strip has no network to read it, or nothing that can be written.
+        """
+        if self.model is None or self.line is None:
+            raise ValueError("A frozen reader needs a strip, and a model that reads it.")
+        count = round((WIDEST - TIGHTEST) / APART) + 1
+        stops = [round(WIDEST - APART * k, 2) + 0.0 for k in range(count)]  # no -0.0
+        lines = []
+        for stop in stops:
+            generator = torch.Generator().manual_seed(self.hand.value)
+            style = replace(self.style(), spacing=(stop, stop))
+            lines.append(compose_lines(self.glyphs, 1, style, generator, texts=self.line.texts))
+        nearest = min(range(count), key=lambda k: abs(stops[k] - self.spacing.value))
+        return FrozenReader(self.model, lines, stops, note=NOTE, step=nearest)
+
+    def _repr_mimebundle_(self, **kwargs):
+        data = super()._repr_mimebundle_(**kwargs)
+        if self.model is not None and self.line is not None and "google.colab" not in sys.modules:
+            data["text/html"] = self.frozen().static_html()
+        return data
+
     def _rewrite(self, change: object = None) -> None:
         text = self.text.value.strip()
         if not 1 <= len(text) <= LONGEST or set(text) - set(self.glyphs.characters):
             known = html.escape(self.glyphs.characters)
-            self.words.value = f"Write 1 to {LONGEST} of these characters: {known}"
+            self._say(f"Write 1 to {LONGEST} of these characters: {known}")
             return
         generator = torch.Generator().manual_seed(self.hand.value)
         self.line = compose_lines(self.glyphs, 1, self.style(), generator, texts=[text])
@@ -111,4 +148,8 @@ class StripMaker(VBox):
             sure = math.exp(self.hypothesis.log_prob)
             words += f" · read as {self.hypothesis.text or 'nothing'}, probability {sure:.2f}"
         self.picture.value = to_png(plot_lines(self.line, readings=readings))
-        self.words.value = html.escape(words)
+        self.view.picture = base64.b64encode(self.picture.value).decode("ascii")
+        self._say(html.escape(words))
+
+    def _say(self, words: str) -> None:
+        self.words.value, self.view.said = words, html.unescape(words)

@@ -2,7 +2,7 @@
 import { decodeBytes, ink, make, mount, paint, slider, svg } from "./common.js";
 
 // Each differs from its neighbours in brightness too; and every piece has its number.
-const HUES = [[0, 90, 170], [200, 95, 0], [0, 125, 95], [150, 50, 130], [110, 100, 0], [60, 60, 70]];
+const HUES = [[0, 68, 136], [214, 116, 0], [0, 88, 68], [200, 96, 176], [84, 70, 0], [124, 124, 140]];
 const LEVEL = 128, PROFILE = 48; // bytes of a pixel that is ink; height of the profile
 
 /** Number of each ink pixel's connected piece, from 1, rows first; pieces below `speck` are 0. */

@@ -1,6 +1,6 @@
 // The where explorer: click a digit and see its frames, its ink, and what else it could be.
 
-import { choice, decodeBytes, drag, focusable, ink, keys, make, mount, paint, svg } from "./common.js";
+import { button, choice, decodeBytes, drag, focusable, ink, keys, make, mount, paint, svg } from "./common.js";
 
 const percent = (p) => (p > 0.9999 && p < 1 ? "> 99.99 %" : p < 0.0001 ? "< 0.01 %" : `${(100 * p).toFixed(p > 0.995 || p < 0.01 ? 2 : 1)} %`);
 const span = ([start, end]) => `[${start}, ${end})`;
@@ -25,7 +25,7 @@ function render({ model, el }) {
     go(middles.indexOf(Math.min(...middles)));
   });
   keys(paper, {
-    ArrowRight: () => go(at() + 1), ArrowLeft: () => go(at() - 1),
+    ArrowRight: () => go(at() + 1), ArrowLeft: () => go(at() - 1), ArrowUp: () => go(at() + 1), ArrowDown: () => go(at() - 1),
     Home: () => go(0), End: () => go(line().characters.length - 1),
   });
 
@@ -35,6 +35,12 @@ function render({ model, el }) {
     paper.style.setProperty("--aspect", `${width} / ${height + 10}`);
     marks.setAttribute("viewBox", `0 0 ${width} ${height + 10}`);
     picture.style.height = `${(100 * height) / (height + 10)}%`;
+    // made once for a line, so that the one that was pressed keeps the focus
+    said.replaceChildren(...line().characters.map(({ symbol, sure }, i) => {
+      const b = button("", `${symbol}, ${percent(sure)} sure`, () => go(i));
+      b.append(make("span", { class: "mono" }, symbol), make("i", { style: `--p:${sure}` }));
+      return b;
+    }));
   }
 
   function draw() {
@@ -46,11 +52,7 @@ function render({ model, el }) {
       if (own) drawn.push(svg("path", { class: `ink${kind}`, d: `M ${own[0] + 0.5} ${height + 2} v 4 H ${own[1] - 0.5} v -4`, "vector-effect": "non-scaling-stroke" }));
       return drawn;
     }));
-    said.replaceChildren(...characters.map(({ symbol, sure }, i) => {
-      const b = focusable(make("button", { type: "button", "aria-pressed": String(i === k), click: () => go(i) },
-        make("span", { class: "mono" }, symbol), make("i", { style: `--p:${sure}` })), `${symbol}, ${percent(sure)} sure`);
-      return b;
-    }));
+    [...said.children].forEach((b, i) => b.setAttribute("aria-pressed", String(i === k)));
     const rows = [["frames", span(chosen.frames)], ["columns", span(chosen.columns)]];
     if (chosen.ink) rows.push(["its ink", span(chosen.ink)]);
     const shares = chosen.shares.map(([symbol, p]) => make("div", { class: "share" },

@@ -28,20 +28,30 @@ def plot_where(explorer: WhereExplorer) -> Figure:
     draw_ink(axes, pixels.reshape(line["height"], line["width"]), 10, 6, scale)
     below = line["height"] * scale + 12
     for i, character in enumerate(line["characters"]):
-        colour = ACCENT if i == explorer.character else "#b59a2a"
+        selected = i == explorer.character
         start, end = (10 + scale * column for column in character["columns"])
         band = Rectangle((start, 6), end - start, line["height"] * scale)
-        band.set(facecolor=colour, alpha=0.35, linewidth=0)
+        colour, alpha = (ACCENT, 0.5) if selected else ("#b59a2a", 0.35)
+        band.set(facecolor=colour, alpha=alpha, linewidth=0)
         axes.add_patch(band)
+        if selected:  # a frame, which is seen without colours, too
+            edge = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.5, "linestyle": "--"}
+            axes.add_patch(Rectangle((start, 6), end - start, line["height"] * scale, **edge))
         middle = (start + end) / 2
         if character["ink"]:
             left, right = (10 + scale * column for column in character["ink"])
-            shade = ACCENT if i == explorer.character else FAINT
+            look = (
+                {"color": ACCENT, "linewidth": 3}
+                if selected
+                else {"color": FAINT, "linewidth": 1.2}
+            )
             bracket = ([left, left, right, right], [below, below + 5, below + 5, below])
-            axes.plot(*bracket, color=shade, linewidth=1.2)
+            axes.plot(*bracket, **look)
             middle = (left + right) / 2
         sure = f"{100 * character['sure']:.3g} %"
-        axes.text(middle, below + 14, character["symbol"], fontsize=10, color=INK, ha="center")
+        weight = "bold" if selected else "normal"
+        name = {"fontsize": 10, "color": INK, "ha": "center", "weight": weight}
+        axes.text(middle, below + 14, character["symbol"], **name)
         axes.text(middle, below + 27, sure, fontsize=7, color=FAINT, ha="center")
     widths = [b - a for a, b in (c["columns"] for c in line["characters"])]
     return say(

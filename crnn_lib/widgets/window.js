@@ -1,5 +1,5 @@
 // WindowExplorer: a window slides over a line; what the network sees, remembers and says.
-import { button, cividis, decodeBytes, decodeFloats, drag, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
+import { announce, button, cividis, decodeBytes, decodeFloats, drag, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
 import { BLANK, alignmentAt } from "./alignments.js";
 import { minimumFrames } from "./counting.js";
 
@@ -87,7 +87,7 @@ function render({ model, el }) {
   // Width, stride, and whether the label fits ---------------------------------------------------
   const wide = slider("window", { min: 1, max: Math.min(WIDEST, W()), change: (v) => shape(v, model.get("stride")) });
   const steps = slider("stride", { min: 1, max: Math.min(WIDEST, W()), change: (v) => shape(model.get("window"), v) });
-  const trained = model.get("readings").map((r) => button(`${r.window} / ${r.stride}`, `window ${r.window}, stride ${r.stride}`, () => shape(r.window, r.stride)));
+  const trained = model.get("readings").map((r) => button(`${r.window} / ${r.stride}`, `${r.window} / ${r.stride}: window ${r.window}, stride ${r.stride}`, () => shape(r.window, r.stride)));
   const sum = make("p", { class: "sum" });
   const room = make("div", { class: "room mono", role: "img" });
   const verdict = make("p", { class: "verdict", role: "status", "aria-live": "polite" });
@@ -201,9 +201,9 @@ function render({ model, el }) {
     const why = blanks ? `${counted(text.length, "character")} and ${counted(blanks, "blank")} between equal neighbours` : "one per character";
     const hidden = gaps(W(), window, stride).reduce((all, [a, b]) => all + b - a, 0);
     verdict.classList.toggle("bad", !fits);
-    verdict.textContent = (fits ? `✓ ${text} fits: ` : `✗ ${text} does not fit: `)
+    announce(verdict, (fits ? `✓ ${text} fits: ` : `✗ ${text} does not fit: `)
       + `it needs ${counted(needs, "frame")} (${why}), T is ${T}.`
-      + (hidden ? ` Between the windows, ${counted(hidden, "column")} of ${W()} are never seen.` : "");
+      + (hidden ? ` Between the windows, ${counted(hidden, "column")} of ${W()} are never seen.` : ""));
   }
 
   const all = ["image", "width", "height", "text", "symbols", "readings", "window", "stride"];

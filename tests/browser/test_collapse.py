@@ -76,7 +76,8 @@ def test_wrong_order_is_seen_where_it_matters(explorer):
     expect(explorer).not_to_have_class(re.compile("wrong"))
 
 
-def test_steps_show_one_rule_at_a_time(explorer):
+def test_steps_show_one_rule_at_a_time(show):
+    explorer = show(CollapseExplorer().static_html()).locator(".crnn-explorer.collapse")
     back = explorer.get_by_role("button", name="one step back")
     back.click()
     expect(label(explorer)).to_have_text("")

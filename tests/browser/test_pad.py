@@ -292,11 +292,11 @@ def test_keys_write_a_one(notebook, live):
     expect(read(live)).to_have_text("1")
     frames = live.get_by_role("slider", name="frame of the posteriors")
     frames.press("Home")
-    expect(status(live)).to_contain_text("Frame 1 of")
+    expect(status(live)).to_contain_text("Frame 0 of")
     expect(status(live)).to_contain_text("blank")
     frames.press("End")
     count = notebook.python["answer"]["frames"]
-    expect(status(live)).to_contain_text(f"Frame {count} of {count}")
+    expect(status(live)).to_contain_text(f"Frame {count - 1} of {count}")
 
 
 def test_shows_what_python_draws(notebook, live):

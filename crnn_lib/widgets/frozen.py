@@ -1,0 +1,140 @@
+"""A reader that needs no kernel: its lines and lattices are worked out beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import traitlets
+from torch import nn
+
+from crnn_lib.decoders import best_path
+from crnn_lib.layers import frame_edges
+from crnn_lib.lines import LineBatch
+from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+
+
+class FrozenReader(Explorer):
+    """Drag a slider through lines that a network has read: the ink, the lattice, the text.
+
+    Everything that needs the network is worked out when the explorer is made. So it works in a
+    saved notebook and in the book, where no kernel runs.
+
+    Parameters
+    ----------
+    model : CRNN or SlidingWindowRNN
+        Reads the lines along their best paths.
+    lines : sequence of LineBatch
+        The same text at each stop of the slider. Of each batch the first line is taken.
+    stops : sequence of float
+        What the slider shows at each line.
+    name : str
+        What the slider changes.
+    note : str
+        A sentence for below, such as what only a running notebook can do.
+    step : int
+        The stop to open with, from 0.
+
+    Attributes
+    ----------
+    frame : int
+        The frame that is looked at; -1 for none.
+
+    Raises
+    ------
+    ValueError
+        If there is no line, if lines and stops differ in number, or lines in text.
+    """
+
+    _esm = bundle("frozen.js")
+    _css = stylesheet("frozen.css")
+    words = (
+        "The frozen reader: a line is pushed together stop by stop, and a network reads it. It "
+        "works in a browser that runs scripts."
+    )
+
+    text = traitlets.Unicode().tag(sync=True)
+    name = traitlets.Unicode().tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+    symbols = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    blank = traitlets.Int().tag(sync=True)
+    height = traitlets.Int().tag(sync=True)
+    steps = traitlets.List(traitlets.Dict()).tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+    frame = traitlets.Int(-1, min=-1).tag(sync=True)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        lines: Sequence[LineBatch],
+        stops: Sequence[float],
+        *,
+        name: str = "spacing",
+        note: str = "",
+        step: int = 0,
+    ) -> None:
+        if not len(lines) or len(lines) != len(stops):
+            raise ValueError(
+                f"Each stop has its line, and there is at least one; got {len(lines)} lines and "
+                f"{len(stops)} stops."
+            )
+        texts = {line.texts[0] for line in lines}
+        if len(texts) > 1:
+            raise ValueError(f"All lines say the same; got {', '.join(sorted(texts))}.")
+        if not 0 <= step < len(stops):
+            raise ValueError(f"step is 0 to {len(stops) - 1} for {len(stops)} stops; got {step}.")
+        super().__init__(
+            text=texts.pop(),
+            name=name,
+            note=note,
+            symbols=list(model.alphabet.symbols),
+            blank=model.alphabet.blank,
+            height=lines[0].images.shape[2],
+            steps=[
+                {"stop": float(stop), **describe(model, line)}
+                for stop, line in zip(stops, lines, strict=True)
+            ],
+            step=step,
+        )
+
+    def __repr__(self) -> str:
+        return f"FrozenReader({self.text!r}, {len(self.steps)} stops)"
+
+
+@torch.no_grad()
+def describe(model: nn.Module, line: LineBatch) -> dict:
+    """The first line of a batch and its lattice as JSON-able values.
+
+    The image has 16 grey levels, two pixels in a byte. The posteriors are bytes, 255 for 1; the
+    best path is exact: one symbol per frame.
+    """
+    width, alphabet = int(line.widths[0]), model.alphabet
+    image = line.images[:1, :, :, :width]  # (1, 1, H, W)
+    log_probs, _ = model(image, line.widths[:1])
+    log_probs = log_probs[0]  # (T, C)
+    (hypothesis,) = best_path(log_probs, alphabet=alphabet)
+    edges = frame_edges(model, len(log_probs)).clip(0, width)
+    path = log_probs.argmax(-1).tolist()
+    return {
+        "width": width,
+        "image": encode(pack(image[0, 0].numpy()), "u1"),
+        "frames": len(log_probs),
+        "left": float(edges[0]),
+        "right": float(edges[-1]),
+        "probs": encode((255 * log_probs.exp()).round(), "u1"),
+        "path": "".join(alphabet.symbols[c] for c in path),
+        "probability": round(math.exp(hypothesis.log_prob), 3),
+    }
+
+
+def pack(image: np.ndarray) -> np.ndarray:
+    """Pixels in [0, 1], rows first, as 16 levels: the first of a pair in the upper four bits.
+
+    >>> pack(np.array([[1.0, 0.0, 0.2]])).tolist()
+    [240, 48]
+    """
+    levels = np.rint(15 * np.asarray(image, dtype=np.float64)).astype(np.uint8).ravel()
+    levels = np.append(levels, np.zeros(len(levels) % 2, np.uint8))
+    return levels[0::2] << 4 | levels[1::2]
