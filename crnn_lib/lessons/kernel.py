@@ -6,10 +6,12 @@ An exercise ``"4.2"`` stands in the tuple ``EXERCISES`` of the module ``chapter0
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -66,9 +68,28 @@ def hint(id: str, number: int | None = None) -> None:
 
 
 def solution(id: str) -> None:
-    """Print the source of an answer that passes the check."""
+    """Print the source of an answer that passes the check, with the imports that it needs."""
     exercise = find_exercise(id)
-    print(exercise if isinstance(exercise, str) else inspect.getsource(exercise.reference).rstrip())
+    print(exercise if isinstance(exercise, str) else source_of(exercise.reference))
+
+
+def source_of(reference) -> str:
+    """The source of a function or class that stands in a chapter, to be pasted anywhere."""
+    source = inspect.getsource(reference).rstrip()
+    names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    around = vars(sys.modules[reference.__module__])
+    imports = {_import_of(name, around[name]) for name in names & {*around}} - {None}
+    return "\n".join([*sorted(imports), "\n", source]) if imports else source
+
+
+def _import_of(name: str, value) -> str | None:
+    """The line that imports it; None for what the notebook itself defines."""
+    if inspect.ismodule(value):
+        return f"import {value.__name__}" + (f" as {name}" if name != value.__name__ else "")
+    module = getattr(value, "__module__", __package__)
+    if module.startswith(__package__):
+        return None
+    return f"from {module.split('._')[0]} import {name}"  # skimage.measure._label is not public
 
 
 def quiz(id: str, answer: str | None = None, reason: str | None = None):
