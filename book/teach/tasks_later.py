@@ -1,0 +1,760 @@
+"""What is printed on the worksheets of notebooks 06 to 11. Every answer is computed."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+from paper import Gap, Lines, Pixels, Sheet, Space, Table, Task, Words, gaps
+from tasks_first import DIGITS, number
+
+from crnn_lib import ctc
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.confidence import character_posteriors
+from crnn_lib.decoders import best_path, prefix_beam_search
+from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter10, chapter11
+from crnn_lib.models import CRNN
+
+# ------------------------------------------------------------------ 06
+
+
+def crnn() -> Sheet:
+    model = CRNN().eval()
+    strides = [layer.stride for layer in model.convolutions]
+    channels = [layer.out_channels for layer in model.convolutions]
+    shape, rows = (1, 32, 160), []
+    for stride, out in zip(strides, channels, strict=True):
+        high, wide = (-(-size // step) for size, step in zip(shape[1:], stride, strict=True))
+        shape = (out, high, wide)
+        rows.append([f"({stride[0]}, {stride[1]})", str(out), *gaps([high, wide])])
+    with torch.no_grad():
+        log_probs, _ = model(torch.zeros(1, 1, 32, 160))
+    assert log_probs.shape[1] == shape[2]
+    across = [[1] * 6, [2, 1, 1, 1, 1, 1], [2, 1, 2, 1, 1, 1], [2, 1, 2, 1, 2, 1], [2] * 6]
+    needs = ctc.minimum_frames([1] * 5)
+    x = torch.tensor([[[[10, 11, 12]], [[20, 21, 22]]]])  # (N, C', H', T)
+    moved, dealt = x.permute(0, 3, 1, 2).flatten(2)[0].tolist(), x.reshape(1, 3, 2)[0].tolist()
+    return Sheet(
+        "06_the_crnn",
+        "06 · The CRNN",
+        [
+            Task(
+                "A table of shapes",
+                [
+                    Words(
+                        "A line is 32 pixels high and 160 wide. Six convolutions follow, each 3 "
+                        "x 3 and padded, so a stride of 2 halves a side and a stride of 1 keeps "
+                        "it."
+                    ),
+                    Table(["stride (down, across)", "channels", "high", "wide"], rows),
+                    Lines(
+                        [
+                            ("Frames:", Gap(str(shape[2]))),
+                            ("Numbers in a frame:", Gap(str(shape[0] * shape[1]))),
+                            ("Classes per frame:", Gap(str(log_probs.shape[2]))),
+                            ("Columns from frame to frame:", Gap(str(160 // shape[2]))),
+                        ],
+                        columns=2,
+                    ),
+                ],
+            ),
+            Task(
+                "What a frame sees",
+                [
+                    Words(
+                        "One frame behind the last convolution sees 1 place. Go back, from the "
+                        "last convolution to the first: n places in a row become (n − 1) · "
+                        "stride + 3."
+                    ),
+                    Table(
+                        ["strides across", "fields, from the back", "columns seen"],
+                        [
+                            [str(s), Gap(_fields(s)), Gap(str(chapter06.stack_field(s)))]
+                            for s in ([1, 1], [2, 2], [2, 1, 2, 1, 1, 1])
+                        ],
+                        widths=[50, 60, 34],
+                    ),
+                ],
+            ),
+            Task(
+                "Is there room?",
+                [
+                    Words(
+                        f"11111 is written on 50 columns. It needs {needs} frames. How many are "
+                        "left with these strides across (padding 1: each 2 halves, rounded up)?"
+                    ),
+                    Table(
+                        ["strides across", "frames", "fits?"],
+                        [
+                            [
+                                str(s),
+                                Gap(str(frames := chapter06.stack_frames(50, s, 1))),
+                                Gap("yes" if frames >= needs else "no"),
+                            ]
+                            for s in across
+                        ],
+                        widths=[50, 34, 34],
+                    ),
+                ],
+            ),
+            Task(
+                "Permute, do not reshape",
+                [
+                    Words(
+                        "Two channels, one row, three columns. In memory the numbers lie as 10 "
+                        "11 12 20 21 22. Frame t is to hold column t of both channels."
+                    ),
+                    Table(
+                        ["", "frame 0", "frame 1", "frame 2"],
+                        [
+                            ["permute", *gaps(moved)],
+                            ["reshape to (3, 2)", *gaps(dealt)],
+                        ],
+                        widths=[40, 34, 34, 34],
+                    ),
+                    Lines([("Which frames of reshape mix columns?", Gap(_mixed(moved, dealt)))]),
+                ],
+            ),
+        ],
+    )
+
+
+def _fields(strides: list[int]) -> str:
+    field, seen = 1, ["1"]
+    for stride in reversed(strides):
+        field = (field - 1) * stride + 3
+        seen.append(str(field))
+    return ", ".join(seen)
+
+
+def _mixed(moved: list, dealt: list) -> str:
+    columns = [{n % 10 for n in frame} for frame in dealt]
+    assert all(len({n % 10 for n in frame}) == 1 for frame in moved)
+    return ", ".join(str(t) for t, seen in enumerate(columns) if len(seen) > 1)
+
+
+# ------------------------------------------------------------------ 07
+
+
+def beam_search() -> Sheet:
+    two = torch.tensor([[0.6, 0.4, 0.0], [0.6, 0.4, 0.0]], dtype=torch.float64)  # -, a, b
+    three = torch.tensor([[0.3, 0.5, 0.2], [0.35, 0.25, 0.4]], dtype=torch.float64)
+    letters = Alphabet("ab")
+    (greedy,) = best_path(three.log(), alphabet=letters)
+    (narrow,) = prefix_beam_search(three.log(), alphabet=letters, beam_width=1)
+    listed, sums = [], {}
+    for alignment in product(range(2), repeat=2):
+        p = math.prod(two[t, c].item() for t, c in enumerate(alignment))
+        text = "".join(letters.symbols[c] for c in ctc.collapse(alignment)) or "(nothing)"
+        sums[text] = sums.get(text, 0.0) + p
+        drawn_ = "".join(letters.symbols[c] for c in alignment)
+        listed.append([drawn_, *gaps([number(p), text])])
+    label = chapter07.most_probable_label(two.log())
+    best = "".join(letters.symbols[c] for c in label)
+    found = [(0.5, 0.2, 0.1), (0.4, 0.3, 0.2), (0.6,), (0.3, 0.3), (0.45, 0.05)]
+    return Sheet(
+        "07_beam_search",
+        "07 · Beam search",
+        [
+            Task(
+                "The best alignment, the best text",
+                [
+                    Words(
+                        "Two frames, three classes: the blank 0.6, a 0.4, b 0. Both frames alike."
+                    ),
+                    Table(["alignment", "probability", "text"], listed),
+                    Lines(
+                        [(f"P({text.strip('()')}) =", Gap(number(p))) for text, p in sums.items()]
+                        + [("The best text:", Gap(f"{best}, {number(max(sums.values()))}"))],
+                        columns=3,
+                    ),
+                ],
+            ),
+            Task(
+                "The same by prefix beam search",
+                [
+                    Words(
+                        "Each prefix carries two numbers: its alignments that end in a blank, and "
+                        "those that end in its last character."
+                    ),
+                    _beam_table(two, letters, ["", "a"]),
+                    Lines(
+                        [
+                            (
+                                "P(a), both numbers of the last frame together:",
+                                Gap(number(_ends(two, "a", 2, letters)[2])),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "A beam of width 1 is not greedy",
+                [
+                    Words(
+                        "Frame 0: blank 0.3, a 0.5, b 0.2. Frame 1: blank 0.35, a 0.25, b 0.4. "
+                        "Fill in the table with a beam so wide that nothing falls out."
+                    ),
+                    _beam_table(three, letters, ["", "a", "b", "ab", "ba"]),
+                    Lines(
+                        [
+                            ("Best path reads", Gap(_said(greedy))),
+                            ("A beam of width 1 reads", Gap(_said(narrow))),
+                        ],
+                        columns=2,
+                    ),
+                ],
+            ),
+            Task(
+                "Is it proven?",
+                [
+                    Words(
+                        "A search has seen labels with these probabilities. How much can any "
+                        "label but the best have at most? If that is less than the best, the "
+                        "best is proven."
+                    ),
+                    Table(
+                        ["seen", "rest", "most of a rival", "proven?"],
+                        [
+                            [
+                                "  ".join(map(str, seen)),
+                                Gap(number(1 - sum(seen))),
+                                Gap(number(rival := chapter07.most_of_any_other(list(seen)))),
+                                Gap("yes" if max(seen) > rival + 1e-9 else "no"),
+                            ]
+                            for seen in found
+                        ],
+                        widths=[44, 34, 34, 34],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+def _said(hypothesis) -> str:
+    return f"{hypothesis.text}, {number(math.exp(hypothesis.log_prob), 3)}"
+
+
+def _ends(probs, prefix: str, frames: int, letters: Alphabet) -> tuple[float, float, float]:
+    """What a prefix has after so many frames: ending in a blank, in its character, and both."""
+    blank = other = 0.0
+    for alignment in product(range(probs.shape[1]), repeat=frames):
+        if ctc.collapse(alignment) == letters.encode(prefix):
+            p = math.prod(probs[t, c].item() for t, c in enumerate(alignment))
+            blank, other = (blank + p, other) if alignment[-1] == 0 else (blank, other + p)
+    return blank, other, blank + other
+
+
+def _beam_table(probs, letters: Alphabet, prefixes: list[str]) -> Table:
+    rows = []
+    for prefix in prefixes:
+        row = [prefix or "(nothing)"]
+        for frames in (1, 2):
+            row += gaps([number(value, 3) for value in _ends(probs, prefix, frames, letters)])
+        rows.append(row)
+    head = ["prefix"]
+    for t in (0, 1):
+        head += [f"frame {t}: blank", f"frame {t}: char.", f"frame {t}: sum"]
+    return Table(head, rows, widths=[24, *[25] * 6])
+
+
+# ------------------------------------------------------------------ 08
+
+
+def language() -> Sheet:
+    candidates = [("55201", 0.55, 0.001), ("55207", 0.40, 0.020)]
+    logs = [(text, math.log(p), math.log(q)) for text, p, q in candidates]
+    weights = (0.0, 0.1, 0.2, 1.0)
+    code = "552026"
+    doubled = [k % 2 == 0 for k in range(len(code))]
+    values = [
+        2 * int(c) - 9 * (int(c) > 4) if twice else int(c)
+        for c, twice in zip(code, doubled, strict=True)
+    ]
+    assert (sum(values) % 10 == 0) == chapter08.passes_luhn(code)
+    completed = [
+        (start, next(d for d in "0123456789" if chapter08.passes_luhn(start + d)))
+        for start in ("5520", "7992739871", "123")
+    ]
+    texts = ["500", "505", "50"]
+    table = chapter08.bigram_table(texts, "05")
+    counts = [
+        [1 + sum(t[k : k + 2] == a + b for t in texts for k in range(len(t) - 1)) for b in "05"]
+        for a in "05"
+    ]
+    return Sheet(
+        "08_language_and_constraints",
+        "08 · Language and constraints",
+        [
+            Task(
+                "Two opinions",
+                [
+                    Words(
+                        "score = log P of the network + weight · log P of the language. Two "
+                        "decimals do."
+                    ),
+                    Table(
+                        [
+                            "text",
+                            "log P network",
+                            "log P language",
+                            *(f"weight {w:g}" for w in weights),
+                        ],
+                        [
+                            [
+                                text,
+                                number(p),
+                                number(q),
+                                *gaps([number(p + w * q) for w in weights]),
+                            ]
+                            for text, p, q in logs
+                        ],
+                        widths=[24] * 7,
+                    ),
+                    Lines(
+                        [
+                            (
+                                f"Read at weight {w:g}:",
+                                Gap(chapter08.rerank(logs, w, 0.0)[0]),
+                            )
+                            for w in weights
+                        ],
+                        columns=2,
+                    ),
+                ],
+            ),
+            Task(
+                "A check digit by hand",
+                [
+                    Words(
+                        "From the right, double every second digit; take 9 off what then has two "
+                        "digits. The sum of all must end in 0."
+                    ),
+                    Table(
+                        [],
+                        [
+                            ["digit", *code],
+                            ["doubled?", *gaps(["x" if twice else "" for twice in doubled])],
+                            ["counts as", *gaps(values)],
+                        ],
+                        widths=[30, *[18] * len(code)],
+                    ),
+                    Lines(
+                        [
+                            ("Sum:", Gap(str(sum(values)))),
+                            ("Passes?", Gap("yes" if chapter08.passes_luhn(code) else "no")),
+                            (
+                                "55207 passes?",
+                                Gap("yes" if chapter08.passes_luhn("55207") else "no"),
+                            ),
+                            (
+                                "55202 passes?",
+                                Gap("yes" if chapter08.passes_luhn("55202") else "no"),
+                            ),
+                        ],
+                        columns=2,
+                    ),
+                    Words("Which last digit makes these numbers pass?"),
+                    Lines(
+                        [(f"{start} _", Gap(start + digit)) for start, digit in completed],
+                        columns=3,
+                    ),
+                ],
+            ),
+            Task(
+                "An automaton for multiples of 7",
+                [
+                    Words(
+                        "Read the number from the left. The state is the remainder by 7 of what "
+                        "was read so far: new = (10 · old + digit) mod 7. It starts at 0 and "
+                        "accepts at 0."
+                    ),
+                    Table([], _remainders("55207")),
+                    Table([], _remainders("55209")),
+                ],
+            ),
+            Task(
+                "What follows what",
+                [
+                    Words(
+                        f"Texts: {', '.join(texts)}. Count which character follows which, begin "
+                        "each count at 1, and divide each row by its sum."
+                    ),
+                    Table(
+                        ["after", "0: count", "5: count", "0: share", "5: share"],
+                        [
+                            [first, *gaps(counts[i]), *gaps([number(x) for x in table[i].tolist()])]
+                            for i, first in enumerate("05")
+                        ],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+def _remainders(text: str) -> list[list]:
+    states = [0]
+    for digit in text:
+        states.append(chapter08.next_state(states[-1], int(digit)))
+    accepted = "accepted" if states[-1] == 0 else "not accepted"
+    return [
+        ["digit", *text, "multiple of 7?"],
+        ["remainder", *gaps(states[1:]), Gap(accepted)],
+    ]
+
+
+# ------------------------------------------------------------------ 09
+
+
+def where_and_how_sure() -> Sheet:
+    alignments = ("55-5-2", "--1-1-", "-00-07")
+    spans = [chapter09.spans_of(["-0123456789".index(c) for c in text]) for text in alignments]
+    written = [
+        ", ".join(f"{DIGITS.symbols[c]} [{start}, {end})" for c, start, end in found)
+        for found in spans
+    ]
+    by_hand = torch.tensor([[0.1, 0.7, 0.2]] * 2, dtype=torch.float64).log()
+    posterior = character_posteriors(by_hand, [1]).exp()[0].tolist()
+    masses = [ctc.label_probability_brute_force(by_hand, label) for label in ([], [1], [2])]
+    confidences = (0.95, 0.9, 0.9, 0.85, 0.7, 0.45, 0.4, 0.25)
+    correct = (True, True, True, False, True, False, True, False)
+    bins = [(0.0, 0.5), (0.5, 1.0)]
+    rows = []
+    for low, high in bins:
+        inside = [k for k, c in enumerate(confidences) if low < c <= high]
+        sure = sum(confidences[k] for k in inside) / len(inside)
+        right = sum(correct[k] for k in inside) / len(inside)
+        values = [len(inside), number(sure, 3), number(right, 3), number(abs(sure - right), 3)]
+        rows.append([f"above {low:g}, up to {high:g}", *gaps(values)])
+    error = chapter09.calibration_error(list(confidences), list(correct), bins=2)
+    return Sheet(
+        "09_where_and_how_sure",
+        "09 · Where, and how sure",
+        [
+            Task(
+                "Spans",
+                [
+                    Words(
+                        "Write the span of each character as digit [start, end). Frames count from "
+                        "0, the end does not belong to the span."
+                    ),
+                    Lines(
+                        [
+                            (text, Gap(found))
+                            for text, found in zip(alignments, written, strict=True)
+                        ]
+                    ),
+                    Words(
+                        "A frame is 4 pixel columns wide; frame 0 begins at column 0. The "
+                        "columns of each span:"
+                    ),
+                    Lines(
+                        [
+                            (
+                                text,
+                                Gap(
+                                    ", ".join(
+                                        f"{DIGITS.symbols[c]} [{4 * start}, {4 * end})"
+                                        for c, start, end in found
+                                    )
+                                ),
+                            )
+                            for text, found in zip(alignments, spans, strict=True)
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "How sure is a character?",
+                [
+                    Words(
+                        "Two frames; in each the blank has 0.1, a has 0.7, b has 0.2. The "
+                        "network reads a. Add up the alignments of each text, then divide by the "
+                        "sum of all three."
+                    ),
+                    Table(
+                        ["text", "its alignments", "together", "share"],
+                        [
+                            [text, *gaps([found, number(mass), number(share, 3)])]
+                            for text, found, mass, share in zip(
+                                ("(nothing)", "a", "b"),
+                                ("--", "aa, a-, -a", "bb, b-, -b"),
+                                masses,
+                                posterior,
+                                strict=True,
+                            )
+                        ],
+                    ),
+                    Lines(
+                        [
+                            (
+                                "What is left of 1, and which texts have it?",
+                                Gap(f"{number(1 - sum(masses))}: ab and ba"),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "Is it honest?",
+                [
+                    Words(
+                        "Eight lines, how sure the reader was of each, and whether it was right."
+                    ),
+                    Table(
+                        [],
+                        [
+                            ["sure", *map(str, confidences)],
+                            ["right", *("yes" if ok else "no" for ok in correct)],
+                        ],
+                        widths=[22, *[18] * 8],
+                    ),
+                    Table(
+                        ["bin", "lines", "mean confidence", "share right", "distance"],
+                        rows,
+                        widths=[40, *[32] * 4],
+                    ),
+                    Lines(
+                        [
+                            (
+                                "Expected calibration error (weigh each distance by its lines):",
+                                Gap(number(error, 3)),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "Refuse the least sure",
+                [
+                    Words("The same eight lines. What share of those that are left is wrong?"),
+                    Table(
+                        ["refused", "left", "wrong", "risk"],
+                        [
+                            [
+                                str(n),
+                                Gap(str(8 - n)),
+                                Gap(str(round(risk * (8 - n)))),
+                                Gap(number(risk, 3)),
+                            ]
+                            for n in (0, 1, 3, 5)
+                            if (
+                                risk := chapter09.risk_after_refusal(
+                                    list(confidences), list(correct), n
+                                )
+                            )
+                            is not None
+                        ],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+# ------------------------------------------------------------------ 10
+
+
+def resnet() -> Sheet:
+    widths, halved = (160, 320, 192), []
+    for width in widths:
+        row = [width]
+        for _ in range(5):
+            row.append(-(-row[-1] // 2))
+        halved.append([str(width), *gaps(row[1:]), Gap("yes" if row[-1] >= 6 else "no")])
+    counts = [(frames, chapter10.count_texts(frames, 2)) for frames in (1, 2, 3)]
+    fitting = [
+        "".join("ab"[c] for c in label)
+        for length in range(4)
+        for label in product(range(2), repeat=length)
+        if ctc.minimum_frames([c + 1 for c in label]) <= 3
+    ]
+    pixels = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
+    photo = chapter10.like_a_photograph(pixels)[0, :, 0].tolist()
+    texts = ("18", "609", "16", "55207", "1001", "8")
+    return Sheet(
+        "10_a_pretrained_resnet_reads",
+        "10 · A pretrained ResNet reads",
+        [
+            Task(
+                "Five halvings",
+                [
+                    Words(
+                        "A ResNet halves the width five times, rounded up. 55207 needs six frames. "
+                        "How wide is the line after each halving, and does 55207 fit?"
+                    ),
+                    Table(["columns", "1", "2", "3", "4", "5", "fits?"], halved, widths=[24] * 7),
+                    Lines([("How many of 160 columns after two halvings?", Gap("40"))]),
+                ],
+            ),
+            Task(
+                "Which texts can so many frames say?",
+                [
+                    Words(
+                        "Two characters, a and b, and the blank. List all texts that fit into "
+                        "three frames, the empty one included. Remember: equal neighbours need a "
+                        "blank."
+                    ),
+                    Space([", ".join(t or "(nothing)" for t in fitting)], 2),
+                    Lines([(f"T = {t}:", Gap(str(n))) for t, n in counts], columns=3),
+                ],
+            ),
+            Task(
+                "Half a turn",
+                [
+                    Words(
+                        "What do these lines say when the paper is turned by half? In "
+                        "handwriting a turned 2 or 5 is no digit: then write a dash."
+                    ),
+                    Table(
+                        ["label", *texts],
+                        [["turned", *gaps([chapter10.turned(text) or "–" for text in texts])]],
+                        widths=[24] * 7,
+                    ),
+                ],
+            ),
+            Task(
+                "As in pretraining",
+                [
+                    Words(
+                        "Subtract the mean, then divide by the deviation. Mean 0.485, 0.456, "
+                        "0.406; deviation 0.229, 0.224, 0.225."
+                    ),
+                    Table(
+                        ["pixel", "0", "0.5", "1"],
+                        [
+                            [f"channel {k}", *gaps([number(value) for value in row])]
+                            for k, row in enumerate(photo)
+                        ],
+                    ),
+                ],
+            ),
+            Task(
+                "Symptom and cause",
+                [
+                    Words("Write the cause beside the symptom."),
+                    Table(
+                        ["symptom", "cause"],
+                        [
+                            ["all lines give one vector", Gap("pooling over the columns")],
+                            ["one character per line", Gap("read out at the last step only")],
+                            ["the loss is negative", Gap("scores where log-probabilities belong")],
+                            ["6 is read as 9", Gap("flips as augmentation")],
+                        ],
+                        widths=[70, 100],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+# ------------------------------------------------------------------ 11
+
+
+def read_your_own() -> Sheet:
+    pixels = [10, 12, 14, 90, 200, 205, 210, 215]
+    rows = []
+    for level in sorted(set(pixels))[:-1]:
+        ink, paper = ([p for p in pixels if (p <= level) == dark] for dark in (True, False))
+        difference = sum(paper) / len(paper) - sum(ink) / len(ink)
+        spread = len(ink) * len(paper) * difference**2
+        rows.append(
+            [str(level), *gaps([len(ink), len(paper), number(difference, 1), f"{spread:,.0f}"])]
+        )
+    best = chapter11.best_threshold(pixels)
+    art = (
+        "..#.....",
+        "........",
+        ".####...",
+        ".#..#...",
+        ".####.#.",
+        "....#...",
+        "....#...",
+        "........",
+    )
+    mask = torch.tensor([[c == "#" for c in row] for row in art])
+    bands = [(least, chapter11.band(mask, least)) for least in (1, 2, 3)]
+    line = torch.tensor([[9.0, 9, 0, 9, 9, 9, 0, 9]] * 4)
+    nearest = chapter11.scale_to(line, 2)[0].tolist()
+    averaged = line.view(2, 2, 4, 2).mean((1, 3))[0].tolist()
+    return Sheet(
+        "11_read_your_own",
+        "11 · Read your own",
+        [
+            Task(
+                "One threshold",
+                [
+                    Words(
+                        f"Grey levels: {', '.join(map(str, pixels))}. For each level t, ink is p "
+                        "<= t. Compute n · m · (difference of the means)². The largest wins."
+                    ),
+                    Table(["t", "n (ink)", "m (paper)", "difference", "n · m · d²"], rows),
+                    Lines([("Best threshold:", Gap(str(best)))], columns=2),
+                ],
+            ),
+            Task(
+                "The band of a line",
+                [
+                    Words(
+                        "Count the ink of each row. Then give the longest run of rows with at "
+                        "least so many pixels, as half-open rows (top, bottom)."
+                    ),
+                    Pixels(tuple(tuple(int(c == "#") for c in row) for row in art)),
+                    Lines(
+                        [("Ink per row:", Gap(", ".join(map(str, mask.sum(1).tolist()))))]
+                        + [(f"least = {least}:", Gap(str(tuple(found)))) for least, found in bands],
+                    ),
+                ],
+            ),
+            Task(
+                "Shrinking",
+                [
+                    Words(
+                        "A row of eight pixels, 9 is paper and 0 a thin stroke; the rows above "
+                        "and below are the same. Scale it to half, by the cheap way (new pixel i "
+                        "is the old pixel int((i + 0.5) · 2)) and by averaging two neighbours."
+                    ),
+                    Table(
+                        [], [["old", *(f"{v:g}" for v in line[0].tolist())]], widths=[28, *[18] * 8]
+                    ),
+                    Table(
+                        [],
+                        [
+                            ["cheap", *gaps([f"{v:g}" for v in nearest])],
+                            ["averaged", *gaps([f"{v:g}" for v in averaged])],
+                        ],
+                        widths=[28, *[36] * 4],
+                    ),
+                ],
+            ),
+            Task(
+                "Three numbers, three meanings",
+                [
+                    Words("A class fine-tunes on its own lines. What does each number say?"),
+                    Table(
+                        ["measured on", "what it says"],
+                        [
+                            ["the lines it learned from", Gap("nothing: they are known by heart")],
+                            ["other lines, same hand", Gap("what was gained")],
+                            ["lines by other hands", Gap("what it cost")],
+                        ],
+                        widths=[70, 100],
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+SHEETS = {
+    "06": crnn,
+    "07": beam_search,
+    "08": language,
+    "09": where_and_how_sure,
+    "10": resnet,
+    "11": read_your_own,
+}
