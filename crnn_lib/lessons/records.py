@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.request import urlopen
 
+
+def _address() -> str:
+    """Where the repository's files are served. pyproject.toml says it, and an install keeps it."""
+    try:
+        urls = metadata("crnn_lib").get_all("Project-URL") or []
+    except PackageNotFoundError:  # a folder that somebody copied
+        urls = []
+    return dict(url.split(", ", 1) for url in urls).get("Repository", "") + "/raw/main/"
+
+
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESS = "https://raw.githubusercontent.com/crnn-lib/crnn_lib/main/"
+ADDRESS = _address()
 
 
 def project_file(name: str) -> Path:
@@ -28,7 +39,7 @@ def project_file(name: str) -> Path:
     try:
         with urlopen(ADDRESS + name, timeout=30) as answer:
             content = answer.read()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: there is no address
         raise FileNotFoundError(
             f"{name} is not here, and {ADDRESS + name} could not be fetched ({error}). "
             "Check the network and run the cell again."
