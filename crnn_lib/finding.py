@@ -1,7 +1,7 @@
-"""Where the lines stand on a photo, and how each becomes the grey strip that a network reads.
+"""Where the lines stand on a photo, and how each becomes the grey image that a network reads.
 
 A mask says where the ink is; patches of ink side by side are a line; the line's band is where the
-bodies of its digits stand, so that dots, tails and specks do not set its size. The strip is cut
+bodies of its digits stand, so that dots, tails and specks do not set its size. The image is cut
 from the grey photo itself, a little higher than the band, and every point of it can be followed
 back to the photo.
 """
@@ -20,12 +20,12 @@ from torch import Tensor
 from crnn_lib import photos
 from crnn_lib.photo_files import ImageError, grey_and_size
 
-FILL = 0.72  # share of a strip's height that the bodies of the digits fill
+FILL = 0.72  # share of the image's height that the bodies of the digits fill
 FIND_PIXELS = 1_000_000  # enough to find lines by
 SMALLEST = 6  # pixels: no digit is lower
 CROP_HEIGHT = 100  # an image no higher than this is a crop: one line and little else
 CROP_ASPECT = 2.0  # so is one that is this many times as wide as it is high
-MAX_WIDTH = 8192  # of a strip: some 400 characters
+MAX_WIDTH = 8192  # of a line: some 400 characters
 MOST_LINES = 50
 MOST_PATCHES = 400  # of ink, the largest; a page of handwriting has fewer
 CROP_GAIN = 1.3  # as photos.GAIN: a crop holds few digits, and scribbles that are not level
@@ -40,7 +40,7 @@ class Place:
     Attributes
     ----------
     left, right : float
-        From where to where the strip is cut, along the line.
+        From where to where the image is cut, along the line.
     top, bottom : float
         The band: from where to where the bodies of the digits reach.
     degrees : float
@@ -81,7 +81,7 @@ class PhotoLine:
         Grey: dark ink on light paper, as photographed. :func:`crnn_lib.inking.ink_of` makes bright
         ink of it.
     matrix : ndarray, (3, 3)
-        Takes a point (x, y, 1) of the strip to the photo, in the photo's own pixels.
+        Takes a point (x, y, 1) of the line to the photo, in the photo's own pixels.
     size : (int, int)
         Width and height of the photo.
     """
@@ -91,7 +91,7 @@ class PhotoLine:
     size: tuple[int, int]
 
     def to_photo(self, points) -> np.ndarray:
-        """Points (x, y) of the strip on the photo: (M, 2) -> (M, 2), never beyond its borders."""
+        """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
         points = np.asarray(points, float).reshape(-1, 2)
         points = (np.c_[points, np.ones(len(points))] @ self.matrix.T)[:, :2]
         return np.clip(points, 0, self.size)
@@ -102,11 +102,11 @@ class PhotoLine:
         return self.to_photo([[start, 0], [end, 0], [end, height], [start, height]])
 
     def corners(self) -> np.ndarray:
-        """Corners of the strip on the photo: (4, 2), clockwise."""
+        """Corners of the line on the photo: (4, 2), clockwise."""
         return self.box(0, self.image.shape[2])
 
     def turned(self) -> PhotoLine:
-        """The same strip upside down."""
+        """The same line upside down."""
         _, height, width = self.image.shape
         half_turn = np.array([[-1, 0, width], [0, -1, height], [0, 0, 1]], float)
         return PhotoLine(self.image.flip(1, 2), self.matrix @ half_turn, self.size)
@@ -142,14 +142,14 @@ class Trace:
 def clean(
     image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: bool = False
 ) -> list[PhotoLine] | Trace:
-    """The lines of a photo, from top to bottom, as grey strips.
+    """The lines of a photo, from top to bottom, as grey images.
 
     Parameters
     ----------
     image : path, PIL.Image.Image, ndarray or Tensor
         As for :func:`crnn_lib.photo_files.to_grey`: any photo, or a crop that holds one line.
     height : int
-        Of the strips: the network's ``config.height``.
+        Of the images: the network's ``config.height``.
     fills : tuple of float
         Share of the height that the bodies of the digits fill. Each line is cut once for each.
     trace : bool
@@ -158,7 +158,7 @@ def clean(
     Returns
     -------
     list of PhotoLine, or Trace
-        With several fills, the strips of a line follow each other.
+        With several fills, the images of a line follow each other.
 
     Raises
     ------
@@ -192,8 +192,8 @@ def clean(
     lines = []
     for place in places:
         for fill in fills:
-            strip, matrix = cut(grey, place.scaled(factor), height, fill, paper)
-            lines.append(PhotoLine(torch.from_numpy(strip)[None], to_photo @ matrix, size))
+            pixels, matrix = cut(grey, place.scaled(factor), height, fill, paper)
+            lines.append(PhotoLine(torch.from_numpy(pixels)[None], to_photo @ matrix, size))
     if not trace:
         return lines
     steps = [Step("grey", original, f"{size[0]} x {size[1]} pixels, as brightness.")]
@@ -282,11 +282,11 @@ def cut(
 
     Returns
     -------
-    strip : ndarray, (height, W)
+    image : ndarray, (height, W)
     matrix : ndarray, (3, 3)
-        Takes a point (x, y, 1) of the strip to ``grey``.
+        Takes a point (x, y, 1) of the line to ``grey``.
     """
-    unit = (place.bottom - place.top) / (fill * height)  # pixels of grey per pixel of the strip
+    unit = (place.bottom - place.top) / (fill * height)  # pixels of grey per pixel of the line
     wide = max(round((place.right - place.left) / unit), 1)
     if wide > MAX_WIDTH:
         raise ImageError(

@@ -58,7 +58,7 @@ def lines_of_photos(
             f"{len(texts)} texts."
         )
     labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
-    strips = []
+    images = []
     for photo, text in zip(photos, texts, strict=True):
         name = os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"the photo of {text}"
         try:
@@ -67,11 +67,11 @@ def lines_of_photos(
             raise ImageError(f"{name}: {error}") from None
         if len(found) != 1:
             raise ImageError(f"{name}: {len(found)} lines were found on it, and one is expected")
-        strips.append(found[0].image)  # (1, H, W)
-    widths = torch.tensor([strip.shape[2] for strip in strips])
+        images.append(found[0].image)  # (1, H, W)
+    widths = torch.tensor([image.shape[2] for image in images])
     lengths = torch.tensor([len(label) for label in labels])
     widest, longest = int(widths.max()), int(lengths.max())
-    grey = torch.stack([F.pad(strip, (0, widest - strip.shape[2])) for strip in strips])
+    grey = torch.stack([F.pad(image, (0, widest - image.shape[2])) for image in images])
     targets = torch.full((len(labels), longest), alphabet.blank)
     for row, label in zip(targets, labels, strict=True):
         row[: len(label)] = label

@@ -30,9 +30,10 @@ from crnn_lib.layers import frame_edges
 from crnn_lib.photo_files import SUFFIXES, ImageError
 
 PHOTOS, DIGITS = "crnn-photos", "crnn-digits"
-VIEWS = (0.6, 0.72, 0.85)  # shares of the strip's height; one alone reads two lines of 100 worse
-AHEAD = 256  # files whose strips are held at once, to be sorted by width
-COLUMNS = 1 << 15  # of all strips of one batch together: what bounds the network's memory
+VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two lines of 100 worse
+AHEAD = 256  # files whose lines are held at once, to be sorted by width
+STEP = 32  # columns: a batch is as wide as a multiple of this
+COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
 SURER = 0.5  # upside down must be more probable by this much to be believed
 
 
@@ -47,7 +48,7 @@ class CharacterSpan:
         Columns of the photo, half-open: ``[start, end)``.
     box : ndarray, (4, 2)
         Corners (x, y) on the photo, clockwise from the character's upper left: as high as the
-        strip that was read, and turned with it.
+        line that was read, and turned with it.
     """
 
     character: str
@@ -70,13 +71,13 @@ class Reading:
     spans : tuple of CharacterSpan
         On the photo, with its own pixels.
     line : PhotoLine
-        The grey strip that was read, and where it lies on the photo.
+        The grey image of the line that was read, and where it lies on the photo.
     log_probs : Tensor, (T, C)
-        What the network said of the strip.
+        What the network said of the line.
     hypothesis : Hypothesis or None
         What the decoder made of that. None, and the text None, if its language fits nowhere.
     upside_down : bool
-        Whether the strip was turned by half a turn to be read.
+        Whether the line was turned by half a turn to be read.
     """
 
     text: str | None
@@ -118,7 +119,7 @@ class Reader:
     refuse_below : float
         A line whose text is less probable gets the text None.
     fills : tuple of float
-        One view of each line for each value: the share of the strip's height that the bodies of
+        One view of each line for each value: the share of the image's height that the bodies of
         the digits fill. With several, every view proposes its text, and the text that is most
         probable in the mean over all views wins.
     turn : bool
@@ -193,14 +194,14 @@ class Reader:
 
     def read_page(self, image) -> list[Reading]:
         """All lines of a photo, from top to bottom."""
-        return self._read_strips(self._strips(image))
+        return self._read_lines(self._lines_of(image))
 
     def read_many(
         self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = False
     ) -> Iterator[Row]:
         """Read many files, one row each, in their order.
 
-        Strips of similar width are read together. No more than some hundred files' strips are held
+        Lines of similar width are read together. No more than some hundred files' lines are held
         at once, however many files there are. A file that cannot be read costs its own row only.
 
         Parameters
@@ -218,12 +219,12 @@ class Reader:
                 found, errors = [], []
                 for path in chunk:
                     try:
-                        found.append(self._strips(path))
+                        found.append(self._lines_of(path))
                         errors.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
                         errors.append(reason(error))
-                readings = iter(self._read_strips([line for lines in found for line in lines]))
+                readings = iter(self._read_lines([line for lines in found for line in lines]))
                 for path, lines, error in zip(chunk, found, errors, strict=True):
                     own = tuple(next(readings) for _ in lines)
                     bar.update()
@@ -231,17 +232,17 @@ class Reader:
 
     # ------------------------------------------------------------------ the pieces
 
-    def _strips(self, image) -> list[tuple[PhotoLine, ...]]:
+    def _lines_of(self, image) -> list[tuple[PhotoLine, ...]]:
         """The views of each line."""
-        strips = clean(image, self.model.config.height, fills=self.fills)
+        images = clean(image, self.model.config.height, fills=self.fills)
         count = len(self.fills)
-        return [tuple(strips[k : k + count]) for k in range(0, len(strips), count)]
+        return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
-    def _read_strips(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
+    def _read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         upright = self._read_views(lines)
         if not self.turn:
             return upright
-        turned = self._read_views([tuple(view.turned() for view in views) for views in lines])
+        turned = self._read_views([tuple(view.turned() for view in line) for line in lines])
         return [
             replace(other, upside_down=True) if other.confidence > one.confidence + SURER else one
             for one, other in zip(upright, turned, strict=True)
@@ -249,10 +250,10 @@ class Reader:
 
     @torch.inference_mode()
     def _read_views(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
-        strips = [strip for views in lines for strip in views]
-        results: list = [None] * len(strips)
-        for batch in _batches([strip.image.shape[2] for strip in strips]):
-            log_probs, lengths = self._look([strips[n].image for n in batch])
+        views = [view for line in lines for view in line]
+        results: list = [None] * len(views)
+        for batch in _batches([view.image.shape[2] for view in views]):
+            log_probs, lengths = self._look([views[n].image for n in batch])
             decoded = self.decoder(log_probs, lengths, alphabet=self.model.alphabet)
             for n, hypothesis, frames, length in zip(
                 batch, decoded, log_probs, lengths.tolist(), strict=True
@@ -260,14 +261,13 @@ class Reader:
                 results[n] = hypothesis, frames[:length]
         count = len(self.fills)
         return [
-            self._choose(views, results[n * count : (n + 1) * count])
-            for n, views in enumerate(lines)
+            self._choose(line, results[n * count : (n + 1) * count]) for n, line in enumerate(lines)
         ]
 
     def _look(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Grey strips through the network: log-probabilities (N, T, C), frame lengths (N,)."""
+        """Grey lines through the network: log-probabilities (N, T, C), frame lengths (N,)."""
         widths = torch.tensor([image.shape[2] for image in images])
-        widest = int(widths.max())
+        widest = math.ceil(int(widths.max()) / STEP) * STEP
         batch = torch.stack([F.pad(image, (0, widest - image.shape[2])) for image in images])
         device = next(self.model.parameters()).device
         batch, widths = batch.to(device), widths.to(device)
@@ -345,12 +345,15 @@ def reason(error: Exception) -> str:
 
 
 def _batches(widths: list[int]) -> Iterator[list[int]]:
-    """Numbers of strips, in batches of similar width that stay within :data:`COLUMNS`."""
-    batch: list[int] = []
-    for n in sorted(range(len(widths)), key=widths.__getitem__):
-        if batch and (len(batch) + 1) * widths[n] > COLUMNS:
-            yield batch
-            batch = []
-        batch.append(n)
-    if batch:
-        yield batch
+    """Numbers of lines, in batches of similar width that stay within :data:`COLUMNS`.
+
+    Their sizes are powers of two. torch keeps what it has prepared for every shape that it has
+    seen, some hundred kB each: few shapes keep the memory flat over many files.
+    """
+    left = sorted(range(len(widths)), key=widths.__getitem__)
+    while left:
+        size = 1 << (len(left).bit_length() - 1)
+        while size > 1 and size * widths[left[size - 1]] > COLUMNS:
+            size //= 2
+        yield left[:size]
+        left = left[size:]

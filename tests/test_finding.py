@@ -124,28 +124,28 @@ def test_a_crop_keeps_all_ink_at_its_borders():
     x=st.integers(60, 180),
     y=st.integers(20, 40),
 )
-def test_a_point_of_the_strip_is_found_again_on_the_image(degrees, fill, height, x, y):
+def test_a_point_of_the_line_is_found_again_on_the_image(degrees, fill, height, x, y):
     grey = np.ones((60, 240), np.float32)
     grey[y - 2 : y + 3, x - 2 : x + 3] = 0
     turn = Place(0, 0, 0, 0, degrees).matrix()[:2, :2]
     along, across = turn.T @ [x, y]
     place = Place(along - 90, along + 90, across - 25, across + 25, degrees)
-    strip, matrix = cut(grey, place, height, fill)
-    assert strip.shape[0] == height and strip.min() >= 0 and strip.max() <= 1
+    image, matrix = cut(grey, place, height, fill)
+    assert image.shape[0] == height and image.min() >= 0 and image.max() <= 1
     unit = 50 / (fill * height)
-    assert strip.shape[1] == pytest.approx(180 / unit, abs=1)
-    weight = 1 - strip
-    rows, columns = np.mgrid[:height, : strip.shape[1]] + 0.5
+    assert image.shape[1] == pytest.approx(180 / unit, abs=1)
+    weight = 1 - image
+    rows, columns = np.mgrid[:height, : image.shape[1]] + 0.5
     weight = weight * (weight > 0.2 * weight.max())
     spot = [(weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum(), 1]
     assert (matrix @ spot)[:2] == pytest.approx([x + 0.5, y + 0.5], abs=1.0)
 
 
-def test_the_band_fills_its_share_of_the_strip():
+def test_the_band_fills_its_share_of_the_height():
     grey = np.full((100, 300), 0.9, np.float32)
     grey[30:70, 50:250] = 0.1
-    strip, _ = cut(grey, Place(40, 260, 30, 70), 32, 0.75)
-    dark = (strip < 0.5).any(1)
+    image, _ = cut(grey, Place(40, 260, 30, 70), 32, 0.75)
+    dark = (image < 0.5).any(1)
     assert dark.sum() == 24 and dark[4:28].all()
 
 
@@ -155,7 +155,7 @@ def test_points_beyond_the_photo_are_brought_back_to_its_border():
     assert line.box(2, 5).tolist() == [[8, 0], [20, 0], [20, 90], [8, 90]]
 
 
-def test_turned_twice_is_the_strip_itself():
+def test_turned_twice_is_the_line_itself():
     line = clean(photo(strokes()))[0]
     turned = line.turned()
     width = line.image.shape[2]
@@ -174,7 +174,7 @@ def test_a_line_too_long_is_refused():
 
 
 @pytest.mark.parametrize("scale", [0.6, 1, 3, 12])
-def test_a_crop_gives_the_same_strip_at_every_size(scale):
+def test_a_crop_gives_the_same_image_at_every_size(scale):
     grey = photo(strokes(), noise=0)
     image = Image.fromarray(grey).resize((int(240 * scale), int(60 * scale)))
     (line,), (plain,) = clean(np.asarray(image).clip(0, 1)), clean(grey)
@@ -187,13 +187,13 @@ def test_a_crop_gives_the_same_strip_at_every_size(scale):
     assert np.abs(corners - plain.corners()).max() < 6
 
 
-def test_light_ink_gives_the_same_strip():
+def test_light_ink_gives_the_same_image():
     grey = photo(strokes())
     (dark,), (light,) = clean(grey), clean(1 - grey)
     assert np.allclose(dark.image, light.image, atol=1e-5)
 
 
-def test_a_page_gives_a_strip_for_each_line_and_each_view():
+def test_a_page_gives_an_image_for_each_line_and_each_view():
     grey = photo(page([20, 170, 300]), shade=0.3)
     lines = clean(grey, fills=(0.6, 0.8))
     assert len(lines) == 6 and all(line.image.shape[:2] == (1, 32) for line in lines)

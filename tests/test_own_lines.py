@@ -33,10 +33,10 @@ def photos():
 def test_lines_are_what_the_reader_reads(photos):
     lines = lines_of_photos(photos, TEXTS)
     for n, photo in enumerate(photos):
-        (strip,) = clean(photo)
-        width = strip.image.shape[2]
+        (line,) = clean(photo)
+        width = line.image.shape[2]
         assert int(lines.widths[n]) == width
-        alone = ink_of(strip.image)
+        alone = ink_of(line.image)
         assert torch.allclose(lines.images[n, :, :, :width], alone, atol=1e-5)
         assert not lines.images[n, :, :, width:].any()
     model = load_model("crnn-digits")
