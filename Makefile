@@ -1,5 +1,8 @@
 # make lab     opens the series in JupyterLab      make test       lints and runs every test and notebook
 # make bench   measures speed                      make notebooks  runs the notebooks and writes their outputs
+# make badges  renews badges and setup cells       make test-colab runs them with Colab's versions
+# make book    builds the series as a site without kernel and network, in book/_build/html
+# make test-slow   10,000 hostile inputs a part, kill -9, 100,000 lines: an hour; its figures are kept
 # Each sets up .venv by itself the first time, and again only when the dependencies change.
 
 PYTHON ?= python3
@@ -34,11 +37,27 @@ test: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest $(TEST_ARGS)
 
+.PHONY: test-slow
+test-slow: setup
+	CRNN_CASES=10000 $(PY) -m pytest tests/slow $(SLOW_ARGS)
+	$(PY) benchmarks/run.py endurance
+
 notebooks: setup
 	$(PY) notebooks/execute.py $(NOTEBOOKS)
 
 bench: setup
 	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+.PHONY: book
+book: setup
+	$(PY) book/build.py $(BOOK_ARGS)
+
+.PHONY: badges test-colab
+badges:
+	$(PYTHON) notebooks/badges.py
+
+test-colab:
+	$(PYTHON) tests/colab/emulate.py $(NOTEBOOKS)
 
 setup:
 	@if [ -e $(STAMP) ] && [ ! -e $(UNFINISHED) ] && $(IS_A_VENV); then exit 0; fi; \
@@ -51,7 +70,7 @@ setup:
 	fi; \
 	echo "Installing into $(VENV). The first time this takes some minutes and, with PyTorch, some GB."; \
 	touch $(UNFINISHED); \
-	if PIP_REQUIRE_VIRTUALENV=1 $(PY) -m pip install --prefer-binary -e '.[notebooks,dev]'; then \
+	if PIP_REQUIRE_VIRTUALENV=1 $(PY) -m pip install --prefer-binary -e '.[notebooks,dev,book]'; then \
 	    settings=$(VENV)/share/jupyter/lab/settings; \
 	    mkdir -p $$settings && echo '$(NO_NEWS)' > $$settings/overrides.json || exit 1; \
 	    rm -f $(VENV)/.installed-*; \

@@ -1,0 +1,203 @@
+"""The book in a real browser: from a disk and from a server, with nothing from anywhere else."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import threading
+
+import pytest
+from test_book import book_folder, built_book
+
+from browser.harness import LIMIT, Watch
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright")
+expect = sync_api.expect
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    return built_book(book_folder(tmp_path_factory))[1]
+
+
+@pytest.fixture(scope="module")
+def server(book):
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def browse(chromium, book):
+    """A function that opens a page of the book, from the disk unless a server is named."""
+    opened = []
+
+    def browse(name: str, server: str = "", **options):
+        context = chromium.new_context(viewport={"width": 1280, "height": 1000}, **options)
+        context.set_offline(not server)
+        page = context.new_page()
+        page.set_default_timeout(1000 * LIMIT)
+        opened.append((context, Watch(page)))
+        page.goto(f"{server}{name}" if server else f"{book.as_uri()}/{name}")
+        return page
+
+    yield browse
+    for context, watch in opened:
+        context.close()
+        watch.assert_clean()
+
+
+def assert_alive(page, name):
+    """Each explorer has taken its place, each image is there, and nothing is cut off."""
+    state = page.evaluate(
+        """() => ({
+            dead: document.querySelectorAll("[data-explorer]:not([data-alive])").length,
+            empty: [...document.querySelectorAll("[data-explorer]")]
+                .filter((e) => !e.querySelector(".crnn-explorer")).length,
+            lost: [...document.images].filter((i) => i.currentSrc && i.complete && !i.naturalWidth)
+                .map((i) => i.currentSrc),
+            wordless: [...document.images].filter((i) => i.checkVisibility() && !i.alt.trim())
+                .map((i) => i.currentSrc),
+            wide: document.documentElement.scrollWidth - innerWidth,
+        })"""
+    )
+    wide = state.pop("wide")
+    assert state == {"dead": 0, "empty": 0, "lost": [], "wordless": []}, name
+    assert wide <= 0, f"{name} is {wide} pixels too wide"
+
+
+@pytest.mark.timeout(900)  # on a busy machine
+@pytest.mark.parametrize("way, width", [("disk", 1280), ("server", 420)])
+def test_every_page_stands_alone(browse, book, server, way, width):
+    names = [path.relative_to(book).as_posix() for path in sorted(book.rglob("*.html"))]
+    base = server if way == "server" else f"{book.as_uri()}/"
+    page = browse("index.html", server if way == "server" else "")
+    page.set_viewport_size({"width": width, "height": 900})
+    for name in names:
+        page.goto(base + name)
+        assert_alive(page, name)
+    assert len(names) > 12
+
+
+EXPLORERS = [  # page, kind, role and name of a part, what to do with it, and what is said where
+    ("index", "frozen", "slider", "spacing", "fill 24", ".status", "Spacing −0.60"),
+    ("00_start_here", "frozen", "slider", "spacing", "press Home", ".status", "Spacing 0.60"),
+    ("01_why_not_cut", "touch", "slider", "spacing", "press End", ".status", "Spacing −0.39"),
+    ("02_sliding_windows_and_rnns", "window", "slider", "stride", "press End", ".status", "Frame"),
+    ("03_collapsing_alignments", "collapse", "textbox", "alignment", "fill 77-7", ".label", "77"),
+    ("04_the_ctc_loss", "lattice", "textbox", "label", "fill aa", ".verdict", "0.04"),
+    ("07_beam_search", "beam", "slider", "beam width", "press Home", ".status", "1 prefix"),
+    ("08_language_and_constraints", "fusion", "slider", "weight", "press End", ".status", "2.00"),
+    ("09_where_and_how_sure", "where", "slider", "character", "press End", ".status", "4, 7"),
+]
+
+
+@pytest.mark.parametrize("name, kind, role, part, deed, place, said", EXPLORERS)
+def test_explorer_answers_without_a_kernel(browse, name, kind, role, part, deed, place, said):
+    page = browse(f"{name}.html" if name == "index" else f"notebooks/{name}.html")
+    explorer = page.locator(f".crnn-explorer.{kind}").first
+    answer = explorer.locator(place).first
+    before = answer.text_content()
+    how, value = deed.split()
+    getattr(explorer.get_by_role(role, name=part).first, how)(value)
+    expect(answer).to_contain_text(said)
+    assert answer.text_content() != before
+
+
+def test_a_question_is_answered_without_a_kernel(browse):
+    card = browse("notebooks/03_collapsing_alignments.html").locator(".crnn-quiz").first
+    for step, letter in enumerate("cb"):
+        card.locator("fieldset").nth(step).locator(f"input[value={letter}]").check()
+    card.get_by_role("button", name="Check answer and reason").click()
+    expect(card.locator(".reply")).to_contain_text("Right, and for the right reason.")
+
+
+def test_the_drawing_pad_says_that_it_needs_a_kernel(browse):
+    pad = browse("notebooks/11_read_your_own.html").locator(".crnn-explorer.pad")
+    expect(pad.locator(".nobody")).to_be_visible()
+    expect(pad.locator(".nobody")).to_contain_text("No Python kernel runs on this page")
+
+
+def test_dark_and_light(browse):
+    page = browse("notebooks/03_collapsing_alignments.html", color_scheme="dark")
+    html, explorer = page.locator("html"), page.locator(".crnn-explorer").first
+    expect(html).to_have_attribute("data-theme", "dark")
+    expect(explorer).to_have_attribute("data-theme", "dark")
+    figure = page.locator(".cell_output img").first
+    assert figure.evaluate("(i) => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+    page.locator(".theme-switch-button").first.click()
+    page.locator(".theme-change-button[data-mode=light]").first.click()
+    expect(html).to_have_attribute("data-theme", "light")
+    expect(explorer).to_have_attribute("data-theme", "light")
+    page.reload()
+    expect(html).to_have_attribute("data-theme", "light")
+
+
+def test_paper_is_light(browse):
+    page = browse("notebooks/03_collapsing_alignments.html", color_scheme="dark")
+    for media, theme in (("print", "light"), ("screen", "dark")):
+        page.emulate_media(media=media)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        expect(page.locator(".crnn-explorer").first).to_have_attribute("data-theme", theme)
+
+
+@pytest.mark.parametrize("way", ["disk", "server"])
+def test_search(browse, server, way):
+    page = browse("notebooks/00_start_here.html", server if way == "server" else "")
+    page.keyboard.press("Control+k")
+    page.locator("#pst-search-dialog input").fill("plateau")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"search\.html\?q=plateau"))
+    links = page.locator("#search-results li a")
+    expect(links.filter(has_text="Glossary").first).to_be_visible()
+    if way == "server":
+        expect(page.locator("#search-results .context").first).to_contain_text(
+            re.compile("plateau", re.I)
+        )
+    links.filter(has_text="Glossary").first.click()
+    page.wait_for_url(re.compile(r"glossary\.html"))
+
+
+def test_the_launch_menu_opens_on_notebooks_alone(browse):
+    page = browse("notebooks/05_lines_from_emnist.html")
+    page.locator(".dropdown-launch-buttons button").click()
+    menu = page.locator(".dropdown-launch-buttons .dropdown-menu")
+    expect(menu.locator("a")).to_have_text(
+        [re.compile(name) for name in ("Colab", "Binder", "Kaggle")]
+    )
+    for link in menu.locator("a").all():
+        expect(link).to_be_visible()
+        assert "05_lines_from_emnist.ipynb" in link.get_attribute("href")
+    assert browse("book/glossary.html").locator(".dropdown-launch-buttons").count() == 0
+
+
+def test_formulas_are_drawn_from_the_book_itself(browse, book):
+    if not (book / "_static" / "mathjax").is_dir():
+        pytest.skip("the book was built without MathJax")
+    probe = book / "probe.html"  # no page of the series has a formula that must stay
+    script = "_static/mathjax/tex-svg.js"
+    probe.write_text(f"<!doctype html><p>\\(e^{{-1}}\\)</p><script src='{script}'></script>")
+    try:
+        expect(browse("probe.html").locator("mjx-container svg")).to_be_visible()
+    finally:
+        probe.unlink()
+
+
+def test_the_first_page_is_there_within_a_second(browse, server):
+    page = browse("index.html", server)
+    times = []
+    for _ in range(6):  # the machine may be busy with something else
+        page.reload(wait_until="load")
+        times.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+        if times[-1] <= 1000:
+            break
+    assert times[-1] <= 1000, times
+    assert page.locator(".crnn-explorer.frozen canvas").first.is_visible()
