@@ -1,4 +1,4 @@
-"""Write the badges and the setup cell of each notebook, and the links of the README and the hub.
+"""Write the badges and the setup cell of each notebook, and such links in the README and the book.
 
     python notebooks/badges.py            rewrite them; all else stays as it is, byte for byte
     python notebooks/badges.py --check    write nothing; exit 1 where one is out of date
@@ -144,10 +144,15 @@ def renewed_readme(text: str, address: str) -> str:
     return f"{title}\n\n{with_badges(rest, badges(FIRST, address))}"
 
 
-def renewed_hub_page(text: str, address: str) -> str:
-    """The page about a JupyterHub with its link renewed."""
+def renewed_page(text: str, address: str) -> str:
+    """A page of the book with its nbgitpuller links and its addresses for pip renewed.
+
+    >>> renewed_page("pip install git+https://github.com/o/old", "https://github.com/o/new")
+    'pip install git+https://github.com/o/new'
+    """
     link = hub_link(address)
-    return re.sub(r"https://HUB/hub/user-redirect/git-pull\?[^\s)`]*", lambda _: link, text)
+    text = re.sub(r"https://HUB/hub/user-redirect/git-pull\?[^\s)`]*", lambda _: link, text)
+    return re.sub(r"git\+https://github\.com/[\w./-]+", lambda _: f"git+{address}", text)
 
 
 def replace(path: Path, text: str) -> None:
@@ -167,7 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     check = parser.parse_args(arguments).check
     address = repository()
     fine = True
-    pages = {ROOT / "README.md": renewed_readme, ROOT / "book" / "jupyterhub.md": renewed_hub_page}
+    pages = {path: renewed_page for path in sorted((ROOT / "book").glob("*.md"))}
+    pages[ROOT / "README.md"] = renewed_readme
     for path in [*pages, *sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]:
         old = path.read_bytes().decode("utf-8")
         try:
