@@ -2,7 +2,7 @@
 # make bench   measures speed                      make notebooks  runs the notebooks and writes their outputs
 # make badges  renews badges and setup cells       make test-colab runs them with Colab's versions
 # make book    builds the series as a site without kernel and network, in book/_build/html
-# make test-slow   10,000 hostile inputs a part, kill -9, 100,000 lines: an hour; its figures are kept
+# make test-slow   10,000 hostile inputs a part, kill -9, 100,000 lines; its figures are kept
 # Each sets up .venv by itself the first time, and again only when the dependencies change.
 
 PYTHON ?= python3

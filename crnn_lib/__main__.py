@@ -18,6 +18,7 @@ from crnn_lib import __version__
 PROG = "python -m crnn_lib"
 SOURCES = ("emnist", "emnist-mnist", "emnist-balanced", "mnist", "pen")
 DEFAULT_WEIGHTS = "crnn-digits"
+LONGEST = 1000  # characters of a line; a network reads some 400
 
 EXIT = """\
 exit status: 0 all done; 1 a file could not be read or the task failed; 2 wrong arguments
@@ -139,6 +140,8 @@ def _length(text: str) -> tuple[int, int]:
     shortest, longest = map(int, ends)
     if not 1 <= shortest <= longest:
         raise argparse.ArgumentTypeError(f"expected a length such as 5 or 1-10, got {text!r}")
+    if longest > LONGEST:
+        raise argparse.ArgumentTypeError(f"a line has at most {LONGEST} characters, got {text!r}")
     return shortest, longest
 
 

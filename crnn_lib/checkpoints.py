@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator
@@ -193,7 +194,7 @@ def describe(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
         for key, entry in header.items()
         if key != "__metadata__"
     }
-    numbers = sum(torch.Size(entry["shape"]).numel() for entry in tensors.values())
+    numbers = sum(math.prod(entry["shape"]) for entry in tensors.values())
     return {**story, "numbers": numbers, "tensors": tensors}
 
 
@@ -378,6 +379,7 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _refused(path: Path, why: str) -> ValueError:
+    why = why if len(why) < 600 else f"{why[:600]} ..."  # a hostile header may hold any text
     return ValueError(f"{str(path)!r} is not a checkpoint that crnn_lib can load: {why}.")
 
 

@@ -21,7 +21,7 @@ from crnn_lib.lines import LineBatch, LineStyle, compose_lines
 from crnn_lib.mixtures import photo_lines, photo_sample
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN
 from crnn_lib.read_command import read as read  # a command of its own
-from crnn_lib.runs import History
+from crnn_lib.runs import History, read_run
 from crnn_lib.streams import Alternating, LineStream, seeded_generator
 from crnn_lib.training import TrainConfig
 from crnn_lib.training import evaluate as evaluate_model
@@ -197,7 +197,7 @@ def _where_it_stands(checkpoint: str | None) -> str:
         return "Stopped. Nothing of this run was saved: it had no --checkpoint."
     if not Path(checkpoint).exists():
         return f"Stopped before the first checkpoint: there is no {checkpoint} yet."
-    step = torch.load(checkpoint, weights_only=True)["step"]
+    step = read_run(checkpoint)["step"]
     return f"Stopped. {checkpoint} holds {step} steps; the same command goes on from there."
 
 

@@ -19,6 +19,7 @@ from crnn_lib.automata import NOWHERE, WeightedAutomaton
 from crnn_lib.automata_algebra import explore, intersect, minimise, union
 
 DIGITS = "0123456789"
+LONGEST = 10_000  # characters: an automaton that counts them has a state for each
 
 # Length and shape ---------------------------------------------------------------------------------
 
@@ -43,6 +44,8 @@ def length_between(characters: str, least: int, most: int | None = None) -> Weig
         raise ValueError(
             f"A length is from least to most, 0 <= least <= most; got {least} to {most}."
         )
+    if max(least, most or 0) > LONGEST:
+        raise ValueError(f"A length is at most {LONGEST} characters; got {max(least, most or 0)}.")
 
     # State s has read s characters; the last one of an open end has read that many or more.
     states = (least if most is None else most) + 1

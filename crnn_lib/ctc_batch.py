@@ -206,7 +206,10 @@ def check_batch(log_probs, targets, frame_lengths, target_lengths, blank) -> tup
 
 def integers(name: str, values, shape: tuple, device, most: int | None = None) -> Tensor:
     """An int64 tensor of that shape (None: any size), its values from 0 to ``most``."""
-    values = torch.as_tensor(values, device=device)
+    try:
+        values = torch.as_tensor(values, device=device)
+    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
+        raise TypeError(f"{name} must hold integers; got {values!r:.80}.") from None
     if values.is_floating_point() or values.dtype == torch.bool:
         raise TypeError(f"{name} must hold integers; got {values.dtype}.")
     if values.ndim != len(shape) or shape[0] != len(values):
@@ -222,7 +225,10 @@ def check_line(log_probs: Tensor, label: Sequence[int], blank: int) -> tuple[Ten
     """One line and its label, checked, as targets and lengths of a batch of one."""
     if isinstance(log_probs, Tensor) and log_probs.ndim != 2:
         raise ValueError(f"log_probs of one line must be (T, C); got {tuple(log_probs.shape)}.")
-    target = torch.tensor([plain_label(label)], dtype=torch.int64)  # (1, L)
+    try:
+        target = torch.tensor([plain_label(label)], dtype=torch.int64)  # (1, L)
+    except (ValueError, RuntimeError):  # a number too large for torch, and for any alphabet
+        raise ValueError(f"A label holds class indices; got {label!r:.80}.") from None
     return check_batch(log_probs[None], target, [len(log_probs)], [target.shape[1]], blank)
 
 

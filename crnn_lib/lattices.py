@@ -15,8 +15,8 @@ def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
     With an alphabet, C must be its number of classes.
     """
     if isinstance(log_probs, np.ndarray):
-        if log_probs.dtype.kind == "f":  # a native, contiguous copy: torch wants nothing else
-            log_probs = torch.from_numpy(np.array(log_probs, log_probs.dtype.type, order="C"))
+        if log_probs.dtype.kind == "f":
+            log_probs = _as_tensor(log_probs)
     elif not isinstance(log_probs, Tensor):
         raise TypeError(f"log_probs is a tensor or an array; got {type(log_probs).__name__}.")
     if not isinstance(log_probs, Tensor) or not log_probs.is_floating_point():
@@ -35,7 +35,10 @@ def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
         )
     if frame_lengths is None:
         return log_probs, torch.full((count,), frames, device=log_probs.device)
-    lengths = torch.as_tensor(frame_lengths)
+    try:
+        lengths = torch.as_tensor(frame_lengths)
+    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
+        raise TypeError(f"frame_lengths holds integers; got {frame_lengths!r:.80}.") from None
     if lengths.shape != (count,):
         raise ValueError(
             f"frame_lengths has one number per line: expected {(count,)}, got "
@@ -49,6 +52,12 @@ def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
     return log_probs, lengths
 
 
+def _as_tensor(array: np.ndarray) -> Tensor:
+    """A native, contiguous copy: torch wants nothing else, and knows no long double."""
+    kind = array.dtype.type if array.dtype.itemsize <= 8 else np.float64
+    return torch.from_numpy(np.array(array, kind, order="C"))
+
+
 def as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
     """Log-probabilities (N, T, C), of what is in another order or not normalised yet."""
     if layout not in ("NTC", "TNC", "NCT"):
@@ -56,7 +65,7 @@ def as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
     if kind not in ("logits", "log_probs", "probs"):
         raise ValueError(f"kind is logits, log_probs or probs; got {kind!r}.")
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        values = torch.from_numpy(np.array(values, values.dtype.type, order="C"))
+        values = _as_tensor(values)
     if not isinstance(values, Tensor) or not values.is_floating_point():
         given = getattr(values, "dtype", type(values).__name__)
         raise TypeError(f"values is a tensor or an array of floating-point numbers; got {given}.")

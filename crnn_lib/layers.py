@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,31 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 KERNEL = 3  # every convolution of the CRNN is 3 x 3
+LARGEST = 4096  # of any size in a config: what is larger would take all memory at the first line
+
+
+def check_config(config) -> None:
+    """Raise a ValueError for a field that is of another kind than its default, or out of range.
+
+    A config may come from a file. Here it is refused with its field named; torch would accept some
+    of it, and stumble at the first line.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not _is_like(value, field.default):
+            raise ValueError(
+                f"{field.name} of a {type(config).__name__} is like {field.default!r}, sizes up to "
+                f"{LARGEST}, shares up to 1; got {value!r:.80}."
+            )
+
+
+def _is_like(value, example, least: int = 0) -> bool:
+    if isinstance(example, tuple):  # JSON knows lists only
+        return isinstance(value, (tuple, list)) and all(_is_like(v, example[0], 1) for v in value)
+    if isinstance(example, (bool, str)):
+        return type(value) is type(example)
+    kinds, most = (int, LARGEST) if isinstance(example, int) else ((int, float), 1)
+    return isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
 
 
 class InstanceNorm(nn.Module):

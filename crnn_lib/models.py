@@ -17,6 +17,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.layers import (
     KERNEL,
     InstanceNorm,
+    check_config,
     convolved_size,
     erase_padding,
     prepare_lines,
@@ -69,11 +70,14 @@ class CRNNConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
+        check_config(self)
         if len(self.channels) != len(self.strides):
             raise ValueError(
                 f"Each convolution needs its channels and its stride; got {len(self.channels)} "
                 f"channels and {len(self.strides)} strides."
             )
+        if self.padding >= KERNEL:
+            raise ValueError(f"padding is 0 to {KERNEL - 1} pixels; got {self.padding}.")
         if self.norm not in ("batch", "instance"):
             raise ValueError(f"norm is 'batch' or 'instance'; got {self.norm!r}.")
         # JSON knows lists only: a config read from a checkpoint is made hashable again
@@ -135,6 +139,7 @@ class SlidingWindowRNNConfig:
     bidirectional: bool = True
 
     def __post_init__(self) -> None:
+        check_config(self)
         if self.cell not in ("gru", "lstm"):
             raise ValueError(f"cell is 'gru' or 'lstm'; got {self.cell!r}.")
         if self.window < 1 or self.stride < 1:

@@ -94,7 +94,8 @@ def colours_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
     if isinstance(image, (str, os.PathLike)):
         return _decode(image)
     if isinstance(image, torch.Tensor):
-        image = image.detach().cpu().numpy()
+        image = image.detach().cpu()
+        image = (image.float() if image.is_floating_point() else image).numpy()  # not bfloat16
     if isinstance(image, np.ndarray):
         image = _pillow(image)
     if not isinstance(image, Image.Image):
@@ -110,6 +111,8 @@ def colours_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
+    if "\0" in os.fsdecode(path):  # of which open says no more than "embedded null byte"
+        raise ImageError(f"{path!r} is no file's name")
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
         try:
@@ -145,6 +148,8 @@ TOO_LARGE = f"it is too large: more than {MAX_PIXELS // 10**6} million pixels. C
 
 
 def _require_size(size: tuple[int, int]) -> None:
+    if not size[0] * size[1]:
+        raise ImageError(f"the image is empty: {size[0]} x {size[1]} pixels")
     if size[0] * size[1] > MAX_PIXELS:
         raise ImageError(TOO_LARGE)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.layers import erase_padding, prepare_lines, recur
+from crnn_lib.layers import check_config, erase_padding, prepare_lines, recur
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 CHANNELS = (64, 64, 128, 256, 512)
@@ -40,6 +40,7 @@ class ResNetRNNConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
+        check_config(self)
         if not 1 <= self.stages <= len(STAGES):
             raise ValueError(
                 f"A ResNet-18 has {len(STAGES)} stages ({', '.join(STAGES)}); got "

@@ -43,6 +43,12 @@ class History:
         return cls(**json.loads(Path(path).read_text(encoding="utf8")))
 
 
+def read_run(path: str | Path) -> dict:
+    """What :meth:`Run.save` wrote. Nothing in the file is run as code."""
+    with open(path, "rb") as file:  # not the path: by its name torch might take it for safetensors
+        return torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
+
+
 @dataclass
 class Run:
     """All that a checkpoint must hold for a run to go on as if nothing had happened."""
@@ -82,8 +88,7 @@ class Run:
         if not path.exists():
             return 0
         try:
-            # weights_only refuses to run code from the file
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+            saved = read_run(path)
             matches = saved["config"] == config
         except Exception as error:
             raise ValueError(
@@ -96,17 +101,27 @@ class Run:
                 "Name another checkpoint, or remove the file to start anew."
             )
         try:
-            self.model.load_state_dict(saved["model"])
+            self._restore(saved)
         except RuntimeError as error:
             raise ValueError(
                 f"{path} belongs to a run with another model: its weights do not fit a "
                 f"{type(self.model).__name__} with this config. Name another checkpoint, or "
                 "remove the file to start anew."
             ) from error
+        except Exception as error:  # whatever else a damaged or forged file leads torch to raise
+            raise ValueError(
+                f"{path} does not hold all of a training run ({type(error).__name__}). "
+                "Name another file, or remove it to start anew."
+            ) from error
+        return saved["step"]
+
+    def _restore(self, saved: dict) -> None:
+        if type(saved["step"]) is not int or saved["step"] < 0:
+            raise TypeError("step is a number of steps")
+        self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.averaged is not None:
             self.averaged.load_state_dict(saved["averaged"])
         self.history = History(**saved["history"])
         torch.set_rng_state(saved["random"])
-        return saved["step"]

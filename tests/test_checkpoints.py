@@ -456,6 +456,7 @@ FORGERIES = {
     "odd format": (set_metadata(format_version="one"), "format version is 'one'"),
     "endless format": (set_metadata(format_version="9" * 9000), "format version is '999"),
     "other architecture": (set_metadata(architecture="ResNet"), "'ResNet'.*knows CRNN and"),
+    "architecture without end": (set_metadata(architecture="[" * 50_000), r"'\[{500,600} \.\.\."),
     "config of another": (set_metadata(architecture="SlidingWindowRNN"), "has no field"),
     "config no JSON": (set_metadata(config="{"), "config in its header is not a JSON object"),
     "config a list": (set_metadata(config=[1]), "config in its header is not a JSON object"),
@@ -465,11 +466,15 @@ FORGERIES = {
     "config other norm": (changed_config(norm="instance"), "also has the tensor 'norms"),
     "config unknown norm": (changed_config(norm="group"), "its config is no CRNNConfig"),
     "config too shallow": (changed_config(channels=[4]), "its config is no CRNNConfig"),
-    "config text": (changed_config(hidden="5"), "no CRNN fits its config"),
+    "config text": (changed_config(hidden="5"), "hidden of a CRNNConfig is like .* got '5'"),
+    "config list": (changed_config(negative_slope=[0.1]), "negative_slope of a CRNNConfig"),
+    "config no stride": (changed_config(strides=[[2, 0], [2, 1]]), "strides of a CRNNConfig"),
+    "config endless stride": (changed_config(strides=[[2, 2**62], [2, 1]]), "strides of a CRNN"),
+    "config wide padding": (changed_config(padding=4000), "padding is 0 to 2 pixels; got 4000"),
     "config null": (changed_config(channels=None), "its config is no CRNNConfig"),
-    "config huge": (changed_config(hidden=10**7), "config asks for"),
-    "config vast": (changed_config(hidden=10**30), "no CRNN fits its config"),
-    "config endless": (changed_config(layers=10**9), "1000000000 layers, but"),
+    "config huge": (changed_config(hidden=4000), "config asks for"),
+    "config vast": (changed_config(hidden=10**7), "hidden of a CRNNConfig .* got 10000000"),
+    "config endless": (changed_config(layers=4000), "4000 layers, but"),
     "alphabet longer": (
         set_metadata(alphabet={"characters": "0123456789a", "blank": 0}),
         "'classify.weight'",
@@ -554,10 +559,10 @@ def claim_offsets(content):
 
 
 def claim_shapes(content):
-    """All that a config of 10^7 hidden units asks for, on no bytes at all."""
+    """All that a config of 4000 hidden units asks for, 400 MB and more, on no bytes at all."""
 
     def change(header, metadata):
-        changed_config(hidden=10**5)(header, metadata)
+        changed_config(hidden=4000)(header, metadata)
         config = CRNNConfig(**json.loads(metadata["config"]))
         with torch.device("meta"):
             expected = CRNN(config).state_dict()
@@ -570,7 +575,7 @@ def claim_shapes(content):
 @pytest.mark.parametrize(
     "claim",
     [claim_header_of(2**64 - 1), claim_header_of(2**40), claim_offsets, claim_shapes],
-    ids=["header of 2^64", "header of 2^40", "tensors of 2^62", "model of 10^5 units"],
+    ids=["header of 2^64", "header of 2^40", "tensors of 2^62", "model of 4000 units"],
 )
 def test_false_claims_cost_no_memory(kept, claim):
     resource = pytest.importorskip("resource")
@@ -586,6 +591,13 @@ def test_false_claims_cost_no_memory(kept, claim):
     tracemalloc.stop()
     assert peak < 20 * len(content)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_numbers_beyond_64_bits_are_counted(kept):
+    content, path = kept
+    claim = {"shape": [2**40, 2**40]}
+    path.write_bytes(forged(content, lambda header, _: header["classify.bias"].update(claim)))
+    assert describe(path)["numbers"] > 2**80
 
 
 def test_nothing_is_unpickled(kept, monkeypatch, tmp_path):

@@ -588,6 +588,8 @@ WITH_INF[0, 3, 2] = math.inf
         ({"frame_lengths": [4]}, ValueError, "frame_lengths must have the shape (2,); got (1,)"),
         ({"frame_lengths": [4.0, 3.0]}, TypeError, "frame_lengths must hold integers"),
         ({"target_lengths": [2, 3]}, ValueError, "Sample 1: target_lengths must be 0 to 2; got 3"),
+        ({"target_lengths": "21"}, TypeError, "target_lengths must hold integers; got '21'"),
+        ({"targets": [[1, 2], [2]]}, TypeError, "targets must hold integers; got [[1, 2], [2]]"),
         ({"target_lengths": 2}, ValueError, "target_lengths must have the shape (2,); got ()"),
         ({"target_lengths": [2, 2]}, ValueError, "Sample 1: target [2, 0] contains the blank"),
         ({"targets": [[1, 2], [3, 0]]}, ValueError, "Sample 1: target [3] has class 3"),
@@ -635,6 +637,8 @@ def test_one_line_is_checked_like_a_batch(function):
         function(torch.zeros(4, 3), [1, 0])
     with pytest.raises(ValueError, match="has class 3; there are classes 0 to 2"):
         function(torch.zeros(4, 3), [3])
+    with pytest.raises(ValueError, match=r"holds class indices; got \[1000000"):
+        function(torch.zeros(4, 3), [10**30])
     with pytest.raises(TypeError, match="Alphabet"):
         function(torch.zeros(4, 3), "12")
     with pytest.raises(TypeError, match="class indices"):

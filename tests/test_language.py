@@ -387,6 +387,8 @@ def test_constraints_weigh_nothing_and_keep_the_characters(build):
         (lambda: lexicon(DIGITS, {"5": math.nan}), "finite number; '5' has nan"),
         (lambda: pattern(DIGITS, "55x"), "'x' is not in"),
         (lambda: pattern("5*", "5*"), "wildcards"),
+        (lambda: length_between(DIGITS, 1, 10**11), "at most 10000 characters; got 100000000000"),
+        (lambda: fixed_length(DIGITS, 10**11), "at most 10000 characters; got 100000000000"),
         (lambda: length_between(DIGITS, 3, 2), "0 <= least <= most; got 3 to 2"),
         (lambda: fixed_length(DIGITS, -1), "got -1 to -1"),
     ],

@@ -121,6 +121,7 @@ def test_help_needs_no_torch():
         (["train", "--out", "x", "--glyphs", "mnist:0"], "share of mnist is 0"),
         (["train", "--out", "x", "--glyphs", "pen,pen"], "pen is named twice"),
         (["train", "--out", "x", "--length", "9-3"], "such as 5 or 1-10, got '9-3'"),
+        (["evaluate", "--length", "999999999"], "at most 1000 characters, got '999999999'"),
         (["train", "--out", "x", "--length", "0"], "such as 5 or 1-10, got '0'"),
         (["train", "--out", "x", "--style", "fancy"], "invalid choice: 'fancy'"),
         (["evaluate", "--count", "-1"], "got '-1'"),

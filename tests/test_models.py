@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
@@ -361,6 +362,10 @@ def test_bad_batches(build_model, images, widths, error, message):
     "config, change, message",
     [
         (CRNNConfig, {"norm": "layer"}, "'batch' or 'instance'; got 'layer'"),
+        (CRNNConfig, {"hidden": 2.5}, "hidden of a CRNNConfig is like 96, .*; got 2.5"),
+        (CRNNConfig, {"layers": True}, "layers of a CRNNConfig is like 1, .*; got True"),
+        (CRNNConfig, {"dropout": math.nan}, "dropout of a CRNNConfig is like 0.1, .*; got nan"),
+        (CRNNConfig, {"padding": 3}, "padding is 0 to 2 pixels; got 3"),
         (CRNNConfig, {"channels": (8, 8)}, "got 2 channels and 6 strides"),
         (SlidingWindowRNNConfig, {"cell": "rnn"}, "'gru' or 'lstm'; got 'rnn'"),
         (SlidingWindowRNNConfig, {"window": 0}, "at least 1 pixel; got 0 and 4"),

@@ -42,6 +42,7 @@ FORMS = {
     "fortran order": np.asfortranarray(BYTES),
     "reversed view": BYTES[::-1][::-1],
     "tensor": torch.from_numpy(BYTES),
+    "tensor, bfloat16": torch.from_numpy(BYTES / 255).bfloat16(),
     "tensor (1, H, W)": torch.from_numpy(BYTES)[None] / 255,
     "tensor (3, H, W)": torch.from_numpy(BYTES).expand(3, -1, -1),
     "pillow": Image.fromarray(BYTES),
@@ -87,6 +88,8 @@ def test_any_array_becomes_floats_between_0_and_1(height, width, channels, dtype
         (np.full((5, 5), 70_000), "bytes, 16 bits or floats"),
         (np.zeros((5, 5), complex), "complex128"),
         (torch.zeros(2, 3, 20, 20), "(2, 3, 20, 20)"),
+        (Image.new("L", (0, 5)), "empty: 0 x 5 pixels"),
+        ("55207\0.png", "no file's name"),
     ],
 )
 def test_what_is_no_image_is_refused_with_what_was_given(given, complaint):

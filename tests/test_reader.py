@@ -269,6 +269,19 @@ def test_batches_hold_every_line_once_and_stay_small(monkeypatch):
         assert len(batch) == 1 or len(batch) * max(widths[n] for n in batch) <= 100
 
 
+def test_a_network_sees_few_shapes(tiny, monkeypatch):
+    """torch keeps something for each shape, so many shapes would be much memory."""
+    shapes, look = set(), tiny.forward
+    monkeypatch.setattr(tiny, "forward", lambda x, w: shapes.add(x.shape) or look(x, w))
+    reader = Reader(tiny, fills=(0.72,))
+    for seed in range(30):
+        widths = np.random.default_rng(seed).integers(30, 120, 1 + 3 * seed).tolist()
+        for batch in module._batches(widths):
+            reader._look([torch.rand(1, 32, widths[n]) for n in batch])
+    assert {shape[0] for shape in shapes} <= {1, 2, 4, 8, 16, 32, 64}
+    assert {shape[3] for shape in shapes} <= {32, 64, 96, 128}
+
+
 def test_the_readmes_picture_shows_what_is_read():
     readme = (ROOT / "README.md").read_text(encoding="utf8")
     text, probability = re.search(r"read: (\d+), with probability ([\d.]+)\.\]", readme).groups()

@@ -523,6 +523,7 @@ def test_kinds_of_input(decoder):
     lattices = random_lattices(3, 8, 11, sharp=3.0)
     expected = decoder(lattices)
     assert decoder(lattices.numpy()) == expected
+    assert decoder(lattices.numpy().astype(np.longdouble)) == expected
     assert decoder(lattices.clone().requires_grad_()) == expected
     assert decoder(lattices.transpose(0, 1).contiguous().transpose(0, 1)) == expected
     assert decoder(torch.zeros(0, 5, 11)) == []
@@ -544,6 +545,8 @@ GOOD = torch.zeros(2, 3, 11).log_softmax(-1)
         ([[0.0] * 11], {}, TypeError, "a tensor or an array; got list"),
         (torch.zeros(2, 3, 10), {}, ValueError, "10 classes; this alphabet has 11"),
         (GOOD, {"frame_lengths": [3]}, ValueError, r"expected \(2,\), got \(1,\).*batch first"),
+        (GOOD, {"frame_lengths": "33"}, TypeError, "frame_lengths holds integers; got '33'"),
+        (GOOD, {"frame_lengths": [None, 3]}, TypeError, "frame_lengths holds integers"),
         (torch.randn(2, 3, 11), {}, ValueError, "line 0, frame 0 sum to .*log_softmax"),
         (GOOD.exp(), {}, ValueError, "sum to .*not to 1"),
         (GOOD, {"threads": 0}, ValueError, "threads is a whole number of at least 1; got 0"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -334,9 +335,22 @@ def test_a_foreign_file_is_refused_and_never_run(glyphs, tmp_path):
     torch.save([1, 2], path)
     with pytest.raises(ValueError, match="is not a checkpoint"):
         train(build(WINDOW), stream(glyphs), config)
+    story = torch.load(io.BytesIO(whole), weights_only=True)
+    for change in ({"optimizer": None}, {"history": {"steps": []}}, {"step": "2"}, {"random": 7}):
+        torch.save({**story, **change}, path)
+        with pytest.raises(ValueError, match="run.pt does not hold all of a training run"):
+            train(build(WINDOW), stream(glyphs), config)
     assert not sprung.exists()
     pickle.loads(contents["a pickle"])  # the trap is a real one
     assert sprung.exists()
+
+
+def test_a_checkpoint_may_be_named_as_weights_are(glyphs, tmp_path):
+    """torch takes a file whose name ends in .safetensors for one, whatever is in it."""
+    config = TrainConfig(steps=2, checkpoint=str(tmp_path / "run.safetensors"))
+    first = train(build(WINDOW), stream(glyphs), config)
+    again = train(build(WINDOW), stream(glyphs), config)
+    assert what_was_learned(again) == what_was_learned(first)
 
 
 def test_a_checkpoint_at_the_end_only(glyphs, tmp_path, monkeypatch):
