@@ -12,7 +12,7 @@ from skimage.measure import label, regionprops
 from torch import Tensor
 
 from crnn_lib.lessons import mistakes01 as wrong
-from crnn_lib.lessons.exercise import Attempt, Exercise, Mistake, compare
+from crnn_lib.lessons.exercise import Attempt, Exercise, Mistake, compare, plural
 from crnn_lib.lessons.values import Unreadable, as_number, as_pair, as_tensor, show
 
 # 1.1 ----------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def check_expected_match(attempt: Attempt) -> str:
         cases,
         by_counting,
         rule="a line is right if each of its n digits and each of its n - 1 cuts is",
-        example=lambda case, got: f"{case[2]} digits, p = {case[0]}, q = {case[1]}",
+        example=lambda case, got: f"{plural(case[2], 'digit')}, p = {case[0]}, q = {case[1]}",
     )
     return (
         f"All {count} are right. Naming 98 % of digits and hitting 90 % of cuts makes "

@@ -29,13 +29,17 @@ def by_sliding(width: int, window: int, stride: int) -> int:
 
 
 def sizes() -> list[tuple[int, int, int]]:
-    """Width, window and stride, the small ones first; the stride skips no column."""
-    return [
+    """Width, window and stride; the stride skips no column.
+
+    The small ones come first, but those that a window covers alone come last.
+    """
+    every = [
         (width, window, stride)
         for width in range(1, 17)
         for window in range(1, 6)
         for stride in range(1, window + 1)
     ]
+    return sorted(every, key=lambda sizes: sizes[0] < sizes[1])
 
 
 def check_count_frames(attempt: Attempt) -> str:

@@ -318,7 +318,7 @@ EXERCISES = (
         id="4.5",
         title="the gradient",
         task="Write logit_gradient(log_probs, states, alpha, beta): the gradient (T, C) of the "
-        "loss for the logits, p - gamma. beta leaves out the emission at its own frame.",
+        "loss for the logits, p - gamma. beta leaves out the probability of its own frame.",
         check=check_logit_gradient,
         returns=as_tensor,
         reference=logit_gradient,

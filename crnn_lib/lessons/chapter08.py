@@ -61,6 +61,7 @@ def candidate_lists() -> list[tuple[list[tuple[str, float, float]], float, float
     never = [("55207", -2.0, -6.0), ("55201", -0.5, -math.inf)]
     cases = [(pair, 0.0, 0.0), (pair, 1.0, 0.0), (pair, 0.125, 0.0), (short, 1.0, 0.0)]
     cases += [(short, 1.0, 2.0), (short, 0.0, 1.0), (never, 1.0, 0.0), (never, 0.0, 0.0)]
+    cases.append((never[::-1], 0.0, 0.0))  # 0 times infinity is no number, wherever it stands
     generator = torch.Generator().manual_seed(8)
     texts = ["5", "52", "552", "5520", "55207", "7", "07", "207"]
     for size, weight, bonus in product((3, 4, 5), (0.25, 1.0), (0.0, 1.5, -0.75)):

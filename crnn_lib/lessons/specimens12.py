@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import groupby
 
 import torch
-from torch.nn.functional import ctc_loss
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from crnn_lib.ctc import collapse
@@ -45,7 +45,7 @@ def learn(loss_of, label, classes=11):
 def line_loss(scores, label):
     """CTC loss of one line, from what the network returns: (T, C)."""
     lengths = torch.tensor([len(scores)]), torch.tensor([len(label)])
-    return ctc_loss(scores[:, None], torch.tensor([label]), *lengths, reduction="sum")
+    return F.ctc_loss(scores[:, None], torch.tensor([label]), *lengths, reduction="sum")
 
 
 def batch_losses(log_probs, labels):
@@ -53,7 +53,7 @@ def batch_losses(log_probs, labels):
     targets = pad_sequence([torch.tensor(label) for label in labels], batch_first=True)
     count, longest = targets.shape
     lengths = torch.full((count,), log_probs.shape[1]), torch.full((count,), longest)
-    return ctc_loss(log_probs.transpose(0, 1), targets, *lengths, reduction="none")
+    return F.ctc_loss(log_probs.transpose(0, 1), targets, *lengths, reduction="none")
 
 
 def mean_loss(log_probs, labels):
@@ -61,14 +61,14 @@ def mean_loss(log_probs, labels):
     targets = pad_sequence([torch.tensor(label) for label in labels], batch_first=True)
     lengths = torch.full((len(labels),), log_probs.shape[1]), torch.tensor([*map(len, labels)])
     frames_first = log_probs.transpose(0, 1)
-    return ctc_loss(frames_first, targets, *lengths, reduction="none", zero_infinity=True).mean()
+    return F.ctc_loss(frames_first, targets, *lengths, reduction="none", zero_infinity=True).mean()
 
 
 def reported_loss(log_probs, labels):
     """Minus log P(label), as the mean over the lines. log_probs: (N, T, C). labels: N lists."""
     targets = pad_sequence([torch.tensor(label) for label in labels], batch_first=True)
     lengths = torch.full((len(labels),), log_probs.shape[1]), torch.tensor([*map(len, labels)])
-    return ctc_loss(log_probs.transpose(0, 1), targets, *lengths, reduction="mean")
+    return F.ctc_loss(log_probs.transpose(0, 1), targets, *lengths, reduction="mean")
 
 
 # Symptoms in the text -----------------------------------------------------------------------------

@@ -160,7 +160,8 @@ def _show(value: object) -> str:
     if isinstance(value, Tensor):
         if value.numel() > SHOWN:
             return f"a tensor of shape {tuple(value.shape)}"
-        log_probs = value.ndim == 2 and value.is_floating_point() and _normalised(value)
+        log_probs = value.ndim == 2 and value.is_floating_point() and value.shape[1] > 1
+        log_probs = log_probs and _normalised(value)
         return f"torch.tensor({_rows(value.exp() if log_probs else value)})" + ".log()" * log_probs
     if isinstance(value, nn.Module) and not list(value.children()):
         return repr(value)
