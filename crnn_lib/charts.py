@@ -226,7 +226,7 @@ def plot_adaptation(record: Mapping) -> Figure:
     axes.set_xticks([], minor=True)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.3), handlelength=3.2)
+    figure.legend(loc="outside right upper", handlelength=3.2)
     first, last = record["lines"][0], record["lines"][-1]
     return say(
         figure,

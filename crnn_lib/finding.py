@@ -200,7 +200,11 @@ def clean(
     if turned:
         steps.append(Step("turned", grey, "The ink was lighter than the paper: turned."))
     steps += [
-        Step("flattened", flat, "Divided by the paper's brightness: no shadow is left."),
+        Step(
+            "flattened",
+            flat,
+            "Divided by the paper's brightness: of a shadow only the edge is left.",
+        ),
         Step("ink", mask, "Darker than its surroundings: ink."),
         Step("without rules", ruleless, "Long thin runs are rules; digits they cross are mended."),
         Step("without specks", ink, "What is smaller than a dot of the pen is dropped."),
