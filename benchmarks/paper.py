@@ -18,16 +18,18 @@ from table import markdown_table
 
 from crnn_lib.checkpoints import load_model
 from crnn_lib.figures import INK, say, styled, to_png
-from crnn_lib.glyphs import load_glyphs
+from crnn_lib.glyphs import Glyphs, load_glyphs
 from crnn_lib.inking import ink_of
 from crnn_lib.lines import LineBatch, compose_lines
 from crnn_lib.metrics import wilson_interval
+from crnn_lib.mixtures import photo_sample
 from crnn_lib.paper import EFFECTS, PaperStyle, photograph
 from crnn_lib.streams import seeded_generator
 from crnn_lib.styles import LineStyle
 from crnn_lib.training import evaluate
 
 TESTED, SEED, LENGTH = 500, 2026, (2, 8)
+STRIPS = 2000  # strips of the article, and amounts: where a point counts
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
@@ -38,13 +40,30 @@ def read_photos(model, lines: LineBatch, style: PaperStyle, *seeds: int) -> floa
     return evaluate(model, ink).exact_match
 
 
-def measure(model, lines: LineBatch, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Exact match on whole styles, and on each effect at each severity."""
-    whole = {"as written, without paper": evaluate(model, lines).exact_match}
+def read_wholes(model, test: Glyphs, lines: LineBatch, seed: int) -> dict[str, float]:
+    """Exact match on kinds of lines: without paper, and on whole styles of paper."""
+    strips = LineStyle.article()
+    still = dataclasses.replace(strips, rotation=0.0, glyph_size=(1.0, 1.0), translation=(0.0, 0.0))
+    without = {
+        "as written, without paper": lines,
+        "the article's strips": compose_lines(test, STRIPS, strips, seeded_generator(seed, 3)),
+        "the same without jitter": compose_lines(test, STRIPS, still, seeded_generator(seed, 3)),
+    }
+    for text in ("1", "11", "111"):
+        without[f"`{text}` as written"] = compose_lines(
+            test, len(lines), LineStyle(), seeded_generator(seed, 4), texts=[text] * len(lines)
+        )
+    without["amounts on `PaperStyle.cheque()`, half by the pen"] = photo_sample(test, STRIPS, seed)
+    whole = {name: evaluate(model, lines).exact_match for name, lines in without.items()}
     for name in ("clean", "scanner", "cheque"):
         whole[f"`PaperStyle.{name}()`"] = read_photos(
             model, lines, getattr(PaperStyle, name)(), seed, 1
         )
+    return whole
+
+
+def read_effects(model, lines: LineBatch, seed: int) -> dict[str, list[float]]:
+    """Exact match on each effect at each severity."""
     alone = {}
     for number, name in enumerate(EFFECTS):
         alone[name] = [
@@ -52,7 +71,7 @@ def measure(model, lines: LineBatch, seed: int) -> tuple[dict[str, float], dict[
             for severity in SEVERITIES
         ]
         print(name, *(f"{match:.1%}" for match in alone[name]), flush=True)
-    return whole, alone
+    return alone
 
 
 @styled
@@ -86,7 +105,7 @@ def run(
     torch.set_num_threads(1)
     model, test = load_model(weights), load_glyphs("auto", "test")
     lines = compose_lines(test, tested, LineStyle(length=LENGTH), seeded_generator(seed, 0))
-    whole, alone = measure(model, lines, seed)
+    whole, alone = read_wholes(model, test, lines, seed), read_effects(model, lines, seed)
     if figure is not None:
         drawn = plot_severities(alone, whole["`PaperStyle.clean()`"])
         Path(figure).write_bytes(to_png(drawn))
@@ -101,7 +120,8 @@ def run(
     rows = [[name, *(f"{match:.1%}" for match in matches)] for name, matches in alone.items()]
     return (
         f"## Paper\n\n`{weights}` on {test.source} ({test.split}) glyphs, {LENGTH[0]} to "
-        f"{LENGTH[1]} digits, n = {tested:,} lines a cell, seed {seed}, best path: exact match. "
+        f"{LENGTH[1]} digits, n = {tested:,} lines a cell ({STRIPS:,} strips and amounts), "
+        f"seed {seed}, best path: exact match. "
         f"95 % intervals reach {100 * half:.1f} points to each side, or less.\n\n"
         + markdown_table(["paper", "exact match"], [[k, f"{v:.1%}"] for k, v in whole.items()])
         + "\n\nOne effect alone, at severities 1 to 5:\n\n"
