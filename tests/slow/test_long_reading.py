@@ -24,7 +24,8 @@ PAGES, ROWS, TALL = 40, 12, 26  # files; lines on each; pixels from one line to 
 EVERY = 50 if CASES >= FULL else 4  # pages from one look at the memory to the next
 SETTLED = 0.2  # of the run is over before the slope is measured: buffers have found their size
 STEEPEST = 100  # bytes a line: 10 MB in 100,000 lines
-MOST_GROWN = 150 * MEGABYTE  # and never more than this above the first look
+MOST_GROWN = 250 * MEGABYTE  # and never more than this above the first look
+WINDOWS = 8  # of the run, each with its least look: what a batch needs comes and goes
 
 
 def write_pages(folder: Path) -> list[str]:
@@ -87,7 +88,7 @@ def test_memory_stays_flat_over_many_lines(tmp_path):
     process.join(60)
     assert lines >= LINES or MINUTES < 1e9
     settled = [(n, memory) for n, memory in looks if n >= SETTLED * lines]
-    slope = slope_of(settled)
+    slope = slope_of(floors(settled))
     grown = max(memory for _, memory in looks) - looks[0][1]
     assert grown < MOST_GROWN
     if lines >= 100_000:  # over fewer lines the slope is that of the allocator's moods
@@ -103,15 +104,22 @@ def test_memory_stays_flat_over_many_lines(tmp_path):
     record("reading", "lines", figures)
 
 
+def floors(looks: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The least look of each window, at the window's end."""
+    size = -(-len(looks) // WINDOWS)
+    windows = [looks[k : k + size] for k in range(0, len(looks), size)]
+    return [(window[-1][0], min(memory for _, memory in window)) for window in windows]
+
+
 def slope_of(looks: list[tuple[int, int]]) -> float:
     """Bytes per line, by least squares."""
     lines, memory = np.array(looks, float).T
     return float(np.polyfit(lines - lines.mean(), memory, 1)[0])
 
 
-def test_a_leak_would_be_seen():
+def test_a_leak_would_be_seen_among_what_comes_and_goes():
     draw = np.random.default_rng(0)
     lines = np.arange(20_000, 100_000, 600)
-    noise = draw.normal(0, 2 * MEGABYTE, len(lines))
-    assert abs(slope_of([*zip(lines, 5e8 + noise, strict=True)])) < STEEPEST
-    assert slope_of([*zip(lines, 5e8 + noise + 150 * lines, strict=True)]) > STEEPEST
+    in_use = 5e8 + draw.exponential(20 * MEGABYTE, len(lines)) * (draw.random(len(lines)) < 0.7)
+    assert abs(slope_of(floors([*zip(lines, in_use, strict=True)]))) < STEEPEST
+    assert slope_of(floors([*zip(lines, in_use + 150 * lines, strict=True)])) > STEEPEST
