@@ -80,8 +80,9 @@ def reading(found: dict) -> str:
     row = found["lines"]
     return (
         f"`Reader.read_many` over n = {row['lines']:,} lines on small pages ({row['network']}, one "
-        f"view, one thread): what stays in memory grows by {row['bytes_per_line']:+.0f} bytes a line "
-        f"(the slope after the first fifth; while a batch is read up to "
+        "view, one thread): what stays in memory grows by "
+        f"{row['bytes_per_line']:+.0f} bytes a line "
+        "(the slope after the first fifth; while a batch is read up to "
         f"{row['megabytes_grown']:.0f} MB more than at the start are in use); "
         f"{row['cpu_milliseconds_per_line']} ms of CPU time a line."
     )
