@@ -1,7 +1,12 @@
-"""Fixtures of the browser tests: one Chromium; one JupyterLab and its page; a page per test."""
+"""Fixtures of the browser tests: one Chromium; one JupyterLab and its page; a page per test.
+
+Where CRNN_SCREENSHOTS names a folder, each test leaves there what its page showed in the end.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:  # hooks see the items of all folders
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    folder, chromium = os.environ.get("CRNN_SCREENSHOTS"), item.funcargs.get("chromium")
+    if folder and chromium and call.when == "call":  # pages are closed after it
+        pages = [page for context in chromium.contexts for page in context.pages]
+        name = re.sub(r"[^\w.-]+", "_", f"{item.path.stem}-{item.name}")
+        if pages:
+            pages[-1].screenshot(path=Path(folder) / f"{name}.png")
+    return report
 
 
 # Of this package, not of the session: Playwright's event loop must not run under other tests.
