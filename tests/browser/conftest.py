@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from browser.harness import ARGUMENTS, Lab, Watch, find_chromium
+from browser.harness import ARGUMENTS, PATIENCE, Lab, Watch, find_chromium
 
 
 def pytest_collection_modifyitems(items):
@@ -58,6 +58,7 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="package")
 def watched_page(chromium):
     context = chromium.new_context(viewport={"width": 1280, "height": 1400})
+    context.add_init_script(PATIENCE)
     page = context.new_page()
     yield page, Watch(page)
     context.close()

@@ -45,6 +45,9 @@ def findings(root, rules: list[str] | None = None) -> list[str]:
         page.evaluate("(settings) => axe.configure(settings)", SETTINGS)
     found = root.evaluate(
         """async (node, runOnly) => {
+            const moving = document.getAnimations().filter(
+                ({ effect }) => effect.getComputedTiming().endTime < Infinity);
+            await Promise.allSettled(moving.map(({ finished }) => finished)); // half faded is faint
             const { violations } = await axe.run(node, { runOnly, resultTypes: ["violations"] });
             return violations.flatMap(({ id, impact, nodes }) => nodes.map((found) => {
                 const why = [...found.any, ...found.all, ...found.none].map((c) => c.message);
