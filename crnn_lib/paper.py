@@ -34,6 +34,7 @@ PRINT += ("bleed", "stamp")
 HARM = ("faint", "skips", "mottle", "light", "blur", "motion", "resolution", "contrast", "noise")
 HARM += ("bilevel", "jpeg")
 LIMIT = 1.5
+LEAST = 8  # pixels of paper per character: CTC needs two frames of 4 for each of three equal ones
 CAMERA = ("light", "blur", "motion", "resolution", "contrast", "noise", "gamma", "bilevel", "jpeg")
 
 
@@ -70,7 +71,9 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
     before, after, sign = _rooms(strengths, height, generator)
     placing = {name: strengths[name] for name in PLACING}
     placement = plan(ink, lines.widths, placing, (before + sign, after), generator)
-    widths, spans = placement.widths, torch.zeros_like(lines.spans)
+    widths = placement.widths.maximum(LEAST * lines.target_lengths)
+    placement = replace(placement, widths=widths)
+    spans = torch.zeros_like(lines.spans)
     images = torch.ones(count, 1, height, int(widths.max()))
     for chunk in torch.argsort(widths, stable=True).split(CHUNK):
         narrow = lines.select(chunk)

@@ -175,6 +175,16 @@ def test_writing_fills_45_to_95_percent_of_the_height(lines):
     assert 0.4 <= fill.min() < 0.55 and 0.85 < fill.max() <= 1.0
 
 
+def test_small_ones_have_the_frames_that_ctc_needs(glyphs):
+    ones = glyphs.only("1")
+    thin = ones.subset((ones.images.float().amax(1) > 64).sum(1).argsort()[:3])
+    style = dataclasses.replace(LineStyle.amounts(), spacing=(-0.1, 0.0), margin=(0, 0))
+    lines = compose_lines(thin, 64, style, torch.Generator().manual_seed(0), texts=["111"] * 64)
+    small = PaperStyle(size=Effect(1.0, 1.0, 1.0))
+    photos = photograph(lines, small, torch.Generator().manual_seed(0))
+    assert int(photos.widths.min()) == 24  # 6 frames of 4 pixels: three 1s, two blanks between
+
+
 def test_shift_cuts_little(lines):
     clean = photograph(lines, PaperStyle.clean(), seeded(0))
     photos = photograph(lines, PaperStyle.only("shift", 5), seeded(0))
