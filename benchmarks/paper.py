@@ -29,7 +29,7 @@ from crnn_lib.styles import LineStyle
 from crnn_lib.training import evaluate
 
 TESTED, SEED, LENGTH = 500, 2026, (2, 8)
-STRIPS = 2000  # strips of the article, and amounts: where a point counts
+STRIPS = 10_000  # strips of the article, and amounts: where a point counts
 SEVERITIES = (1, 2, 3, 4, 5)
 
 

@@ -1,4 +1,4 @@
-"""Two averages that a training run ends with: of its weights, and of what its layers see."""
+"""Averages that a training run ends with: of its weights, and of what its layers see."""
 
 from __future__ import annotations
 
@@ -27,6 +27,27 @@ def moving_average(decay: float) -> Callable:
                 old.copy_(new)
 
     return update
+
+
+@torch.no_grad()
+def mix_weights(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Draw a model's weights towards another's, in place: (1 - share) of its own, share of those.
+
+    Between a network and what it became by further training, the mean of the weights often reads
+    better than either: it keeps what the first could do (Wortsman et al. 2022, "Robust fine-tuning
+    of zero-shot models", section 3).
+
+    Raises
+    ------
+    ValueError
+        If the two differ in their layers.
+    """
+    own, others = model.state_dict(), other.state_dict()
+    if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in others.items()}:
+        raise ValueError("Only networks of the same layers can be mixed; these two differ.")
+    for name, weights in own.items():
+        if weights.is_floating_point():
+            weights.lerp_(others[name].to(weights), share)
 
 
 def settle_norms(model: nn.Module, batches: Iterable[LineBatch]) -> None:

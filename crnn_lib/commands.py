@@ -14,10 +14,12 @@ from pathlib import Path
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.averaging import mix_weights
 from crnn_lib.checkpoints import load_model, save_model
 from crnn_lib.decoder_options import chosen_decoder
 from crnn_lib.glyphs import Glyphs, available_sources, data_root, load_glyphs
 from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib.metrics import Report
 from crnn_lib.mixtures import photo_lines, photo_sample
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN
 from crnn_lib.read_command import read as read  # a command of its own
@@ -39,6 +41,8 @@ def train(options: argparse.Namespace) -> int:
         _check_target(f"--{name}", getattr(options, name))
     if Path(options.out).suffix != ".safetensors":
         raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
+    if options.keep_start and not options.start:
+        raise ValueError("--keep-start mixes in the weights of --start: name those, too.")
     _use_threads(options)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
@@ -72,7 +76,11 @@ def train(options: argparse.Namespace) -> int:
         return 0
     if options.history:
         history.save(options.history)
-    metrics = _last_metrics(history)
+    mixed = None
+    if options.keep_start:
+        mix_weights(model, load_model(options.start), options.keep_start)
+        mixed = None if validation is None else evaluate_model(model, validation)
+    metrics = _last_metrics(history, mixed)
     provenance = {
         "command": _command(options.arguments),
         "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
@@ -182,13 +190,18 @@ def _command(arguments: list[str]) -> str:
     return " ".join(words)
 
 
-def _last_metrics(history: History) -> dict[str, float]:
-    """What the run ended with: the mean of its last entries, which are single batches."""
+def _last_metrics(history: History, mixed: Report | None) -> dict[str, float]:
+    """What the run ended with: the mean of its last entries, which are single batches.
+
+    Weights that were mixed afterwards read held-out lines as their own report says.
+    """
     last = {"loss": history.loss[-10:], "exact_match": history.exact_match[-10:]}
     metrics = {name: sum(values) / len(values) for name, values in last.items()}
     if history.validation_step:
-        metrics["held_out_exact_match"] = history.validation_exact_match[-1]
-        metrics["held_out_character_error_rate"] = history.validation_error_rate[-1]
+        held_out = history.validation_exact_match[-1], history.validation_error_rate[-1]
+        if mixed is not None:
+            held_out = mixed.exact_match, mixed.character_error_rate
+        metrics["held_out_exact_match"], metrics["held_out_character_error_rate"] = held_out
     return {name: round(value, 6) for name, value in metrics.items()}
 
 

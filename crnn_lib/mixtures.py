@@ -16,7 +16,7 @@ from crnn_lib.scribes import pen_people
 from crnn_lib.streams import Alternating, LineStream, seeded_generator
 from crnn_lib.styles import LineStyle
 
-POOL = 4  # batches a stream composes at once: there are seven streams
+POOL = 4  # batches a stream composes at once: there are ten streams
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ def photo_lines(
 ) -> Alternating:
     """Lines from which a network learns to read photos of amounts.
 
-    Of seven batches four hold amounts on paper, one holds digits written freely on paper, and two
-    the article's strips without paper, so that clean lines stay as easy as they were. On paper
-    half of the digits are scanned ones, half the pen's; on the strips all are scanned.
+    Of ten batches five hold amounts on paper, one holds digits written freely on paper, and four
+    the article's strips without paper, so that clean lines stay as easy as they were: two of them
+    with the article's habits and digits of several sizes, two varied in all. On paper half of the
+    digits are scanned ones, half the pen's; on the strips all are scanned.
 
     Parameters
     ----------
@@ -71,11 +72,14 @@ def photo_lines(
 
     written = AmountStyle(ones=mixture.ones)
     amounts = [
-        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=written)) for k in range(4)
+        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=written)) for k in range(5)
     ]
-    freely = on_paper(stream(digits, LineStyle().varied(), 4))
-    strips = [stream(scanned, LineStyle.article().varied(), k) for k in (5, 6)]
-    return Alternating((*amounts[:2], strips[0], freely, *amounts[2:], strips[1]))
+    freely = on_paper(stream(digits, LineStyle().varied(), 5))
+    varied = LineStyle.article().varied()
+    sized = replace(LineStyle.article(), size=varied.size)
+    strips = [stream(scanned, (sized, varied)[k % 2], 6 + k) for k in range(4)]
+    turns = zip(amounts, (*strips, freely), strict=True)
+    return Alternating(tuple(lines for turn in turns for lines in turn))
 
 
 def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:

@@ -397,6 +397,28 @@ def test_train_refuses_a_checkpoint_of_another_run(tmp_path, capsys):
     assert status == 1 and "belongs to" in err[-1]
 
 
+def test_train_keeps_a_share_of_the_weights_it_started_from(weights, tmp_path, capsys):
+    ended, mixed = (tmp_path / f"{name}.safetensors" for name in ("ended", "mixed"))
+    options = ["--start", weights, "--steps", "3", "--held-out", "0.2", "--validation-lines", "40"]
+    assert run(capsys, *TRAIN, *options, "--out", ended)[0] == 0
+    assert run(capsys, *TRAIN, *options, "--keep-start", "0.25", "--out", mixed)[0] == 0
+    first, last, found = (load_model(path).state_dict() for path in (weights, ended, mixed))
+    for name, value in found.items():
+        expected = 0.25 * first[name] + 0.75 * last[name]
+        assert not value.is_floating_point() or torch.allclose(value, expected, atol=1e-6), name
+    rates = [
+        describe(path)["provenance"]["metrics"]["held_out_character_error_rate"]
+        for path in (ended, mixed)
+    ]
+    assert rates[0] != rates[1]  # each file's figures are those of its own weights
+
+
+def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
+    options = ["--keep-start", "0.25", "--steps", "1", "--out", tmp_path / "a.safetensors"]
+    status, _, err = run(capsys, *TRAIN, *options)
+    assert status == 1 and "--keep-start mixes in the weights of --start" in err[-1]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_train_without_a_gpu_says_so(tmp_path, capsys):
     options = ["--device", "cuda", "--out", tmp_path / "a.safetensors"]

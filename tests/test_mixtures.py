@@ -27,20 +27,20 @@ def stream(scanned):
     return photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
 
 
-def test_of_seven_batches_two_hold_the_articles_strips(stream):
-    widths = [set(stream.batch(step).widths.tolist()) for step in range(14)]
+def test_of_ten_batches_four_hold_the_articles_strips(stream):
+    widths = [set(stream.batch(step).widths.tolist()) for step in range(20)]
     strips = [step for step, found in enumerate(widths) if found == {140}]
-    assert strips == [2, 6, 9, 13]
+    assert strips == [1, 3, 5, 7, 11, 13, 15, 17]
 
 
 def test_short_numbers_of_ones_are_not_rare(stream):
-    texts = [text for step in range(0, 140, 7) for text in stream.batch(step).texts]
+    texts = [text for step in range(0, 200, 10) for text in stream.batch(step).texts]
     few = [text for text in texts if len(text) <= 3 and text.count("1") >= len(text) / 2]
     assert len(few) > 0.02 * len(texts)
 
 
 def test_marks_are_drawn_and_not_labelled(stream):
-    for step in range(7):
+    for step in range(10):
         lines = stream.batch(step)
         assert all(text.isdecimal() for text in lines.texts)
         for target, length, text in zip(
@@ -53,12 +53,12 @@ def test_marks_are_drawn_and_not_labelled(stream):
 def test_a_batch_depends_on_seed_and_step_alone(scanned, stream):
     again = photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
     other = photo_lines(scanned, 8, 2, PhotoMixture(writers=4, clean=0.25))
-    assert torch.equal(again.batch(7).images, stream.batch(7).images)
-    assert again.batch(7).texts != other.batch(7).texts
+    assert torch.equal(again.batch(10).images, stream.batch(10).images)
+    assert again.batch(10).texts != other.batch(10).texts
 
 
 def test_half_of_the_digits_are_scanned(stream):
-    glyphs = stream.streams[3].lines.glyphs
+    glyphs = stream.streams[9].lines.glyphs
     assert glyphs.characters == "0123456789" and len(glyphs) == 2 * 4 * 40
 
 
@@ -84,11 +84,11 @@ def test_crnn_photos_reads_photographs_that_crnn_digits_does_not():
 
 def test_the_weights_say_how_they_were_made():
     story = describe("crnn-photos")["provenance"]
-    assert "--style photos --start crnn-photos --glyphs mnist" in story["command"]
+    assert "--style photos --start crnn-photos --keep-start 0.3 --glyphs mnist" in story["command"]
     log = json.loads((RUNS / "crnn-photos.json").read_text())
     assert log["validation_step"][-1] == story["training"]["steps"]
-    found = log["validation_exact_match"][-1]
-    assert found == pytest.approx(story["metrics"]["held_out_exact_match"])
+    found = log["validation_exact_match"][-1]  # of the run's end, before its weights were mixed
+    assert found == pytest.approx(story["metrics"]["held_out_exact_match"], abs=0.01)
 
 
 def test_the_curves_of_adaptation_say_what_they_show():

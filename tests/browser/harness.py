@@ -47,7 +47,7 @@ def wait_for(condition, what: str, page=None, limit: float = LIMIT):
     return answer
 
 
-# anywidget gives a model 2 s; one that comes later never hears of Python. A busy machine needs more.
+# anywidget gives a model 2 s, and one that comes later never hears of Python: a busy machine.
 PATIENCE = "{ const usual = AbortSignal.timeout; AbortSignal.timeout = (ms) => usual(60 * ms); }"
 
 

@@ -243,6 +243,7 @@ TRAIN = {
     "--length": ["1", "1-3", "0", "x"],
     "--held-out": ["0.2", "0.001", "0.999", "1", "-1", "x"],
     "--start": WEIGHTS,
+    "--keep-start": ["0.3", "0", "1", "-1", "x"],
     "--seed": FEW,
     "--half": [],
     "--history": ["out/a.json", *TARGETS],
