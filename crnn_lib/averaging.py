@@ -37,6 +37,13 @@ def mix_weights(model: nn.Module, other: nn.Module, share: float) -> None:
     better than either: it keeps what the first could do (Wortsman et al. 2022, "Robust fine-tuning
     of zero-shot models", section 3).
 
+    Parameters
+    ----------
+    model, other : nn.Module
+        Of the same layers. Counters and other whole numbers stay the model's own.
+    share : float
+        From 0, which changes nothing, to 1.
+
     Raises
     ------
     ValueError

@@ -34,7 +34,7 @@ PRINT += ("bleed", "stamp")
 HARM = ("faint", "skips", "mottle", "light", "blur", "motion", "resolution", "contrast", "noise")
 HARM += ("bilevel", "jpeg")
 LIMIT = 1.5
-LEAST = 8  # pixels of paper per character: CTC needs two frames of 4 for each of three equal ones
+LEAST = 8  # pixels of paper per character: two frames of 4, so that CTC can spell 111
 CAMERA = ("light", "blur", "motion", "resolution", "contrast", "noise", "gamma", "bilevel", "jpeg")
 
 
@@ -53,7 +53,8 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
     -------
     LineBatch
         The same texts and targets. The images are grey: dark ink on lighter paper, padded with
-        white on the right. Spans follow the writing, to within the pixels that a slant moves it.
+        white on the right. None is narrower than 8 pixels a character. Spans follow the writing,
+        to within the pixels that a slant moves it.
     """
     if not isinstance(generator, torch.Generator):
         raise TypeError(

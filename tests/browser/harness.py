@@ -47,7 +47,7 @@ def wait_for(condition, what: str, page=None, limit: float = LIMIT):
     return answer
 
 
-# anywidget gives a model 2 s, and one that comes later never hears of Python: a busy machine.
+# anywidget gives a model 2 s; one that comes later, as on a busy machine, never hears of Python.
 PATIENCE = "{ const usual = AbortSignal.timeout; AbortSignal.timeout = (ms) => usual(60 * ms); }"
 
 
