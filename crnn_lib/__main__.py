@@ -318,8 +318,8 @@ def _add_train(commands) -> None:
         "--keep-start",
         type=_number(0, 1),
         default=0.0,
-        metavar="X",
-        help="share of --start's weights mixed into the result, such as 0.3: keeps old skills (0)",
+        metavar="SHARE",
+        help="share of --start's weights in the result, such as 0.3: keeps what they could do (0)",
     )
     add("--steps", type=_whole(1), default=1000, metavar="N", help="batches to learn from (1000)")
     add("--learning-rate", type=_number(1e-9), default=4e-3, metavar="X", help="peak (0.004)")

@@ -30,8 +30,8 @@ def moving_average(decay: float) -> Callable:
 
 
 @torch.no_grad()
-def mix_weights(model: nn.Module, other: nn.Module, share: float) -> None:
-    """Draw a model's weights towards another's, in place: (1 - share) of its own, share of those.
+def interpolate_weights(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Move a model's weights towards another's, in place: (1 - share) of its own, share of those.
 
     Between a network and what it became by further training, the mean of the weights often reads
     better than either: it keeps what the first could do (Wortsman et al. 2022, "Robust fine-tuning
@@ -51,7 +51,7 @@ def mix_weights(model: nn.Module, other: nn.Module, share: float) -> None:
     """
     own, others = model.state_dict(), other.state_dict()
     if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in others.items()}:
-        raise ValueError("Only networks of the same layers can be mixed; these two differ.")
+        raise ValueError("Both networks need the same layers, and these two differ in theirs.")
     for name, weights in own.items():
         if weights.is_floating_point():
             weights.lerp_(others[name].to(weights), share)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.averaging import mix_weights
+from crnn_lib.averaging import interpolate_weights
 from crnn_lib.checkpoints import load_model, save_model
 from crnn_lib.decoder_options import chosen_decoder
 from crnn_lib.glyphs import Glyphs, available_sources, data_root, load_glyphs
@@ -76,11 +76,11 @@ def train(options: argparse.Namespace) -> int:
         return 0
     if options.history:
         history.save(options.history)
-    mixed = None
+    report = None
     if options.keep_start:
-        mix_weights(model, load_model(options.start), options.keep_start)
-        mixed = None if validation is None else evaluate_model(model, validation)
-    metrics = _last_metrics(history, mixed)
+        interpolate_weights(model, load_model(options.start), options.keep_start)
+        report = None if validation is None else evaluate_model(model, validation)
+    metrics = _last_metrics(history, report)
     provenance = {
         "command": _command(options.arguments),
         "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
@@ -190,17 +190,17 @@ def _command(arguments: list[str]) -> str:
     return " ".join(words)
 
 
-def _last_metrics(history: History, mixed: Report | None) -> dict[str, float]:
+def _last_metrics(history: History, report: Report | None) -> dict[str, float]:
     """What the run ended with: the mean of its last entries, which are single batches.
 
-    Weights that were mixed afterwards read held-out lines as their own report says.
+    Where the weights were changed after it, ``report`` says how those read the held-out lines.
     """
     last = {"loss": history.loss[-10:], "exact_match": history.exact_match[-10:]}
     metrics = {name: sum(values) / len(values) for name, values in last.items()}
     if history.validation_step:
         held_out = history.validation_exact_match[-1], history.validation_error_rate[-1]
-        if mixed is not None:
-            held_out = mixed.exact_match, mixed.character_error_rate
+        if report is not None:
+            held_out = report.exact_match, report.character_error_rate
         metrics["held_out_exact_match"], metrics["held_out_character_error_rate"] = held_out
     return {name: round(value, 6) for name, value in metrics.items()}
 

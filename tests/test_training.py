@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.averaging import mix_weights, moving_average
+from crnn_lib.averaging import interpolate_weights, moving_average
 from crnn_lib.decoders import best_path
 from crnn_lib.glyphs import Glyphs, load_glyphs
 from crnn_lib.lines import LineBatch, compose_lines
@@ -207,9 +207,9 @@ def test_the_average_forgets_the_first_weights_soon():
     assert averaged.item() == pytest.approx(10)  # 0.9 of 9, 0.1 of 19
 
 
-def test_only_networks_of_one_kind_are_mixed():
-    with pytest.raises(ValueError, match="the same layers"):
-        mix_weights(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3), 0.5)
+def test_only_networks_of_one_kind_have_weights_between_them():
+    with pytest.raises(ValueError, match="need the same layers"):
+        interpolate_weights(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3), 0.5)
 
 
 def test_validation(glyphs, lines):
