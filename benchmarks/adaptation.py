@@ -16,12 +16,9 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from crnn_lib.checkpoints import atomic_write, load_model
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.mixtures import photo_sample
-from crnn_lib.models import CRNN
-from crnn_lib.streams import LineSet
-from crnn_lib.training import TrainConfig, evaluate, train
+from crnn_lib import CRNN, evaluate, load_glyphs, load_model, train
+from crnn_lib.models import atomic_write
+from crnn_lib.training import LineSet, TrainConfig, photo_sample
 
 SIZES = (50, 200, 1000)
 WAYS = ("from scratch", "frozen", "fine-tuned")

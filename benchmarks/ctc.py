@@ -6,7 +6,8 @@ import torch
 from table import interleaved_medians, markdown_table
 from torch.nn import functional as F
 
-from crnn_lib.ctc import ctc_loss, forced_alignments
+from crnn_lib import ctc_loss
+from crnn_lib.ctc import forced_alignments
 
 SEED, REPEATS = 1, 101
 SIZES = ((31, 11, 5), (100, 48, 12))  # T, C, L: the article's strips; long lines of letters

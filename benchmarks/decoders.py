@@ -20,13 +20,18 @@ import torch
 from peaky import Workload, workloads
 from table import interleaved_medians, markdown_table
 
-from crnn_lib.checkpoints import load_model
-from crnn_lib.ctc import ctc_loss
-from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
-from crnn_lib.glyphs import load_glyphs
+from crnn_lib import (
+    LineStyle,
+    best_path,
+    compose_lines,
+    ctc_loss,
+    exact_search,
+    load_glyphs,
+    load_model,
+    prefix_beam_search,
+)
 from crnn_lib.language import NGram
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.streams import seeded_generator
+from crnn_lib.training import seeded_generator
 
 SEED, REPEATS, WIDTH, HARD = 1, 9, 10, 2000
 

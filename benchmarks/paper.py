@@ -2,8 +2,8 @@
 
     python benchmarks/paper.py --weights crnn-digits --lines 300 --figure paper.png
 
-Each effect of crnn_lib.paper is alone on the paper. The lines are the same throughout, and the
-same draws place each effect, so a row shows one effect growing.
+Each effect of crnn_lib.handwriting.paper is alone on the paper. The lines are the same throughout,
+and the same draws place each effect, so a row shows one effect growing.
 """
 
 from __future__ import annotations
@@ -16,17 +16,13 @@ import torch
 from matplotlib.figure import Figure
 from table import markdown_table
 
-from crnn_lib.checkpoints import load_model
-from crnn_lib.figures import INK, say, styled, to_png
-from crnn_lib.glyphs import Glyphs, load_glyphs
-from crnn_lib.inking import ink_of
-from crnn_lib.lines import LineBatch, compose_lines
-from crnn_lib.metrics import wilson_interval
-from crnn_lib.mixtures import photo_sample
-from crnn_lib.paper import EFFECTS, PaperStyle, photograph
-from crnn_lib.streams import seeded_generator
-from crnn_lib.styles import LineStyle
-from crnn_lib.training import evaluate
+from crnn_lib import LineStyle, compose_lines, evaluate, load_glyphs, load_model
+from crnn_lib.evaluation import wilson_interval
+from crnn_lib.handwriting import Glyphs, LineBatch
+from crnn_lib.handwriting.paper import EFFECTS, PaperStyle, photograph
+from crnn_lib.photos import ink_of
+from crnn_lib.plots import INK, say, styled, to_png
+from crnn_lib.training import photo_sample, seeded_generator
 
 TESTED, SEED, LENGTH = 500, 2026, (2, 8)
 STRIPS = 10_000  # strips of the article, and amounts: where a point counts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib import Alphabet
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

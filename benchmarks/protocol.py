@@ -16,11 +16,9 @@ import dataclasses
 import torch
 from table import markdown_table
 
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.streams import LineSet, LineStream, seeded_generator
-from crnn_lib.training import TrainConfig, evaluate, train
+from crnn_lib import CRNN, LineStyle, compose_lines, evaluate, load_glyphs, train
+from crnn_lib.models import CRNNConfig
+from crnn_lib.training import LineSet, LineStream, TrainConfig, seeded_generator
 
 SEEN, TESTED, SEED = 48_000, 2_000, 1
 

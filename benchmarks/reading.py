@@ -8,11 +8,8 @@ import torch
 from table import markdown_table
 from twins import has_twin
 
-from crnn_lib.checkpoints import load_model
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.streams import seeded_generator
-from crnn_lib.training import evaluate
+from crnn_lib import LineStyle, compose_lines, evaluate, load_glyphs, load_model
+from crnn_lib.training import seeded_generator
 
 TESTED, SEED = 10_000, 2026
 

@@ -10,14 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from crnn_lib.checkpoints import load_model
-from crnn_lib.decoders import best_path
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.models import CRNN
-from crnn_lib.pen import draw_digits
-from crnn_lib.streams import seeded_generator
-from crnn_lib.training import ctc_loss_of
+from crnn_lib import CRNN, LineStyle, best_path, compose_lines, load_glyphs, load_model
+from crnn_lib.handwriting.pen import draw_digits
+from crnn_lib.training import ctc_loss_of, seeded_generator
 
 SEED = 1
 

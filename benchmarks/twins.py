@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.glyphs import Glyphs
+from crnn_lib.handwriting import Glyphs
 
 ALIKE = 0.98  # normalised correlation of two shapes from which on they count as twins
 SIDE, FRAME = 20, 24  # the ink is scaled to 20 pixels, in a frame of 24

@@ -16,8 +16,7 @@ from skimage.segmentation import expand_labels
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn_lib.glyphs import SIZE, Glyphs
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib.handwriting import SIZE, Glyphs, LineBatch, LineStyle, compose_lines
 
 LEVEL = 0.5  # a pixel at least this bright is ink; what is fainter is the edge of a stroke
 SPECK = 6  # pixels; smaller pieces are dirt

@@ -1,6 +1,6 @@
 """Make what notebook 13 measures on, and the model that it starts from.
 
-    python data/make_capstone.py lines    crnn_lib/lessons/hard_lines.npz, a minute
+    python data/make_capstone.py lines    crnn_lib/lessons/chapter13/hard_lines.npz, a minute
     python data/make_capstone.py model    data/runs/capstone.safetensors and its log, 8 minutes of
                                           one core
 
@@ -18,11 +18,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crnn_lib import lessons
-from crnn_lib.checkpoints import load_model, save_model
-from crnn_lib.decoders import best_path
-from crnn_lib.glyphs import Glyphs, load_glyphs
-from crnn_lib.lessons.challenge import (
+from crnn_lib import (
+    CRNN,
+    LineStyle,
+    best_path,
+    compose_lines,
+    load_glyphs,
+    load_model,
+    save_model,
+    train,
+)
+from crnn_lib.handwriting import Glyphs, LineBatch
+from crnn_lib.lessons import chapter13
+from crnn_lib.lessons.chapter13 import (
     FILE,
     GREYS,
     HARD,
@@ -32,10 +40,7 @@ from crnn_lib.lessons.challenge import (
     small_config,
     which_are_read,
 )
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
-from crnn_lib.models import CRNN
-from crnn_lib.streams import LineStream
-from crnn_lib.training import TrainConfig, train
+from crnn_lib.training import LineStream, TrainConfig
 
 LINES, SEED = 1000, 55207
 SURE = 0.99  # what both networks give a legible digit, at least
@@ -106,7 +111,7 @@ def main() -> None:
     if parser.parse_args().what == "model":
         train_model()
         return
-    path = Path(lessons.__file__).parent / FILE
+    path = Path(chapter13.__file__).parent / FILE
     save_lines(compose(), path)
     print(f"{path.name}: {path.stat().st_size // 1000} kB, {digest_of_lines(hard_lines())}")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from crnn_lib.worksheet import draw_worksheet
+from crnn_lib.lessons.classroom import draw_worksheet
 
 FORM = Path(__file__).parent / "photos" / "form.pdf"
 MADE = datetime(2024, 1, 1, tzinfo=timezone.utc)  # a date of its own would change the file

@@ -22,16 +22,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from crnn_lib import widgets
-from crnn_lib.checkpoints import load_model
-from crnn_lib.ctc import forward_backward
-from crnn_lib.decoders import best_path
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.layers import frame_edges
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
-from crnn_lib.models import CRNN
-from crnn_lib.streams import LineStream, seeded_generator
-from crnn_lib.training import TrainConfig, train
+from crnn_lib import (
+    CRNN,
+    LineStyle,
+    best_path,
+    compose_lines,
+    forward_backward,
+    load_glyphs,
+    load_model,
+    train,
+    widgets,
+)
+from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import frame_edges
+from crnn_lib.training import LineStream, TrainConfig, seeded_generator
 
 FOLDER = Path(__file__).parent / "lattices"
 PACKED = Path(widgets.__file__).parent / "lattices.npz"

@@ -21,13 +21,11 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from crnn_lib.lines import LineBatch, compose_lines
-from crnn_lib.paper import Effect, PaperStyle, photograph
-from crnn_lib.photo_files import ImageError
-from crnn_lib.reader import Reader
-from crnn_lib.scribes import pen_people
-from crnn_lib.streams import seeded_generator
-from crnn_lib.styles import LineStyle
+from crnn_lib import LineStyle, Reader, compose_lines
+from crnn_lib.handwriting import LineBatch, pen_people
+from crnn_lib.handwriting.paper import Effect, PaperStyle, photograph
+from crnn_lib.photos import ImageError
+from crnn_lib.training import seeded_generator
 
 PHOTOS = Path(__file__).parent / "photos"
 CROPS = ("55207", "18", "9074421", "640", "2026", "35000", "773", "1000000")

@@ -14,12 +14,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from crnn_lib.checkpoints import load_model
-from crnn_lib.decoders import best_path
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib import LineStyle, best_path, compose_lines, load_glyphs, load_model
+from crnn_lib.handwriting import LineBatch
 from crnn_lib.plots import plot_posteriors
-from crnn_lib.streams import seeded_generator
+from crnn_lib.training import seeded_generator
 
 DATA = Path(__file__).parent
 TEXTS = ["55207", "18", "9074421", "0", "3141592653", "77", "2026", "1000000"]

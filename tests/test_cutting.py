@@ -24,10 +24,8 @@ from crnn_lib.cutting import (
     split_wide,
     train_digit_net,
 )
-from crnn_lib.cutting_charts import plot_against_spacing, plot_boxes, plot_cuts
-from crnn_lib.figures import to_png
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.plots import plot_against_spacing, plot_boxes, plot_cuts, to_png
 
 UPRIGHT = LineStyle(
     length=(5, 5), slant=(0, 0.1), glyph_slant=0.0, rotation=2.0, wander=0.0, spacing_jitter=0.0

@@ -9,12 +9,9 @@ import torch
 from paper import Gap, Lines, Picture, Pixels, Sheet, Space, Table, Task, Words, gaps
 from skimage.measure import label
 
-from crnn_lib import ctc
-from crnn_lib.alphabet import Alphabet
-from crnn_lib.glyphs import load_glyphs
+from crnn_lib import Alphabet, LineStyle, compose_lines, ctc, load_glyphs
 from crnn_lib.lessons import chapter00, chapter01, chapter02, chapter03, chapter04, chapter05
-from crnn_lib.lessons.strips import BECOMES
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.lessons.chapter05 import BECOMES
 
 DIGITS = Alphabet()
 

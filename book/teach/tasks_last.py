@@ -10,12 +10,11 @@ from paper import Gap, Lines, Sheet, Table, Task, Words, gaps
 from tasks_first import number
 from torch.nn import functional as F
 
-from crnn_lib import ctc
+from crnn_lib import CRNN, ctc
 from crnn_lib.lessons import chapter13
-from crnn_lib.lessons import cures12 as cures
-from crnn_lib.lessons import specimens12 as wild
-from crnn_lib.lessons.cases12 import CASES
-from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.lessons.chapter12 import CASES, cures
+from crnn_lib.lessons.chapter12 import specimens as wild
+from crnn_lib.models import CRNNConfig
 
 # ------------------------------------------------------------------ 12
 

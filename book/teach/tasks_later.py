@@ -9,12 +9,9 @@ import torch
 from paper import Gap, Lines, Pixels, Sheet, Space, Table, Task, Words, gaps
 from tasks_first import DIGITS, number
 
-from crnn_lib import ctc
-from crnn_lib.alphabet import Alphabet
-from crnn_lib.confidence import character_posteriors
-from crnn_lib.decoders import best_path, prefix_beam_search
+from crnn_lib import CRNN, Alphabet, best_path, ctc, prefix_beam_search
+from crnn_lib.ctc import character_posteriors
 from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter10, chapter11
-from crnn_lib.models import CRNN
 
 # ------------------------------------------------------------------ 06
 

@@ -13,17 +13,17 @@ In a notebook, the stub raises ``NotImplementedError("Exercise 3.1")`` and the n
 How to write exercises and questions
 ------------------------------------
 A chapter is a module ``chapterNN.py`` of this package with a tuple ``EXERCISES``; it needs no
-registration. :mod:`crnn_lib.lessons.chapter03` is a model to follow. For each exercise:
+registration. :mod:`crnn_lib.lessons.chapter03.exercises` is a model to follow. For each exercise:
 
 1. The *reference*, a plain function (or class) with the name that the stub has. ``solution``
    prints its source, so it reads as an answer in the notebook would: it uses ``torch``, ``math``
    and what the notebook has imported, and no helper of the module.
 2. The *check*, ``check_name(attempt) -> str``. ``attempt(...)`` calls the learner's function;
    errors, endless loops, junk and changed inputs are dealt with there. Mostly it is one
-   :func:`~crnn_lib.lessons.exercise.compare` with an oracle over cases in the order of their size,
+   :func:`~crnn_lib.lessons.engine.compare` with an oracle over cases in the order of their size,
    and a sentence for who got it right. For rules of another kind, ``raise Broken(rule, example,
    detail)``. For a class, build and use it in ``attempt.run(action, "how the call looks",
-   returns=as_tensor)``; :mod:`crnn_lib.lessons.chapter02` has one.
+   returns=as_tensor)``; :mod:`crnn_lib.lessons.chapter02.exercises` has one.
 3. The *mistakes*, at least two, each with its rule: the wrong answers that people really give.
    ``compare`` recognises them by what they return. A rule says what to do, in one line.
 4. ``returns=`` says how results are read (``as_count``, ``as_number``, ``as_label``, ``as_pair``,
@@ -37,8 +37,6 @@ Questions stand in ``QUESTIONS`` of a module ``questionsNN.py``. The wrong optio
 people have given, and each gets a reply of its own. The code that settles it is run by a test.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from crnn_lib.lessons.kernel import check, hint, progress, quiz, solution
-
-__all__ = ["check", "hint", "progress", "quiz", "solution"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,21 +1,9 @@
-"""Explorers: figures that answer to mouse, finger and keys, with a kernel or without."""
+"""Explorers: figures that answer to mouse, finger and keys, with a kernel or without.
 
-from __future__ import annotations
+One Python file per explorer, its ES module in ``js/``, and the figure beside it in
+:mod:`~crnn_lib.widgets.stills`.
+"""
 
-from crnn_lib.widgets.beam import BeamExplorer
-from crnn_lib.widgets.collapse import CollapseExplorer
-from crnn_lib.widgets.fusion_knobs import FusionExplorer
-from crnn_lib.widgets.lattice import LatticeExplorer
-from crnn_lib.widgets.pad import DrawingPad
-from crnn_lib.widgets.where import WhereExplorer
-from crnn_lib.widgets.window import WindowExplorer
+import lazy_loader
 
-__all__ = [
-    "BeamExplorer",
-    "CollapseExplorer",
-    "DrawingPad",
-    "FusionExplorer",
-    "LatticeExplorer",
-    "WhereExplorer",
-    "WindowExplorer",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

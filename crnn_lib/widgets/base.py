@@ -21,7 +21,7 @@ from pathlib import Path
 import anywidget
 import numpy as np
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 

@@ -11,8 +11,8 @@ import traitlets
 from torch import nn
 
 from crnn_lib.decoders import best_path
-from crnn_lib.layers import frame_edges
-from crnn_lib.lines import LineBatch
+from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import frame_edges
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 

@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ import traitlets
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import Lattice, forward_backward, minimum_frames
-from crnn_lib.widgets.base import FOLDER, Explorer, bundle, encode, stylesheet
+from crnn_lib.ctc import Trellis, forward_backward, minimum_frames
+from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 MOST_FRAMES, MOST_CLASSES = 256, 128  # more are no picture any longer
 NOTES = {
@@ -45,7 +46,7 @@ class LatticeExplorer(Explorer):
     alphabet : Alphabet, optional
         Says what the C classes are; digits with the blank first by default.
     edges : sequence of float, (T + 1,), optional
-        Borders of the frames in pixel columns, from :func:`crnn_lib.layers.frame_edges`. Without
+        Borders of the frames in pixel columns, from :func:`crnn_lib.models.frame_edges`. Without
         it the frames divide the image evenly.
 
     Attributes
@@ -183,7 +184,7 @@ class LatticeExplorer(Explorer):
         self.encoded = encode(values)
 
     @property
-    def lattice(self) -> Lattice:
+    def lattice(self) -> Trellis:
         """What forward-backward finds out about the label."""
         alphabet = self.alphabet
         return forward_backward(self.log_probs, alphabet.encode(self.text), blank=alphabet.blank)
@@ -226,7 +227,7 @@ class LatticeExplorer(Explorer):
 def _stored() -> dict[str, dict[str, np.ndarray]]:
     """The lattices that ship: name -> arrays. data/make_lattices.py makes them."""
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in NOTES}
-    with np.load(FOLDER / "lattices.npz") as file:
+    with np.load(Path(__file__).parent / "lattices.npz") as file:
         for key in file.files:
             name, what = key.split("/")
             found[name][what] = file[key]

@@ -17,13 +17,12 @@ import traitlets
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.photo_files import FORMATS, ImageError
-from crnn_lib.testsets import load_test_set, save_line
+from crnn_lib.photos import FORMATS, ImageError, load_test_set, save_line
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH, WrittenLine, draw, write_line
 
 if TYPE_CHECKING:
-    from crnn_lib.reader import Reader
+    from crnn_lib.photos import Reader
 
 MOST_PIXELS = 20_000_000  # of a photo; the page shrinks what it sends
 MOST_POINTS = 20_000  # of all strokes together

@@ -12,11 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.checkpoints import shipped_models
-from crnn_lib.finding import FILL
-from crnn_lib.inking import ink_of
-from crnn_lib.layers import frame_edges
-from crnn_lib.reader import DIGITS, PHOTOS, Reader
+from crnn_lib.models import frame_edges, shipped_models
+from crnn_lib.photos import DIGITS, FILL, PHOTOS, Reader, ink_of
 from crnn_lib.widgets.pad_ink import INK
 
 
@@ -70,7 +67,7 @@ def one_thread() -> Iterator[None]:
 
 
 class PadReader:
-    """A :class:`crnn_lib.reader.Reader` that also says which ink it read as what.
+    """A :class:`crnn_lib.photos.Reader` that also says which ink it read as what.
 
     The reader's own spans are the frames in which the network saw a character: one or two. The
     ink of that character reaches farther.

@@ -14,11 +14,10 @@ from ipywidgets import HTML, FloatSlider, Image, IntSlider, Text, VBox
 from torch import nn
 
 from crnn_lib.decoders import Hypothesis, best_path
-from crnn_lib.glyphs import Glyphs, load_glyphs
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
+from crnn_lib.handwriting import Glyphs, LineBatch, LineStyle, compose_lines, load_glyphs
 from crnn_lib.plots import plot_lines, to_png
+from crnn_lib.widgets.base import Explorer, bundle, stylesheet
 from crnn_lib.widgets.frozen import FrozenReader
-from crnn_lib.widgets.strip_view import StripView
 
 LONGEST = 12  # characters
 PEN_GLYPHS = 300
@@ -153,3 +152,33 @@ class StripMaker(VBox):
 
     def _say(self, words: str) -> None:
         self.words.value, self.view.said = words, html.unescape(words)
+
+
+class StripView(Explorer):
+    """Controls and picture of a :class:`~crnn_lib.widgets.StripMaker`.
+
+    The sliders of ipywidgets have no name that a screen reader could say, its pictures no text,
+    and a letter typed on one of them is a command to the notebook. So the maker shows these.
+
+    Parameters
+    ----------
+    ranges : list of [name, low, high, step]
+        One for each slider; the names are those of the traits.
+    longest : int
+        How many characters the field takes.
+    """
+
+    _esm = bundle("strip_view.js")
+    _css = stylesheet("strip_view.css")
+    words = "The strip maker. Run the notebook in JupyterLab or Colab to use it."
+
+    text = traitlets.Unicode().tag(sync=True)
+    spacing = traitlets.Float().tag(sync=True)
+    slant = traitlets.Float().tag(sync=True)
+    stroke = traitlets.Float().tag(sync=True)
+    hand = traitlets.Int().tag(sync=True)
+    ranges = traitlets.List().tag(sync=True)
+    longest = traitlets.Int(12).tag(sync=True)
+    #: Base64 text of a PNG file, and the sentence below it.
+    picture = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)

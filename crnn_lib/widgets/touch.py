@@ -10,8 +10,8 @@ import traitlets
 from torch import nn
 
 from crnn_lib.cutting import SPECK, Cut, CutReader, cut_line
-from crnn_lib.lines import LineBatch
-from crnn_lib.training import read_lines
+from crnn_lib.evaluation import read_lines
+from crnn_lib.handwriting import LineBatch
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 

@@ -7,11 +7,10 @@ import math
 import torch
 import traitlets
 
-from crnn_lib.confidence import character_posteriors
-from crnn_lib.ctc import forced_alignment
+from crnn_lib.ctc import character_posteriors, forced_alignment
 from crnn_lib.decoders import best_path
-from crnn_lib.layers import frame_edges
-from crnn_lib.lines import LineBatch
+from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import frame_edges
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 SHOWN = 4  # alternatives of a character

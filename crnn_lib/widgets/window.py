@@ -10,8 +10,7 @@ import traitlets
 from torch import Tensor
 
 from crnn_lib.ctc import minimum_frames
-from crnn_lib.layers import recur
-from crnn_lib.models import SlidingWindowRNN
+from crnn_lib.models import SlidingWindowRNN, recur
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 

@@ -7,24 +7,22 @@ from dataclasses import replace
 
 import torch
 
-from crnn_lib.checkpoints import load_model
 from crnn_lib.cutting import CutReader, DigitNet
-from crnn_lib.glyphs import load_glyphs
+from crnn_lib.handwriting import LineBatch, LineStyle, compose_lines, load_glyphs
 from crnn_lib.lessons import quiz
-from crnn_lib.lines import LineBatch, LineStyle, compose_lines
-from crnn_lib.models import SlidingWindowRNN, SlidingWindowRNNConfig
+from crnn_lib.models import SlidingWindowRNN, SlidingWindowRNNConfig, load_model
 from crnn_lib.widgets import (
     BeamExplorer,
     CollapseExplorer,
     DrawingPad,
+    Explorer,
+    FrozenReader,
     FusionExplorer,
     LatticeExplorer,
+    TouchExplorer,
     WhereExplorer,
     WindowExplorer,
 )
-from crnn_lib.widgets.base import Explorer
-from crnn_lib.widgets.frozen import FrozenReader
-from crnn_lib.widgets.touch import TouchExplorer
 
 SPACINGS = (0.3, 0.0, -0.3)
 

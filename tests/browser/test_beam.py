@@ -10,8 +10,7 @@ import torch
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path, prefix_beams
-from crnn_lib.widgets import BeamExplorer
-from crnn_lib.widgets.base import bundle
+from crnn_lib.widgets import BeamExplorer, bundle
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 

@@ -8,7 +8,7 @@ import re
 import threading
 
 import pytest
-from test_book import book_folder, built_book
+from books import book_folder, built_book
 
 from browser.harness import LIMIT, Watch
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from browser.harness import assert_accessible, assert_focus_is_seen
-from crnn_lib.checkpoints import load_model
 from crnn_lib.ctc import collapse
-from crnn_lib.widgets.strip_maker import StripMaker
+from crnn_lib.models import load_model
+from crnn_lib.widgets import StripMaker
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 

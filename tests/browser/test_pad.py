@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
-from crnn_lib.widgets import DrawingPad
-from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH, draw
+from crnn_lib.widgets import DrawingPad, draw
+from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 SLOW = 60_000  # ms that a busy machine may take

@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from browser.harness import assert_accessible, assert_focus_is_seen
-from crnn_lib.lessons import quiz, quizzes
-from crnn_lib.lessons.questions03 import M_1
+from crnn_lib.lessons import quiz
+from crnn_lib.lessons.chapter03.questions import M_1
+from crnn_lib.lessons.engine import quizzes
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 

@@ -10,9 +10,8 @@ import torch
 
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.cutting import CutReader, DigitNet
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.widgets.touch import TouchExplorer
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.widgets import TouchExplorer
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 SPACINGS = (0.3, 0.1, -0.1, -0.3, -0.4)
@@ -134,8 +133,7 @@ CODE = """
 import torch
 from dataclasses import replace
 from crnn_lib.cutting import CutReader, DigitNet
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib import LineStyle, compose_lines, load_glyphs
 from crnn_lib.widgets.touch import TouchExplorer
 glyphs, spacings = load_glyphs("pen", "test", count=100), (0.3, 0.0, -0.3)
 lines = [

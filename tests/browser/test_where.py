@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from browser.harness import assert_accessible, assert_focus_is_seen
-from crnn_lib.checkpoints import load_model
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.models import load_model
 from crnn_lib.widgets import WhereExplorer
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
@@ -75,9 +74,8 @@ def test_fits_a_narrow_page_and_is_accessible(explorer):
 
 CODE = """
 import torch
-from crnn_lib.checkpoints import load_model
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
+from crnn_lib import load_model
+from crnn_lib import LineStyle, compose_lines, load_glyphs
 from crnn_lib.widgets import WhereExplorer
 lines = compose_lines(load_glyphs("pen", "test", count=300), 1, LineStyle(spacing=(0.2, 0.3)),
                       torch.Generator().manual_seed(3), texts=["55207"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from crnn_lib.checkpoints import atomic_write
+from crnn_lib.models import atomic_write
 from slow.trials import CASES, FULL
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "runs" / "endurance.json"

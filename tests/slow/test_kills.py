@@ -20,9 +20,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from crnn_lib.checkpoints import load_model, save_model
-from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.runs import read_run
+from crnn_lib.models import CRNN, CRNNConfig, load_model, save_model
+from crnn_lib.training import read_run
 from slow.figures import record
 from slow.trials import CASES, MINUTES, start_method
 
@@ -104,8 +103,9 @@ COMMAND += ["--out", "out.safetensors", "--history", "history.json"]
 
 def train_here(folder: str, keep: bool = False) -> None:
     """``python -m crnn_lib train``, in a process of its own."""
-    from crnn_lib import glyphs, runs
-    from crnn_lib.__main__ import main
+    from crnn_lib.cli.arguments import main
+    from crnn_lib.handwriting import glyphs
+    from crnn_lib.training import runs
 
     sys.stdout = sys.stderr = open(os.devnull, "w")
     torch.set_num_threads(1)
@@ -264,7 +264,7 @@ def server():
 
 
 def download_here(url: str, folder: str, md5: str) -> None:
-    from crnn_lib.downloads import download_emnist
+    from crnn_lib.handwriting import download_emnist
 
     download_emnist(folder, "digits", urls=[url], md5=md5, progress=False)
 

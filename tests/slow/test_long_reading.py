@@ -11,11 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from crnn_lib.checkpoints import shipped_models
-from crnn_lib.glyphs import load_glyphs
-from crnn_lib.lines import LineStyle, compose_lines
-from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.reader import Reader
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.models import CRNN, CRNNConfig, shipped_models
+from crnn_lib.photos import Reader
 from slow.figures import record
 from slow.trials import CASES, FULL, MEGABYTE, MINUTES, resident, start_method
 

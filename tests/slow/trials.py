@@ -189,7 +189,7 @@ def start_method():
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload(["crnn_lib.commands", "crnn_lib.downloads"])
+        context.set_forkserver_preload(["crnn_lib.cli.train", "crnn_lib.handwriting.downloads"])
     return context
 
 

@@ -18,10 +18,18 @@ import zlib
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.checkpoints import describe, load_model, save_model, shipped_models
 from crnn_lib.language import NGram
-from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, SlidingWindowRNNConfig
-from crnn_lib.runs import History, Run
+from crnn_lib.models import (
+    CRNN,
+    CRNNConfig,
+    SlidingWindowRNN,
+    SlidingWindowRNNConfig,
+    describe,
+    load_model,
+    save_model,
+    shipped_models,
+)
+from crnn_lib.training import History, Run
 
 REFUSALS = (ValueError, OSError)
 SECONDS, MEGABYTES = 20, 400

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from crnn_lib import commands, downloads
-from crnn_lib import glyphs as glyph_module
-from crnn_lib.__main__ import main
-from crnn_lib.checkpoints import save_model
+from crnn_lib.cli import train as commands
+from crnn_lib.cli.arguments import main
+from crnn_lib.handwriting import downloads
+from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.language import NGram
-from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.models import CRNN, CRNNConfig, save_model
 from slow.trials import why_unclean
 
 REFUSALS = ()  # main answers; it never raises

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.automata import WeightedAutomaton
-from crnn_lib.best_paths import best_path_labels
 from crnn_lib.ctc import ctc_loss, minimum_frames
-from crnn_lib.decoders import best_path, decode, exact_search, prefix_beam_search
-from crnn_lib.language import NGram, parse_constraint
+from crnn_lib.decoders import best_path, best_path_labels, decode, exact_search, prefix_beam_search
+from crnn_lib.language import NGram, WeightedAutomaton, parse_constraint
 
 REFUSALS = (ValueError, TypeError)
 SECONDS, MEGABYTES = 30, 1000

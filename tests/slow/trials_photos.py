@@ -11,12 +11,8 @@ import torch
 from PIL import Image
 
 from crnn_lib import photos
-from crnn_lib.checkpoints import shipped_models
-from crnn_lib.finding import clean, find_band, find_lines
-from crnn_lib.inking import ink_of
-from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.photo_files import ImageError, to_grey
-from crnn_lib.reader import Reader
+from crnn_lib.models import CRNN, CRNNConfig, shipped_models
+from crnn_lib.photos import ImageError, Reader, clean, find_band, find_lines, ink_of, to_grey
 
 REFUSALS = (ImageError, OSError, TypeError, ValueError)
 SECONDS, MEGABYTES = 20, 1500
@@ -101,10 +97,8 @@ def step(chance, grey: np.ndarray) -> str:
     }
     other = {
         "skew": lambda: photos.skew_of(mask),
-        "slant": lambda: photos.slant_of(mask),
         "stroke": lambda: photos.stroke_width(mask),
         "deskew": lambda: photos.deskew(grey, angle),
-        "unslant": lambda: photos.unslant(grey, slant),
         "scale": lambda: photos.scale_to(grey, chance.randint(1, 64)),
         "lines": lambda: find_lines(mask),
         "band": lambda: find_band(mask),
@@ -118,7 +112,7 @@ def step(chance, grey: np.ndarray) -> str:
     found = other[name]()
     if isinstance(found, float):
         assert math.isfinite(found)
-    elif name in ("deskew", "unslant", "scale", "ink"):
+    elif name in ("deskew", "scale", "ink"):
         found = np.asarray(found)
         assert found.size and np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
     return name

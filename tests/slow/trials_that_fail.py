@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.automata import WeightedAutomaton
+from crnn_lib.language import WeightedAutomaton
 
 REFUSALS = (ValueError, TypeError)
 SECONDS, MEGABYTES = 0.2, 300

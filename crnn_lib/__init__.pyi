@@ -1,0 +1,35 @@
+from . import alphabet as alphabet
+from . import ctc as ctc
+from . import cutting as cutting
+from . import decoders as decoders
+from . import evaluation as evaluation
+from . import handwriting as handwriting
+from . import language as language
+from . import lessons as lessons
+from . import models as models
+from . import photos as photos
+from . import plots as plots
+from . import training as training
+from . import widgets as widgets
+from .alphabet import Alphabet as Alphabet
+from .ctc import collapse as collapse
+from .ctc import ctc_loss as ctc_loss
+from .ctc import forced_alignment as forced_alignment
+from .ctc import forward_backward as forward_backward
+from .decoders import best_path as best_path
+from .decoders import decode as decode
+from .decoders import exact_search as exact_search
+from .decoders import prefix_beam_search as prefix_beam_search
+from .evaluation import evaluate as evaluate
+from .handwriting import LineStyle as LineStyle
+from .handwriting import compose_lines as compose_lines
+from .handwriting import load_glyphs as load_glyphs
+from .models import CRNN as CRNN
+from .models import ResNetRNN as ResNetRNN
+from .models import SlidingWindowRNN as SlidingWindowRNN
+from .models import load_model as load_model
+from .models import save_model as save_model
+from .photos import Reader as Reader
+from .training import train as train
+
+__version__: str

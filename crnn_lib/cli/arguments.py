@@ -1,0 +1,380 @@
+"""The command line: ``python -m crnn_lib read | train | evaluate | glyphs``.
+
+Only the arguments are dealt with here, and nothing is imported that takes time, so that --help and
+a wrong argument are answered at once. The work is done in the rooms beside this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+
+from crnn_lib import __version__
+
+PROG = "python -m crnn_lib"
+ROOMS = {  # where each command is at work; imported when it is called
+    "read": "read",
+    "train": "train",
+    "evaluate": "train",
+    "glyphs_list": "glyphs",
+    "glyphs_download": "glyphs",
+    "glyphs_preview": "glyphs",
+}
+SOURCES = ("emnist", "emnist-mnist", "emnist-balanced", "mnist", "pen")
+DEFAULT_WEIGHTS = "crnn-digits"
+LONGEST = 1000  # characters of a line; a network reads some 400
+
+EXIT = """\
+exit status: 0 all done; 1 a file could not be read or the task failed; 2 wrong arguments
+"""
+READ = f"""\
+examples:
+  {PROG} read photo.jpg
+  {PROG} read scans/ --csv texts.csv > texts.tsv
+  {PROG} read photo.jpg --show read.png
+  {PROG} read scans/*.png --show
+  {PROG} read --constraint luhn+length:16 photo.jpg
+  {PROG} read --json --refuse-below 0.9 photo.jpg
+  {PROG} read --weights mine.safetensors line.png
+
+An image holds one or more lines of digits: a phone's photo, a scan, a crop of a form, as PNG, JPEG,
+GIF, BMP, TIFF, WebP or PPM. For each line the file's name, a tab and the text are printed, from top
+to bottom. With --json it is an object with the text, the probability of that text, for each
+character the columns of the image in which the network saw it, and the corners of the line. A file
+that cannot be read, or a line that is refused, is named on the error output.
+
+{EXIT}"""
+TRAIN = f"""\
+examples:
+  {PROG} train --out mine.safetensors
+      a first network, from what is on this disk: a few minutes on a laptop
+  {PROG} train --glyphs mnist:3,pen:1 --steps 20000 --average 0.999 --seed 1 \\
+      --checkpoint run.ckpt --out mine.safetensors --history run.json --half
+      three glyphs of MNIST for each of the pen; give the same command again to resume
+
+The command itself is stored in the weights. Ctrl-C stops a run; with --checkpoint it can go on.
+
+{EXIT}"""
+EVALUATE = f"""\
+examples:
+  {PROG} evaluate
+  {PROG} evaluate --weights mine.safetensors --glyphs mnist --count 2000
+  {PROG} evaluate --style article --length 5
+  {PROG} evaluate --decoder beam --constraint length:5 --length 5
+
+Prints the exact match with its 95 % interval, the character error rate, both by length, and what
+was confused most.
+
+{EXIT}"""
+GLYPHS = f"""\
+examples:
+  {PROG} glyphs list
+  {PROG} glyphs download mnist
+  {PROG} glyphs preview pen -o pen.png
+
+{EXIT}"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0, or 1 if something could not be done, or 130 after Ctrl-C. Wrong arguments exit with 2.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(arguments)
+    options.arguments = arguments
+    try:
+        room = importlib.import_module(f"crnn_lib.cli.{ROOMS[options.command]}")
+        return getattr(room, options.command)(options)
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "Stopped.")
+        return 130
+    except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError) as error:
+        _say(f"{PROG} {arguments[0]}: {error}")
+        return 1
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+# ---------------------------------------------------------------------------- kinds of values
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {least}, got {text!r}"
+            )
+        return int(text)
+
+    return number
+
+
+def _number(least: float, below: float = math.inf) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value < below:
+            upper = f" and below {below:g}" if below < math.inf else ""
+            raise argparse.ArgumentTypeError(
+                f"expected a number of at least {least:g}{upper}, got {text!r}"
+            )
+        return value
+
+    return number
+
+
+def _length(text: str) -> tuple[int, int]:
+    """``5`` or ``1-10``: the shortest and the longest line."""
+    low, dash, high = text.partition("-")
+    ends = [low, high] if dash else [low, low]
+    if not all(end.isascii() and end.isdecimal() for end in ends):
+        raise argparse.ArgumentTypeError(f"expected a length such as 5 or 1-10, got {text!r}")
+    shortest, longest = map(int, ends)
+    if not 1 <= shortest <= longest:
+        raise argparse.ArgumentTypeError(f"expected a length such as 5 or 1-10, got {text!r}")
+    if longest > LONGEST:
+        raise argparse.ArgumentTypeError(f"a line has at most {LONGEST} characters, got {text!r}")
+    return shortest, longest
+
+
+def _shares(text: str) -> dict[str, float]:
+    """``mnist:3,pen:1``: how many glyphs of one source for how many of the others."""
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, share = part.partition(":")
+        if name not in (*SOURCES, "auto"):
+            names = ", ".join(("auto", *SOURCES))
+            raise argparse.ArgumentTypeError(f"{name!r} is no source of glyphs; there are {names}")
+        if name in shares:
+            raise argparse.ArgumentTypeError(f"{name} is named twice in {text!r}")
+        shares[name] = _number(0)(share) if colon else 1.0
+        if not shares[name]:
+            raise argparse.ArgumentTypeError(f"the share of {name} is 0; leave it out")
+    return shares
+
+
+# ---------------------------------------------------------------------------- the arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        PROG,
+        description="Read lines of handwriting, and train the networks that do.",
+        epilog=f"{PROG} COMMAND --help tells more, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"crnn_lib {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_read(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_glyphs(commands)
+    return parser
+
+
+def _command(commands, name: str, does: str, epilog: str = EXIT) -> argparse.ArgumentParser:
+    width = min(shutil.get_terminal_size().columns, 100)
+    sub = commands.add_parser(
+        name,
+        help=does,
+        description=does[0].upper() + does[1:] + ".",
+        epilog=epilog,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=30, width=width
+        ),
+    )
+    sub.set_defaults(command=name)
+    return sub
+
+
+def _add_weights(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--weights",
+        default=DEFAULT_WEIGHTS,
+        metavar="NAME_OR_FILE",
+        help=f"a network that ships, or a .safetensors file (default: {DEFAULT_WEIGHTS})",
+    )
+
+
+def _add_threads(add: Callable) -> None:
+    add("--threads", type=_whole(1), metavar="N", help="CPU threads (default: all)")
+
+
+def _add_decoder(add: Callable) -> None:
+    add(
+        "--decoder",
+        choices=("best-path", "beam", "exact"),
+        help="how texts are found (default: best-path, or beam with a constraint)",
+    )
+    add("--beam-width", type=_whole(1), metavar="N", help="prefixes that --decoder beam keeps (10)")
+    add(
+        "--constraint",
+        metavar="WHAT",
+        help="only such texts: luhn, date, length:5, pattern:55*, lexicon:FILE, ngram:FILE or, "
+        "with +, several at once (default: any)",
+    )
+
+
+def _add_style(add: Callable, *more: tuple[str, str]) -> None:
+    """The styles, and those that only one command knows, each with a word on it."""
+    add(
+        "--style",
+        choices=("default", "article", *(name for name, _ in more)),
+        default="default",
+        help="how lines are written: freely, in the article's five fixed cells"
+        + "".join(f", {words}" for _, words in more)
+        + " (default: default)",
+    )
+    add(
+        "--length",
+        type=_length,
+        metavar="LOW-HIGH",
+        help="characters per line, such as 5 or 1-10 (default: what the style has)",
+    )
+
+
+def _add_read(commands) -> None:
+    sub = _command(commands, "read", "read photos and scans of lines", READ)
+    sub.add_argument("images", nargs="+", metavar="IMAGE", help="image file, or a folder of them")
+    sub.add_argument("--json", action="store_true", help="print one JSON object per line")
+    sub.add_argument("--csv", metavar="FILE", help="write a table as well")
+    sub.add_argument(
+        "--show",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="draw what was read where: one image to this PNG file, or each to NAME-read.png here",
+    )
+    sub.add_argument(
+        "--refuse-below",
+        type=_number(0, 1),
+        default=0.0,
+        metavar="P",
+        help="refuse a line whose text is less probable than this (0: read all)",
+    )
+    names = "crnn-photos, or crnn-digits where that is not installed"
+    sub.add_argument(
+        "--weights",
+        metavar="NAME_OR_FILE",
+        help=f"a network that ships, or a .safetensors file (default: {names})",
+    )
+    _add_decoder(sub.add_argument)
+    _add_threads(sub.add_argument)
+
+
+def _add_train(commands) -> None:
+    sub = _command(commands, "train", "train a network on lines that are written afresh", TRAIN)
+    add = sub.add_argument
+    add("--out", required=True, metavar="FILE", help="where the weights go (.safetensors)")
+    add("--half", action="store_true", help="store the weights in half precision")
+    add("--history", metavar="FILE", help="where loss and accuracy by step go (JSON)")
+    add("--checkpoint", metavar="FILE", help="saves the run; if it is there, the run goes on")
+    add("--checkpoint-every", type=_whole(1), default=500, metavar="N", help="steps (500)")
+
+    add = sub.add_argument_group("lines").add_argument
+    add(
+        "--glyphs",
+        type=_shares,
+        default="auto",
+        metavar="SOURCE[:SHARE],...",
+        help="auto (the best on this disk), " + ", ".join(SOURCES) + " (default: auto)",
+    )
+    _add_style(
+        add,
+        ("varied", "in both, varied, turn by turn"),
+        ("photos", "or mostly as amounts, photographed on paper"),
+    )
+    add("--batch-size", type=_whole(1), default=64, metavar="N", help="lines per step (64)")
+    add(
+        "--held-out",
+        type=_number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of the glyphs to keep from training and to validate with (0)",
+    )
+    add("--validate-every", type=_whole(0), default=0, metavar="N", help="steps; 0 is at the end")
+    add("--validation-lines", type=_whole(1), default=1000, metavar="N", help="how many (1000)")
+
+    add = sub.add_argument_group("network and optimiser").add_argument
+    add(
+        "--network",
+        choices=("crnn", "large", "article", "window"),
+        default="crnn",
+        help="CRNN, a larger one, the article's, or a window without convolutions (crnn)",
+    )
+    add(
+        "--start",
+        metavar="NAME_OR_FILE",
+        help="weights to go on from, instead of a new --network: crnn-digits, or a file",
+    )
+    add(
+        "--keep-start",
+        type=_number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of --start's weights in the result, such as 0.3: keeps what they could do (0)",
+    )
+    add("--steps", type=_whole(1), default=1000, metavar="N", help="batches to learn from (1000)")
+    add("--learning-rate", type=_number(1e-9), default=4e-3, metavar="X", help="peak (0.004)")
+    add(
+        "--average",
+        type=_number(0, 1),
+        default=0.0,
+        metavar="X",
+        help="decay of the weights' moving average, such as 0.999 (0: none)",
+    )
+    add("--seed", type=_whole(0), default=0, metavar="N", help="of weights and lines (0)")
+
+    add = sub.add_argument_group("machine").add_argument
+    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--workers", type=_whole(0), default=0, metavar="N", help="processes that write lines (0)")
+    add("--log-every", type=_whole(1), default=10, metavar="N", help="steps (10)")
+    _add_threads(add)
+
+
+def _add_evaluate(commands) -> None:
+    sub = _command(commands, "evaluate", "measure a network on lines of test glyphs", EVALUATE)
+    add = sub.add_argument
+    _add_weights(sub)
+    add("--glyphs", choices=("auto", *SOURCES), default="auto", help="where they come from (auto)")
+    add("--split", choices=("train", "test"), default="test", help="of the glyphs (test)")
+    _add_style(add)
+    add("--count", type=_whole(1), default=1000, metavar="N", help="lines (1000)")
+    add("--seed", type=_whole(0), default=0, metavar="N", help="of the lines (0)")
+    _add_decoder(sub.add_argument)
+    _add_threads(sub.add_argument)
+
+
+def _add_glyphs(commands) -> None:
+    glyphs = _command(commands, "glyphs", "list, download and look at glyphs", GLYPHS)
+    commands = glyphs.add_subparsers(metavar="COMMAND", required=True)
+    sub = _command(commands, "list", "show which glyphs are on this disk")
+    sub.set_defaults(command="glyphs_list")
+    sub = _command(commands, "download", "fetch glyphs; a broken download is resumed")
+    sub.set_defaults(command="glyphs_download")
+    on_disk = [source for source in SOURCES if source != "pen"]
+    sub.add_argument("source", choices=on_disk, metavar="SOURCE", help=", ".join(on_disk))
+    sub.add_argument("--split", choices=("train", "test"), help="only one (default: both)")
+    sub = _command(commands, "preview", "draw a grid of glyphs as a PNG file")
+    sub.set_defaults(command="glyphs_preview")
+    names = ("auto", *SOURCES)
+    sub.add_argument("source", choices=names, metavar="SOURCE", help=", ".join(names))
+    sub.add_argument("-o", "--out", required=True, metavar="FILE", help="where the PNG file goes")
+    sub.add_argument("--split", choices=("train", "test"), default="train", help="(train)")
+    sub.add_argument("--count", type=_whole(1), default=100, metavar="N", help="glyphs (100)")

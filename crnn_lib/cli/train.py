@@ -1,0 +1,254 @@
+"""What the command line does; :mod:`crnn_lib.cli.arguments` says what it can be asked for.
+
+Each function takes the parsed arguments and returns the exit status. What cannot be done is said
+by an exception (ValueError or OSError), whose message is all that the user gets to see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+
+import torch
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli._targets import check_target
+from crnn_lib.cli.glyphs import glyphs_on_disk
+from crnn_lib.cli.read import (
+    chosen_decoder,  # a command of its own
+)
+from crnn_lib.evaluation import Report
+from crnn_lib.evaluation import evaluate as evaluate_model
+from crnn_lib.handwriting import (
+    Glyphs,
+    LineBatch,
+    LineStyle,
+    compose_lines,
+    load_glyphs,
+)
+from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, load_model, save_model
+from crnn_lib.training import (
+    Alternating,
+    History,
+    LineStream,
+    TrainConfig,
+    interpolate_weights,
+    photo_lines,
+    photo_sample,
+    read_run,
+    seeded_generator,
+)
+from crnn_lib.training import train as train_model
+
+WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
+
+
+# ---------------------------------------------------------------------------- train
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a network on fresh lines and write its weights."""
+    for name in WRITTEN:
+        check_target(f"--{name}", getattr(options, name))
+    if Path(options.out).suffix != ".safetensors":
+        raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
+    if options.keep_start and not options.start:
+        raise ValueError("--keep-start mixes in the weights of --start: name those, too.")
+    _use_threads(options)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
+    glyphs, held_out = _training_glyphs(options)
+    alphabet = Alphabet(glyphs.characters)
+    torch.manual_seed(options.seed)  # of the first weights
+    model = load_model(options.start) if options.start else _network(options.network, alphabet)
+    lines = _training_lines(options, glyphs, alphabet, model.config.height)
+    validation = None
+    if held_out is not None:
+        validation = _validation_lines(options, held_out, alphabet, model.config.height)
+
+    leads = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks and writes
+    if leads:
+        verb = "Resuming" if config.checkpoint and Path(config.checkpoint).exists() else "Training"
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        print(
+            f"{verb} {type(model).__name__} ({options.start or options.network}, "
+            f"{parameters:,} parameters): "
+            f"{config.steps} steps of {options.batch_size} lines, style {options.style}, "
+            f"from {len(glyphs):,} glyphs of {glyphs.source}.",
+            flush=True,
+        )
+    try:
+        history = train_model(model, lines, config, validation=validation)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_where_it_stands(config.checkpoint)) from None
+    if not leads:
+        return 0
+    if options.history:
+        history.save(options.history)
+    report = None
+    if options.keep_start:
+        interpolate_weights(model, load_model(options.start), options.keep_start)
+        report = None if validation is None else evaluate_model(model, validation)
+    metrics = _last_metrics(history, report)
+    provenance = {
+        "command": _command(options.arguments),
+        "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
+        "style": options.style,
+        **_described(lines),
+        "batch_size": options.batch_size,
+        "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
+        "metrics": metrics,
+    }
+    dtype = torch.float16 if options.half else torch.float32
+    save_model(model, options.out, provenance=provenance, dtype=dtype)
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
+    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
+    return 0
+
+
+def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None]:
+    """Glyphs to train on, and those held out of training, if any."""
+    generator = seeded_generator(options.seed, 1)
+    kept = {s: glyphs_on_disk(s, "train") for s in options.glyphs if s != "pen"}
+    if "pen" in options.glyphs:  # beside others the pen draws as many as its share calls for
+        piles = [options.glyphs["pen"] * len(kept[s]) / options.glyphs[s] for s in kept]
+        kept["pen"] = load_glyphs("pen", "train", count=round(max(piles)) if piles else None)
+    held_out = []
+    if options.held_out:
+        for source, glyphs in kept.items():
+            held = torch.zeros(len(glyphs), dtype=torch.bool)
+            for k in range(len(glyphs.characters)):  # the same share of each character
+                members = (glyphs.labels == k).nonzero()[:, 0]
+                members = members[torch.randperm(len(members), generator=generator)]
+                held[members[: round(options.held_out * len(members))]] = True
+            held_out.append(glyphs.subset(held))
+            kept[source] = glyphs.subset(~held)
+    # A glyph is chosen uniformly from the pile, so a source's share in the lines is its share of
+    # the pile. Sources with too few glyphs for theirs are repeated; no glyph is thrown away.
+    unit = max(len(glyphs) / options.glyphs[source] for source, glyphs in kept.items())
+    parts = [
+        glyphs.subset(torch.arange(round(unit * options.glyphs[source])) % len(glyphs))
+        for source, glyphs in kept.items()
+    ]
+    return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
+
+
+def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
+    if name == "window":
+        return SlidingWindowRNN(alphabet=alphabet)
+    configs = {"crnn": CRNNConfig, "large": CRNNConfig.large, "article": CRNNConfig.article}
+    return CRNN(configs[name](), alphabet)
+
+
+def _training_lines(
+    options: argparse.Namespace, glyphs: Glyphs, alphabet: Alphabet, height: int
+) -> LineStream | Alternating:
+    if options.style == "photos":
+        return photo_lines(glyphs, options.batch_size, options.seed)
+    styles = [_style(options, height)]
+    if options.style == "varied":  # two styles that take turns
+        bases = LineStyle(), LineStyle.article()
+        styles = [_fitted(style.varied(), options.length, height) for style in bases]
+    streams = [
+        LineStream(glyphs, style, options.batch_size, options.seed + number, alphabet=alphabet)
+        for number, style in enumerate(styles)
+    ]
+    return Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
+
+
+def _described(lines: LineStream | Alternating) -> dict[str, object]:
+    streams = lines.streams if isinstance(lines, Alternating) else (lines,)
+    if all(isinstance(stream, LineStream) for stream in streams):
+        return {"styles": [dataclasses.asdict(stream.style) for stream in streams]}
+    return {"lines": repr(lines)}  # paper and its many effects
+
+
+def _validation_lines(
+    options: argparse.Namespace, held_out: Glyphs, alphabet: Alphabet, height: int
+) -> LineBatch:
+    count = options.validation_lines
+    if options.style == "photos":
+        return photo_sample(dataclasses.replace(held_out, split="test"), count, options.seed)
+    style = _style(options, height)
+    style = style.varied() if options.style == "varied" else style
+    generator = seeded_generator(options.seed, 2)
+    return compose_lines(held_out, count, style, generator, alphabet=alphabet)
+
+
+def _style(options: argparse.Namespace, height: int) -> LineStyle:
+    style = LineStyle.article() if options.style == "article" else LineStyle()
+    return _fitted(style, options.length, height)
+
+
+def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> LineStyle:
+    """A style of the length asked for, no higher than the network reads."""
+    length = length or style.length
+    return dataclasses.replace(style, height=min(style.height, height), length=length)
+
+
+def _command(arguments: list[str]) -> str:
+    """The command as it was given, without the folders of the machine it ran on."""
+    words, files = ["python -m crnn_lib"], {f"--{name}" for name in WRITTEN}
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = word.partition("=")
+        if before in files:
+            word = Path(word).name
+        elif equals and option in files:
+            word = f"{option}={Path(value).name}"
+        words.append(word)
+    return " ".join(words)
+
+
+def _last_metrics(history: History, report: Report | None) -> dict[str, float]:
+    """What the run ended with: the mean of its last entries, which are single batches.
+
+    Where the weights were changed after it, ``report`` says how those read the held-out lines.
+    """
+    last = {"loss": history.loss[-10:], "exact_match": history.exact_match[-10:]}
+    metrics = {name: sum(values) / len(values) for name, values in last.items()}
+    if history.validation_step:
+        held_out = history.validation_exact_match[-1], history.validation_error_rate[-1]
+        if report is not None:
+            held_out = report.exact_match, report.character_error_rate
+        metrics["held_out_exact_match"], metrics["held_out_character_error_rate"] = held_out
+    return {name: round(value, 6) for name, value in metrics.items()}
+
+
+def _where_it_stands(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        return "Stopped. Nothing of this run was saved: it had no --checkpoint."
+    if not Path(checkpoint).exists():
+        return f"Stopped before the first checkpoint: there is no {checkpoint} yet."
+    step = read_run(checkpoint)["step"]
+    return f"Stopped. {checkpoint} holds {step} steps; the same command goes on from there."
+
+
+# ---------------------------------------------------------------------------- evaluate
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure a network on lines written with glyphs it has not seen."""
+    _use_threads(options)
+    model = load_model(options.weights)
+    glyphs = glyphs_on_disk(options.glyphs, options.split)
+    style = _style(options, model.config.height)
+    generator = seeded_generator(options.seed)
+    lines = compose_lines(glyphs, options.count, style, generator, alphabet=model.alphabet)
+    print(
+        f"{options.weights} reads lines in the style {options.style}, written with {glyphs.source} "
+        f"{glyphs.split} glyphs (seed {options.seed})\n"
+    )
+    print(evaluate_model(model, lines, chosen_decoder(options, model.alphabet)))
+    return 0
+
+
+# ---------------------------------------------------------------------------- what they share
+
+
+def _use_threads(options: argparse.Namespace) -> None:
+    if options.threads:
+        torch.set_num_threads(options.threads)

@@ -1,0 +1,17 @@
+from .confidence import Temperature as Temperature
+from .confidence import character_confidences as character_confidences
+from .confidence import character_posteriors as character_posteriors
+from .confidence import fit_temperature as fit_temperature
+from .confidence import label_variants as label_variants
+from .definition import NEVER as NEVER
+from .definition import alignments as alignments
+from .definition import collapse as collapse
+from .definition import count_alignments as count_alignments
+from .definition import label_probability_brute_force as label_probability_brute_force
+from .definition import minimum_frames as minimum_frames
+from .loss import ctc_loss as ctc_loss
+from .spans import Span as Span
+from .spans import forced_alignment as forced_alignment
+from .spans import forced_alignments as forced_alignments
+from .trellis import Trellis as Trellis
+from .trellis import forward_backward as forward_backward

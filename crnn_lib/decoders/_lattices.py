@@ -1,0 +1,94 @@
+"""Log-probabilities of a batch of lines, checked: what every decoder begins with."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
+
+
+def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
+    """Shapes and types: log-probabilities (N, T, C) and frame lengths (N,), on one device.
+
+    With an alphabet, C must be its number of classes.
+    """
+    if isinstance(log_probs, np.ndarray):
+        if log_probs.dtype.kind == "f":
+            log_probs = _as_tensor(log_probs)
+    elif not isinstance(log_probs, Tensor):
+        raise TypeError(f"log_probs is a tensor or an array; got {type(log_probs).__name__}.")
+    if not isinstance(log_probs, Tensor) or not log_probs.is_floating_point():
+        raise TypeError(f"log_probs holds floating-point numbers; got {log_probs.dtype}.")
+    if log_probs.ndim == 2:
+        log_probs = log_probs[None]  # (1, T, C)
+    if log_probs.ndim != 3 or not log_probs.shape[2]:
+        raise ValueError(
+            f"log_probs is (N, T, C), or (T, C) for one line; got {(*log_probs.shape,)}."
+        )
+    count, frames, classes = log_probs.shape
+    if alphabet is not None and classes != alphabet.num_classes:
+        raise ValueError(
+            f"log_probs has {classes} classes; this alphabet has {alphabet.num_classes}, the "
+            f"blank included. Expected (N, T, {alphabet.num_classes}); got {(*log_probs.shape,)}."
+        )
+    if frame_lengths is None:
+        return log_probs, torch.full((count,), frames, device=log_probs.device)
+    try:
+        lengths = torch.as_tensor(frame_lengths)
+    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
+        raise TypeError(f"frame_lengths holds integers; got {frame_lengths!r:.80}.") from None
+    if lengths.shape != (count,):
+        raise ValueError(
+            f"frame_lengths has one number per line: expected {(count,)}, got "
+            f"{(*lengths.shape,)} for log_probs {(*log_probs.shape,)}, batch first: (N, T, C)."
+        )
+    if count and (lengths.is_floating_point() or lengths.is_complex()):
+        raise TypeError(f"frame_lengths holds integers; got {lengths.dtype}.")
+    lengths = lengths.to(log_probs.device, torch.int64)
+    if count and not 0 <= int(lengths.min()) <= int(lengths.max()) <= frames:
+        raise ValueError(f"frame_lengths go from 0 to T = {frames}; got {lengths.tolist()[:8]}.")
+    return log_probs, lengths
+
+
+def _as_tensor(array: np.ndarray) -> Tensor:
+    """A native, contiguous copy: torch wants nothing else, and knows no long double."""
+    kind = array.dtype.type if array.dtype.itemsize <= 8 else np.float64
+    return torch.from_numpy(np.array(array, kind, order="C"))
+
+
+def inside(frames: int, frame_lengths: Tensor) -> Tensor:
+    """True where a frame belongs to its line: (N, T)."""
+    return torch.arange(frames, device=frame_lengths.device) < frame_lengths[:, None]
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """How far from 0 the logarithm of a frame's total probability may be."""
+    return 1e-3 if torch.finfo(dtype).bits >= 32 else 1e-2
+
+
+def frame_log_sums(log_probs: Tensor, within: Tensor) -> Tensor:
+    """Log of each frame's total probability, (N, T): 0, or the lattice is refused."""
+    log_sums = log_probs.double().logsumexp(2).masked_fill(~within, 0)
+    off = ~(log_sums.abs() <= tolerance(log_probs.dtype))  # catches NaN as well
+    if bool(off.any()):
+        total = float(log_sums[off][0].exp())
+        raise ValueError(
+            f"The probabilities in {first_frame(off)} sum to {total:.4g}, not to 1. log_probs must "
+            "be finite and normalised over the classes: scores.log_softmax(-1)."
+        )
+    return log_sums
+
+
+def first_frame(mask: Tensor) -> str:
+    """In words, the first frame where ``mask`` (N, T) is true."""
+    line, frame = mask.nonzero()[0].tolist()
+    return f"line {line}, frame {frame}"
+
+
+def check_whole(least: int, **numbers: int) -> None:
+    """Raise an error if one of the numbers is not whole, or too small."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+            raise ValueError(f"{name} is a whole number of at least {least}; got {value!r}.")

@@ -1,0 +1,220 @@
+"""From log-probabilities to text: which label does a lattice hold?
+
+A lattice gives one distribution over C classes for each of T frames. A label's probability is
+the sum over all alignments that collapse to it (:mod:`crnn_lib.ctc`), so the most probable label
+is hard to find. There are three ways to look for it:
+
+1. :func:`~crnn_lib.decoders.best_path` takes the most probable alignment and collapses it. That
+   is fast, usually right, and sometimes provably right.
+2. :func:`prefix_beam_search` reads from left to right and keeps the most probable beginnings. It
+   can take a language along.
+3. :func:`exact_search` splits the probability among beginnings until one label is proven best.
+
+All of them return a :class:`Hypothesis` with the label's true probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment
+from crnn_lib.decoders._blocks import beam_search_blocks, compiles
+from crnn_lib.decoders._fusion import Fusion, fuse
+from crnn_lib.decoders._lattices import (
+    check_lattices,
+    check_whole,
+    frame_log_sums,
+    inside,
+)
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
+from crnn_lib.language import WeightedAutomaton
+
+
+def prefix_beams(
+    log_probs: Tensor | np.ndarray,
+    *,
+    blank: int = 0,
+    beam_width: int = 10,
+    fusion: Fusion | None = None,
+) -> dict[tuple[int, ...], float]:
+    """The most probable prefixes of one line, found frame by frame (Hannun et al. 2014).
+
+    A prefix is what an alignment collapses to so far. Many alignments have the same prefix, and all
+    that matters of them is whether they end in a blank: then the prefix's last character may
+    come again as a new one, else it would be merged. So two numbers per prefix go from frame to
+    frame. Only ``beam_width`` prefixes do, and what falls out of the beam is lost.
+
+    This is the definition that :func:`prefix_beam_search` keeps to, and far slower. Ties, which are
+    scores that agree to nine decimals, go to the prefix that was in the beam before, in the beam's
+    order; then to the longer one of the better prefix; then to the lower class.
+
+    Parameters
+    ----------
+    log_probs : Tensor or ndarray, (T, C)
+    blank, beam_width : int
+    fusion : Fusion, optional
+        A language over the classes, from :func:`crnn_lib.decoders._fusion.fuse`.
+
+    Returns
+    -------
+    dict
+        Label -> logarithm of the probability that the beam has seen of it, the best first. It is
+        at most the label's true log-probability. The language's weights are in it, but not the one
+        of the end.
+
+    Examples
+    --------
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> {label: round(math.exp(p), 2) for label, p in prefix_beams(lattice).items()}
+    {(1,): 0.64, (): 0.36}
+    """
+    beam = {(): (0.0, NEVER)}  # prefix: alignments that end in a blank, and those that do not
+    rows = log_probs.tolist()
+    for t, frame in enumerate(rows):
+        grown = {}
+        for prefix, (at_blank, at_char) in beam.items():  # a blank, or the last character again
+            held = at_char + frame[prefix[-1]] if prefix else NEVER
+            grown[prefix] = (_log_add(at_blank, at_char) + frame[blank], held)
+        for prefix, (at_blank, at_char) in beam.items():  # one character more
+            weights = fusion.weights_after(prefix) if fusion else [0.0] * len(frame)
+            for c, weight in enumerate(weights):
+                if c != blank:
+                    repeats = prefix[-1:] == (c,)  # then only a blank in between makes it new
+                    before = at_blank if repeats else _log_add(at_blank, at_char)
+                    same, held = grown.get((*prefix, c), (NEVER, NEVER))
+                    grown[(*prefix, c)] = same, _log_add(held, before + frame[c] + weight)
+        left = len(rows) - 1 - t
+        ranked = [
+            (_log_add(*both), prefix)
+            for prefix, both in grown.items()
+            if max(both) > NEVER and (not fusion or fusion.fits(prefix, both[0] > NEVER, left))
+        ]
+        ranked.sort(key=lambda pair: -round(pair[0], 9))  # of equals, the first stays first
+        beam = {prefix: grown[prefix] for _, prefix in ranked[:beam_width]}
+    return {prefix: _log_add(*both) for prefix, both in beam.items()}
+
+
+@torch.no_grad()
+def prefix_beam_search(
+    log_probs: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    *,
+    alphabet: Alphabet | None = None,
+    beam_width: int = 10,
+    n_best: int | None = None,
+    language: WeightedAutomaton | None = None,
+    language_weight: float = 1.0,
+    length_bonus: float = 0.0,
+    threads: int = 1,
+    reference: bool = False,
+) -> list[Hypothesis | None] | list[list[Hypothesis]]:
+    """Read each line with a beam of prefixes, and a language if there is one.
+
+    The prefixes of :func:`prefix_beams`, by compiled code. No class and no frame is left out to
+    save time. What is in the beam after the last frame gets its true probability from a forward
+    pass, and is ranked by it:
+
+        score = log_prob + language_weight * (language's log-weight) + length_bonus * length
+
+    Parameters
+    ----------
+    log_probs, frame_lengths, alphabet
+        As for :func:`best_path`.
+    beam_width : int
+        Prefixes that are kept from frame to frame.
+    n_best : int, optional
+        How many hypotheses per line; then a list is returned for each line.
+    language : WeightedAutomaton, optional
+        What strings there may be, and their log-weights. Only such strings come out, and a prefix
+        that cannot become one in the frames that are left takes no place in the beam.
+    language_weight, length_bonus : float
+        See above. Without a language, any string may be.
+    threads : int
+        Threads to share the lines among.
+    reference : bool
+        Use the plain Python of :func:`prefix_beams`. Without numba it is used anyway.
+
+    Returns
+    -------
+    list of Hypothesis, or list of list of Hypothesis
+        One per line; None where the beam holds no string that the language accepts, for instance
+        because none fits the frames. With ``n_best`` a list per line, the best first, with fewer
+        or no entries if there are no more. The spans are those of the best alignment.
+        ``proven`` is set if what the beam has not seen is too little to matter.
+
+    Raises
+    ------
+    ValueError
+        As :func:`best_path`; and if a number is out of its range, or the language shares no
+        character with the alphabet.
+
+    Examples
+    --------
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> (hypothesis,) = prefix_beam_search(lattice, alphabet=Alphabet("0"))
+    >>> hypothesis.text, round(math.exp(hypothesis.log_prob), 4), hypothesis.spans
+    ('0', 0.64, (Span(1 in [0, 1), log_prob=-0.9163),))
+    """
+    alphabet = alphabet or Alphabet()
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    check_whole(1, beam_width=beam_width, n_best=1 if n_best is None else n_best, threads=threads)
+    fusion = fuse(language, alphabet, language_weight, length_bonus)
+    if reference or not compiles() or (fusion and not fusion.fits_floats):
+        frame_log_sums(log_probs, inside(log_probs.shape[1], frame_lengths))
+        lines, left = [None] * len(log_probs), range(len(log_probs))
+    else:
+        options = {"width": beam_width, "n_best": n_best, "threads": threads}
+        lines, left = beam_search_blocks(log_probs, frame_lengths, alphabet, fusion, **options)
+    for n in left:
+        line = log_probs[n, : int(frame_lengths[n])].double()
+        seen = prefix_beams(line, blank=alphabet.blank, beam_width=beam_width, fusion=fusion)
+        ranked = rescore(line, seen, alphabet, fusion)
+        lines[n] = ranked[:n_best] if n_best else next(iter(ranked), None)
+    return lines
+
+
+def _log_add(x: float, y: float) -> float:
+    low, high = min(x, y), max(x, y)
+    return high if low == NEVER else high + math.log1p(math.exp(low - high))
+
+
+def rescore(
+    line: Tensor,
+    seen: dict[tuple[int, ...], float],
+    alphabet: Alphabet,
+    fusion: Fusion | None,
+) -> list[Hypothesis]:
+    """Give the labels that a beam has seen on a line (T, C) their true scores, and rank them.
+
+    What the labels lack to the whole probability is the most that any other can have.
+    """
+    upper = fusion.most(len(line)) if fusion else 0.0
+    scored, rest = [], float(line.logsumexp(1).sum().exp()) + 1e-12
+    for label, mass in seen.items():
+        weight = fusion.weight(label) if fusion else 0.0
+        rest -= math.exp(mass - (fusion.weight(label, end=False) if fusion else 0.0))
+        log_prob = 0.0
+        if len(line):
+            frames = torch.tensor([len(line)])
+            size, label_row = torch.tensor([len(label)]), torch.tensor([label], dtype=torch.long)
+            batch = (label_row, frames, size)
+            log_prob = -float(ctc_loss(line[None], *batch, blank=alphabet.blank, reduction="none"))
+        if weight > -math.inf:
+            scored.append((log_prob + weight, log_prob, label))
+    scored.sort(key=lambda row: -round(row[0], 9))
+    unseen = math.log(max(rest, 1e-12)) + upper
+    hypotheses = []
+    for rank, (score, log_prob, label) in enumerate(scored):
+        rivals = [other for other, _, _ in scored[:rank] + scored[rank + 1 :]]
+        bound = max([unseen, *rivals])
+        spans = tuple(forced_alignment(line, label, blank=alphabet.blank)) if label else ()
+        proven = score > bound + ROUNDING
+        text = alphabet.decode(label)
+        hypotheses.append(Hypothesis(label, text, log_prob, spans, proven, bound, score))
+    return hypotheses

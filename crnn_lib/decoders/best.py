@@ -1,0 +1,172 @@
+"""The first of the decoders: each frame's best class, and what that amounts to.
+
+See :mod:`crnn_lib.decoders` for the others, which look at more than one alignment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import ctc_loss
+from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums, inside
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, make_hypotheses
+
+
+@torch.no_grad()
+def best_path(
+    log_probs: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    *,
+    alphabet: Alphabet | None = None,
+    scores: bool = True,
+) -> list[Hypothesis]:
+    """Read each line along its most probable alignment.
+
+    The most probable class of each frame, repeats merged, blanks dropped (Graves et al. 2006,
+    section 3.2). If classes tie in a frame, the lowest class index wins.
+
+    The label's log-probability then comes from one forward pass for the whole batch. It also
+    settles some lines for good: all other labels share what is left, log(1 - p), so a label with
+    more than half of the probability is the most probable one. That sets ``proven``.
+
+    Parameters
+    ----------
+    log_probs : Tensor or ndarray, (N, T, C) or (T, C)
+        Natural logarithms of normalised probabilities. ``(T, C)`` is a batch of one line.
+    frame_lengths : (N,) integers, optional
+        Frames of each line; what stands beyond them is ignored. Without it every line has T.
+    alphabet : Alphabet, optional
+        The characters and the blank; ``Alphabet()`` by default.
+    scores : bool
+        False skips the forward pass: ``log_prob`` and ``bound`` are NaN, ``proven`` is False.
+
+    Returns
+    -------
+    list of Hypothesis
+        One per line. The spans are the runs of the alignment; a span's log-probability is the
+        sum over its frames. A line without frames reads ``""``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other or the alphabet, or a frame holds NaN or is not
+        normalised.
+
+    Examples
+    --------
+    Two frames, and a blank with probability 0.6 in each. The best alignment is all blank. It has
+    probability 0.36, but the label ``0`` has 0.64:
+
+    >>> log_probs = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> (hypothesis,) = best_path(log_probs, alphabet=Alphabet("0"))
+    >>> hypothesis.text, round(math.exp(hypothesis.log_prob), 4), hypothesis.proven
+    ('', 0.36, False)
+    >>> round(math.exp(hypothesis.bound), 4)
+    0.64
+    """
+    alphabet = alphabet or Alphabet()
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    count, frames, _ = log_probs.shape
+    within = inside(frames, frame_lengths)  # (N, T)
+    log_sums = frame_log_sums(log_probs, within)  # (N, T)
+    path, best = _best_classes(log_probs, within, alphabet.blank)  # (N, T), (N, T)
+    starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
+    labels = path[starts]  # all lines' labels, end to end
+    lengths = starts.sum(1)  # (N,)
+
+    if scores and count and frames:
+        log_prob = _label_log_probs(log_probs, labels, frame_lengths, lengths, alphabet.blank)
+        # The lattice's whole mass: 1, but for the rounding of whoever normalised it.
+        mass = log_sums.sum(1).exp()  # (N,)
+        prob = log_prob.exp()
+        rest = (mass - prob).clamp_min(0)
+        proven, bound = prob > rest + ROUNDING, rest.log()
+    else:  # not asked for; or no frames, and "" is all that they can say
+        certain = scores and not frames
+        log_prob = best.new_full((count,), 0.0 if certain else math.nan)
+        bound = best.new_full((count,), -math.inf if certain else math.nan)
+        proven = torch.full((count,), certain)
+
+    summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
+    row, start = starts.nonzero(as_tuple=True)
+    end = ends.nonzero()[:, 1] + 1  # runs do not nest: the k-th end closes the k-th start
+    return make_hypotheses(
+        alphabet,
+        sizes=lengths.numpy(force=True),
+        scores=torch.stack([log_prob, log_prob, bound], 1).numpy(force=True),
+        proven=proven.numpy(force=True),
+        labels=labels.numpy(force=True),
+        spans=torch.stack([start, end]).numpy(force=True),
+        span_scores=(summed[row, end] - summed[row, start]).numpy(force=True),
+    )
+
+
+@torch.no_grad()
+def best_path_labels(
+    log_probs: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    *,
+    blank: int = 0,
+) -> list[list[int]]:
+    """Only the labels of :func:`best_path`, for evaluation while training.
+
+    Scores of any scale will do: they need not be normalised.
+
+    Parameters
+    ----------
+    log_probs : Tensor or ndarray, (N, T, C) or (T, C)
+    frame_lengths : (N,) integers, optional
+    blank : int
+        Class index of the blank.
+
+    Examples
+    --------
+    >>> alignment = torch.tensor([6, 6, 0, 6, 3, 3, 1, 8])  # 55-5220 7 -> 55207
+    >>> best_path_labels(torch.nn.functional.one_hot(alignment, 11).float())
+    [[6, 6, 3, 1, 8]]
+    """
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths)
+    if not 0 <= blank < log_probs.shape[2]:
+        raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank}.")
+    path, _ = _best_classes(log_probs, inside(log_probs.shape[1], frame_lengths), blank)
+    starts, _ = _runs(path, blank)
+    labels, lengths = path[starts].tolist(), starts.sum(1).tolist()
+    result, done = [], 0
+    for length in lengths:
+        result.append(labels[done : done + length])
+        done += length
+    return result
+
+
+def _best_classes(log_probs: Tensor, within: Tensor, blank: int) -> tuple[Tensor, Tensor]:
+    """Each frame's best class and its float64 score, (N, T) each; beyond a line: blank and 0."""
+    best, path = log_probs.max(2)  # of equals the first; NaN wins over every number
+    best = best.double().masked_fill(~within, 0)
+    if bool(best.isnan().any()):
+        raise ValueError(f"log_probs holds NaN in {first_frame(best.isnan())}.")
+    return path.masked_fill(~within, blank), best
+
+
+def _runs(path: Tensor, blank: int) -> tuple[Tensor, Tensor]:
+    """Where runs of one character start and where they end, (N, T) each."""
+    edge = path.new_full((len(path), 1), blank)
+    changes = torch.cat([edge, path], 1) != torch.cat([path, edge], 1)  # (N, T + 1)
+    character = path != blank
+    return changes[:, :-1] & character, changes[:, 1:] & character
+
+
+def _label_log_probs(
+    log_probs: Tensor, labels: Tensor, frame_lengths: Tensor, lengths: Tensor, blank: int
+) -> Tensor:
+    """CTC log-probability of one label per line: (N,)."""
+    longest = int(lengths.max())
+    targets = labels.new_full((len(lengths), longest), blank)  # (N, L), padded with the blank
+    targets[torch.arange(longest, device=labels.device) < lengths[:, None]] = labels
+    log_probs = log_probs.double()  # the loss comes in the dtype of its input
+    return -ctc_loss(log_probs, targets, frame_lengths, lengths, blank=blank, reduction="none")

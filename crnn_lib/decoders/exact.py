@@ -1,0 +1,92 @@
+"""Exact search: the most probable label of each line, with a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.decoders._blocks import exact_search_blocks
+from crnn_lib.decoders._fusion import fuse
+from crnn_lib.decoders._lattices import check_lattices, check_whole
+from crnn_lib.decoders.beam import prefix_beam_search
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
+from crnn_lib.language import WeightedAutomaton
+
+
+@torch.no_grad()
+def exact_search(
+    log_probs: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    *,
+    alphabet: Alphabet | None = None,
+    budget: int = 10_000,
+    language: WeightedAutomaton | None = None,
+    language_weight: float = 1.0,
+    length_bonus: float = 0.0,
+    threads: int = 1,
+) -> list[Hypothesis | None]:
+    """Find each line's most probable label, with a proof.
+
+    The best path comes first. If its label has more than half of the probability, nothing can beat
+    it. Else the labels are split by their first character, then by their second, and so on
+    (prefix search, Graves et al. 2006, section 3.2): the probability that a label *begins* with a
+    prefix bounds every such label. The prefix with the most left is split next, and those that
+    cannot beat the best label so far are dropped. On the output of a trained network that is soon
+    over. In general it takes time exponential in T, hence the budget.
+
+    With a language, probabilities times weights take the place of probabilities: what all accepted
+    labels with a prefix have together comes from one pass from the last frame to the first.
+
+    Parameters
+    ----------
+    log_probs, frame_lengths, alphabet
+        As for :func:`best_path`.
+    budget : int
+        Prefixes to split per line; fewer if a line is so long that they would take more than 64 MB.
+    language, language_weight, length_bonus, threads
+        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven.
+
+    Returns
+    -------
+    list of Hypothesis
+        One per line; None where no string that the language accepts was found. If the
+        budget did not suffice, the best label that this search or a beam of 10 came across, with
+        ``proven=False``. In any case ``bound`` holds: no other label has a higher score.
+
+    Raises
+    ------
+    ValueError
+        As :func:`prefix_beam_search`.
+
+    Examples
+    --------
+    >>> import math
+    >>> lattice = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    >>> (hypothesis,) = exact_search(lattice, alphabet=Alphabet("0"))
+    >>> hypothesis.text, hypothesis.proven, round(math.exp(hypothesis.bound), 4)
+    ('0', True, 0.36)
+    """
+    alphabet = alphabet or Alphabet()
+    log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    check_whole(0, budget=budget)
+    check_whole(1, threads=threads)
+    fusion = fuse(language, alphabet, language_weight, length_bonus)
+    found, left = [None] * len(log_probs), list(range(len(log_probs)))
+    if not fusion or fusion.fits_floats:
+        found, left = exact_search_blocks(
+            log_probs, frame_lengths, alphabet, fusion, budget=budget, threads=threads
+        )
+    if left:  # perhaps a beam comes across something better
+        options = {"language": language, "language_weight": language_weight}
+        options |= {"length_bonus": length_bonus, "threads": threads, "alphabet": alphabet}
+        others = prefix_beam_search(log_probs[left], frame_lengths[left], **options)
+        for n, other in zip(left, others, strict=True):
+            one = found[n]
+            if other is not None and (one is None or other.score > one.score + ROUNDING):
+                found[n] = other if one is None else replace(other, bound=one.bound, proven=False)
+    return found

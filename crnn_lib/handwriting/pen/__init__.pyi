@@ -1,0 +1,11 @@
+from .forms import MARK_CHARACTERS as MARK_CHARACTERS
+from .forms import Form as Form
+from .forms import FormTables as FormTables
+from .forms import form_tables as form_tables
+from .strokes import Hand as Hand
+from .strokes import draw_digits as draw_digits
+from .strokes import draw_form as draw_form
+from .strokes import draw_marks as draw_marks
+from .strokes import hands as hands
+from .strokes import hash_uniform as hash_uniform
+from .strokes import normal as normal

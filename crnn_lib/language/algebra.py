@@ -1,0 +1,329 @@
+"""Building automata, combining them, and asking what they accept.
+
+Two automata read a string side by side if one state stands for a pair of states: that gives the
+strings both accept (:func:`intersect`) or at least one does (:func:`union`). All functions return
+new automata without useless states.
+
+Hopcroft, Motwani, Ullman, "Introduction to Automata Theory, Languages, and Computation", ch. 4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+
+import numpy as np
+import torch
+
+from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
+
+# Building -----------------------------------------------------------------------------------------
+
+
+def explore(
+    characters: str,
+    start: Hashable,
+    step: Callable[[Hashable, str], Hashable | None],
+    accepts: Callable[[Hashable], bool],
+) -> WeightedAutomaton:
+    """The smallest automaton of a machine that is given as two functions.
+
+    A state may be anything hashable that says all that matters about the characters read so far.
+
+    Parameters
+    ----------
+    characters : str
+    start : hashable
+        State before the first character.
+    step : callable
+        ``step(state, character)``: the state after it, None if no accepted string goes on so. It
+        must lead to finitely many states.
+    accepts : callable
+        ``accepts(state)``: whether a string may end here.
+
+    Examples
+    --------
+    Numbers that are multiples of three. What matters is the remainder:
+
+    >>> threes = explore("0123456789", 0, lambda r, c: (10 * r + int(c)) % 3, lambda r: r == 0)
+    >>> threes.num_states, threes.accepts("55206"), threes.accepts("55207")
+    (3, True, False)
+    """
+    number = {start: 0}
+    found, rows = [start], []
+    for state in found:  # grows while it is read
+        row = []
+        for character in characters:
+            after = step(state, character)
+            if after is None:
+                row.append(NOWHERE)
+                continue
+            if after not in number:
+                number[after] = len(found)
+                found.append(after)
+            row.append(number[after])
+        rows.append(row)
+    next_state = np.array(rows, np.int32).reshape(len(found), len(characters))
+    final = np.array([0.0 if accepts(state) else -math.inf for state in found])
+    log_weight = np.zeros(next_state.shape)
+    return minimise(WeightedAutomaton(characters, next_state, log_weight, final))
+
+
+def trim(automaton: WeightedAutomaton) -> WeightedAutomaton:
+    """Drop states that cannot be reached, and those from which no string is accepted.
+
+    What is left of an automaton that accepts nothing is its start.
+    """
+    next_state = automaton.next_state
+    reached = np.zeros(automaton.num_states, bool)
+    frontier = np.array([automaton.start])
+    while len(frontier):
+        reached[frontier] = True
+        after = np.unique(next_state[frontier])
+        after = after[after != NOWHERE]
+        frontier = after[~reached[after]]
+    useful = automaton.final > -math.inf
+    while True:
+        # the extra entry is where NOWHERE, -1, looks
+        leads = np.append(useful, False)[next_state].any(1) | useful
+        if (leads == useful).all():
+            break
+        useful = leads
+    keep = reached & useful
+    keep[automaton.start] = True
+    return _renumbered(automaton, np.where(keep, keep.cumsum() - 1, NOWHERE), keep.nonzero()[0])
+
+
+def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
+    """Merge states that nothing tells apart (Moore 1956).
+
+    States start in one class if they end alike and weigh each step alike; a class is split as long
+    as a character leads to different classes from it. Without weights the result is the smallest
+    automaton there is. With weights it is correct, but weights that could be moved along the way
+    may keep states apart.
+    """
+    automaton = trim(automaton)
+    if is_empty(automaton):
+        return automaton
+    columns = [automaton.final, *automaton.log_weight.T]
+    classes = _classes(np.unique(column, return_inverse=True)[1] for column in columns)
+    while True:
+        after = np.append(classes, NOWHERE)[automaton.next_state]  # (S, K)
+        finer = _classes([classes, *(after + 1).T])
+        if finer.max() == classes.max():
+            break
+        classes = finer
+    _, first = np.unique(classes, return_index=True)
+    # classes are numbered as their first states are, so that the start stays in front
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return _renumbered(automaton, rank[classes], first[order])
+
+
+def _classes(columns) -> np.ndarray:
+    """Number the distinct rows of a table that is given by its columns, (S,) integers each."""
+    rows = 0
+    for column in columns:
+        rows = rows * (int(column.max(initial=0)) + 1) + column.astype(np.int64)
+        rows = np.unique(rows, return_inverse=True)[1].reshape(-1)
+    return rows
+
+
+def _renumbered(automaton, number: np.ndarray, kept: np.ndarray) -> WeightedAutomaton:
+    """The kept states only, each state s called ``number[s]``, steps to NOWHERE forbidden."""
+    next_state = np.append(number, NOWHERE)[automaton.next_state[kept]]
+    return WeightedAutomaton(
+        automaton.characters,
+        next_state,
+        np.where(next_state == NOWHERE, -math.inf, automaton.log_weight[kept]),
+        automaton.final[kept],
+        int(number[automaton.start]),
+    )
+
+
+# Combining ----------------------------------------------------------------------------------------
+
+
+def intersect(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton:
+    """The strings that all of them accept; their log-weights add up.
+
+    >>> fives = explore("0123456789", 0, lambda s, c: 0 if c == "5" else None, lambda s: True)
+    >>> threes = explore("0123456789", 0, lambda r, c: (10 * r + int(c)) % 3, lambda r: r == 0)
+    >>> [*strings(intersect(fives, threes), 7)]
+    ['', '555', '555555']
+    """
+    for other in others:
+        first = _side_by_side(first, other, both=True)
+    return first
+
+
+def union(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton:
+    """The strings that at least one of some constraints accepts.
+
+    Raises a ValueError for automata with weights: a string that two of them accept would have two.
+    """
+    for automaton in (first, *others):
+        weights = (automaton.log_weight, automaton.final)
+        if any(((w != 0) & (w > -math.inf)).any() for w in weights):
+            raise ValueError("union takes constraints, whose weights are all 0; this one has more.")
+    for other in others:
+        first = minimise(_side_by_side(first, other, both=False))
+    return first
+
+
+def _side_by_side(left: WeightedAutomaton, right: WeightedAutomaton, both: bool):
+    """Automaton of pairs of states; for a union one of the two may have dropped out."""
+    if left.characters != right.characters:
+        raise ValueError(
+            "Automata are combined over the same characters in the same order; got "
+            f"{left.characters!r} and {right.characters!r}."
+        )
+    # One state more each: that of an automaton that has dropped out.
+    tables = [
+        np.vstack([a.next_state, np.full((1, len(a.characters)), NOWHERE)]).astype(np.int64)
+        for a in (left, right)
+    ]
+    width = right.num_states + 1
+    out = left.num_states, right.num_states
+
+    def after(pairs: np.ndarray) -> np.ndarray:
+        one, two = tables[0][pairs // width], tables[1][pairs % width]  # (P, K)
+        nowhere = (one == NOWHERE) | (two == NOWHERE)
+        if not both:
+            nowhere = (one == NOWHERE) & (two == NOWHERE)
+            one, two = (np.where(x == NOWHERE, o, x) for x, o in zip((one, two), out, strict=True))
+        return np.where(nowhere, NOWHERE, one * width + two)
+
+    start = left.start * width + right.start
+    pairs = frontier = np.array([start])
+    while len(frontier):
+        found = np.unique(after(frontier))
+        frontier = np.setdiff1d(found[found != NOWHERE], pairs, assume_unique=True)
+        pairs = np.union1d(pairs, frontier)
+    targets = after(pairs)  # (P, K)
+    next_state = np.where(targets == NOWHERE, NOWHERE, np.searchsorted(pairs, targets))
+    one, two = pairs // width, pairs % width
+    weights = [
+        (np.vstack([a.log_weight, np.zeros(len(a.characters))]), np.append(a.final, -math.inf))
+        for a in (left, right)
+    ]
+    if both:
+        log_weight = weights[0][0][one] + weights[1][0][two]
+        final = weights[0][1][one] + weights[1][1][two]
+    else:
+        log_weight = np.zeros(next_state.shape)
+        final = np.maximum(weights[0][1][one], weights[1][1][two])
+    log_weight[next_state == NOWHERE] = -math.inf
+    number = int(np.searchsorted(pairs, start))
+    return trim(WeightedAutomaton(left.characters, next_state, log_weight, final, number))
+
+
+# Asking -------------------------------------------------------------------------------------------
+
+
+def is_empty(automaton: WeightedAutomaton) -> bool:
+    """Whether no string at all is accepted."""
+    return not (trim(automaton).final > -math.inf).any()
+
+
+def count_strings(automaton: WeightedAutomaton, length: int) -> int:
+    """Exact number of accepted strings of one length.
+
+    A vector of Python integers, the strings that lead to each state, takes ``length`` steps.
+
+    >>> any_digits = explore("0123456789", 0, lambda s, c: 0, lambda s: True)
+    >>> count_strings(any_digits, 30) == 10**30
+    True
+    """
+    _require_length(length)
+    steps = [Counter(row[row != NOWHERE].tolist()) for row in automaton.next_state]
+    ways = {automaton.start: 1}
+    for _ in range(length):
+        after: dict[int, int] = {}
+        for state, count in ways.items():
+            for target, characters in steps[state].items():
+                after[target] = after.get(target, 0) + count * characters
+        ways = after
+    return sum(count for state, count in ways.items() if automaton.final[state] > -math.inf)
+
+
+def strings(automaton: WeightedAutomaton, longest: int) -> Iterator[str]:
+    """All accepted strings of up to ``longest`` characters: short ones first, then in order.
+
+    The order of the characters is the automaton's. Lazy: no time is lost on dead ends.
+    """
+    _require_length(longest)
+    allowed = automaton.next_state != NOWHERE
+    ends = [automaton.final > -math.inf]  # ends[n][s]: a string of n more characters ends well
+    for _ in range(longest):
+        ends.append((ends[-1][automaton.next_state] & allowed).any(1))
+
+    def written(state: int, left: int) -> Iterator[str]:
+        if not left:
+            yield ""
+            return
+        for k, after in enumerate(automaton.next_state[state]):
+            if after != NOWHERE and ends[left - 1][after]:
+                for rest in written(after, left - 1):
+                    yield automaton.characters[k] + rest
+
+    for length in range(longest + 1):
+        if ends[length][automaton.start]:
+            yield from written(automaton.start, length)
+
+
+def draw_string(automaton: WeightedAutomaton, length: int, generator: torch.Generator) -> str:
+    """Draw one of the accepted strings of one length, with probability as its weight.
+
+    Without weights all of them are equally likely.
+
+    Parameters
+    ----------
+    automaton : WeightedAutomaton
+    length : int
+    generator : torch.Generator
+
+    Raises
+    ------
+    ValueError
+        If no string of this length is accepted.
+
+    Examples
+    --------
+    >>> threes = explore("0123456789", 0, lambda r, c: (10 * r + int(c)) % 3, lambda r: r == 0)
+    >>> int(draw_string(threes, 20, torch.Generator().manual_seed(0))) % 3
+    0
+    """
+    return draw_strings(automaton, length, 1, generator)[0]
+
+
+def draw_strings(
+    automaton: WeightedAutomaton, length: int, count: int, generator: torch.Generator
+) -> list[str]:
+    """Draw several, independently; see :func:`draw_string`."""
+    _require_length(length)
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
+    ahead = [automaton.final]  # ahead[n][s]: log of the total weight of n more characters from s
+    for _ in range(length):
+        weights = automaton.log_weight + np.append(ahead[-1], -math.inf)[automaton.next_state]
+        ahead.append(np.logaddexp.reduce(weights, axis=1, initial=-math.inf))  # (S,)
+    if ahead[length][automaton.start] == -math.inf:
+        raise ValueError(f"This automaton accepts no string of {length} characters.")
+    chances = torch.rand(count, length, generator=generator, dtype=torch.float64).numpy()
+    states, texts = np.full(count, automaton.start), [""] * count
+    for place in range(length):
+        after = np.append(ahead[length - place - 1], -math.inf)[automaton.next_state[states]]
+        weights = automaton.log_weight[states] + after  # (count, K)
+        shares = np.exp(weights - weights.max(1, keepdims=True)).cumsum(1)
+        chosen = (shares <= chances[:, place, None] * shares[:, -1:]).sum(1)
+        states = automaton.next_state[states, chosen]
+        texts = [t + automaton.characters[k] for t, k in zip(texts, chosen, strict=True)]
+    return texts
+
+
+def _require_length(length: int) -> None:
+    if length < 0:
+        raise ValueError(f"A length is a number of characters, 0 or more; got {length}.")

@@ -1,0 +1,381 @@
+"""What a string may be: check digits, dates, amounts, word lists, as automata.
+
+Every function takes the characters of the network's alphabet and returns a
+:class:`~crnn_lib.language.WeightedAutomaton` whose weights are 0: it says what may be, not how
+likely it is. :func:`crnn_lib.language.intersect` combines several,
+:func:`crnn_lib.language.parse_constraint` makes them from a line of text.
+"""
+
+from __future__ import annotations
+
+import calendar
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+
+from crnn_lib.language.algebra import explore, intersect, minimise, union
+from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
+
+DIGITS = "0123456789"
+LONGEST = 10_000  # characters: an automaton that counts them has a state for each
+
+# Length and shape ---------------------------------------------------------------------------------
+
+
+def fixed_length(characters: str, length: int) -> WeightedAutomaton:
+    """Any string of exactly this many characters.
+
+    >>> fixed_length("0123456789", 5).accepts("55207")
+    True
+    """
+    return length_between(characters, length, length)
+
+
+def length_between(characters: str, least: int, most: int | None = None) -> WeightedAutomaton:
+    """Any string of ``least`` to ``most`` characters, both included; None means without end.
+
+    >>> two_or_three = length_between("0123456789", 2, 3)
+    >>> [two_or_three.accepts(text) for text in ("5", "55", "552", "5520")]
+    [False, True, True, False]
+    """
+    if least < 0 or (most is not None and most < least):
+        raise ValueError(
+            f"A length is from least to most, 0 <= least <= most; got {least} to {most}."
+        )
+    if max(least, most or 0) > LONGEST:
+        raise ValueError(f"A length is at most {LONGEST} characters; got {max(least, most or 0)}.")
+
+    # State s has read s characters; the last one of an open end has read that many or more.
+    states = (least if most is None else most) + 1
+    after = np.minimum(np.arange(states) + 1, states - 1)
+    if most is not None:
+        after[-1] = NOWHERE
+    next_state = np.repeat(after[:, None], len(characters), 1)  # (S, K)
+    final = np.where(np.arange(states) >= least, 0.0, -math.inf)
+    return WeightedAutomaton(characters, next_state, np.zeros(next_state.shape), final)
+
+
+def pattern(characters: str, wildcard: str) -> WeightedAutomaton:
+    """Strings of a shape: ``?`` is any one character, ``*`` any number of them, also none.
+
+    >>> shape = pattern("0123456789", "55*7")
+    >>> [shape.accepts(text) for text in ("55207", "557", "5520")]
+    [True, True, False]
+    """
+    if clash := set("*?") & set(characters):
+        raise ValueError(
+            f"In a pattern * and ? are wildcards, but {sorted(clash)} are among the characters."
+        )
+    _require(characters, set(wildcard) - set("*?"), f"the pattern {wildcard!r}")
+
+    def passed(places: Iterable[int]) -> frozenset[int]:
+        """These places of the pattern, and those behind a * that takes nothing."""
+        found = set()
+        for place in places:
+            found.add(place)
+            while wildcard[place : place + 1] == "*":
+                place += 1
+                found.add(place)
+        return frozenset(found)
+
+    def step(places: frozenset[int], character: str) -> frozenset[int] | None:
+        after = set()
+        for place in places:
+            wanted = wildcard[place : place + 1]
+            if wanted == "*":
+                after.add(place)
+            elif wanted in ("?", character):
+                after.add(place + 1)
+        return passed(after) if after else None
+
+    return explore(characters, passed([0]), step, lambda places: len(wildcard) in places)
+
+
+def lexicon(characters: str, words: Iterable[str] | Mapping[str, float]) -> WeightedAutomaton:
+    """One of some words; a mapping gives each word its log-weight.
+
+    Words that begin alike share states, and so do those that end alike: the smallest automaton
+    that accepts them, found from the words' ends backwards (Revuz 1992).
+
+    >>> months = lexicon("abcdefghijklmnopqrstuvwxyz", ["may", "march", "august"])
+    >>> months.accepts("march"), months.accepts("mar")
+    (True, False)
+    """
+    if isinstance(words, str):
+        raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
+    weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
+    if not weights:
+        raise ValueError("A lexicon needs at least one word; this one is empty.")
+    column = {character: k for k, character in enumerate(characters)}
+    # A trie: for each prefix, where its characters lead, and the weight of ending there.
+    children: list[dict[int, int]] = [{}]
+    ends = [-math.inf]
+    for word, weight in weights.items():
+        if not isinstance(word, str):
+            raise TypeError(f"A lexicon holds texts; got {type(word).__name__}: {word!r}.")
+        if not -math.inf < weight < math.inf:
+            raise ValueError(f"A log-weight is a finite number; {word!r} has {weight}.")
+        _require(characters, set(word), f"the word {word!r}")
+        node = 0
+        for character in word:
+            after = children[node].get(column[character])
+            if after is None:
+                after = children[node][column[character]] = len(children)
+                children.append({})
+                ends.append(-math.inf)
+            node = after
+        ends[node] = float(weight)
+    # Children stand after their parents. Backwards, equal ends of words become one state.
+    known: dict[tuple, int] = {}
+    state = [0] * len(children)
+    for node in reversed(range(len(children))):
+        steps = tuple(sorted((k, state[child]) for k, child in children[node].items()))
+        state[node] = known.setdefault((ends[node], steps), len(known))
+    next_state = np.full((len(known), len(characters)), NOWHERE, np.int32)
+    final = np.empty(len(known))
+    for (end, steps), number in known.items():
+        final[number] = end
+        for k, after in steps:
+            next_state[number, k] = after
+    return WeightedAutomaton(characters, next_state, np.zeros(next_state.shape), final, state[0])
+
+
+# Check digits -------------------------------------------------------------------------------------
+
+
+def luhn(characters: str, length: int | None = None) -> WeightedAutomaton:
+    """Digits whose last one is the check digit of Luhn (ISO/IEC 7812-1): card numbers.
+
+    From the right, every second digit is doubled, and 9 is taken off if that gives two digits. The
+    sum of all must end in 0. Read from the left, it is not known which digits are doubled, so the
+    automaton keeps two sums: one in case that the last digit read is doubled, one in case it is
+    not.
+
+    Parameters
+    ----------
+    characters : str
+        Must contain the ten digits. Others are forbidden.
+    length : int, optional
+        Number of digits, at least 2. Any from 2 on by default.
+
+    Examples
+    --------
+    55207 becomes 5, 2 * 5 - 9, 2, 2 * 0, 7. The sum is 15. With a 2 in the end it is 10:
+
+    >>> [luhn("0123456789").accepts(text) for text in ("55207", "55202")]
+    [False, True]
+    """
+    _require(characters, set(DIGITS), "luhn")
+    if length is not None and length < 2:
+        raise ValueError(f"A number with a check digit has 2 digits or more; got length {length}.")
+
+    def step(state: tuple[int, int, int], character: str) -> tuple[int, int, int] | None:
+        plain, doubled, count = state
+        if character not in DIGITS:
+            return None
+        digit = int(character)
+        twice = 2 * digit - 9 * (digit > 4)
+        return (doubled + digit) % 10, (plain + twice) % 10, min(count + 1, 2)
+
+    found = explore(characters, (0, 0, 0), step, lambda state: state[0] == 0 and state[2] == 2)
+    if length is None:
+        return found
+    return minimise(intersect(found, fixed_length(characters, length)))
+
+
+def isbn13(characters: str) -> WeightedAutomaton:
+    """ISBN of 13 digits: 978 or 979, nine more, and the check digit. No hyphens.
+
+    The digits are weighed 1, 3, 1, 3, ...; the sum must end in 0.
+
+    >>> isbn13("0123456789").accepts("9780306406157")
+    True
+    """
+    _require(characters, set(DIGITS), "isbn13")
+
+    def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
+        place, total = state
+        allowed = ("9", "7", "89")[place] if place < 3 else DIGITS
+        if place == 13 or character not in allowed:
+            return None
+        return place + 1, (total + (3 if place % 2 else 1) * int(character)) % 10
+
+    return explore(characters, (0, 0), step, lambda state: state == (13, 0))
+
+
+def isbn10(characters: str) -> WeightedAutomaton:
+    """ISBN of 10 digits, the last of which is the check digit. No hyphens.
+
+    The digits are weighed 10, 9, ..., 1; the sum must be a multiple of 11. The check digit may be
+    ten, written X. If X is not among the characters, those numbers cannot be written and are left
+    out.
+
+    >>> isbn10("0123456789X").accepts("080442957X")
+    True
+    """
+    _require(characters, set(DIGITS), "isbn10")
+
+    def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
+        place, total = state
+        allowed = DIGITS + "X" if place == 9 else DIGITS
+        if place == 10 or character not in allowed:
+            return None
+        value = 10 if character == "X" else int(character)
+        return place + 1, (total + (10 - place) * value) % 11
+
+    return explore(characters, (0, 0), step, lambda state: state == (10, 0))
+
+
+def isbn(characters: str) -> WeightedAutomaton:
+    """:func:`isbn10` or :func:`isbn13`."""
+    return union(isbn10(characters), isbn13(characters))
+
+
+# Dates and amounts --------------------------------------------------------------------------------
+
+
+def iso_date(
+    characters: str, *, first_year: int = 1900, last_year: int = 2099
+) -> WeightedAutomaton:
+    """Days of the calendar, YYYYMMDD, and YYYY-MM-DD if ``-`` is among the characters (ISO 8601).
+
+    Every month has its days, and February 29 only in leap years. The calendar is today's,
+    Gregorian, also for the years before it was in use, as in Python's ``datetime``.
+
+    Parameters
+    ----------
+    characters : str
+        Must contain the ten digits.
+    first_year, last_year : int
+        Both included, from 1 to 9999.
+
+    Examples
+    --------
+    >>> dates = iso_date("0123456789-")
+    >>> [dates.accepts(text) for text in ("20240229", "2024-02-29", "2023-02-29", "2024-0229")]
+    [True, True, False, False]
+    """
+    _require(characters, set(DIGITS), "a date")
+    if not 1 <= first_year <= last_year <= 9999:
+        raise ValueError(
+            "Years are from 1 to 9999, the first not after the last; got "
+            f"{first_year} to {last_year}."
+        )
+    # Only what matters later is kept: of a year, whether it is a leap year; of a month, its days.
+    # A state is the part that is being read, what is known, and the part's digits so far.
+    days_of = {
+        leap: [0, *(calendar.monthrange(2000 if leap else 2001, m)[1] for m in range(1, 13))]
+        for leap in (False, True)
+    }
+
+    def step(state: tuple, character: str) -> tuple | None:
+        part, known, so_far = state
+        if character == "-":
+            if part == "form":
+                return "month", (*known, True), ""
+            return ("day", (known[0], False), "") if part == "dash" else None
+        if character not in DIGITS:
+            return None
+        if part == "form":  # no dash after the year, so none after the month
+            part, known = "month", (*known, False)
+        so_far += character
+        if part == "year" and len(so_far) == 4:
+            if not first_year <= int(so_far) <= last_year:
+                return None
+            return "form", (calendar.isleap(int(so_far)),), ""
+        if part == "month" and len(so_far) == 2:
+            if not 1 <= int(so_far) <= 12:
+                return None
+            leap, dashed = known
+            return "dash" if dashed else "day", (days_of[leap][int(so_far)], dashed), ""
+        if part == "day" and len(so_far) == 2:
+            return ("end", (), "") if 1 <= int(so_far) <= known[0] else None
+        return (part, known, so_far) if part in ("year", "month", "day") else None
+
+    return explore(characters, ("year", (), ""), step, lambda state: state[0] == "end")
+
+
+def amount(
+    characters: str, maximum: int | str | Decimal | None = None, *, decimals: int = 2
+) -> WeightedAutomaton:
+    """Amounts of money: no leading zeros, and cents if there is a character to part them.
+
+    5, 55 and 0 are amounts; 05 and the empty string are not. With ``.`` or ``,`` among the
+    characters (either, if both are), 5.20 is one too, with exactly so many ``decimals``.
+
+    Parameters
+    ----------
+    characters : str
+        Must contain the ten digits.
+    maximum : int, str or Decimal, optional
+        The largest amount, as ``552`` or ``"552.07"``. Without it amounts may be of any length.
+    decimals : int
+        Digits after the separator, at least 1.
+
+    Examples
+    --------
+    >>> bill = amount("0123456789.", "552.07")
+    >>> [bill.accepts(text) for text in ("552", "552.07", "552.08", "99.90", "0.50", ".50", "7.5")]
+    [True, True, False, True, True, False, False]
+    """
+    _require(characters, set(DIGITS), "an amount")
+    if decimals < 1:
+        raise ValueError(f"decimals is a number of digits, 1 or more; got {decimals}.")
+
+    def step(state: tuple[str, int], character: str) -> tuple[str, int] | None:
+        part, count = state
+        if character in ".,":
+            return ("cents", 0) if part in ("zero", "whole") else None
+        if character not in DIGITS or part == "zero" or count == decimals:
+            return None
+        if part == "cents":
+            return part, count + 1
+        return ("zero" if part == "empty" and character == "0" else "whole"), 0
+
+    ends = ("zero", 0), ("whole", 0), ("cents", decimals)
+    found = explore(characters, ("empty", 0), step, lambda state: state in ends)
+    if maximum is None:
+        return found
+    return minimise(intersect(found, _at_most(characters, maximum, decimals)))
+
+
+def _at_most(characters: str, maximum: int | str | Decimal, decimals: int) -> WeightedAutomaton:
+    """Numbers up to a maximum, if they have no leading zeros."""
+    try:
+        limit = Decimal(str(maximum).replace(",", "."))
+    except InvalidOperation:
+        limit = Decimal("NaN")
+    if not limit.is_finite() or limit < 0 or limit != round(limit, decimals):
+        raise ValueError(
+            f"maximum is an amount such as 552 or '552.07', with at most {decimals} decimals; "
+            f"got {maximum!r}."
+        )
+    whole, _, cents = f"{limit:.{decimals}f}".partition(".")
+
+    # A state is the part, how many of its digits were read, and how they compare with as many of
+    # the maximum's: -1, 0 or 1. Fewer digits than the maximum's make a smaller number.
+    def step(state: tuple[str, int, int], character: str) -> tuple[str, int, int] | None:
+        part, count, compared = state
+        if character in ".,":
+            return None if above(state) else ("cents", 0, compared if count == len(whole) else -1)
+        wanted = whole if part == "whole" else cents
+        if count == len(wanted):
+            return None
+        if compared == 0:
+            compared = (character > wanted[count]) - (character < wanted[count])
+        return None if part == "cents" and compared > 0 else (part, count + 1, compared)
+
+    def above(state: tuple[str, int, int]) -> bool:
+        part, count, compared = state
+        return part == "whole" and count == len(whole) and compared > 0
+
+    return explore(characters, ("whole", 0, 0), step, lambda state: not above(state))
+
+
+def _require(characters: str, needed: set[str], what: str) -> None:
+    if missing := "".join(sorted(needed - set(characters))):
+        raise ValueError(
+            f"{what} needs characters that are not there: {missing!r} is not in {characters!r}."
+        )

@@ -1,0 +1,306 @@
+"""Which character comes next? A model of strings that counts what followed what.
+
+An n-gram model of order n predicts each character from the n - 1 before it. What it saw rarely it
+mixes with what it knows of shorter contexts, down to knowing nothing, so no string has probability
+0. How much of the mix comes from the shorter context is Witten and Bell's rule: the more different
+characters have followed a context, the more likely is one more that has not,
+
+    P(c | context) = (count(context c) + kinds(context) P(c | shorter context))
+                     / (count(context) + kinds(context)).
+
+Kneser and Ney's rule is better for words. It takes a discount from how many n-grams were seen once
+and how many twice. With ten digits and some hundred texts there may be none, and it is undefined;
+Witten and Bell's always holds.
+
+Witten and Bell, "The Zero-Frequency Problem", IEEE Trans. Information Theory 37(4), 1991, method C;
+the recursion is that of Chen and Goodman, "An Empirical Study of Smoothing Techniques", 1999.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crnn_lib.language.automata import WeightedAutomaton
+
+START = "\x02"  # stands before the first character, in contexts only
+ORDERS = range(1, 6)
+FORMAT, VERSION = "crnn_lib n-gram", 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NGram:
+    """A character n-gram model. :meth:`fit` trains one.
+
+    Parameters
+    ----------
+    characters : str
+        The K characters of its texts.
+    order : int
+        Length n of the n-grams, 1 to 5.
+    counts : dict of str to ndarray (K + 1,)
+        How often each character, or the end (last), came after each of the longest contexts: n - 1
+        characters, or fewer after the start of a text, which the character U+0002 marks.
+
+    Examples
+    --------
+    Order 1 knows no context. In three texts are two 5, one 7 and three ends: six symbols of three
+    kinds. A third of 3 / (6 + 3) goes to each of the three, the rest by the counts:
+
+    >>> model = NGram.fit(["5", "5", "7"], order=1, characters="57")
+    >>> model.probabilities("") * 9
+    array([3., 2., 4.])
+    >>> round(math.exp(model.log_prob("57")) * 9**3, 9)  # 3 * 2 * 4
+    24.0
+    """
+
+    characters: str
+    order: int
+    counts: dict[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.order, int) or self.order not in ORDERS:
+            raise ValueError(f"The order of an n-gram model is 1 to 5; got {self.order}.")
+        if not self.characters or len(set(self.characters)) != len(self.characters):
+            raise ValueError(
+                f"An n-gram model needs characters, each once; got {self.characters!r}."
+            )
+        if START in self.characters:
+            raise ValueError(
+                "U+0002 marks the start of a text; it cannot be one of its characters."
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"NGram(order {self.order} over {self.characters!r}, "
+            f"{len(self._distributions)} contexts)"
+        )
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], *, order: int = 3, characters: str = "0123456789") -> NGram:
+        """Count the n-grams of some texts.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            At least one. A text that stands there twice counts twice.
+        order : int
+            1 to 5. Each more knows more, and needs some ten times as many texts.
+        characters : str
+            All characters that may occur, also those that do not.
+
+        Raises
+        ------
+        ValueError
+            For a text with other characters, no text at all, or a wrong order.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
+        column = {character: k for k, character in enumerate(characters)}
+        counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(characters) + 1, np.int64))
+        for text in texts:
+            context = START
+            for character in text:
+                if character not in column:
+                    raise ValueError(
+                        f"{text!r} has the character {character!r}, which is not among the "
+                        f"model's: {characters!r}."
+                    )
+                counts[_cut(context, order)][column[character]] += 1
+                context = _cut(context + character, order)
+            counts[_cut(context, order)][-1] += 1
+        if not counts:
+            raise ValueError("An n-gram model needs at least one text to learn from.")
+        return cls(characters, order, dict(counts))
+
+    # What it says of a text -----------------------------------------------------------------------
+
+    @cached_property
+    def _distributions(self) -> dict[str, np.ndarray]:
+        """P(character or end | context) for each context seen, the shorter ones included."""
+        size = len(self.characters) + 1
+        counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size, np.int64))
+        for context, row in self.counts.items():
+            for cut in range(len(context) + 1):  # what followed a context followed its suffixes
+                counts[context[cut:]] += row
+        found: dict[str, np.ndarray] = {}
+        for context in sorted(counts, key=len):
+            # A suffix of a context that was seen was seen too: so the shorter one is there.
+            shorter = found[context[1:]] if context else np.full(size, 1 / size)
+            row = counts[context]
+            kinds = np.count_nonzero(row)
+            found[context] = (row + kinds * shorter) / (row.sum() + kinds)
+        return found
+
+    def _state(self, history: str) -> str:
+        """The longest end of a history that was seen as a context."""
+        context = _cut(history, self.order)
+        while context not in self._distributions:
+            context = context[1:]
+        return context
+
+    def probabilities(self, text: str) -> np.ndarray:
+        """What comes after the beginning of a text: (K + 1,), each character, and last the end."""
+        self._require_characters(text)
+        return self._distributions[self._state(START + text)].copy()
+
+    def log_prob(self, text: str) -> float:
+        """Log-probability of a whole text: its characters, and that it ends there."""
+        self._require_characters(text)
+        total, context = 0.0, self._state(START)
+        for character in text:
+            total += math.log(self._distributions[context][self.characters.index(character)])
+            context = self._state(context + character)
+        return total + math.log(self._distributions[context][-1])
+
+    def perplexity(self, texts: Iterable[str]) -> float:
+        """How many characters it hesitates between, on average, the end counted as one.
+
+        ``exp(-sum of log_prob / (characters + ends))``; K + 1 for a model that knows nothing.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
+        total, symbols = 0.0, 0
+        for text in texts:
+            total += self.log_prob(text)
+            symbols += len(text) + 1
+        if not symbols:
+            raise ValueError("There is no text to judge the model by.")
+        return math.exp(-total / symbols)
+
+    def automaton(self) -> WeightedAutomaton:
+        """The same model as an automaton, for the beam search: ``score(text) == log_prob(text)``.
+
+        A state is the longest end of what was read that was seen as a context. That is exact: for
+        a context that was never seen, the mix is the shorter context's alone.
+        """
+        start = self._state(START)
+        number = {start: 0}
+        found, rows = [start], []
+        for context in found:  # grows while it is read
+            row = []
+            for character in self.characters:
+                after = self._state(context + character)
+                if after not in number:
+                    number[after] = len(found)
+                    found.append(after)
+                row.append(number[after])
+            rows.append(row)
+        weights = np.log([self._distributions[context] for context in found])  # (S, K + 1)
+        return WeightedAutomaton(self.characters, rows, weights[:, :-1], weights[:, -1])
+
+    def sample(self, generator: torch.Generator, *, longest: int = 1000) -> str:
+        """Write a text, drawing each character from its distribution.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+        longest : int
+            Where to stop if the end was not drawn.
+        """
+        if not isinstance(generator, torch.Generator):
+            raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
+        text, context = "", self._state(START)
+        while len(text) < longest:
+            chance = torch.rand((), generator=generator, dtype=torch.float64).item()
+            shares = self._distributions[context].cumsum()
+            drawn = int((shares <= chance * shares[-1]).sum())
+            if drawn == len(self.characters):
+                break
+            text += self.characters[drawn]
+            context = self._state(context + self.characters[drawn])
+        return text
+
+    def _require_characters(self, text: str) -> None:
+        for character in text:
+            if character not in self.characters:
+                raise ValueError(
+                    f"{text!r} has the character {character!r}, which this model does not know: "
+                    f"{self.characters!r}."
+                )
+
+    # Files ----------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the counts as JSON, with a check sum."""
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "characters": self.characters,
+            "order": self.order,
+            "counts": {c: self.counts[c].tolist() for c in sorted(self.counts)},
+        }
+        content["crc32"] = _check_sum(content)
+        Path(path).write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> NGram:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or is something else.
+        OSError
+            If it cannot be read.
+        """
+
+        def refused(why: str) -> ValueError:
+            return ValueError(
+                f"{str(path)!r} is not an n-gram model that crnn_lib can load: {why}."
+            )
+
+        try:
+            content = json.loads(Path(path).read_bytes().decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise refused("it is damaged, or not JSON") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise refused(f"it does not say that its format is {FORMAT!r}")
+        if content.get("version") != VERSION:
+            raise refused(
+                f"it is of version {content.get('version')!r}, this crnn_lib reads {VERSION}"
+            )
+        if content.pop("crc32", None) != _check_sum(content):
+            raise refused("its check sum does not fit, so it was changed or damaged")
+        try:
+            characters, order, counts = (content[k] for k in ("characters", "order", "counts"))
+            rows = {context: _row(row, len(characters)) for context, row in counts.items()}
+            model = cls(characters, order, rows)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise refused(f"it does not hold counts ({error})") from None
+        known = set(characters)
+        for context in rows:
+            inner = context.removeprefix(START)
+            full = len(context) == order - 1 or (context != inner and len(context) < order)
+            if not full or not known.issuperset(inner):
+                raise refused(f"{context!r} is no context of order {order}")
+        if not rows:
+            raise refused("it has no counts")
+        return model
+
+
+def _cut(history: str, order: int) -> str:
+    """The last n - 1 characters: the context that a model of order n looks at."""
+    return history[len(history) - order + 1 :] if len(history) >= order else history
+
+
+def _row(values, size: int) -> np.ndarray:
+    if not isinstance(values, list) or len(values) != size + 1 or not any(values):
+        raise ValueError(f"{size + 1} counts expected for each context")
+    if not all(type(value) is int and 0 <= value < 2**53 for value in values):
+        raise ValueError("counts are whole numbers, 0 or more")
+    return np.array(values, np.int64)
+
+
+def _check_sum(content: dict) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())

@@ -1,0 +1,188 @@
+"""What makes a string likely: constraints and n-grams, and how to combine them.
+
+A language is a :class:`~crnn_lib.language.WeightedAutomaton`: it gives each string a log-weight,
+-inf to those that cannot be. The decoders add it to what the network says. Here are the ways to
+get one: constraints by name (:func:`parse_constraint`), models learned from texts
+(:class:`~crnn_lib.language.NGram`), both at once (:func:`~crnn_lib.language.intersect`).
+
+>>> card = parse_constraint("luhn+length:16", "0123456789")
+>>> card.accepts("4111111111111111"), card.accepts("4111111111111112")
+(True, False)
+>>> count_strings(card, 16) == 10**15  # the check digit takes one digit in ten
+True
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crnn_lib.language.algebra import (
+    count_strings,
+    draw_string,
+    draw_strings,
+    explore,
+    intersect,
+    is_empty,
+    minimise,
+    strings,
+    trim,
+    union,
+)
+from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.constraints import (
+    amount,
+    fixed_length,
+    isbn,
+    isbn10,
+    isbn13,
+    iso_date,
+    length_between,
+    lexicon,
+    luhn,
+    pattern,
+)
+from crnn_lib.language.ngrams import NGram
+
+__all__ = [
+    "CONSTRAINTS",
+    "NGram",
+    "WeightedAutomaton",
+    "amount",
+    "count_strings",
+    "draw_string",
+    "draw_strings",
+    "explore",
+    "fixed_length",
+    "intersect",
+    "is_empty",
+    "isbn",
+    "isbn10",
+    "isbn13",
+    "iso_date",
+    "length_between",
+    "lexicon",
+    "luhn",
+    "minimise",
+    "parse_constraint",
+    "pattern",
+    "strings",
+    "trim",
+    "union",
+]
+
+# How each constraint is written, for messages and for a command line's help.
+CONSTRAINTS = {
+    "luhn": "luhn: a number with a check digit, as on cards",
+    "date": "date or date:1990-2030: a day, YYYYMMDD or YYYY-MM-DD, by default 1900-2099",
+    "length": "length:5, length:2-7 or length:2-: so many characters",
+    "isbn": "isbn: isbn10 or isbn13",
+    "isbn10": "isbn10: a book number of ten digits",
+    "isbn13": "isbn13: a book number of thirteen digits",
+    "amount": "amount or amount:500: money without leading zeros, up to a maximum",
+    "pattern": "pattern:55?07: ? is any character, * any number of them",
+    "lexicon": "lexicon:FILE: one of the words of a text file, one a line",
+    "ngram": "ngram:FILE: likely strings, by a model that NGram.save wrote",
+}
+MANY_STATES = 20_000  # beyond it, to merge some would take seconds
+
+
+def parse_constraint(constraint: str, characters: str) -> WeightedAutomaton:
+    """Make a language from what a user typed.
+
+    Parameters
+    ----------
+    constraint : str
+        One of :data:`CONSTRAINTS`, or several that must all hold: ``"luhn+length:16"``. A file's
+        name cannot contain a ``+``.
+    characters : str
+        Those of the network's alphabet.
+
+    Returns
+    -------
+    WeightedAutomaton
+
+    Raises
+    ------
+    ValueError
+        If it cannot be understood, needs other characters, or no string at all satisfies it.
+    OSError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> parse_constraint("length:5+pattern:55*", "0123456789").accepts("55207")
+    True
+    >>> parse_constraint("luhn+length:1", "0123456789")
+    Traceback (most recent call last):
+    ...
+    ValueError: No string satisfies 'luhn+length:1'.
+    """
+    parts = [_parse(part.strip(), characters) for part in constraint.split("+")]
+    language = parts[0]
+    for part in parts[1:]:
+        language = intersect(language, part)
+        if language.num_states <= MANY_STATES:  # smaller tables for the decoders
+            language = minimise(language)
+    if is_empty(language):
+        raise ValueError(f"No string satisfies {constraint!r}.")
+    return language
+
+
+def _parse(part: str, characters: str) -> WeightedAutomaton:
+    name, colon, argument = part.partition(":")
+    plain = {"luhn": luhn, "isbn": isbn, "isbn10": isbn10, "isbn13": isbn13}
+    if name not in CONSTRAINTS:
+        raise ValueError(
+            f"{part!r} is not a constraint. There are: {'; '.join(CONSTRAINTS.values())}."
+        )
+    if name in plain:
+        if colon:
+            raise ValueError(f"{name} takes no argument; got {part!r}.{_length_hint(name)}")
+        return plain[name](characters)
+    if colon and not argument or not colon and name not in ("date", "amount"):
+        raise ValueError(f"{part!r} lacks what comes after the colon. Write {CONSTRAINTS[name]}.")
+    if name == "length":
+        return length_between(characters, *_range(part, argument, open_end=True))
+    if name == "date":
+        first, last = _range(part, argument) if colon else (1900, 2099)
+        return iso_date(characters, first_year=first, last_year=last)
+    if name == "amount":
+        return amount(characters, argument if colon else None)
+    if name == "pattern":
+        return pattern(characters, argument)
+    if name == "ngram":
+        return _with_characters(NGram.load(argument), characters, argument)
+    return lexicon(characters, _words(argument))
+
+
+def _length_hint(name: str) -> str:
+    return " For its length, write luhn+length:16." if name == "luhn" else ""
+
+
+def _range(part: str, argument: str, *, open_end: bool = False) -> tuple[int, int | None]:
+    """``5`` is 5 to 5, ``2-7`` is 2 to 7, ``2-`` has no end."""
+    low, dash, high = argument.partition("-")
+    ends = (low, high or None) if dash and open_end else (low, high if dash else low)
+    if not all(end is None or (end.isascii() and end.isdigit()) for end in ends):
+        raise ValueError(f"{part!r} cannot be understood. Write {CONSTRAINTS[part.split(':')[0]]}.")
+    return int(ends[0]), None if ends[1] is None else int(ends[1])
+
+
+def _words(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path!r} is not a text file in UTF-8 ({error.reason}).") from None
+    words = [line.strip() for line in lines if line.strip()]
+    if not words:
+        raise ValueError(f"{path!r} holds no words.")
+    return words
+
+
+def _with_characters(model: NGram, characters: str, path: str) -> WeightedAutomaton:
+    if model.characters != characters:
+        raise ValueError(
+            f"{path!r} was trained on the characters {model.characters!r}; the network reads "
+            f"{characters!r}."
+        )
+    return model.automaton()

@@ -1,0 +1,246 @@
+"""Exercises of notebook 07: beam search."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from crnn_lib.ctc import collapse, label_probability_brute_force, minimum_frames
+from crnn_lib.lessons.chapter07 import mistakes as wrong
+from crnn_lib.lessons.engine import (
+    Attempt,
+    Exercise,
+    Mistake,
+    as_label,
+    as_number,
+    as_tensor,
+    compare,
+    plural,
+    show,
+    words,
+)
+
+# 7.1 ----------------------------------------------------------------------------------------------
+
+
+def most_probable_label(log_probs):
+    frames, classes = log_probs.shape
+    found = {}
+    for alignment in product(range(classes), repeat=frames):
+        probability = math.exp(sum(log_probs[t, c].item() for t, c in enumerate(alignment)))
+        label = tuple(collapse(alignment, blank=0))
+        found[label] = found.get(label, 0) + probability
+    return list(max(found, key=found.get))
+
+
+def by_asking_each_label(log_probs: Tensor) -> list[int]:
+    """One label after the other, each with its own sum over alignments: the oracle."""
+    frames, classes = log_probs.shape
+    labels = [w for w in words(range(1, classes), frames) if minimum_frames(w) <= frames]
+    return max(labels, key=lambda w: label_probability_brute_force(log_probs, w, blank=0))
+
+
+def lattices(sizes: list[tuple[int, int]], each: int, sharpness: float) -> list[Tensor]:
+    """Small random lattices (T, C), the smallest first."""
+    generator = torch.Generator().manual_seed(7)
+    return [
+        (sharpness * torch.randn(*size, generator=generator, dtype=torch.float64)).log_softmax(-1)
+        for size in sizes
+        for _ in range(each)
+    ]
+
+
+def check_most_probable_label(attempt: Attempt) -> str:
+    by_hand = torch.tensor([[0.6, 0.4], [0.6, 0.4]], dtype=torch.float64).log()
+    sizes = [(1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 3)]
+    cases = [(by_hand,), *((lattice,) for lattice in lattices(sizes, 6, 1.0))]
+    count = compare(
+        attempt,
+        cases,
+        by_asking_each_label,
+        rule="add up the probabilities of all alignments that collapse to a label, then compare",
+        example=lambda case, got: f"{plural(len(case[0]), 'frame')}: {show(got)}",
+    )
+    return (
+        f"Right on all {count} lattices. With 31 frames and 11 classes there are "
+        f"{11**31:.0e} alignments: that is why one searches."
+    )
+
+
+# 7.2 ----------------------------------------------------------------------------------------------
+
+
+def one_frame(at_blank, at_char, p_blank, p_last, p_other):
+    stays_at_blank = (at_blank + at_char) * p_blank
+    stays_at_char = at_char * p_last
+    repeated = at_blank * p_last  # a blank in between: the same character is a new one
+    extended = (at_blank + at_char) * p_other
+    return stays_at_blank, stays_at_char, repeated, extended
+
+
+def by_collapsing(
+    at_blank: float, at_char: float, p_blank: float, p_last: float, p_other: float
+) -> Tensor:
+    """Each history goes on in each way, and collapse says what became of it: the oracle."""
+    histories = {"5-": at_blank, "5": at_char}
+    emitted = {"-": p_blank, "5": p_last, "2": p_other}
+    found: defaultdict[tuple[str, bool], float] = defaultdict(float)
+    for (history, before), (symbol, p) in product(histories.items(), emitted.items()):
+        label = "".join(collapse(history + symbol, blank="-"))
+        found[label, symbol == "-"] += before * p
+    kinds = (("5", True), ("5", False), ("55", False), ("52", False))
+    return torch.tensor([found[kind] for kind in kinds], dtype=torch.float64)
+
+
+def check_one_frame(attempt: Attempt) -> str:
+    whole = [(1.0, 0.0, 0.5, 0.3, 0.2), (0.0, 1.0, 0.5, 0.3, 0.2), (0.24, 0.4, 0.6, 0.4, 0.0)]
+    tenths = [0.1 * k for k in range(1, 8, 2)]
+    cases = whole + [
+        (a, b, p, q, round(1 - p - q, 6))
+        for a, b in product(tenths, tenths)
+        for p, q in ((0.5, 0.25), (0.125, 0.75), (0.25, 0.5))
+        if a + b <= 1
+    ]
+    count = compare(
+        attempt,
+        cases,
+        by_collapsing,
+        rule="take an alignment that ends in a blank and one that does not, and go on with each",
+        example=lambda case, got: (
+            f"prefix 5, {case[0]:g} at a blank, {case[1]:g} at the 5; then - {case[2]:g}, "
+            f"5 {case[3]:g}, 2 {case[4]:g}"
+        ),
+    )
+    return (
+        f"All {count} steps agree with what the alignments collapse to. These four lines are the "
+        "whole of prefix beam search; the rest is bookkeeping."
+    )
+
+
+# 7.3 ----------------------------------------------------------------------------------------------
+
+
+def most_of_any_other(found):
+    best, *others = sorted(found, reverse=True)
+    unseen = 1 - sum(found)
+    return max([unseen, *others])
+
+
+def by_cases(found: list[float]) -> float:
+    """All that is unseen may belong to one label, or a seen one is the rival: the oracle."""
+    place = found.index(max(found))
+    rivals = [p for i, p in enumerate(found) if i != place]
+    rivals.append(1.0 - math.fsum(found))
+    return max(rivals)
+
+
+def check_most_of_any_other(attempt: Attempt) -> str:
+    cases = [([0.7],), ([0.3],), ([0.5, 0.25],), ([0.25, 0.5],), ([0.4, 0.1],), ([0.45, 0.4],)]
+    cases += [([0.1, 0.3, 0.2],), ([0.2, 0.2, 0.1],), ([0.625, 0.25, 0.125],), ([1.0],)]
+    generator = torch.Generator().manual_seed(7)
+    for size in (2, 3, 4, 5):
+        for _ in range(6):
+            shares = torch.rand(size + 1, generator=generator)
+            shares = (64 * shares / shares.sum()).round() / 80  # some is always left unseen
+            cases.append((shares[:size].tolist(),))
+    count = compare(
+        attempt,
+        cases,
+        by_cases,
+        rule="a rival is a label that was seen, or one that has all of the unseen probability",
+        example=lambda case, got: f"seen {show(case[0])}",
+    )
+    return (
+        f"All {count} bounds hold. The best label is proven if it lies above its bound: with 0.7 "
+        "one label is enough to know, with 0.3 the search has to go on."
+    )
+
+
+EXERCISES = (
+    Exercise(
+        id="7.1",
+        title="the most probable label",
+        task="Write most_probable_label(log_probs): from (T, C) log-probabilities, with the blank "
+        "at class 0, the label with the highest probability, found by listing all alignments.",
+        check=check_most_probable_label,
+        returns=as_label,
+        reference=most_probable_label,
+        mistakes=(
+            Mistake(
+                "that is the most probable alignment: add up all that collapse to the same label",
+                wrong.best_alignment,
+            ),
+            Mistake("add probabilities, not their logarithms", wrong.logs_added),
+            Mistake("the label is the collapsed alignment, without blanks", wrong.not_collapsed),
+            Mistake("probabilities decide, not the number of alignments", wrong.counted),
+            Mistake("the empty label may be the best one", wrong.never_empty),
+        ),
+        hints=(
+            "itertools.product(range(C), repeat=T) lists all alignments. What does each collapse "
+            "to, and how probable is it?",
+            "Keep a dictionary: label, as a tuple, to the sum of the probabilities. An alignment's "
+            "probability is math.exp of the sum of its log-probabilities.",
+            "found[label] = found.get(label, 0) + probability, and in the end "
+            "list(max(found, key=found.get)).",
+        ),
+    ),
+    Exercise(
+        id="7.2",
+        title="one prefix, one frame",
+        task="Write one_frame(at_blank, at_char, p_blank, p_last, p_other): what becomes of the "
+        "prefix 5. Return four numbers: it stays and ends in a blank, it stays and ends in its 5, "
+        "it becomes 55, it becomes 52.",
+        check=check_one_frame,
+        returns=as_tensor,
+        reference=one_frame,
+        mistakes=(
+            Mistake(
+                "without a blank in between, 5 and 5 merge: 55 grows from at_blank alone",
+                wrong.repeat_from_both,
+            ),
+            Mistake(
+                "after a blank, another 5 is a new one: only at_char stays in its 5",
+                wrong.stays_from_both,
+            ),
+            Mistake("whatever came before, a blank may follow", wrong.blank_after_blank),
+            Mistake("whatever came before, another character may follow", wrong.other_after_char),
+            Mistake(
+                "it is the other way round: a blank in between makes the 5 a new one",
+                wrong.exchanged,
+            ),
+        ),
+        hints=(
+            "Write down two alignments of the prefix 5: one that ends in a blank, 5-, and one that "
+            "does not, 55. Append -, 5 and 2 to each, and collapse all six.",
+            "5- and 5 give 55, a new prefix. 55 and 5 stay the prefix 5. With a 2 both become 52; "
+            "with a blank both stay 5, and end in a blank.",
+            "(at_blank + at_char) * p_blank, at_char * p_last, at_blank * p_last, "
+            "(at_blank + at_char) * p_other",
+        ),
+    ),
+    Exercise(
+        id="7.3",
+        title="the most that a rival can have",
+        task="Write most_of_any_other(found): given the probabilities of the labels seen so far, "
+        "the highest probability that any label but the best of them can have.",
+        check=check_most_of_any_other,
+        returns=as_number,
+        reference=most_of_any_other,
+        mistakes=(
+            Mistake("a label that was seen may be the rival, too", wrong.only_unseen),
+            Mistake("a label that was not seen yet may have all of the rest", wrong.only_seen),
+            Mistake("what other seen labels have, no rival can have again", wrong.all_but_best),
+            Mistake("a rival is one label: take the larger, not the sum", wrong.summed),
+        ),
+        hints=(
+            "All probabilities of all labels sum to 1. How much is left for those not seen yet?",
+            "In the worst case one single label has all that is left. Or the second best of those "
+            "you saw is the rival.",
+            "max of 1 - sum(found) and of the second largest in found, if there is one.",
+        ),
+    ),
+)

@@ -1,0 +1,297 @@
+"""Exercises of notebook 08: language and constraints."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from crnn_lib.language import luhn
+from crnn_lib.lessons.chapter08 import mistakes as wrong
+from crnn_lib.lessons.engine import (
+    Attempt,
+    Exercise,
+    Mistake,
+    Unreadable,
+    as_count,
+    as_tensor,
+    compare,
+    show,
+    words,
+)
+
+
+def as_texts(value: object) -> list[str]:
+    """A list of texts, also from a tuple."""
+    if type(value) not in (list, tuple) or any(type(text) is not str for text in value):
+        raise Unreadable(f"{show(value)}, where a list of texts should be")
+    return list(value)
+
+
+def as_yes_or_no(value: object) -> bool:
+    """True or False, nothing else that would pass for one."""
+    if type(value) is not bool:
+        raise Unreadable(f"{show(value)}, where True or False should be")
+    return value
+
+
+# 8.1 ----------------------------------------------------------------------------------------------
+
+
+def rerank(candidates, weight, bonus):
+    def score(candidate):
+        text, network, language = candidate
+        if language == -math.inf:
+            return -math.inf  # 0 * -inf is nan: what is forbidden stays forbidden
+        return network + weight * language + bonus * len(text)
+
+    return [candidate[0] for candidate in sorted(candidates, key=score, reverse=True)]
+
+
+def by_duels(candidates: list[tuple[str, float, float]], weight: float, bonus: float) -> list[str]:
+    """Whoever wins more duels stands further ahead: the oracle."""
+
+    def wins(one: tuple[str, float, float], other: tuple[str, float, float]) -> bool:
+        if -math.inf in (one[2], other[2]):
+            return one[2] > other[2]
+        by_length = bonus * (len(one[0]) - len(other[0]))
+        return one[1] - other[1] + weight * (one[2] - other[2]) + by_length > 0
+
+    won = {one[0]: sum(wins(one, other) for other in candidates) for one in candidates}
+    return sorted(won, key=won.get, reverse=True)
+
+
+def candidate_lists() -> list[tuple[list[tuple[str, float, float]], float, float]]:
+    """Candidates with no two scores alike, the small lists first."""
+    pair = [("55207", -1.0, -9.0), ("55201", -0.5, -12.0)]
+    short = [("500", -0.5, -4.0), ("5000", -1.0, -5.0)]
+    never = [("55207", -2.0, -6.0), ("55201", -0.5, -math.inf)]
+    cases = [(pair, 0.0, 0.0), (pair, 1.0, 0.0), (pair, 0.125, 0.0), (short, 1.0, 0.0)]
+    cases += [(short, 1.0, 2.0), (short, 0.0, 1.0), (never, 1.0, 0.0), (never, 0.0, 0.0)]
+    cases.append((never[::-1], 0.0, 0.0))  # 0 times infinity is no number, wherever it stands
+    generator = torch.Generator().manual_seed(8)
+    texts = ["5", "52", "552", "5520", "55207", "7", "07", "207"]
+    for size, weight, bonus in product((3, 4, 5), (0.25, 1.0), (0.0, 1.5, -0.75)):
+        chosen = torch.randperm(len(texts), generator=generator)[:size].tolist()
+        numbers = -8 * torch.rand(size, 2, generator=generator, dtype=torch.float64)
+        rows = [
+            (texts[k], *map(float, row)) for k, row in zip(chosen, numbers.tolist(), strict=True)
+        ]
+        cases.append((rows, weight, bonus))
+    return cases
+
+
+def check_rerank(attempt: Attempt) -> str:
+    count = compare(
+        attempt,
+        candidate_lists(),
+        by_duels,
+        rule="add network + weight * language + bonus * length, and put the largest first",
+        example=lambda case, got: f"weight {case[1]:g}, bonus {case[2]:g}",
+    )
+    return f"Right on all {count} lists. The decoder does the same to whole beams, frame by frame."
+
+
+# 8.2 ----------------------------------------------------------------------------------------------
+
+
+def passes_luhn(digits):
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        digit = int(character)
+        if place % 2 == 1:
+            digit = 2 * digit - 9 * (digit > 4)
+        total += digit
+    return total % 10 == 0
+
+
+def check_passes_luhn(attempt: Attempt) -> str:
+    automaton = luhn("0123456789")
+    cases = [("".join(word),) for word in words("0123456789", 2, shortest=2)]
+    cases += [("55202",), ("55207",), ("4111111111111111",), ("4111111111111112",)]
+    generator = torch.Generator().manual_seed(8)
+    for length in (3, 4, 5, 8, 15, 16):
+        for _ in range(12):
+            digits = torch.randint(10, (length - 1,), generator=generator).tolist()
+            start = "".join(map(str, digits))
+            right = next(c for c in "0123456789" if automaton.accepts(start + c))
+            cases += [(start + right,), (start + str(digits[0]),)]
+    count = compare(
+        attempt,
+        cases,
+        automaton.accepts,
+        rule="from the right, double every second digit, take 9 off what has two digits, and add "
+        "all of them: the sum ends in 0",
+        example=lambda case, got: case[0],
+    )
+    return f"All {count} numbers are judged as the automaton judges them."
+
+
+# 8.3 ----------------------------------------------------------------------------------------------
+
+
+def next_state(remainder, digit):
+    return (10 * remainder + digit) % 7
+
+
+def by_whole_number(remainder: int, digit: int) -> int:
+    """A number with that remainder is written down, and the digit behind it: the oracle."""
+    number = next(n for n in range(21, 28) if n - 7 * (n // 7) == remainder)
+    longer = int(f"{number}{digit}")
+    return longer - 7 * (longer // 7)
+
+
+def check_next_state(attempt: Attempt) -> str:
+    cases = sorted(product(range(7), range(10)), key=sum)
+    compare(
+        attempt,
+        cases,
+        by_whole_number,
+        rule="one more digit makes of the number n the number 10 n + digit: take its remainder",
+        example=lambda case, got: f"remainder {case[0]}, then a {case[1]}",
+    )
+    return (
+        f"All {len(cases)} arrows are right. Seven states suffice for numbers of any length: the "
+        "remainder is all that has to be remembered."
+    )
+
+
+# 8.4 ----------------------------------------------------------------------------------------------
+
+
+def bigram_table(texts, characters):
+    counts = torch.ones(len(characters), len(characters))
+    for text in texts:
+        for first, second in zip(text, text[1:], strict=False):
+            counts[characters.index(first), characters.index(second)] += 1
+    return counts / counts.sum(1, keepdim=True)
+
+
+def by_looking_for_pairs(texts: list[str], characters: str) -> Tensor:
+    """Each pair is looked for in each text: the oracle."""
+    rows = []
+    for first in characters:
+        found = [
+            1 + sum(text[i : i + 2] == first + second for text in texts for i in range(len(text)))
+            for second in characters
+        ]
+        rows.append([count / sum(found) for count in found])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def check_bigram_table(attempt: Attempt) -> str:
+    cases = [([], "57"), (["5"], "57"), (["57"], "57"), (["55", "7"], "57"), (["577"], "57")]
+    cases += [(["75", "55"], "57"), (["55207"], "0257"), (["500", "50", "2000"], "0257")]
+    generator = torch.Generator().manual_seed(8)
+    for size in (3, 5, 10):
+        characters = "0123456789"[:size]
+        for count in (2, 5, 20):
+            lengths = torch.randint(1, 7, (count,), generator=generator).tolist()
+            drawn = [torch.randint(size, (n,), generator=generator).tolist() for n in lengths]
+            cases.append(([("".join(characters[k] for k in text)) for text in drawn], characters))
+    count = compare(
+        attempt,
+        cases,
+        by_looking_for_pairs,
+        rule="row by row: one more than how often this character followed, over the row's sum",
+        example=lambda case, got: f"texts {show(case[0])}",
+    )
+    return f"All {count} tables agree. Each row sums to 1, and no pair has probability 0."
+
+
+EXERCISES = (
+    Exercise(
+        id="8.1",
+        title="two opinions, one ranking",
+        task="Write rerank(candidates, weight, bonus): candidates are (text, log P_ctc, "
+        "log P_language); return the texts, the highest score first.",
+        check=check_rerank,
+        returns=as_texts,
+        reference=rerank,
+        mistakes=(
+            Mistake("the bonus counts once for each character", wrong.bonus_per_text),
+            Mistake("the language has a say, too: add weight * language", wrong.no_language),
+            Mistake(
+                "the weight belongs to the language, not to the network", wrong.weight_on_network
+            ),
+            Mistake("the highest score comes first", wrong.worst_first),
+            Mistake("the bonus is added: it helps long texts", wrong.long_is_dear),
+            Mistake("what the language forbids stays forbidden at weight 0", wrong.allowed_at_zero),
+        ),
+        hints=(
+            "A candidate's score is one sum of three terms. sorted(..., key=..., reverse=True) "
+            "puts the highest first.",
+            "The length is len(text). And 0 * -math.inf is nan, which no sort can handle: what is "
+            "forbidden gets the score -math.inf at once.",
+            "score = network + weight * language + bonus * len(text), unless language == -math.inf",
+        ),
+    ),
+    Exercise(
+        id="8.2",
+        title="the check digit",
+        task="Write passes_luhn(digits): whether the string of digits has a right check digit. "
+        "From the right, every second digit is doubled, less 9 if that has two digits; the sum "
+        "of all ends in 0.",
+        check=check_passes_luhn,
+        returns=as_yes_or_no,
+        reference=passes_luhn,
+        mistakes=(
+            Mistake("count from the right: a number may have an odd length", wrong.from_the_left),
+            Mistake("the last digit is not doubled, the one before it is", wrong.last_doubled),
+            Mistake("take 9 off a doubled digit that has two digits", wrong.nines_kept),
+            Mistake("every second digit is doubled", wrong.all_plain),
+        ),
+        hints=(
+            "Try 55202 on paper: from the right 2, 2 * 0, 2, 2 * 5 - 9, 5. What is the sum?",
+            "for place, character in enumerate(reversed(digits)): the odd places are doubled.",
+            "2 * digit - 9 * (digit > 4) doubles and takes the 9 off; in the end "
+            "return total % 10 == 0.",
+        ),
+    ),
+    Exercise(
+        id="8.3",
+        title="an automaton for multiples of 7",
+        task="Write next_state(remainder, digit): a number is read from left to right, what was "
+        "read so far leaves this remainder by 7. Which one is left after one more digit?",
+        check=check_next_state,
+        returns=as_count,
+        reference=next_state,
+        mistakes=(
+            Mistake("a digit behind a number makes it ten times as large", wrong.sum_of_digits),
+            Mistake("the number read so far is shifted, not the new digit", wrong.shifted_digit),
+            Mistake("a state is a remainder by 7: there are seven of them", wrong.not_reduced),
+            Mistake("the new digit counts, too", wrong.remainder_alone),
+        ),
+        hints=(
+            "You have read 55, then comes a 2. How does 552 come from 55 and 2?",
+            "552 = 10 * 55 + 2, and remainders go along with sums and products.",
+            "(10 * remainder + digit) % 7",
+        ),
+    ),
+    Exercise(
+        id="8.4",
+        title="what follows what",
+        task="Write bigram_table(texts, characters): a tensor (K, K) whose row i says how likely "
+        "each character comes after character i. Each count begins at 1; each row sums to 1.",
+        check=check_bigram_table,
+        returns=as_tensor,
+        reference=bigram_table,
+        mistakes=(
+            Mistake(
+                "begin each count at 1, or what was not seen is impossible", wrong.unseen_never
+            ),
+            Mistake("each row sums to 1, not each column", wrong.columns_sum),
+            Mistake("each row sums to 1, not the whole table", wrong.table_sums),
+            Mistake("the row is the character before, the column the one after", wrong.transposed),
+            Mistake("the end of a text is not followed by the beginning of the next", wrong.joined),
+            Mistake("the ones that were added belong to the row's sum", wrong.ones_not_counted),
+        ),
+        hints=(
+            "Start from torch.ones(K, K), and add 1 for each pair of neighbours in each text.",
+            "zip(text, text[1:]) gives the pairs; characters.index(first) is the row.",
+            "counts / counts.sum(1, keepdim=True) divides each row by its own sum.",
+        ),
+    ),
+)

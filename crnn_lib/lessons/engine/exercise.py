@@ -1,0 +1,239 @@
+"""An exercise, its known mistakes, and the verdict on an answer.
+
+:func:`examine` runs one check. It never raises, whatever the learner's code does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import torch
+
+from crnn_lib.lessons.engine.attempt import Attempt, Broken, NotAttempted, describe
+from crnn_lib.lessons.engine.values import as_it_is, difference, same, show
+
+__all__ = [
+    "Attempt",
+    "Broken",
+    "Exercise",
+    "Mistake",
+    "Verdict",
+    "compare",
+    "examine",
+    "plural",
+    "words",
+]
+
+REMEMBERS = (
+    "the same call gives another answer each time: begin anew in each call, and keep nothing in a "
+    "variable outside or in a default such as found=[]"
+)
+PRINTED_LINES, LONGEST_LINE = 8, 100  # of what the failing call printed
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that people really give, and the rule it breaks.
+
+    ``does`` is the wrong answer as code: a function (or class) in the place of the reference.
+    """
+
+    rule: str
+    does: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes
+    ----------
+    id : str
+        Chapter and number, as in ``"4.2"``.
+    title : str
+    task : str
+        What to write, for whoever has not begun.
+    check : callable
+        Takes an :class:`Attempt`; raises :class:`Broken` for the first rule that is broken, and
+        returns the sentence that a correct answer earns. See :func:`compare`.
+    hints : tuple of str
+        From a nudge to nearly the whole.
+    reference : callable
+        The solution. Its source is what ``solution`` shows, so it needs nothing but torch, math and
+        what the notebook has imported.
+    mistakes : tuple of Mistake
+        Known wrong answers. :func:`compare` recognises them by what they return; the tests run the
+        check against each.
+    returns : callable
+        Reads a returned value, see :mod:`crnn_lib.lessons.engine.values`.
+    seconds : float
+        Computing time that all calls together may take.
+    """
+
+    id: str
+    title: str
+    task: str
+    check: Callable[[Attempt], str]
+    hints: tuple[str, ...]
+    reference: Callable
+    mistakes: tuple[Mistake, ...] = ()
+    returns: Callable[[object], Any] = as_it_is
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check answers: a status, and the sentences that go with it."""
+
+    status: str  # "not attempted", "correct" or "not yet"
+    text: str
+
+
+def examine(exercise: Exercise, answer: object) -> Verdict:
+    """Check one answer. Never raises, but for the learner's own KeyboardInterrupt."""
+    name = exercise.reference.__name__
+    if not callable(answer):
+        kind = "class" if isinstance(exercise.reference, type) else "function"
+        return Verdict(
+            "not yet",
+            f'hand over the {kind} itself, without brackets after it: check("{exercise.id}", '
+            f"{name}). This is {_kind(answer)}.",
+        )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the cases are small, and waiting threads count as computing
+    try:
+        return _examine(exercise, answer)
+    except Exception as error:
+        return Verdict("not yet", f"the check itself failed, by its own fault: {describe(error)}.")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _examine(exercise: Exercise, answer: Callable) -> Verdict:
+    attempt = Attempt(
+        answer, exercise.reference, exercise.returns, exercise.seconds, exercise.mistakes
+    )
+    try:
+        praise = exercise.check(attempt)
+        if attempt.changed:
+            return Verdict(
+                "not yet",
+                f"{attempt.changed} returns the right answer, but changes what it was given: work "
+                "on a copy, or build something new.",
+            )
+        return Verdict("correct", praise)
+    except NotAttempted:
+        return Verdict("not attempted", f'{exercise.task} Stuck? hint("{exercise.id}")')
+    except Broken as broken:
+        rule = broken.rule if broken.rule.endswith((".", "?")) else f"{broken.rule}."
+        lines = [f"{broken.example}: {rule}" if broken.example else rule]
+        lines += [broken.detail] if broken.detail else []
+        lines += ["for", *(f"  {line}" for line in attempt.inputs)] if attempt.inputs else []
+        printed = [line[:LONGEST_LINE] for line in attempt.printed.splitlines()]
+        if printed:
+            more = ["..."] * (len(printed) > PRINTED_LINES)
+            lines += ["This call printed:", *printed[:PRINTED_LINES], *more]
+        return Verdict("not yet", "\n  ".join(lines))
+
+
+def compare(
+    attempt: Attempt,
+    cases: Iterable[tuple],
+    oracle: Callable,
+    *,
+    rule: str | Callable[[tuple, Any], str],
+    example: Callable[[tuple, Any], str] = lambda arguments, got: "",
+    **named,
+) -> int:
+    """Hold the attempt against an oracle, case by case; return the number of cases.
+
+    List the cases in the order of their size, and the first that fails is a smallest one. If the
+    result there is that of one of the exercise's mistakes, its rule is named. Where several fit,
+    further cases tell them apart.
+
+    Parameters
+    ----------
+    cases : iterable of tuple
+        Positional arguments.
+    oracle : callable
+        The right answer, by other means than the reference where there are any.
+    rule : str or callable
+        What to say of an unknown mistake; a callable gets the arguments and the result.
+    example : callable
+        The failure in a few words, from the arguments and the result.
+    **named
+        Keyword arguments of every call, such as ``blank=0``.
+
+    Raises
+    ------
+    Broken
+    """
+    cases, seen = iter(cases), []
+    for case in cases:
+        seen.append((case, attempt(*case, **named)))
+        got, right = seen[-1][1], oracle(*case, **named)
+        if same(got, right):
+            continue
+        last = attempt.call, attempt.inputs, attempt.printed
+        fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
+        while len(fits) > 1:
+            try:
+                case_ = next(cases)
+                other = [(case_, attempt(*case_, **named))]
+            except (StopIteration, Broken, NotAttempted):
+                break
+            fits = [m for m in fits if _agrees(attempt, m, other, named)] or fits[:1]
+        text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
+        if not fits and _answers_anew(attempt, case, got, named):
+            text = REMEMBERS
+        attempt.call, attempt.inputs, attempt.printed = last
+        detail = f"{attempt.call} {difference(got, right)}"
+        raise Broken(text, example(case, got), detail)
+    return len(seen)
+
+
+def words(symbols: Iterable, longest: int, *, shortest: int = 0) -> Iterator[list]:
+    """All lists of these symbols, the short ones first.
+
+    >>> [*words([0, 1], 2)]
+    [[], [0], [1], [0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    symbols = list(symbols)
+    for length in range(shortest, longest + 1):
+        for word in product(symbols, repeat=length):
+            yield list(word)
+
+
+def plural(count: int, one: str) -> str:
+    """A number and its noun.
+
+    >>> plural(1, "frame"), plural(2, "frame"), plural(0, "class")
+    ('1 frame', '2 frames', '0 classes')
+    """
+    ending = "es" if one.endswith("s") else "s"
+    return f"{count} {one}" + ending * (count != 1)
+
+
+def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) -> bool:
+    """Whether a known mistake returns the same as the attempt did, in all of these cases."""
+    wrong = Attempt(mistake.does, attempt.reference, attempt.returns)
+    try:
+        return all(same(wrong(*case, **named), got) for case, got in seen)
+    except (Broken, NotAttempted):
+        return False
+
+
+def _answers_anew(attempt: Attempt, case: tuple, got: object, named: dict) -> bool:
+    """Whether the attempt answers the same question otherwise when it is asked again."""
+    try:
+        again = attempt(*case, **named)
+        return not (same(again, got) or show(again) == show(got))  # nan is not the same as nan
+    except (Broken, NotAttempted):
+        return False
+
+
+def _kind(answer: object) -> str:
+    return "None" if answer is None else f"an object of type {type(answer).__name__}"

@@ -1,0 +1,220 @@
+"""Networks that turn an image of a line into log-probabilities, frame by frame.
+
+Both networks keep one promise: the padding of a line never changes its reading. A batch holds
+lines of unequal widths, padded on the right. Whatever stands there is erased before every layer
+that could carry it to the left, so a line reads the same alone and in any company.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.models.layers import (
+    KERNEL,
+    InstanceNorm,
+    check_config,
+    convolved_size,
+    erase_padding,
+    prepare_lines,
+    recur,
+)
+
+
+@dataclass(frozen=True)
+class CRNNConfig:
+    """The shape of a :class:`CRNN`.
+
+    Parameters
+    ----------
+    height : int
+        Height of a line in pixels. Lower lines are centred on it.
+    channels : tuple of int
+        Output channels of each convolution.
+    strides : tuple of (int, int)
+        Stride of each convolution, down and across. The product of the strides across is the
+        number of pixel columns per frame.
+    padding : int
+        Background pixels that each convolution adds on every side: 1 keeps the size, 0 shrinks it.
+    norm : {"batch", "instance"}
+        Normalisation after each convolution.
+    negative_slope : float
+        Slope of the activation for negative inputs. 0 is a ReLU.
+    hidden : int
+        Units of the GRU, per direction.
+    layers : int
+        Layers of the GRU.
+    dropout : float
+        Share of the features dropped before the GRU and before the read-out, while training.
+    """
+
+    height: int = 32
+    channels: tuple[int, ...] = (32, 32, 64, 64, 96, 96)
+    strides: tuple[tuple[int, int], ...] = (
+        (2, 2),
+        (1, 1),
+        (2, 2),
+        (1, 1),
+        (2, 1),
+        (1, 1),
+    )
+    padding: int = 1
+    norm: str = "batch"
+    negative_slope: float = 0.0
+    hidden: int = 96
+    layers: int = 1
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_config(self)
+        if len(self.channels) != len(self.strides):
+            raise ValueError(
+                f"Each convolution needs its channels and its stride; got {len(self.channels)} "
+                f"channels and {len(self.strides)} strides."
+            )
+        if self.padding >= KERNEL:
+            raise ValueError(f"padding is 0 to {KERNEL - 1} pixels; got {self.padding}.")
+        if self.norm not in ("batch", "instance"):
+            raise ValueError(f"norm is 'batch' or 'instance'; got {self.norm!r}.")
+        # JSON knows lists only: a config read from a checkpoint is made hashable again
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "strides", tuple((down, across) for down, across in self.strides))
+
+    @classmethod
+    def large(cls) -> CRNNConfig:
+        """The shape of the weights that ship: twice the parameters, for long training runs."""
+        return cls(channels=(32, 48, 64, 96, 128, 128), hidden=128)
+
+    @classmethod
+    def article(cls) -> CRNNConfig:
+        """The network of the article this series grew from: 658 thousand parameters.
+
+        Codingvision, "PyTorch CRNN: Seq2Seq Digits Recognition w/ CTC" (2020).
+        """
+        return cls(
+            height=28,
+            channels=(32, 32, 32, 64, 64, 64),
+            strides=((1, 1), (1, 1), (2, 2), (1, 1), (1, 1), (2, 2)),
+            padding=0,
+            norm="instance",
+            negative_slope=0.01,
+            hidden=128,
+            layers=2,
+            dropout=0.0,
+        )
+
+
+class CRNN(nn.Module):
+    """Convolutions look, a bidirectional GRU remembers, a linear layer names the class.
+
+    The convolutions turn a line into a sequence of feature columns, one per frame. They follow
+    LeNet-5 with two changes: pairs of 3 x 3 filters for each 5 x 5 one, and strides for pooling.
+    The whole is Shi, Bai and Yao (2015), "An End-to-End Trainable Neural Network for Image-based
+    Sequence Recognition", https://arxiv.org/abs/1507.05717.
+
+    Parameters
+    ----------
+    config : CRNNConfig
+    alphabet : Alphabet
+        Sets the number of classes C.
+    """
+
+    def __init__(self, config: CRNNConfig | None = None, alphabet: Alphabet | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CRNNConfig()
+        self.alphabet = alphabet = alphabet or Alphabet()
+        inputs = (1, *config.channels[:-1])
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(i, o, KERNEL, stride=stride, padding=config.padding)
+            for i, o, stride in zip(inputs, config.channels, config.strides, strict=True)
+        )
+        norm = nn.BatchNorm2d if config.norm == "batch" else InstanceNorm
+        self.norms = nn.ModuleList(norm(o) for o in config.channels)
+        slope = config.negative_slope
+        self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
+        rows = config.height
+        for down, _ in config.strides:
+            rows = convolved_size(rows, down, config.padding)
+        if rows < 1:
+            raise ValueError(
+                f"Lines {config.height} pixels high are too low for {len(config.strides)} "
+                f"convolutions with padding {config.padding}: no row is left of them."
+            )
+        self.dropout = nn.Dropout(config.dropout)
+        self.rnn = nn.GRU(
+            rows * config.channels[-1],
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            bidirectional=True,
+        )
+        self.classify = nn.Linear(2 * config.hidden, alphabet.num_classes)
+
+    @property
+    def minimum_width(self) -> int:
+        """Pixel columns that one frame needs. Narrower lines are widened with background."""
+        width = 1
+        for _, across in reversed(self.config.strides):
+            width = (width - 1) * across + KERNEL - 2 * self.config.padding
+        return max(width, 1)
+
+    def frame_lengths(self, widths: Tensor) -> Tensor:
+        """Frames T of lines of these widths. Shape and dtype stay: ``(N,)`` integers."""
+        widths = widths.clamp_min(self.minimum_width)
+        for _, across in self.config.strides:
+            widths = convolved_size(widths, across, self.config.padding)
+        return widths
+
+    def receptive_field(self, frame: int) -> tuple[int, int]:
+        """Pixel columns ``[start, end)`` that the convolutions show to one frame.
+
+        The columns may reach beyond the line's borders. The GRU then adds memory of all others.
+        Instance normalisation adds the mean and the variance of the whole line.
+        """
+        start, end = frame, frame + 1
+        for _, across in reversed(self.config.strides):
+            start = start * across - self.config.padding
+            end = (end - 1) * across - self.config.padding + KERNEL
+        return start, end
+
+    def features(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The feature columns that the GRU reads.
+
+        Returns
+        -------
+        features : Tensor, (N, T, C' * H')
+        frame_lengths : Tensor, (N,)
+        """
+        x, widths = prepare_lines(images, widths, self.config.height, self.minimum_width)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = self.activation(convolution(x))  # (N, C', H', W')
+            widths = convolved_size(widths, convolution.stride[1], self.config.padding)
+            x = norm(x, widths) if isinstance(norm, InstanceNorm) else norm(x)
+            x = erase_padding(x, widths)
+        return x.permute(0, 3, 1, 2).flatten(2), widths  # (N, T, C' * H')
+
+    def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read a batch of lines.
+
+        Parameters
+        ----------
+        images : Tensor, (N, 1, H, W)
+            Ink bright on black, in [0, 1], padded on the right.
+        widths : Tensor, (N,), optional
+            Width of each line in pixels. Without it every line is W wide.
+
+        Returns
+        -------
+        log_probs : Tensor, (N, T, C), float32
+            Each frame's classes; they are normalised. Frames beyond a line's own are meaningless.
+        frame_lengths : Tensor, (N,), int64
+            Frames of each line.
+        """
+        features, frame_lengths = self.features(images, widths)
+        # recurrences and softmax stay in single precision, whatever autocast does around them
+        with torch.autocast(features.device.type, enabled=False):
+            states = recur(self.rnn, self.dropout(features.float()), frame_lengths)  # (N, T, 2 h)
+            return self.classify(self.dropout(states)).log_softmax(-1), frame_lengths  # (N, T, C)

@@ -1,0 +1,120 @@
+"""A recurrent network over a window that slides along the line: no convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.models.layers import (
+    check_config,
+    prepare_lines,
+    recur,
+)
+
+
+@dataclass(frozen=True)
+class SlidingWindowRNNConfig:
+    """The shape of a :class:`SlidingWindowRNN`.
+
+    Parameters
+    ----------
+    height : int
+        Height of a line in pixels. Lower lines are centred on it.
+    window : int
+        Width of the window in pixel columns.
+    stride : int
+        Pixel columns from one window to the next.
+    cell : {"gru", "lstm"}
+        The recurrent cell.
+    hidden : int
+        Units of the recurrent layer, per direction.
+    layers : int
+        Recurrent layers.
+    bidirectional : bool
+        Whether a second network reads the line from right to left.
+    """
+
+    height: int = 32
+    window: int = 8
+    stride: int = 4
+    cell: str = "gru"
+    hidden: int = 64
+    layers: int = 1
+    bidirectional: bool = True
+
+    def __post_init__(self) -> None:
+        check_config(self)
+        if self.cell not in ("gru", "lstm"):
+            raise ValueError(f"cell is 'gru' or 'lstm'; got {self.cell!r}.")
+        if self.window < 1 or self.stride < 1:
+            raise ValueError(
+                f"window and stride are at least 1 pixel; got {self.window} and {self.stride}."
+            )
+
+
+class SlidingWindowRNN(nn.Module):
+    """A window of pixel columns slides over the line; a recurrent network watches.
+
+    No convolutions: each frame is the window's raw pixels. Compare
+    :class:`CRNN`, which replaces the raw pixels by learned features.
+
+    Parameters
+    ----------
+    config : SlidingWindowRNNConfig
+    alphabet : Alphabet
+        Sets the number of classes C.
+    """
+
+    def __init__(
+        self,
+        config: SlidingWindowRNNConfig | None = None,
+        alphabet: Alphabet | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or SlidingWindowRNNConfig()
+        self.alphabet = alphabet = alphabet or Alphabet()
+        cell = nn.GRU if config.cell == "gru" else nn.LSTM
+        self.rnn = cell(
+            config.height * config.window,
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            bidirectional=config.bidirectional,
+        )
+        self.classify = nn.Linear(config.hidden * (1 + config.bidirectional), alphabet.num_classes)
+
+    def frame_lengths(self, widths: Tensor) -> Tensor:
+        """Frames T of lines of these widths: enough windows to reach the last column."""
+        beyond_first = (widths - self.config.window).clamp_min(0)
+        return -(-beyond_first // self.config.stride) + 1
+
+    def receptive_field(self, frame: int) -> tuple[int, int]:
+        """Pixel columns ``[start, end)`` under the window at one frame."""
+        start = frame * self.config.stride
+        return start, start + self.config.window
+
+    def features(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The windows' pixels, column by column.
+
+        Returns
+        -------
+        windows : Tensor, (N, T, window * H)
+        frame_lengths : Tensor, (N,)
+        """
+        window, stride = self.config.window, self.config.stride
+        x, widths = prepare_lines(images, widths, self.config.height, 1)
+        frames = int(self.frame_lengths(torch.tensor(x.shape[-1])))
+        x = F.pad(x, (0, window + (frames - 1) * stride - x.shape[-1]))
+        x = x.squeeze(1).unfold(2, window, stride)  # (N, H, T, window)
+        return x.permute(0, 2, 3, 1).flatten(2), self.frame_lengths(widths)  # (N, T, window * H)
+
+    def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read a batch of lines. Parameters and returns are those of :meth:`CRNN.forward`."""
+        windows, frame_lengths = self.features(images, widths)
+        with torch.autocast(windows.device.type, enabled=False):
+            states = recur(self.rnn, windows.float(), frame_lengths)  # (N, T, h or 2 h)
+            return self.classify(states).log_softmax(-1), frame_lengths  # (N, T, C)

@@ -1,0 +1,11 @@
+"""From any photo to texts. :class:`Reader` is the way in.
+
+:mod:`~crnn_lib.photos.files` opens an image, :mod:`~crnn_lib.photos.steps` has the single steps,
+:mod:`~crnn_lib.photos.finding` goes through them to the lines of a page,
+:mod:`~crnn_lib.photos.ink` makes bright ink on black of them, :mod:`~crnn_lib.photos.reader` reads.
+:mod:`~crnn_lib.photos.own_lines` keeps and loads lines that somebody labelled.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

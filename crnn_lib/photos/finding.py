@@ -1,0 +1,366 @@
+"""Where the lines stand on a photo, and how each becomes the grey image that a network reads.
+
+A mask says where the ink is; patches of ink side by side are a line; the line's band is where the
+bodies of its digits stand, so that dots, tails and specks do not set its size. The image is cut
+from the grey photo itself, a little higher than the band, and every point of it can be followed
+back to the photo.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from crnn_lib.photos import steps
+from crnn_lib.photos.files import ImageError, grey_and_size
+
+FILL = 0.72  # share of the image's height that the bodies of the digits fill
+FIND_PIXELS = 1_000_000  # enough to find lines by
+SMALLEST = 6  # pixels: no digit is lower
+CROP_HEIGHT = 100  # an image no higher than this is a crop: one line and little else
+CROP_ASPECT = 2.0  # so is one that is this many times as wide as it is high
+MAX_WIDTH = 8192  # of a line: some 400 characters
+MOST_LINES = 50
+MOST_PATCHES = 400  # of ink, the largest; a page of handwriting has fewer
+CROP_GAIN = 1.3  # as steps.GAIN: a crop holds few digits, and scribbles that are not level
+LOWEST = 0.4  # of the highest line's height: what is lower is print or noise
+TAIL = 0.02  # of the ink's pixels: beyond the band on either side
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line stands on an image, after turning about the image's origin.
+
+    Attributes
+    ----------
+    left, right : float
+        From where to where the image is cut, along the line.
+    top, bottom : float
+        The band: from where to where the bodies of the digits reach.
+    degrees : float
+        How far the line falls to the right.
+    """
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    degrees: float = 0.0
+
+    def matrix(self) -> np.ndarray:
+        """(3, 3): takes (x, y, 1) along and across the line to the image's (x, y, 1)."""
+        angle = math.radians(self.degrees)
+        cos, sin = math.cos(angle), math.sin(angle)
+        return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+
+    def corners(self) -> np.ndarray:
+        """(4, 2): the corners of the band on the image, clockwise from the upper left."""
+        x, y = (self.left, self.right, self.right, self.left), (self.top, self.bottom)
+        points = np.array([x, (y[0], y[0], y[1], y[1]), (1, 1, 1, 1)], float)
+        return (self.matrix() @ points)[:2].T
+
+    def scaled(self, factor: float) -> Place:
+        """The same place on an image that is larger by a factor."""
+        edges = (factor * edge for edge in (self.left, self.right, self.top, self.bottom))
+        return Place(*edges, self.degrees)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoLine:
+    """One line of a photo as a network reads it, and the way back.
+
+    Attributes
+    ----------
+    image : Tensor, (1, H, W), float32 in [0, 1]
+        Grey: dark ink on light paper, as photographed. :func:`crnn_lib.photos.ink_of` makes bright
+        ink of it.
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the line to the photo, in the photo's own pixels.
+    size : (int, int)
+        Width and height of the photo.
+    """
+
+    image: Tensor
+    matrix: np.ndarray
+    size: tuple[int, int]
+
+    def to_photo(self, points) -> np.ndarray:
+        """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
+        points = np.asarray(points, float).reshape(-1, 2)
+        points = (np.c_[points, np.ones(len(points))] @ self.matrix.T)[:, :2]
+        return np.clip(points, 0, self.size)
+
+    def box(self, start: float, end: float) -> np.ndarray:
+        """Corners of the columns ``[start, end)`` on the photo: (4, 2), clockwise."""
+        height = self.image.shape[1]
+        return self.to_photo([[start, 0], [end, 0], [end, height], [start, height]])
+
+    def corners(self) -> np.ndarray:
+        """Corners of the line on the photo: (4, 2), clockwise."""
+        return self.box(0, self.image.shape[2])
+
+    def turned(self) -> PhotoLine:
+        """The same line upside down."""
+        _, height, width = self.image.shape
+        half_turn = np.array([[-1, 0, width], [0, -1, height], [0, 0, 1]], float)
+        return PhotoLine(self.image.flip(1, 2), self.matrix @ half_turn, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One stage of :func:`clean`: its name, what it shows, and a sentence on it."""
+
+    name: str
+    image: np.ndarray
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """All that :func:`clean` did to a photo.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        Grey images and masks, in the order of the work.
+    places : tuple of Place
+        Of the lines, on the images of the steps.
+    lines : tuple of PhotoLine
+    """
+
+    steps: tuple[Step, ...]
+    places: tuple[Place, ...]
+    lines: tuple[PhotoLine, ...]
+
+
+def clean(
+    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: bool = False
+) -> list[PhotoLine] | Trace:
+    """The lines of a photo, from top to bottom, as grey images.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image, ndarray or Tensor
+        As for :func:`crnn_lib.photos.to_grey`: any photo, or a crop that holds one line.
+    height : int
+        Of the images: the network's ``config.height``.
+    fills : tuple of float
+        Share of the height that the bodies of the digits fill. Each line is cut once for each.
+    trace : bool
+        Return every stage, to be shown by :func:`crnn_lib.plots.plot_steps`.
+
+    Returns
+    -------
+    list of PhotoLine, or Trace
+        With several fills, the images of a line follow each other.
+
+    Raises
+    ------
+    ImageError
+        If there is no ink, or no line, or it is no image.
+    OSError
+        If the file cannot be opened.
+    """
+    original, size = grey_and_size(image)
+    if min(original.shape) < SMALLEST:
+        raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
+    grey, turned = steps.polarity(original)
+    paper = steps.paper_of(grey)
+    flat = np.clip(grey / np.maximum(paper, 0.05), 0, 1).astype(np.float32)
+    factor = math.ceil(math.sqrt(flat.size / FIND_PIXELS))
+    if factor > 1:
+        flat = np.asarray(Image.fromarray(flat).reduce(factor))
+    mask = steps.binarise(flat)
+    contrast = float(np.median(flat[~mask]) - np.median(flat[mask])) if mask.any() else 0.0
+    if contrast < steps.CONTRAST:
+        raise ImageError("there is no ink on it: all of the image has about the same brightness")
+    is_crop = size[1] <= CROP_HEIGHT or size[0] >= CROP_ASPECT * size[1]
+    ruleless = steps.remove_rules(mask, vertical=not is_crop)
+    ink = steps.denoise(ruleless)
+    places = find_lines(ink)
+    if is_crop and (len(places) < 2 or size[1] <= CROP_HEIGHT):
+        places = [find_band(ink) or (places or [_whole(ink)])[0]]
+    if not places:
+        raise ImageError("no line of writing was found on it")
+    to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
+    lines = []
+    for place in places:
+        for fill in fills:
+            pixels, matrix = cut(grey, place.scaled(factor), height, fill, paper)
+            lines.append(PhotoLine(torch.from_numpy(pixels)[None], to_photo @ matrix, size))
+    if not trace:
+        return lines
+    stages = [Step("grey", original, f"{size[0]} x {size[1]} pixels, as brightness.")]
+    if turned:
+        stages.append(Step("turned", grey, "The ink was lighter than the paper: turned."))
+    stages += [
+        Step(
+            "flattened",
+            flat,
+            "Divided by the paper's brightness: of a shadow only the edge is left.",
+        ),
+        Step("ink", mask, "Darker than its surroundings: ink."),
+        Step("without rules", ruleless, "Long thin runs are rules; digits they cross are mended."),
+        Step("without specks", ink, "What is smaller than a dot of the pen is dropped."),
+    ]
+    return Trace(tuple(stages), tuple(places), tuple(lines))
+
+
+def find_lines(mask: np.ndarray) -> list[Place]:
+    """Lines of writing on a photo, from top to bottom.
+
+    Patches of ink that stand side by side, about equally high and no further apart than one and a
+    half times their height, are one line. Lines much lower than the highest are print or noise;
+    what is large and touches the photo's border is no writing.
+
+    Parameters
+    ----------
+    mask : ndarray, (H, W), bool
+        Ink without rules and specks.
+
+    Returns
+    -------
+    list of Place
+        Empty if nothing looks like a line.
+    """
+    patches = _Patches(mask)
+    height, width = mask.shape
+    box = patches.boxes  # (M, 4): top, left, bottom, right
+    at_border = (box[:, :2] <= 1).any(1) | (box[:, 2:] >= [height - 1, width - 1]).any(1)
+    large = (patches.heights > 0.4 * height) | (patches.widths > 0.4 * width)
+    chosen = np.flatnonzero((patches.heights >= SMALLEST) & ~(at_border & large))
+    groups = _side_by_side(box[chosen])
+    groups = [chosen[group] for group in groups]
+    tall = [float(np.percentile(patches.heights[group], 75)) for group in groups]
+    highest = max(tall, default=0.0)
+    places = [
+        _place(patches, group, 0.5)
+        for group, high in zip(groups, tall, strict=True)
+        if high >= LOWEST * highest
+    ]
+    places.sort(key=lambda place: (place.corners()[:, 1].mean(), place.left))
+    return places[:MOST_LINES]
+
+
+def find_band(mask: np.ndarray) -> Place | None:
+    """The one line of a crop: its band, and all of its width.
+
+    Nothing is cut away at the sides but paper that is more than a digit's height from all ink.
+
+    Returns
+    -------
+    Place or None
+        None if no patch of ink is high enough for a digit of a crop.
+    """
+    height, width = mask.shape
+    patches = _Patches(mask)
+    if not len(patches.boxes) or patches.heights.max() < 0.25 * height:
+        return None
+    tall = np.flatnonzero(patches.heights >= 0.4 * patches.heights.max())
+    place = _place(patches, tall, 0.0, CROP_GAIN)
+    band = place.bottom - place.top
+    if band < 0.3 * height:
+        return None
+    columns = np.flatnonzero(mask.any(0))
+    left, right = columns[0] - band, columns[-1] + 1 + band
+    # no paper is added at the sides: a frame at the border would stand free and look like a 1
+    return replace(place, left=max(left, 0), right=min(right, width))
+
+
+def _whole(mask: np.ndarray) -> Place:
+    """All of a crop, where its line is not found."""
+    height, width = mask.shape
+    return Place(0, width, (1 - FILL) / 2 * height, (1 + FILL) / 2 * height)
+
+
+def cut(
+    grey: np.ndarray, place: Place, height: int, fill: float, paper: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a line out, level and scaled; beyond the image's borders lies paper.
+
+    Returns
+    -------
+    image : ndarray, (height, W)
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the line to ``grey``.
+    """
+    unit = (place.bottom - place.top) / (fill * height)  # pixels of grey per pixel of the line
+    wide = max(round((place.right - place.left) / unit), 1)
+    if wide > MAX_WIDTH:
+        raise ImageError(
+            f"its ink is {place.right - place.left:.0f} pixels wide and "
+            f"{place.bottom - place.top:.0f} high; that is too long for one line"
+        )
+    left, top = place.left, (place.top + place.bottom) / 2 - height * unit / 2
+    column, row = math.floor(left), math.floor(top)
+    there = place.matrix() @ np.array([[1, 0, column], [0, 1, row], [0, 0, 1]], float)
+    box = (left - column, top - row, left - column + wide * unit, top - row + height * unit)
+    part = steps.resample(grey, there, (math.ceil(box[3]), math.ceil(box[2])), paper)
+    # this filter averages over all that a pixel covers, so thin strokes survive shrinking
+    image = Image.fromarray(part).resize((wide, height), Image.Resampling.BILINEAR, box=box)
+    matrix = there @ np.array([[unit, 0, box[0]], [0, unit, box[1]], [0, 0, 1]])
+    return np.clip(np.array(image), 0, 1), matrix
+
+
+# ---------------------------------------------------------------------------- pieces
+
+
+class _Patches:
+    """Connected patches of ink: the largest ones, their boxes and sizes."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.labels, count = ndimage.label(mask, np.ones((3, 3)))
+        boxes = [
+            (rows.start, columns.start, rows.stop, columns.stop)
+            for rows, columns in ndimage.find_objects(self.labels)
+        ]
+        boxes = np.array(boxes, int).reshape(-1, 4)
+        heights = boxes[:, 2] - boxes[:, 0]
+        self.numbers = np.argsort(-heights, kind="stable")[:MOST_PATCHES]
+        self.boxes, self.heights = boxes[self.numbers], heights[self.numbers]
+        self.widths = self.boxes[:, 3] - self.boxes[:, 1]
+        self.count = count
+
+    def points(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows of all ink of these patches."""
+        wanted = np.zeros(self.count + 1, bool)
+        wanted[self.numbers[chosen] + 1] = True
+        y, x = np.nonzero(wanted[self.labels])
+        return x + 0.5, y + 0.5
+
+
+def _side_by_side(boxes: np.ndarray) -> list[np.ndarray]:
+    """Groups of boxes that stand in one line."""
+    count = len(boxes)
+    if not count:
+        return []
+    top, left, bottom, right = (boxes[:, k].astype(float) for k in range(4))
+    high = bottom - top
+    common = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    low, tall = np.minimum(high[:, None], high), np.maximum(high[:, None], high)
+    near = (common >= 0.4 * low) & (gap <= 1.5 * tall) & (low >= 0.3 * tall)
+    near[np.arange(count), np.arange(count)] = True
+    group = np.arange(count)
+    while True:  # each takes the smallest number among its neighbours until nothing changes
+        smallest = np.where(near, group, count).min(1)
+        if (smallest == group).all():
+            return [np.flatnonzero(group == number) for number in np.unique(group)]
+        group = smallest
+
+
+def _place(patches: _Patches, group: np.ndarray, margin: float, gain: float = steps.GAIN) -> Place:
+    """The place of a line: its angle, its band, and paper on both sides of its ink."""
+    x, y = patches.points(group)
+    degrees = steps.skew_of_points(x, y, gain)
+    turn = Place(0, 0, 0, 0, degrees).matrix()[:2, :2]
+    along, across = (np.stack([x, y], 1) @ turn).T  # (M,), (M,)
+    top, bottom = np.quantile(across, (TAIL, 1 - TAIL))
+    beside = margin * (bottom - top)
+    return Place(along.min() - beside, along.max() + beside, top, bottom, degrees)

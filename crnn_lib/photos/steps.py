@@ -1,0 +1,363 @@
+"""The steps from a photo of handwriting to clean ink, each usable and showable alone.
+
+Arrays go in and come out: a grey image is (H, W), float, from 0 (black) to 1 (white); a mask is
+(H, W), bool, True on ink. The network does not read a mask: it reads grey. A mask serves to find
+where on a photo a line stands (:mod:`crnn_lib.photos.finding`), and there no digit may be lost
+because a threshold broke its stroke.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from skimage import filters
+from skimage.filters import rank
+
+from crnn_lib.photos.files import ImageError
+
+SMALL = 30_000  # pixels that are enough to know paper and light by
+PAPER = 0.75  # of a neighbourhood's pixels, this share is darker than its paper's usual brightness
+CONTRAST = 0.1  # between ink and paper; less is noise
+STEEPEST = 12.0  # degrees that writing may climb or fall and still be set straight
+GAIN = 1.08  # an angle must gather this much more than none, to be believed
+PIECE = 24  # pixels: a rule that is not quite level is a staircase of pieces this long
+LEAST_SPREAD = 1e-3  # standard deviation of a neighbourhood; an image with less is empty
+
+
+def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Dark ink on light paper, whichever way it was.
+
+    Ink is the smaller part, and far from the paper's brightness: the differences from the local
+    median have their longer tail on the side of the ink. Neighbourhoods of three sizes vote: a
+    small one does not see past a fat digit, a large one takes a shadow for ink.
+
+    Returns
+    -------
+    grey : ndarray, (H, W)
+    turned : bool
+        Whether the ink was the lighter one.
+
+    >>> chalk = np.zeros((9, 9)); chalk[4, 3:6] = 1
+    >>> polarity(chalk)[1], polarity(1 - chalk)[1]
+    (True, False)
+    """
+    _require_grey(grey)
+    small = _shrunk(grey, SMALL // 5)
+    vote = 0.0
+    for reach in (1.0, 0.5, 0.25):
+        difference = small - _local(small, 0.5, reach)
+        cubes = difference * difference * difference  # numpy's powers are slow
+        vote += float(cubes.sum() / max(np.abs(cubes).sum(), 1e-9))
+    turned = vote > 0
+    return (1 - grey if turned else grey), turned
+
+
+def paper_of(grey: np.ndarray) -> np.ndarray:
+    """The brightness of the paper under each pixel, (H, W): light and shadow without the ink.
+
+    It is the 75th percentile of the neighbourhood, half as wide as the image's shorter side,
+    smoothed. Ink covers less than a quarter of any such neighbourhood.
+    """
+    _require_grey(grey)
+    small = _shrunk(grey)
+    paper = ndimage.gaussian_filter(_local(small, PAPER, 0.5), 2, mode="nearest")
+    if paper.shape == grey.shape:
+        return paper
+    image = Image.fromarray(paper).resize(grey.shape[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def flatten(grey: np.ndarray) -> np.ndarray:
+    """Even light: paper becomes 1, and ink is as dark as it is beside its own paper.
+
+    Light falls on ink and paper alike, so the quotient does not know of it.
+
+    Returns
+    -------
+    ndarray, (H, W), in [0, 1]
+    """
+    return np.clip(grey / np.maximum(paper_of(grey), 0.05), 0, 1).astype(np.float32)
+
+
+def binarise(
+    grey: np.ndarray, method: str = "sauvola", *, window: int | None = None, k: float = 0.2
+) -> np.ndarray:
+    """Ink or paper: a mask, True on ink.
+
+    Otsu (1979) takes one threshold for the whole image: the best there is for scans and after
+    :func:`flatten`, if the ink is of one darkness. Sauvola and Pietikainen (2000) take one for each
+    pixel, from mean and spread around it: right where light, paper or ink change along the line,
+    and slower. Here the spread counts against the image's own largest, so pale ink is found too.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+        Dark ink on light paper.
+    method : {"sauvola", "otsu"}
+    window : int, optional
+        Sauvola's neighbourhood in pixels, odd. It should be wider than a stroke: by default a
+        third of the image's shorter side, at least 15 and at most 61.
+    k : float
+        Sauvola's share: more leaves out more.
+    """
+    _require_grey(grey)
+    if method == "otsu":
+        if float(np.ptp(grey)) == 0:
+            return np.zeros(grey.shape, bool)
+        return grey <= filters.threshold_otsu(grey.astype(np.float64))
+    if method != "sauvola":
+        raise ValueError(f"method is 'sauvola' or 'otsu'; got {method!r}.")
+    window = window or min(max(min(grey.shape) // 3, 15), 61)
+    window += 1 - window % 2
+    mean = filters.threshold_niblack(grey, window, k=0)
+    spread = filters.threshold_niblack(grey, window, k=-1) - mean
+    largest = float(np.percentile(spread, 99))
+    if largest < LEAST_SPREAD:
+        return np.zeros(grey.shape, bool)
+    # What is hardly darker than its surroundings is texture, however flat they are.
+    return (grey < mean * (1 + k * (spread / largest - 1))) & (grey < mean - 0.5 * largest)
+
+
+def stroke_width(mask: np.ndarray) -> float:
+    """How thick the pen's strokes are, in pixels; 0 without ink.
+
+    Across a stroke of width w the distance to the paper rises to w / 2 and falls again: its mean
+    is about w / 4.
+    """
+    if not mask.any():
+        return 0.0
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask]  # 1 at an edge
+    return max(4 * (float(distance.mean()) - 0.5), 1.0)
+
+
+def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
+    """Drop specks: patches of ink with fewer pixels than a dot of the pen.
+
+    Parameters
+    ----------
+    mask : ndarray, (H, W), bool
+    smallest : float, optional
+        Pixels that a patch needs to stay: by default twice the square of the stroke width.
+    """
+    smallest = 2 * stroke_width(mask) ** 2 if smallest is None else smallest
+    patches, _ = ndimage.label(mask, np.ones((3, 3)))
+    keep = np.bincount(patches.ravel()) >= smallest
+    keep[0] = False
+    return keep[patches]
+
+
+def find_rules(mask: np.ndarray, length: int | None = None, *, vertical: bool = True) -> np.ndarray:
+    """Ruled lines and frames: long, thin runs along or across, a few degrees off at most.
+
+    Parameters
+    ----------
+    mask : ndarray, (H, W), bool
+    length : int, optional
+        Pixels that a rule needs. It must be more than a digit's bar: by default 1.2 times the
+        image's height, but no more than 0.7 times its width.
+    vertical : bool
+        Look for rules across as well, of four fifths of the image's height: a 1 of that height in
+        a crop is taken for one.
+
+    Returns
+    -------
+    ndarray, (H, W), bool
+        True on rules, also where a digit crosses them.
+    """
+    level, upright = _rules(mask, length, vertical)
+    return level | upright
+
+
+def remove_rules(
+    mask: np.ndarray, length: int | None = None, *, vertical: bool = True
+) -> np.ndarray:
+    """Take rules out of a mask, and mend the digits that they cross.
+
+    What was under a rule becomes ink again where ink touches the rule from both of its sides.
+    Parameters are those of :func:`find_rules`.
+    """
+    level, upright = _rules(mask, length, vertical)
+    if not (level.any() or upright.any()):
+        return mask
+    rest = mask & ~level & ~upright
+    return rest | _mended(rest, level) | _mended(rest.T, upright.T).T
+
+
+def erase(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Paint paper over a mask: (H, W) -> (H, W)."""
+    return np.where(ndimage.binary_dilation(mask, np.ones((3, 3))), paper_of(grey), grey)
+
+
+def skew_of(mask: np.ndarray) -> float:
+    """How far the writing falls to the right, in degrees; negative where it climbs.
+
+    Upright writing fills fewer rows than skewed writing. So this is the angle at which its rows
+    hold most: the sum of their squares is largest (Postl 1986). Ink less than twice as wide as
+    it is high says nothing about the angle, and gives 0.
+    """
+    return skew_of_points(*_points(mask))
+
+
+def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
+    """:func:`skew_of` for columns and rows of ink, (M,) each."""
+    if len(x) < 2 or np.ptp(x) < 2 * np.ptp(y):
+        return 0.0
+    angles = np.arange(-STEEPEST, STEEPEST + 0.1, 0.5)
+    tangents = np.tan(np.radians(angles))
+    return float(_sharpest(angles, [y - tangent * x for tangent in tangents], gain))
+
+
+def deskew(grey: np.ndarray, degrees: float) -> np.ndarray:
+    """Turn an image so that writing which falls by these degrees lies level.
+
+    The result is as large as what was turned needs; corners are filled with the nearest paper.
+    See :func:`rotation` for where each point goes.
+    """
+    if not degrees:
+        return grey
+    height, width = grey.shape
+    matrix = rotation(degrees, (width, height))
+    right, bottom = _turned_size(degrees, (width, height))
+    return resample(grey, matrix, (bottom, right))
+
+
+def rotation(degrees: float, size: tuple[int, int]) -> np.ndarray:
+    """(3, 3): takes a point (x, y, 1) of :func:`deskew`'s result to the point of its source."""
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    middle = np.array(size) / 2
+    result = np.eye(3)
+    result[:2, :2] = turn
+    result[:2, 2] = middle - turn @ (np.array(_turned_size(degrees, size)) / 2)
+    return result
+
+
+def scale_to(grey: np.ndarray, height: int) -> np.ndarray:
+    """Resize to a height, proportions kept. Shrinking averages, so thin strokes survive."""
+    _require_grey(grey)
+    width = max(round(grey.shape[1] * height / grey.shape[0]), 1)
+    image = Image.fromarray(np.ascontiguousarray(grey, np.float32))
+    return np.clip(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)), 0, 1)
+
+
+def resample(
+    grey: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], paper: np.ndarray | None = None
+) -> np.ndarray:
+    """Read an image at other places. Beyond its borders lies paper.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the result to the point of ``grey``. A pixel's middle is at
+        half past its index.
+    shape : (int, int)
+        Height and width of the result. Pixels should be about as large as those of ``grey``.
+    paper : ndarray, (H, W), optional
+        :func:`paper_of` ``grey``, where it is known already.
+    """
+    paper = paper_of(grey) if paper is None else paper
+    height, width = shape
+    corners = matrix[:2] @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    low = np.floor(corners.min(1)).astype(int) - 1  # (2,)
+    high = np.ceil(corners.max(1)).astype(int) + 1
+    rows, columns = (np.arange(low[k], high[k]) for k in (1, 0))
+    inside = (
+        np.clip(rows, 0, grey.shape[0] - 1)[:, None],
+        np.clip(columns, 0, grey.shape[1] - 1)[None],
+    )
+    known = (inside[0] == rows[:, None]) & (inside[1] == columns[None])
+    part = np.where(known, grey[inside], paper[inside]).astype(np.float32)
+    a, b, c = matrix[0] - [0, 0, low[0]]
+    d, e, f = matrix[1] - [0, 0, low[1]]
+    image = Image.fromarray(part).transform(
+        (width, height), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR
+    )
+    return np.asarray(image)
+
+
+# ---------------------------------------------------------------------------- pieces
+
+
+def _require_grey(grey: np.ndarray) -> None:
+    if not isinstance(grey, np.ndarray) or grey.ndim != 2 or not grey.size:
+        shape = grey.shape if isinstance(grey, np.ndarray) else type(grey).__name__
+        raise ValueError(f"grey is an array (H, W); got {shape}. to_grey makes one of any image.")
+    if grey.dtype.kind != "f":
+        raise ImageError(f"grey holds floats in [0, 1]; got {grey.dtype}. Use to_grey first")
+
+
+def _shrunk(grey: np.ndarray, pixels: int = SMALL) -> np.ndarray:
+    factor = math.ceil(math.sqrt(grey.size / pixels))
+    image = Image.fromarray(np.ascontiguousarray(grey, np.float32))
+    return np.asarray(image.reduce(factor) if factor > 1 else image)
+
+
+def _local(grey: np.ndarray, share: float, reach: float) -> np.ndarray:
+    """The percentile of each pixel's neighbourhood, a share of the shorter side wide."""
+    side = max(int(reach * min(grey.shape)), 15) | 1
+    levels = np.round(255 * np.clip(grey, 0, 1)).astype(np.uint8)
+    window = np.ones((side, side), np.uint8)
+    return rank.percentile(levels, window, p0=share).astype(np.float32) / 255
+
+
+def _rules(mask: np.ndarray, length: int | None, vertical: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rules along the rows, and rules along the columns."""
+    height, width = mask.shape
+    level = _runs(mask, length or max(int(min(1.2 * height, 0.7 * width)), 16))
+    if not vertical:
+        return level, np.zeros_like(mask)
+    return level, _runs(mask.T, length or max(int(0.8 * height), 16)).T
+
+
+def _runs(mask: np.ndarray, length: int) -> np.ndarray:
+    """Thin runs along the rows that are at least this long, straight or nearly so."""
+    piece = min(max(length // 4, 5), PIECE)
+    joined = ndimage.binary_closing(np.pad(mask, ((0, 0), (2, 2))), np.ones((1, 5)))[:, 2:-2]
+    level = ndimage.binary_opening(joined, np.ones((1, piece)))
+    thin = max(length // 10, 3)
+    labels, count = ndimage.label(level, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = np.zeros(count + 1, bool)
+    for k, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+        wide, high = columns.stop - columns.start, rows.stop - rows.start
+        keep[k] = wide >= length and high <= thin + 0.1 * wide and sizes[k] <= thin * wide
+    # where the run is thick, a digit's bar lies on it
+    return keep[labels] & mask & ~ndimage.binary_opening(level, np.ones((thin + 1, 1)))
+
+
+def _mended(rest: np.ndarray, rules: np.ndarray) -> np.ndarray:
+    """Pixels of rules along the rows that ink reaches from above and from below, or aslant."""
+    if not rules.any():
+        return rules
+    down = np.array([[0, 0, 0], [0, 1, 0], [1, 1, 1]], bool)
+    above, below = (
+        ndimage.binary_propagation(rest, way, mask=rest | rules) for way in (down, down[::-1])
+    )
+    return above & below & rules
+
+
+def _points(mask: np.ndarray, most: int = 10_000) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of a mask's pixels, of many an even part."""
+    y, x = np.nonzero(mask)
+    every = max(len(x) // most, 1)
+    return x[::every].astype(float), y[::every].astype(float)
+
+
+def _sharpest(values: np.ndarray, profiles: list[np.ndarray], gain: float = GAIN) -> float:
+    """The value whose coordinates crowd most; 0 unless another is clearly better."""
+    scores = []
+    for places in profiles:
+        counts = np.bincount((places - places.min()).astype(int)).astype(float)
+        scores.append(float((counts**2).sum()))
+    best, none = int(np.argmax(scores)), int(np.argmin(np.abs(values)))
+    return float(values[best]) if scores[best] > gain * scores[none] else 0.0
+
+
+def _turned_size(degrees: float, size: tuple[int, int]) -> tuple[int, int]:
+    angle, (width, height) = math.radians(abs(degrees)), size
+    wide = width * math.cos(angle) + height * math.sin(angle)
+    return math.ceil(wide), math.ceil(width * math.sin(angle) + height * math.cos(angle))

@@ -1,0 +1,170 @@
+"""Figures of cutting: pieces, profile and cuts of a line; exact match against the spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from crnn_lib.cutting import Cut, column_profile, cut_line
+from crnn_lib.evaluation import wilson_interval
+from crnn_lib.plots.style import (
+    ACCENT,
+    CURVES,
+    FAINT,
+    INK,
+    MARKERS,
+    WIDTH,
+    canvas,
+    draw_ink,
+    say,
+    styled,
+)
+
+# The explorer's. Neighbours differ in brightness too, and every piece has its number.
+HUES = ("#004488", "#d67400", "#005844", "#c860b0", "#544600", "#7c7c8c")
+PROFILE = 26.0  # points
+
+
+@styled
+def plot_cuts(
+    images: Sequence, captions: Sequence[str] = (), *, texts: Sequence[str] = ()
+) -> Figure:
+    """Lines with their pieces coloured and numbered, the profile and the cuts below.
+
+    Parameters
+    ----------
+    images : sequence of (H, W) arrays in [0, 1]
+        One line each, without padding.
+    captions : sequence of str, optional
+        What stands above each line.
+    texts : sequence of str, optional
+        One digit per piece, to stand below it.
+    """
+    images = [np.asarray(image) for image in images]
+    cuts = [cut_line(image) for image in images]
+    room = 72 * WIDTH - 16
+    widest = max(image.shape[1] for image in images)
+    per_row = 2 if len(images) > 3 else 1
+    scale = min(3.0, (room / per_row - 24) / widest)
+    tall = max(image.shape[0] for image in images) * scale
+    pitch = 30 + tall + PROFILE + (20 if texts else 6)
+    rows = -(-len(images) // per_row)
+    width = per_row * (widest * scale + 24) + 8
+    figure, axes = canvas(max(width, 260), rows * pitch + 4)
+    for n, (image, cut) in enumerate(zip(images, cuts, strict=True)):
+        left, top = 8 + (n % per_row) * (width - 8) / per_row, 28 + (n // per_row) * pitch
+        if captions:
+            axes.text(left, top - 15, captions[n], va="baseline")
+        _draw_cut(axes, image, cut, left, top, scale, texts[n] if texts else "")
+    counts = ", ".join(str(len(np.unique(cut.joined)) - 1) for cut in cuts)
+    split = ", ".join(str(len(cut.columns)) for cut in cuts)
+    return say(figure, f"Connected pieces: {counts}. Cuts at valleys of the profile: {split}.")
+
+
+def _draw_cut(
+    axes: Axes, image: np.ndarray, cut: Cut, left: float, top: float, scale: float, text: str
+) -> None:
+    height, width = image.shape
+    draw_ink(axes, image, left, top, scale)
+    numbers = [int(n) for n in np.unique(cut.joined) if n]
+    for k, number in enumerate(sorted(numbers, key=lambda n: _middle(cut.joined, n))):
+        hue = HUES[k % len(HUES)]
+        paper = LinearSegmentedColormap.from_list("piece", ["#f6f4ee", hue])
+        own = np.ma.masked_where(cut.joined != number, image)
+        extent = (left, left + width * scale, top + height * scale, top)
+        limits = axes.get_xlim(), axes.get_ylim()
+        axes.imshow(
+            own, cmap=paper, vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="nearest"
+        )
+        axes.set(xlim=limits[0], ylim=limits[1])
+        at = left + (_middle(cut.joined, number) + 0.5) * scale
+        axes.text(at, top - 3, str(k + 1), ha="center", va="baseline", size=7, color=INK)
+    bottom = top + height * scale + PROFILE
+    profile = column_profile(image)
+    for x, count in enumerate(profile):
+        high = (PROFILE - 4) * count / max(profile.max(), 1)
+        at = (left + x * scale, bottom - high)
+        axes.add_patch(Rectangle(at, 0.85 * scale, high, color=FAINT, linewidth=0))
+    for column in cut.columns:
+        x = left + column * scale
+        axes.plot([x, x], [top, bottom], color="white", linewidth=3)
+        axes.plot([x, x], [top, bottom], color=ACCENT, linewidth=1.5, dashes=(3, 2))
+    for number, digit in enumerate(text, 1):
+        middle = left + (_middle(cut.pieces, number) + 0.5) * scale
+        style = {"ha": "center", "va": "baseline", "family": "monospace", "weight": "bold"}
+        axes.text(middle, bottom + 12, digit, **style)
+
+
+def _middle(labels: np.ndarray, number: int) -> float:
+    """Middle of the columns of one piece."""
+    columns = np.nonzero((labels == number).any(0))[0]
+    return float(columns[0] + columns[-1]) / 2
+
+
+@styled
+def plot_boxes(boxes: Tensor, names: Sequence[str]) -> Figure:
+    """Pieces in MNIST's form, (M, 28, 28), each under what it was read as."""
+    figure, axes = canvas(66 * len(boxes) + 8, 84)
+    for n, (box, name) in enumerate(zip(boxes, names, strict=True)):
+        draw_ink(axes, box, 8 + 66 * n, 22, 2)
+        edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
+        axes.add_patch(Rectangle((8 + 66 * n, 22), 56, 56, **edge))
+        axes.text(36 + 66 * n, 14, name, ha="center", family="monospace", size=11, color=INK)
+    return say(figure, f"{len(boxes)} pieces, read as {', '.join(names)}.")
+
+
+@styled
+def plot_against_spacing(
+    curves: Mapping[str, Mapping[float, float]],
+    *,
+    n: int | None = None,
+    guess: Mapping[float, float] | None = None,
+) -> Figure:
+    """Exact match against the spacing of the digits, from clear gaps to overlap.
+
+    Parameters
+    ----------
+    curves : mapping of str to mapping of float to float
+        Name -> spacing -> share of the lines read right, up to three of them.
+    n : int, optional
+        Lines behind each point; draws 95 % intervals.
+    guess : mapping of float to float, optional
+        What somebody expected, in the same form as one curve.
+    """
+    if not 1 <= len(curves) <= len(CURVES):
+        raise ValueError(f"One to {len(CURVES)} curves fit one figure; got {len(curves)}.")
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.axvspan(-1, 0, color="#f1eee6", linewidth=0)
+    for k, ((name, curve), (colour, dashes)) in enumerate(
+        zip(curves.items(), CURVES, strict=False)
+    ):
+        spacings = sorted(curve, reverse=True)
+        shares = np.array([curve[s] for s in spacings])
+        style = {"color": colour, "marker": MARKERS[k], "markersize": 5, "label": name}
+        axes.plot(spacings, 100 * shares, dashes, **style)
+        if n is not None:
+            low, high = np.array([wilson_interval(round(share * n), n) for share in shares]).T
+            axes.fill_between(spacings, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
+    if guess:
+        spacings = sorted(guess, reverse=True)
+        shares = [100 * guess[s] for s in spacings]
+        axes.plot(spacings, shares, ":", color=FAINT, marker="x", label="guess")
+    spacings = [s for curve in curves.values() for s in curve]
+    axes.set(xlim=(max(spacings) + 0.02, min(spacings) - 0.02), ylim=(0, 102))
+    axes.set(xlabel="spacing: gaps (left), overlap (right)", ylabel="lines read right (%)")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower left", handlelength=3.2)
+    ends = [
+        f"{name}: {100 * curve[max(curve)]:.0f} % at spacing {max(curve):g}, "
+        f"{100 * curve[min(curve)]:.0f} % at {min(curve):g}"
+        for name, curve in curves.items()
+    ]
+    return say(figure, "Lines read right. " + "; ".join(ends) + ".")

@@ -1,0 +1,127 @@
+"""A training run: what happened in it, and how it survives being cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from crnn_lib.models import atomic_write
+
+
+@dataclass
+class History:
+    """What happened in a run: one entry per logged step, one per validation.
+
+    ``loss`` and ``exact_match`` are those of the training batch at that step. A batch is read
+    before the network learns from it, so with fresh lines both are honest estimates.
+    """
+
+    step: list[int] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    exact_match: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    validation_step: list[int] = field(default_factory=list)
+    validation_exact_match: list[float] = field(default_factory=list)
+    validation_error_rate: list[float] = field(default_factory=list)
+
+    def save(self, path: str | Path) -> None:
+        """Write the history as JSON."""
+        text = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        atomic_write(path, text.encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> History:
+        """Read a history that :meth:`save` wrote."""
+        return cls(**json.loads(Path(path).read_text(encoding="utf8")))
+
+
+def read_run(path: str | Path) -> dict:
+    """What :meth:`Run.save` wrote. Nothing in the file is run as code."""
+    with open(path, "rb") as file:  # not the path: by its name torch might take it for safetensors
+        return torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
+
+
+@dataclass
+class Run:
+    """All that a checkpoint must hold for a run to go on as if nothing had happened."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    averaged: AveragedModel | None
+    history: History
+
+    def log(self, step: int, loss: float, exact_match: float, seconds: float) -> None:
+        self.history.step.append(step)
+        self.history.loss.append(round(float(loss), 5))
+        self.history.exact_match.append(round(float(exact_match), 5))
+        self.history.learning_rate.append(self.schedule.get_last_lr()[0])
+        self.history.seconds.append(round(seconds, 2))
+
+    def save(self, path: str, step: int, config: str) -> None:
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "step": step,
+                "config": config,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+                "history": dataclasses.asdict(self.history),
+                "random": torch.get_rng_state(),
+            },
+            buffer,
+        )
+        atomic_write(path, buffer.getvalue())
+
+    def load(self, path: str, config: str) -> int:
+        path = Path(path)
+        if not path.exists():
+            return 0
+        try:
+            saved = read_run(path)
+            matches = saved["config"] == config
+        except Exception as error:
+            raise ValueError(
+                f"{path} is not a checkpoint of a training run ({type(error).__name__}). "
+                "Name another file, or remove it to start anew."
+            ) from error
+        if not matches:
+            raise ValueError(
+                f"{path} belongs to another run: {saved['config']}. "
+                "Name another checkpoint, or remove the file to start anew."
+            )
+        try:
+            self._restore(saved)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{path} belongs to a run with another model: its weights do not fit a "
+                f"{type(self.model).__name__} with this config. Name another checkpoint, or "
+                "remove the file to start anew."
+            ) from error
+        except Exception as error:  # whatever else a damaged or forged file leads torch to raise
+            raise ValueError(
+                f"{path} does not hold all of a training run ({type(error).__name__}). "
+                "Name another file, or remove it to start anew."
+            ) from error
+        return saved["step"]
+
+    def _restore(self, saved: dict) -> None:
+        if type(saved["step"]) is not int or saved["step"] < 0:
+            raise TypeError("step is a number of steps")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(saved["averaged"])
+        self.history = History(**saved["history"])
+        torch.set_rng_state(saved["random"])

@@ -1,0 +1,258 @@
+"""Batches of lines for training: fresh ones without end, or a fixed set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.handwriting import (
+    SILENT,
+    AmountStyle,
+    Glyphs,
+    LineBatch,
+    LineStyle,
+    compose_lines,
+    join,
+    random_amounts,
+)
+from crnn_lib.handwriting.paper import PaperStyle, photograph
+from crnn_lib.photos import ink_of
+
+
+@dataclass(frozen=True)
+class LineStream:
+    """Fresh lines for training, without end. A batch depends on ``(seed, step)`` alone.
+
+    So workers need no coordination, and a training run that was cut off goes on with exactly the
+    lines it would have seen.
+
+    Parameters
+    ----------
+    glyphs : Glyphs
+    style : LineStyle
+    batch_size : int
+    seed : int
+    pool : int
+        Batches composed at once and sorted by width, so that little of a batch is padding.
+    alphabet : Alphabet, optional
+    amounts : AmountStyle, optional
+        Write amounts with their marks, in which only digits are labelled; without it, lengths and
+        characters are drawn uniformly. The glyphs hold the marks too, as those of
+        :func:`crnn_lib.handwriting.pen_people` do.
+    """
+
+    glyphs: Glyphs
+    style: LineStyle
+    batch_size: int = 64
+    seed: int = 0
+    pool: int = 8
+    alphabet: Alphabet | None = None
+    amounts: AmountStyle | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.pool < 1:
+            raise ValueError(
+                "A stream has at least one line per batch and one batch per pool; got "
+                f"batch_size={self.batch_size} and pool={self.pool}."
+            )
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        cached = self.__dict__.get("_cached")
+        if cached is None or cached[0] != turn:
+            cached = (turn, *self._compose_pool(turn))
+            object.__setattr__(self, "_cached", cached)
+        _, lines, order = cached
+        return lines.select(order[place])
+
+    def _compose_pool(self, turn: int) -> tuple[LineBatch, Tensor]:
+        generator = seeded_generator(self.seed, turn)
+        count = self.batch_size * self.pool
+        texts = None
+        if self.amounts is not None:
+            texts = random_amounts(count, generator, self.amounts)
+        lines = compose_lines(
+            self.glyphs,
+            count,
+            self.style,
+            generator,
+            texts=texts,
+            alphabet=self.alphabet,
+            silent=SILENT if self.amounts is not None else "",
+        )
+        by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
+        return lines, by_width[torch.randperm(self.pool, generator=generator)]
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """Several streams that take turns: the first batch of each, then the second of each.
+
+    Parameters
+    ----------
+    streams : tuple of LineStream
+    """
+
+    streams: tuple[LineStream, ...]
+
+    @property
+    def pool(self) -> int:
+        """Batches in which each stream uses up what it composes at once."""
+        return len(self.streams) * math.lcm(*(stream.pool for stream in self.streams))
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, len(self.streams))
+        return self.streams[place].batch(turn)
+
+
+@dataclass(frozen=True)
+class LineSet:
+    """A fixed set of lines for training, in batches, shuffled anew in each epoch.
+
+    Parameters
+    ----------
+    lines : LineBatch
+    batch_size : int
+    seed : int
+    """
+
+    lines: LineBatch
+    batch_size: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not len(self.lines):
+            raise ValueError(
+                "A set has at least one line and one line per batch; got "
+                f"{len(self.lines)} lines and batch_size={self.batch_size}."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that show each line once; the last one may be smaller."""
+        return math.ceil(len(self.lines) / self.batch_size)
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.lines), generator=seeded_generator(self.seed, epoch))
+        return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
+
+
+class _Pools(Dataset):
+    """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
+
+    def __init__(self, lines: LineStream | Alternating | LineSet, steps: int) -> None:
+        self.lines, self.steps, self.size = lines, steps, getattr(lines, "pool", 1)
+
+    def __len__(self) -> int:
+        return math.ceil(self.steps / self.size)
+
+    def __getitem__(self, turn: int) -> list[LineBatch]:
+        start = turn * self.size
+        return [self.lines.batch(s) for s in range(start, min(start + self.size, self.steps))]
+
+
+def batches(
+    lines: LineStream | Alternating | LineSet, first: int, last: int, workers: int = 0
+) -> Iterator[tuple[int, LineBatch]]:
+    """The steps ``first`` to ``last - 1`` with their lines, composed ahead by worker processes."""
+    if not workers:
+        yield from ((step, lines.batch(step)) for step in range(first, last))
+        return
+    pools = _Pools(lines, last)
+    turns = range(first // pools.size, len(pools))
+    # a loader seeds its workers by chance; with a generator of its own it leaves that of dropout be
+    loader = DataLoader(
+        pools,
+        batch_size=None,
+        sampler=turns,
+        num_workers=workers,
+        generator=torch.Generator(),
+    )
+    for turn, pool in zip(turns, loader, strict=True):
+        for step, batch in enumerate(pool, start=turn * pools.size):
+            if step >= first:
+                yield step, batch
+
+
+def seeded_generator(*seeds: int) -> torch.Generator:
+    """A generator for a tuple of numbers; neighbouring tuples give unrelated streams."""
+    (state,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+@dataclass(frozen=True)
+class PaperStream:
+    """A stream of lines that have gone through paper and camera, as ink again, for training.
+
+    A batch depends on ``(seed, step)`` and the inner stream's seed alone.
+
+    Parameters
+    ----------
+    lines : LineStream or Alternating
+        Writes the lines.
+    style : PaperStyle
+    clean : float
+        Share of the lines that stay as they were written.
+    seed : int
+    """
+
+    lines: LineStream | Alternating
+    style: PaperStyle
+    clean: float = 0.08
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clean <= 1:
+            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
+
+    @property
+    def pool(self) -> int:
+        """Batches that are made at once and sorted by width."""
+        return self.lines.pool
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        cached = self.__dict__.get("_cached")
+        if cached is None or cached[0] != turn:
+            cached = (turn, self._make_pool(turn))
+            object.__setattr__(self, "_cached", cached)
+        return cached[1][place]
+
+    def _make_pool(self, turn: int) -> list[LineBatch]:
+        steps = range(turn * self.pool, (turn + 1) * self.pool)
+        parts = [self.lines.batch(step) for step in steps]
+        blank = _blank(self.lines)
+        lines = join(parts, blank)
+        generator = seeded_generator(self.seed, turn, 1)
+        untouched = torch.rand(len(lines), generator=generator) < self.clean
+        photos = photograph(lines.select(~untouched), self.style, generator)
+        written = lines.select(untouched)
+        whole = join([photos, written], blank)
+        clean = torch.arange(len(whole)) >= len(photos)
+        order = torch.argsort(whole.widths, stable=True).split([len(part) for part in parts])
+        made = []
+        for chosen in torch.randperm(len(parts), generator=generator).tolist():
+            batch = whole.select(order[chosen])
+            ink = ink_of(batch.images, batch.widths)
+            kept = clean[order[chosen]][:, None, None, None]
+            images = torch.where(kept, batch.images, ink)
+            made.append(replace(batch, images=images))
+        return made
+
+
+def _blank(lines: LineStream | Alternating) -> int:
+    """The class with which targets are padded."""
+    lines = lines.streams[0] if isinstance(lines, Alternating) else lines
+    return lines.alphabet.blank if lines.alphabet else 0

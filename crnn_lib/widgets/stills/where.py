@@ -1,0 +1,61 @@
+"""The where explorer as a still figure: for readers of a page on which no script runs."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from crnn_lib.plots import ACCENT, FAINT, INK, WIDTH, canvas, draw_ink, say, styled
+from crnn_lib.widgets import WhereExplorer
+
+
+@styled
+def plot_where(explorer: WhereExplorer) -> Figure:
+    """A line, the columns from which each character was read, and where its ink is.
+
+    Parameters
+    ----------
+    explorer : WhereExplorer
+        Its selected line is drawn, its selected character marked.
+    """
+    line = explorer.lines[explorer.line]
+    pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8) / 255
+    scale = min((72 * WIDTH - 20) / line["width"], 4.0)
+    figure, axes = canvas(line["width"] * scale + 20, line["height"] * scale + 46)
+    draw_ink(axes, pixels.reshape(line["height"], line["width"]), 10, 6, scale)
+    below = line["height"] * scale + 12
+    for i, character in enumerate(line["characters"]):
+        selected = i == explorer.character
+        start, end = (10 + scale * column for column in character["columns"])
+        band = Rectangle((start, 6), end - start, line["height"] * scale)
+        colour, alpha = (ACCENT, 0.5) if selected else ("#b59a2a", 0.35)
+        band.set(facecolor=colour, alpha=alpha, linewidth=0)
+        axes.add_patch(band)
+        if selected:  # a frame, which is seen without colours, too
+            edge = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.5, "linestyle": "--"}
+            axes.add_patch(Rectangle((start, 6), end - start, line["height"] * scale, **edge))
+        middle = (start + end) / 2
+        if character["ink"]:
+            left, right = (10 + scale * column for column in character["ink"])
+            look = (
+                {"color": ACCENT, "linewidth": 3}
+                if selected
+                else {"color": FAINT, "linewidth": 1.2}
+            )
+            bracket = ([left, left, right, right], [below, below + 5, below + 5, below])
+            axes.plot(*bracket, **look)
+            middle = (left + right) / 2
+        sure = f"{100 * character['sure']:.3g} %"
+        weight = "bold" if selected else "normal"
+        name = {"fontsize": 10, "color": INK, "ha": "center", "weight": weight}
+        axes.text(middle, below + 14, character["symbol"], **name)
+        axes.text(middle, below + 27, sure, fontsize=7, color=FAINT, ha="center")
+    widths = [b - a for a, b in (c["columns"] for c in line["characters"])]
+    return say(
+        figure,
+        f"{line['read']}: bands of {sum(widths) / len(widths):.1f} columns on average, from which "
+        "the characters were read. The brackets show where the ink really is.",
+    )

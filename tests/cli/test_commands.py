@@ -1,0 +1,486 @@
+"""The command line, as a user meets it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crnn_lib.cli.arguments import _parser, main
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.handwriting import glyphs as glyph_module
+from crnn_lib.models import CRNN, CRNNConfig, describe, load_model, save_model, shipped_models
+from crnn_lib.photos import Reader
+from crnn_lib.training import History, LineStream
+
+
+@pytest.fixture(autouse=True)
+def few_glyphs(monkeypatch):
+    """The pen draws 100 glyphs instead of thousands, and nothing lies on the disk."""
+    for split in ("train", "test"):
+        monkeypatch.setitem(glyph_module.PEN_COUNT, split, 100)
+    monkeypatch.delenv("CRNN_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A small network that has learned nothing: fast, and as good as any for the plumbing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    model = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8))
+    return str(save_model(model, path, provenance={}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of line images, and of all that may lie between them."""
+    folder = tmp_path_factory.mktemp("folder")
+    glyphs = load_glyphs("pen", "test", count=100)
+    generator = torch.Generator().manual_seed(0)
+    lines = compose_lines(glyphs, 2, LineStyle(), generator, texts=["55207", "18"])
+    for n, text in enumerate(lines.texts):
+        ink = (255 * lines.images[n, 0, :, : lines.widths[n]].numpy()).astype(np.uint8)
+        Image.fromarray(255 - ink).save(folder / f"{text}.png")
+    Image.fromarray(ink).convert("RGB").save(folder / "bright.jpg")
+    content = (folder / "55207.png").read_bytes()
+    (folder / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "text.png").write_text("no image")
+    Image.new("L", (1, 1)).save(folder / "pixel.png")
+    Image.new("L", (200, 50), 255).save(folder / "blank.png")
+    Image.new("1", (10_000, 10_000)).save(folder / "huge.png")
+    (folder / "inner").mkdir()
+    return folder
+
+
+def run(capsys, *arguments):
+    """Exit status, output and error output of a command, as lines."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    captured = capsys.readouterr()
+    return status, captured.out.splitlines(), captured.err.splitlines()
+
+
+# ------------------------------------------------------------------ help and usage
+
+
+COMMANDS = [["read"], ["train"], ["evaluate"], ["glyphs"]]
+COMMANDS += [["glyphs", "list"], ["glyphs", "download"], ["glyphs", "preview"]]
+
+
+@pytest.mark.parametrize("command", [[], *COMMANDS])
+def test_help_fits_a_terminal_and_names_the_exit_status(command, capsys):
+    status, out, err = run(capsys, *command, "--help")
+    assert status == 0 and not err
+    assert max(map(len, out)) <= 100
+    assert not command or any(line.startswith("exit status: 0") for line in out)
+
+
+@pytest.mark.parametrize("command", ["read", "train", "evaluate", "glyphs"])
+def test_examples_of_the_help_are_valid_commands(command, capsys):
+    _, out, _ = run(capsys, command, "--help")
+    text = "\n".join(out).replace("\\\n", " ")
+    examples = [line for line in text.splitlines() if line.startswith("  python -m crnn_lib")]
+    assert len(examples) >= 2
+    for example in examples:
+        words = example.split(">")[0].split()[3:]
+        assert _parser().parse_args(words).command.startswith(command)
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from crnn_lib.cli.arguments import _parser; _parser(); "
+    code += "assert not {'torch', 'numpy', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        ([], "COMMAND"),
+        (["write"], "invalid choice: 'write'"),
+        (["read"], "required: IMAGE"),
+        (["train"], "required: --out"),
+        (["train", "--out", "x", "--steps", "0"], "at least 1, got '0'"),
+        (["train", "--out", "x", "--steps", "1e3"], "at least 1, got '1e3'"),
+        (["train", "--out", "x", "--average", "1"], "below 1, got '1'"),
+        (["train", "--out", "x", "--learning-rate", "nan"], "got 'nan'"),
+        (["train", "--out", "x", "--learning-rate", "0"], "got '0'"),
+        (["train", "--out", "x", "--glyphs", "minst"], "'minst' is no source of glyphs"),
+        (["train", "--out", "x", "--glyphs", "mnist,,pen"], "'' is no source of glyphs"),
+        (["train", "--out", "x", "--glyphs", "mnist:x"], "got 'x'"),
+        (["train", "--out", "x", "--glyphs", "mnist:0"], "share of mnist is 0"),
+        (["train", "--out", "x", "--glyphs", "pen,pen"], "pen is named twice"),
+        (["train", "--out", "x", "--length", "9-3"], "such as 5 or 1-10, got '9-3'"),
+        (["evaluate", "--length", "999999999"], "at most 1000 characters, got '999999999'"),
+        (["train", "--out", "x", "--length", "0"], "such as 5 or 1-10, got '0'"),
+        (["train", "--out", "x", "--style", "fancy"], "invalid choice: 'fancy'"),
+        (["evaluate", "--count", "-1"], "got '-1'"),
+        (["glyphs", "download", "pen"], "invalid choice: 'pen'"),
+        (["glyphs", "preview", "pen"], "-o"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(arguments, complaint, capsys):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2 and not out
+    assert complaint in err[-1]
+
+
+# ------------------------------------------------------------------ read
+
+
+def test_read_prints_file_and_text_in_the_order_given(folder, weights, capsys):
+    names = [str(folder / name) for name in ("55207.png", "18.png", "bright.jpg")]
+    status, out, err = run(capsys, "read", "--weights", weights, *names)
+    assert status == 0 and not err
+    reader = Reader.pretrained(weights)
+    expected = [f"{name}\t{reader.read(name).text}" for name in names]
+    assert out == expected
+    assert run(capsys, "read", "--weights", weights, *reversed(names))[1] == expected[::-1]
+
+
+def test_read_names_what_it_cannot_read_and_reads_the_rest(folder, weights, capsys):
+    names = sorted(path.name for path in folder.iterdir()) + ["none.png"]
+    paths = [str(folder / name) for name in names]
+    status, out, err = run(capsys, "read", "--weights", weights, *paths)
+    assert status == 1
+    read = [line.split("\t")[0].rpartition("/")[2] for line in out]
+    assert read == ["18.png", "55207.png", "bright.jpg"]
+    told = dict(line.rpartition("/")[2].split(": ", 1) for line in err if "inner" not in line)
+    assert list(told) == [n for n in names if n not in read and n != "inner"]
+    assert told["none.png"] == "there is no such file"
+    assert "damaged or cut off" in told["cut.png"]
+    assert "not an image" in told["text.png"]
+    assert "too few" in told["pixel.png"]
+    assert "no ink" in told["blank.png"]
+    assert "64 million" in told["huge.png"]
+    (inner,) = [line for line in err if "inner" in line]
+    assert inner.endswith("inner: it is a folder without image files")
+    assert len(err) == len(names) - len(read)
+
+
+def test_read_json_has_confidence_and_spans_in_the_files_pixels(folder, weights, capsys):
+    name = str(folder / "55207.png")
+    status, out, _ = run(capsys, "read", "--json", "--weights", weights, name)
+    assert status == 0
+    (reading,) = map(json.loads, out)
+    assert list(reading) == ["file", "text", "confidence", "spans", "box"]
+    expected = Reader.pretrained(weights).read(name)
+    assert reading["text"] == expected.text
+    assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-5)
+    assert "".join(span["character"] for span in reading["spans"]) == expected.text
+    width = Image.open(name).width
+    assert all(0 <= span["start"] < span["end"] <= width for span in reading["spans"])
+    starts = [span["start"] for span in reading["spans"]]
+    assert starts == sorted(starts)
+
+
+def test_read_opens_folders_and_writes_a_table(folder, weights, tmp_path, capsys):
+    table = tmp_path / "texts.csv"
+    status, out, err = run(capsys, "read", "--weights", weights, "--csv", table, folder)
+    assert status == 1
+    images = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [str(path) for path in images]
+    good = [row for row in rows if not row["error"]]
+    assert [f"{row['file']}\t{row['text']}" for row in good] == out
+    assert [f"{row['file']}: {row['error']}" for row in rows if row["error"]] == err
+    assert all(0 <= float(row["confidence"]) <= 1 for row in good) and len(good) == 3
+
+
+def test_read_refuses_what_is_not_probable_enough(folder, weights, capsys):
+    name = folder / "55207.png"
+    options = ["--weights", weights, "--refuse-below", "0.9999"]
+    status, out, err = run(capsys, "read", *options, name)
+    assert status == 0 and out == [f"{name}\t"]
+    assert len(err) == 1 and err[0].startswith(f"{name}: refused ")
+    status, out, _ = run(capsys, "read", *options, "--json", name)
+    assert json.loads(out[0])["text"] is None
+
+
+def test_read_draws_what_it_read(folder, weights, tmp_path, capsys):
+    name, target = folder / "55207.png", tmp_path / "shown.png"
+    before = name.read_bytes()
+    assert run(capsys, "read", "--weights", weights, "--show", target, name)[0] == 0
+    assert Image.open(target).format == "PNG"
+    for wrong in (name, tmp_path, tmp_path / "none" / "a.png", tmp_path / "a.jpg"):
+        status, out, err = run(capsys, "read", "--weights", weights, "--show", wrong, name)
+        assert status == 1 and not out and "--show" in err[0]
+    assert name.read_bytes() == before
+
+
+def test_read_shows_each_of_several_images_where_it_runs(
+    folder, weights, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    names = [folder / "55207.png", tmp_path / "again.png"]
+    names[1].write_bytes(names[0].read_bytes())
+    assert run(capsys, "read", "--weights", weights, *names, "--show")[0] == 0
+    drawn = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert drawn == ["55207-read.png", "again-read.png"]
+
+
+def test_read_without_such_weights(folder, tmp_path, capsys):
+    picture = folder / "55207.png"
+    status, out, err = run(capsys, "read", "--weights", tmp_path / "no.safetensors", picture)
+    assert status == 1 and not out and len(err) == 1
+    assert "There is no file" in err[0] and "These ship" in err[0]
+    status, _, err = run(capsys, "read", "--weights", picture, picture)
+    assert status == 1 and len(err) == 1 and "not a checkpoint" in err[0]
+
+
+def test_read_as_a_program(folder, weights):
+    command = [sys.executable, "-m", "crnn_lib", "read", "--threads", "1", "--weights", weights]
+    files = [str(folder / "55207.png"), str(folder / "none.png")]
+    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{files[0]}\t") and done.stdout.count("\n") == 1
+    assert done.stderr == f"{files[1]}: there is no such file\n"
+
+
+@pytest.mark.skipif("crnn-digits" not in shipped_models(), reason="no weights ship yet")
+def test_shipped_weights_read_files(tmp_path, capsys):
+    generator = torch.Generator().manual_seed(0)
+    texts = [str(55207 + 1111 * k) for k in range(20)]
+    glyphs = load_glyphs("pen", "test", count=200)
+    style = LineStyle(spacing=(0.2, 0.4))
+    lines = compose_lines(glyphs, 20, style, generator, texts=texts)
+    for n, text in enumerate(texts):
+        ink = Image.fromarray(lines.images[n, 0, :, : lines.widths[n]].numpy())
+        ink = np.asarray(ink.resize((4 * ink.width, 4 * ink.height))).clip(0, 1)
+        Image.fromarray((250 - 220 * ink).astype(np.uint8)).save(tmp_path / f"{text}.jpg")
+    status, out, _ = run(capsys, "read", *(tmp_path / f"{text}.jpg" for text in texts))
+    right = sum(line.endswith(f"{text}.jpg\t{text}") for line, text in zip(out, texts, strict=True))
+    assert status == 0 and right >= 12
+
+
+# ------------------------------------------------------------------ train
+
+TRAIN = ["train", "--glyphs", "pen", "--network", "window", "--batch-size", "4", "--length", "1-3"]
+TRAIN += ["--device", "cpu", "--seed", "3", "--checkpoint-every", "2", "--log-every", "1"]
+
+
+def same_weights(first, second):
+    a, b = load_model(first).state_dict(), load_model(second).state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
+    out, history = tmp_path / "a.safetensors", tmp_path / "history.json"
+    options = ["--steps", "4", "--out", out, "--history", history, "--half", "--average", "0.5"]
+    options += ["--held-out", "0.2", "--validate-every", "2", "--validation-lines", "5"]
+    status, said, err = run(capsys, *TRAIN, *options, f"--checkpoint={tmp_path / 'a.ckpt'}")
+    assert status == 0, err
+    assert said[0].startswith("Training SlidingWindowRNN (window, ")
+    assert said[0].endswith("4 steps of 4 lines, style default, from 80 glyphs of pen.")
+    assert said[1].startswith(f"Wrote {out} (") and "held out exact match" in said[1]
+    assert History.load(history).step == [1, 2, 3, 4]
+    assert History.load(history).validation_step == [2, 4]
+    facts = describe(out)
+    story = facts["provenance"]
+    assert story["command"] == (
+        f"python -m crnn_lib {' '.join(TRAIN)} --steps 4 --out a.safetensors "
+        "--history history.json --half --average 0.5 --held-out 0.2 --validate-every 2 "
+        "--validation-lines 5 --checkpoint=a.ckpt"
+    )
+    assert str(tmp_path) not in json.dumps(story)
+    assert story["glyphs"] == {"source": "pen", "split": "train", "count": 80}
+    assert story["styles"][0]["length"] == [1, 3] and story["training"]["average"] == 0.5
+    assert {entry["dtype"] for entry in facts["tensors"].values()} == {"F16"}
+    assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
+
+
+def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypatch):
+    whole, again, parts = (tmp_path / f"{name}.safetensors" for name in ("whole", "again", "parts"))
+    assert run(capsys, *TRAIN, "--steps", "5", "--out", whole)[0] == 0
+    assert run(capsys, *TRAIN, "--steps", "5", "--out", again)[0] == 0
+    assert same_weights(whole, again)
+
+    checkpoint = tmp_path / "run.ckpt"
+    command = [*TRAIN, "--steps", "5", "--out", parts, "--checkpoint", checkpoint]
+    batch = LineStream.batch
+
+    def interrupted(stream, step):
+        if step == 3:
+            raise KeyboardInterrupt
+        return batch(stream, step)
+
+    monkeypatch.setattr(LineStream, "batch", interrupted)
+    status, _, err = run(capsys, *command)
+    assert status == 130 and not parts.exists()
+    assert err[-1] == f"Stopped. {checkpoint} holds 2 steps; the same command goes on from there."
+    status, _, err = run(capsys, *TRAIN, "--steps", "5", "--out", parts)
+    assert status == 130 and "it had no --checkpoint" in err[-1]
+    monkeypatch.setattr(LineStream, "batch", batch)
+    status, said, _ = run(capsys, *command)
+    assert status == 0 and said[0].startswith("Resuming ")
+    assert same_weights(whole, parts)
+
+
+def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
+    from crnn_lib.cli.train import _training_glyphs
+
+    root = tmp_path / "data" / "MNIST" / "raw"
+    root.mkdir(parents=True)
+    pixels = np.full((30, 28, 28), 7, np.uint8)  # 30 glyphs that cannot be the pen's
+    header = np.array([2051, 30, 28, 28], ">i4").tobytes()
+    (root / "train-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+    header = np.array([2049, 30], ">i4").tobytes()
+    labels = (np.arange(30) % 10).astype(np.uint8)
+    (root / "train-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRNN_DATA", str(tmp_path / "data"))
+        words = ["train", "--out", "x", "--glyphs", "mnist:3,pen:1"]
+        mixed, held_out = _training_glyphs(_parser().parse_args(words))
+    assert held_out is None and mixed.source == "mnist+pen" and len(mixed) == 40
+    is_mnist = (mixed.images == 7).all(2).all(1)
+    assert int(is_mnist.sum()) == 30  # each once
+    assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 10  # as many as its share
+
+
+def test_train_holds_out_glyphs_it_never_trains_on():
+    from crnn_lib.cli.train import _training_glyphs
+
+    words = ["train", "--out", "x", "--glyphs", "pen", "--held-out", "0.3", "--seed", "5"]
+    kept, held_out = _training_glyphs(_parser().parse_args(words))
+    assert (len(kept), len(held_out)) == (70, 30)
+    assert torch.bincount(held_out.labels).tolist() == [3] * 10
+    images = torch.cat([kept.images, held_out.images])
+    assert len(torch.unique(images, dim=0)) == 100
+
+
+@pytest.mark.parametrize(
+    "network, style",
+    [("crnn", "article"), ("article", "default"), ("article", "varied"), ("large", "varied")],
+)
+def test_every_network_reads_every_style(network, style, tmp_path, capsys):
+    out = tmp_path / "a.safetensors"
+    command = ["train", "--glyphs", "pen", "--network", network, "--style", style, "--steps", "1"]
+    assert run(capsys, *command, "--batch-size", "2", "--out", out)[0] == 0
+    heights = [style["height"] for style in describe(out)["provenance"]["styles"]]
+    expected = [min(28 if network == "article" else 32, 28 if style == "article" else 32)]
+    assert heights == (expected if style != "varied" else [expected[0], 28])
+
+
+@pytest.mark.parametrize(
+    "option, target, reason",
+    [
+        ("--out", "none/a.safetensors", "there is no folder"),
+        ("--out", "a.pt", "must end in .safetensors"),
+        ("--out", ".", "is a folder"),
+        ("--history", "none/h.json", "there is no folder"),
+        ("--checkpoint", "none/c.ckpt", "there is no folder"),
+    ],
+)
+def test_train_finds_out_first_that_it_cannot_write(option, target, reason, tmp_path, capsys):
+    words = [*TRAIN, "--out", tmp_path / "a.safetensors", option, tmp_path / target]
+    status, out, err = run(capsys, *words)
+    assert status == 1 and not out and len(err) == 1
+    assert reason in err[0] and option in err[0]
+
+
+def test_train_refuses_a_checkpoint_of_another_run(tmp_path, capsys):
+    options = ["--checkpoint", tmp_path / "run.ckpt", "--out", tmp_path / "a.safetensors"]
+    assert run(capsys, *TRAIN, *options, "--steps", "2")[0] == 0
+    status, _, err = run(capsys, *TRAIN, *options, "--steps", "3")
+    assert status == 1 and "belongs to" in err[-1]
+
+
+def test_train_keeps_a_share_of_the_weights_it_started_from(weights, tmp_path, capsys):
+    ended, mixed = (tmp_path / f"{name}.safetensors" for name in ("ended", "mixed"))
+    options = ["--start", weights, "--steps", "3", "--held-out", "0.2", "--validation-lines", "40"]
+    assert run(capsys, *TRAIN, *options, "--out", ended)[0] == 0
+    assert run(capsys, *TRAIN, *options, "--keep-start", "0.25", "--out", mixed)[0] == 0
+    first, last, found = (load_model(path).state_dict() for path in (weights, ended, mixed))
+    for name, value in found.items():
+        expected = 0.25 * first[name] + 0.75 * last[name]
+        assert not value.is_floating_point() or torch.allclose(value, expected, atol=1e-6), name
+    rates = [
+        describe(path)["provenance"]["metrics"]["held_out_character_error_rate"]
+        for path in (ended, mixed)
+    ]
+    assert rates[0] != rates[1]  # each file's figures are those of its own weights
+
+
+def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
+    options = ["--keep-start", "0.25", "--steps", "1", "--out", tmp_path / "a.safetensors"]
+    status, _, err = run(capsys, *TRAIN, *options)
+    assert status == 1 and "--keep-start mixes in the weights of --start" in err[-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_train_without_a_gpu_says_so(tmp_path, capsys):
+    options = ["--device", "cuda", "--out", tmp_path / "a.safetensors"]
+    status, _, err = run(capsys, *TRAIN, *options)
+    assert status == 1 and "finds no GPU" in err[-1]
+
+
+# ------------------------------------------------------------------ evaluate and glyphs
+
+
+def test_evaluate_prints_the_report(weights, capsys):
+    command = ["evaluate", "--weights", weights, "--glyphs", "pen", "--length", "2", "--count", "6"]
+    status, out, err = run(capsys, *command)
+    assert status == 0 and not err
+    assert (
+        out[0]
+        == f"{weights} reads lines in the style default, written with pen test glyphs (seed 0)"
+    )
+    assert out[2].split() == ["lines", "6"]
+    assert out[7].split()[:2] == ["2", "6"]
+    assert run(capsys, *command)[1] == out
+
+
+def test_glyphs_that_are_not_there(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    commands = [
+        ["evaluate", "--weights", weights, "--glyphs", "mnist"],
+        [*TRAIN, "--out", tmp_path / "a.safetensors", "--glyphs", "mnist"],
+        ["glyphs", "preview", "mnist", "-o", tmp_path / "a.png"],
+    ]
+    for command in commands:
+        status, _, err = run(capsys, *command)
+        assert status == 1 and len(err) == 1
+        assert "python -m crnn_lib glyphs download mnist" in err[0] and "11 MB" in err[0]
+
+
+def test_glyphs_list_shows_what_is_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    status, out, _ = run(capsys, "glyphs", "list")
+    assert status == 0
+    rows = {tuple(line.split()[:2]): line.split(maxsplit=3)[2:] for line in out[1:11]}
+    assert rows["pen", "test"] == ["100", "drawn when asked for"]
+    assert rows["mnist", "train"] == ["-", "not here: glyphs download mnist"]
+    assert str(tmp_path) in out[-1]
+
+
+def test_glyphs_download_stops_at_what_is_there(tmp_path, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    monkeypatch.setattr(
+        "crnn_lib.handwriting.downloads.download_mnist", lambda *a, **k: asked.append(a)
+    )
+    status, _, err = run(capsys, "glyphs", "download", "mnist", "--split", "test")
+    assert [splits for _, splits in asked] == [("test",)]
+    assert status == 1 and len(err) == 1  # the stand-in fetched nothing
+
+
+def test_glyphs_preview_draws_a_png(tmp_path, capsys):
+    out = tmp_path / "pen.png"
+    status, said, _ = run(capsys, "glyphs", "preview", "pen", "-o", out, "--count", "40")
+    assert status == 0 and said == [
+        f"Wrote {out}: 40 glyphs of the characters 0123456789, row by row."
+    ]
+    assert Image.open(out).format == "PNG"
+    status, _, err = run(capsys, "glyphs", "preview", "pen", "-o", tmp_path / "pen.pdf")
+    assert status == 1 and "must end in .png" in err[-1]
+    status, _, err = run(capsys, "glyphs", "preview", "pen", "-o", tmp_path / "none" / "pen.png")
+    assert status == 1 and "there is no folder" in err[-1]

@@ -1,0 +1,654 @@
+"""Everything in crnn_lib.ctc against its definition: a sum, or a maximum, over all alignments."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import (
+    Span,
+    alignments,
+    collapse,
+    count_alignments,
+    ctc_loss,
+    forced_alignment,
+    forced_alignments,
+    forward_backward,
+    label_probability_brute_force,
+    minimum_frames,
+)
+from crnn_lib.ctc import _sweep as ctc_batch
+
+settings.register_profile("ctc", deadline=None)  # a busy machine is no error
+settings.load_profile("ctc")
+
+# --- Random cases ---------------------------------------------------------------------------------
+
+
+@st.composite
+def cases(draw, longest=7, most_classes=4):
+    """A generator, T, C, blank and a label that fits. The blank is anywhere."""
+    classes = draw(st.integers(2, most_classes))
+    blank = draw(st.integers(0, classes - 1))
+    frames = draw(st.integers(1, longest))
+    characters = [c for c in range(classes) if c != blank]
+    label = draw(st.lists(st.sampled_from(characters), max_size=frames))
+    while minimum_frames(label) > frames:
+        label.pop()
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    return generator, frames, classes, blank, label
+
+
+def random_log_probs(*shape, generator, dtype=torch.float64, scale=1.0):
+    logits = torch.randn(shape, generator=generator, dtype=dtype) * scale
+    return logits.log_softmax(-1)
+
+
+def random_batch(n, frames, classes, longest, blank, generator, scale=1.0, dtype=torch.float64):
+    """Logits, targets, and lengths that differ, all feasible, with repeats and an empty label."""
+    logits = torch.randn((n, frames, classes), generator=generator, dtype=dtype) * scale
+    targets = torch.randint(0, classes - 1, (n, longest), generator=generator)
+    targets += targets >= blank
+    target_lengths = torch.randint(0, longest + 1, (n,), generator=generator)
+    target_lengths[0], target_lengths[-1] = longest, 0
+    needed = torch.tensor(
+        [minimum_frames(t[:k]) for t, k in zip(targets, target_lengths, strict=True)]
+    )
+    spare = (torch.rand(n, generator=generator) * (frames - needed + 1)).long()
+    return logits, targets, needed + spare, target_lengths
+
+
+def torch_loss(log_probs, targets, frame_lengths, target_lengths, **options):
+    """torch's loss, batch first."""
+    return F.ctc_loss(
+        log_probs.transpose(0, 1),  # (T, N, C)
+        targets,
+        frame_lengths,
+        target_lengths,
+        **options,
+    )
+
+
+def gradient_for_logits(loss, logits, *batch, **options):
+    logits = logits.detach().clone().requires_grad_()
+    loss(logits.log_softmax(-1), *batch, **options).sum().backward()
+    return logits.grad
+
+
+# --- 1. Alignments and labels ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blank", [0, 10])
+def test_the_example_of_the_series(blank):
+    alphabet = Alphabet(blank=blank)
+    alignment = [alphabet.symbols.index(symbol) for symbol in "55-55222--07"]
+    assert alphabet.decode(collapse(alignment, blank=blank)) == "55207"
+    assert collapse("55-55222--07", blank="-") == list("55207")
+    assert collapse("555222--07", blank="-") == list("5207")  # no blank, no double 5
+
+
+@pytest.mark.parametrize("convert", [list, tuple, iter, np.array, torch.tensor])
+def test_collapse_takes_any_sequence_and_gives_plain_integers(convert):
+    label = collapse(convert([0, 2, 2, 0, 2, 1]))
+    assert label == [2, 2, 1]
+    assert all(type(c) is int for c in label)
+
+
+def test_collapse_of_nothing():
+    assert collapse([]) == collapse([0, 0]) == []
+
+
+@pytest.mark.parametrize("blank", [0, 1, 2])
+@pytest.mark.parametrize("frames", range(7))
+def test_alignments_are_exactly_those_that_collapse_to_the_label(frames, blank):
+    expected = defaultdict(set)
+    for alignment in itertools.product(range(3), repeat=frames):
+        expected[tuple(collapse(alignment, blank=blank))].add(alignment)
+    for label, wanted in expected.items():
+        found = list(alignments(label, frames, blank=blank))
+        assert len(found) == len(set(found)) == count_alignments(label, frames)
+        assert set(found) == wanted
+        shorter = list(alignments(label, minimum_frames(label), blank=blank))
+        assert len(shorter) == 1 and minimum_frames(label) <= frames
+        assert not list(alignments(label, minimum_frames(label) - 1, blank=blank))
+
+
+@given(st.lists(st.integers(1, 3), max_size=5), st.integers(0, 9))
+def test_count_is_the_closed_form(label, frames):
+    repeats = minimum_frames(label) - len(label)
+    fits = frames >= len(label) + repeats
+    n, k = frames + len(label) - repeats, frames - len(label) - repeats
+    assert count_alignments(label, frames) == (math.comb(n, k) if fits else 0)
+    assert count_alignments(label, frames) == sum(1 for _ in alignments(label, frames))
+
+
+def test_alignments_are_lazy():
+    label = Alphabet().encode("55207")
+    assert count_alignments(label, 1000) > 10**23
+    assert collapse(next(alignments(label, 1000))) == label
+
+
+@given(cases())
+@settings(max_examples=60)
+def test_brute_force_is_the_sum_over_all_sequences_of_classes(case):
+    generator, frames, classes, blank, label = case
+    frames = min(frames, 5)
+    log_probs = random_log_probs(frames, classes, generator=generator)
+    probs = log_probs.exp().tolist()
+    total = sum(
+        math.prod(row[c] for row, c in zip(probs, alignment, strict=True))
+        for alignment in itertools.product(range(classes), repeat=frames)
+        if collapse(alignment, blank=blank) == label
+    )
+    found = label_probability_brute_force(log_probs, label, blank=blank)
+    assert found == pytest.approx(total, rel=1e-12)
+
+
+def test_probabilities_of_all_labels_add_up_to_one():
+    log_probs = random_log_probs(4, 3, generator=torch.Generator().manual_seed(0))
+    labels = {tuple(collapse(a)) for a in itertools.product(range(3), repeat=4)}
+    total = sum(label_probability_brute_force(log_probs, label) for label in labels)
+    assert total == pytest.approx(1, rel=1e-12)
+
+
+# --- 2. Forward-backward, and the loss, against brute force ---------------------------------------
+
+
+def class_posteriors(log_probs, label, blank):
+    """By the definition: (T, C)."""
+    gamma = torch.zeros_like(log_probs)
+    rows = torch.arange(len(log_probs))
+    for alignment in alignments(label, len(log_probs), blank=blank):
+        gamma[rows, list(alignment)] += log_probs[rows, list(alignment)].sum().exp()
+    return gamma / label_probability_brute_force(log_probs, label, blank=blank)
+
+
+@given(cases())
+@settings(max_examples=300)
+def test_forward_backward_and_loss_equal_brute_force(case):
+    generator, frames, classes, blank, label = case
+    log_probs = random_log_probs(frames, classes, generator=generator, scale=2.0)
+    expected = math.log(label_probability_brute_force(log_probs, label, blank=blank))
+    gamma = class_posteriors(log_probs, label, blank)
+
+    lattice = forward_backward(log_probs, label, blank=blank)
+    assert lattice.log_prob == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    assert collapse(lattice.states, blank=blank) == label
+    assert lattice.alpha.shape == lattice.beta.shape == (frames, 2 * len(label) + 1)
+    through = (lattice.alpha + lattice.beta).logsumexp(1)  # every alignment, at every frame
+    torch.testing.assert_close(through, torch.full_like(through, expected), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(lattice.occupancy.exp(), gamma, rtol=1e-11, atol=1e-14)
+    ones = torch.ones(frames, dtype=torch.float64)
+    torch.testing.assert_close(lattice.state_occupancy.exp().sum(1), ones)
+
+    leaf = log_probs[None].requires_grad_()
+    targets = torch.tensor([label], dtype=torch.int64)
+    loss = ctc_loss(leaf, targets, [frames], [len(label)], blank=blank, reduction="sum")
+    loss.backward()
+    assert loss.item() == pytest.approx(-expected, rel=1e-12, abs=1e-14)
+    torch.testing.assert_close(leaf.grad[0], -gamma, rtol=1e-11, atol=1e-14)
+
+
+def test_alpha_includes_the_emission_and_beta_does_not():
+    log_probs = random_log_probs(3, 3, generator=torch.Generator().manual_seed(1))
+    lattice = forward_backward(log_probs, [2])
+    assert lattice.alpha[0].tolist() == [log_probs[0, 0], log_probs[0, 2], -math.inf]
+    assert lattice.beta[-1].tolist() == [-math.inf, 0, 0]
+
+
+# --- 3. The loss, against torch and against itself ------------------------------------------------
+
+
+@pytest.mark.parametrize("blank", [0, 4, 10])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_value_and_gradient_for_logits_equal_torch(blank, seed, reduction):
+    generator = torch.Generator().manual_seed(seed)
+    logits, *batch = random_batch(24, 31, 11, 6, blank, generator, scale=1.0 + 2 * seed)
+    options = {"blank": blank, "reduction": reduction}
+    ours, theirs = (f(logits.log_softmax(-1), *batch, **options) for f in (ctc_loss, torch_loss))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
+    ours, theirs = (
+        gradient_for_logits(f, logits, *batch, **options) for f in (ctc_loss, torch_loss)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("plain_sums", [True, False])
+@pytest.mark.parametrize("blank", [0, 3])
+def test_gradcheck_for_log_probs_and_for_logits(blank, plain_sums, monkeypatch):
+    if not plain_sums:
+        monkeypatch.setattr(ctc_batch, "MOST_WAYS", -1.0)
+    logits, *batch = random_batch(4, 7, 4, 3, blank, torch.Generator().manual_seed(7))
+    for inner in (torch.Tensor.clone, lambda x: x.log_softmax(-1)):
+        leaf = logits.clone().requires_grad_()  # not normalised: a partial derivative needs no sum
+        for reduction in ("mean", "none"):
+
+            def loss(x, inner=inner, reduction=reduction):
+                return ctc_loss(inner(x), *batch, blank=blank, reduction=reduction)
+
+            assert torch.autograd.gradcheck(loss, leaf)
+
+
+def test_the_gradient_for_log_probs_is_true_and_that_of_torch_is_not():
+    logits, *batch = random_batch(6, 9, 5, 3, 0, torch.Generator().manual_seed(3))
+    log_probs = logits.log_softmax(-1)
+    grads = []
+    for loss in (ctc_loss, torch_loss):
+        leaf = log_probs.clone().requires_grad_()
+        loss(leaf, *batch, reduction="sum").backward()
+        grads.append(leaf.grad)
+    inside = torch.arange(9) < batch[1][:, None]
+    surplus = log_probs.exp() * inside[:, :, None]
+    torch.testing.assert_close(grads[1], grads[0] + surplus, rtol=1e-9, atol=1e-12)
+    assert (grads[1] - grads[0]).abs().max() > 0.1
+
+    def torch_sum(x):
+        return torch_loss(x, *batch, reduction="sum")
+
+    assert not torch.autograd.gradcheck(
+        torch_sum, log_probs.requires_grad_(), raise_exception=False
+    )
+    assert torch.autograd.gradcheck(lambda x: torch_sum(x.log_softmax(-1)), logits.requires_grad_())
+
+
+@pytest.mark.parametrize("plain_sums", [True, False])
+def test_float32_is_float64_but_for_its_rounding(plain_sums, monkeypatch):
+    if not plain_sums:
+        monkeypatch.setattr(ctc_batch, "MOST_WAYS", -1.0)
+    logits, *batch = random_batch(64, 31, 11, 5, 0, torch.Generator().manual_seed(0))
+    logits = logits.float()
+    exact = gradient_for_logits(torch_loss, logits.double(), *batch, reduction="sum")
+    ours = gradient_for_logits(ctc_loss, logits, *batch, reduction="sum")
+    assert ours.dtype == torch.float32
+    assert (ours - exact).abs().max() <= 1e-6
+    loss = ctc_loss(logits.log_softmax(-1), *batch, reduction="none")
+    assert loss.dtype == torch.float32
+    exact = torch_loss(logits.double().log_softmax(-1), *batch, reduction="none")
+    torch.testing.assert_close(loss.double(), exact, rtol=3e-7, atol=0)
+
+
+def spy_on_ways(monkeypatch):
+    """The list of (ways, lines) that the loss goes through."""
+    seen, original = [], ctc_batch.batch_losses
+
+    def losses(log_probs, *rest):
+        seen.append((rest[-2], len(log_probs)))
+        return original(log_probs, *rest)
+
+    monkeypatch.setattr(ctc_batch, "batch_losses", losses)
+    return seen
+
+
+@pytest.mark.parametrize("blank", [0, 10])
+def test_unlikely_lines_take_logarithms_and_the_others_do_not(blank, monkeypatch):
+    seen = spy_on_ways(monkeypatch)
+    logits, targets, _, lengths = random_batch(
+        16, 31, 11, 5, blank, torch.Generator().manual_seed(5)
+    )
+    frame_lengths = torch.full((16,), 31)
+    logits[::2] *= 200.0  # very sure, and mostly wrong
+    batch = targets, frame_lengths, lengths
+    ours = ctc_loss(logits.log_softmax(-1), *batch, blank=blank, reduction="none")
+    assert [ways for ways, _ in seen] == [ctc_batch.SUM, ctc_batch.LOG_SUM]
+    assert 4 <= seen[1][1] <= 8
+    theirs = torch_loss(logits.log_softmax(-1), *batch, blank=blank, reduction="none")
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    ours = gradient_for_logits(ctc_loss, logits, *batch, blank=blank, reduction="sum")
+    theirs = gradient_for_logits(torch_loss, logits, *batch, blank=blank, reduction="sum")
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([30.0, 100.0, 300.0, 1000.0]), st.integers(1, 12))
+@settings(max_examples=60)
+def test_no_line_is_too_unlikely(seed, scale, frames):
+    generator = torch.Generator().manual_seed(seed)
+    logits, *batch = random_batch(8, max(frames, 5), 3, 3, 2, generator, scale=scale)
+    ours, theirs = (
+        f(logits.log_softmax(-1), *batch, blank=2, reduction="none") for f in (ctc_loss, torch_loss)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_the_best_way_counts_even_if_plain_sums_lose_it_from_both_ends():
+    # Way A (all blanks, then 1 late) pays 700 digits in the middle. Way B (1 throughout) pays 310
+    # digits at the start and again at the end: float64 has dropped it where A is still at 1.
+    tens = math.log(10)
+    log_probs = torch.full((6, 3), -2000 * tens, dtype=torch.float64)
+    log_probs[:, 0] = torch.tensor([0.0, 0, -350, -350, 0, 0]) * tens
+    log_probs[:, 1] = torch.tensor([-155.0, -155, 0, 0, -155, -155]) * tens
+    leaf = log_probs[None].requires_grad_()
+    loss = ctc_loss(leaf, [[1]], [6], [1], reduction="sum")
+    loss.backward()
+    exact = forward_backward(log_probs, [1])
+    assert loss.item() == pytest.approx(-exact.log_prob, rel=1e-13)
+    torch.testing.assert_close(leaf.grad[0], -exact.occupancy.exp(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("blank", [0, 10])
+def test_two_thousand_frames(dtype, blank, monkeypatch):
+    seen = spy_on_ways(monkeypatch)
+    generator = torch.Generator().manual_seed(11)
+    logits, *batch = random_batch(3, 2000, 11, 120, blank, generator, dtype=dtype)
+    batch[1][0] = 2000
+    ours = ctc_loss(logits.log_softmax(-1), *batch, blank=blank, reduction="none")
+    exact = torch_loss(logits.double().log_softmax(-1), *batch, blank=blank, reduction="none")
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-6
+    torch.testing.assert_close(ours.double(), exact, rtol=tolerance, atol=tolerance)
+    grad = gradient_for_logits(ctc_loss, logits, *batch, blank=blank, reduction="sum")
+    exact = gradient_for_logits(torch_loss, logits.double(), *batch, blank=blank, reduction="sum")
+    tolerance = 1e-9 if dtype == torch.float64 else 2e-5
+    torch.testing.assert_close(grad.double(), exact, rtol=tolerance, atol=tolerance)
+    assert {ways for ways, _ in seen} == {ctc_batch.LOG_SUM}
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("text", [[], [1], [1, 1, 1], [1, 3, 3, 1]])
+def test_the_shortest_line_has_one_alignment(text, blank):
+    label = [c if c != blank else 4 for c in text]
+    frames = max(minimum_frames(label), 1)
+    leaf = random_log_probs(1, frames, 5, generator=torch.Generator().manual_seed(2))
+    leaf.requires_grad_()
+    (alignment,) = alignments(label, frames, blank=blank)
+    loss = ctc_loss(leaf, torch.tensor([label]).long(), [frames], [len(label)], blank=blank)
+    loss.backward()
+    picked = leaf.detach()[0, torch.arange(frames), list(alignment)].sum().item()
+    assert loss.item() == pytest.approx(-picked / max(len(label), 1), rel=1e-12)
+    expected = -F.one_hot(torch.tensor(alignment), 5).double() / max(len(label), 1)
+    torch.testing.assert_close(leaf.grad[0], expected)
+
+
+@given(cases(), st.integers(0, 3), st.integers(0, 3))
+@settings(max_examples=60)
+def test_padding_changes_nothing_whatever_it_holds(case, more_frames, more_targets):
+    generator, frames, classes, blank, label = case
+    log_probs = random_log_probs(1, frames, classes, generator=generator)
+    padded = F.pad(log_probs, (0, 0, 0, more_frames), value=math.nan)
+    targets = torch.tensor([label], dtype=torch.int64)
+    padded_targets = F.pad(targets, (0, more_targets), value=-100)
+    lengths = [frames], [len(label)]
+    short, long = log_probs.clone().requires_grad_(), padded.clone().requires_grad_()
+    a = ctc_loss(short, targets, *lengths, blank=blank)
+    b = ctc_loss(long, padded_targets, *lengths, blank=blank)
+    a.backward()
+    b.backward()
+    assert a.item() == pytest.approx(b.item(), rel=1e-13, abs=1e-15)
+    torch.testing.assert_close(long.grad[:, :frames], short.grad, rtol=1e-12, atol=1e-14)
+    assert not long.grad[:, frames:].any()
+    spans, scores = forced_alignments(log_probs, targets, *lengths, blank=blank)
+    spans_padded, scores_padded = forced_alignments(padded, padded_targets, *lengths, blank=blank)
+    assert torch.equal(spans_padded[:, : len(label)], spans)
+    assert torch.equal(scores_padded[:, : len(label)], scores)
+    assert not spans_padded[:, len(label) :].any() and not scores_padded[:, len(label) :].any()
+
+
+@given(cases())
+@settings(max_examples=40)
+def test_where_the_blank_stands_among_the_classes_does_not_matter(case):
+    generator, frames, classes, blank, label = case
+    log_probs = random_log_probs(frames, classes, generator=generator)
+    order = [blank, *(c for c in range(classes) if c != blank)]  # the blank goes first
+    moved, moved_label = log_probs[:, order], [order.index(c) for c in label]
+    a, b = forward_backward(log_probs, label, blank=blank), forward_backward(moved, moved_label)
+    assert a.log_prob == pytest.approx(b.log_prob, rel=1e-13, abs=1e-15)
+    torch.testing.assert_close(a.occupancy[:, order], b.occupancy, rtol=1e-12, atol=1e-12)
+    spans = forced_alignment(log_probs, label, blank=blank)
+    moved_spans = forced_alignment(moved, moved_label)
+    assert [(s.start, s.end) for s in spans] == [(s.start, s.end) for s in moved_spans]
+
+
+def test_a_label_of_probability_zero_has_an_infinite_loss_and_no_gradient():
+    log_probs = random_log_probs(3, 4, 3, generator=torch.Generator().manual_seed(4))
+    log_probs[1, :, 2] = -math.inf
+    targets, lengths = torch.tensor([[2, 1]] * 3), ([4, 4, 4], [2, 2, 2])
+    leaf = log_probs.requires_grad_()
+    losses = ctc_loss(leaf, targets, *lengths, reduction="none")
+    assert losses.isinf().tolist() == [False, True, False] and losses[1] > 0
+    losses.sum().backward()
+    assert leaf.grad.isfinite().all()
+    assert [bool(g.any()) for g in leaf.grad] == [True, False, True]
+    lattice = forward_backward(log_probs[1], [2, 1])
+    assert lattice.log_prob == -math.inf and not lattice.occupancy.exp().any()
+    with pytest.raises(ValueError, match="Sample 1.*probability 0"):
+        forced_alignments(log_probs, targets, *lengths)
+
+
+def test_some_minus_infinities_leave_the_rest_exact():
+    logits = torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    logits[0, 0, 1] = logits[0, 3, 0] = logits[0, 4, :2] = -math.inf
+    log_probs = logits.log_softmax(-1)
+    expected = -math.log(label_probability_brute_force(log_probs[0], [1, 2]))
+    leaf = logits.clone().requires_grad_()
+    loss = ctc_loss(leaf.log_softmax(-1), [[1, 2]], [5], [2], reduction="sum")
+    loss.backward()
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    expected = log_probs[0].exp() - class_posteriors(log_probs[0], [1, 2], 0)
+    torch.testing.assert_close(leaf.grad[0], expected)
+
+
+def test_a_certain_line_has_loss_zero():
+    log_probs = torch.full((1, 3, 3), -math.inf)
+    log_probs[0, [0, 1, 2], [1, 0, 1]] = 0.0
+    loss = ctc_loss(log_probs, [[1, 1]], [3], [2], reduction="none")
+    assert loss.item() == 0 and math.copysign(1, loss.item()) == 1
+    assert [(s.start, s.end, s.log_prob) for s in forced_alignment(log_probs[0], [1, 1])] == [
+        (0, 1, 0.0),
+        (2, 3, 0.0),
+    ]
+
+
+def test_the_backward_half_is_left_out_where_no_gradient_is_wanted(monkeypatch):
+    wanted, original = [], ctc_batch.batch_losses
+
+    def losses(*arguments):
+        wanted.append(arguments[-1])
+        return original(*arguments)
+
+    monkeypatch.setattr(ctc_batch, "batch_losses", losses)
+    leaf = random_log_probs(1, 4, 3, generator=torch.Generator()).requires_grad_()
+    with torch.no_grad():
+        without = ctc_loss(leaf, [[1]], [4], [1])
+    with_gradient = ctc_loss(leaf, [[1]], [4], [1])
+    assert wanted == [False, True] and without.item() == with_gradient.item()
+
+
+# --- 4. Forced alignment --------------------------------------------------------------------------
+
+
+def state_path(alignment, blank):
+    """An alignment as places in its label with blanks: 0 is the first blank."""
+    path, state, last = [], 0, blank
+    for c in alignment:
+        if c != last:
+            state += 1 if blank in (c, last) else 2
+        path.append(state)
+        last = c
+    return path
+
+
+def best_spans(log_probs, label, blank):
+    """By the definition: among all best alignments, the furthest along from the end backwards."""
+    rows = log_probs.tolist()
+    best = max(
+        alignments(label, len(rows), blank=blank),
+        key=lambda a: (
+            sum(row[c] for row, c in zip(rows, a, strict=True)),
+            state_path(a, blank)[::-1],
+        ),
+    )
+    path = state_path(best, blank)
+    for k in range(len(label)):
+        frames = [t for t, state in enumerate(path) if state == 2 * k + 1]
+        yield frames[0], frames[-1] + 1, sum(rows[t][label[k]] for t in frames)
+
+
+@given(cases(), st.booleans())
+@settings(max_examples=300)
+def test_forced_alignment_equals_brute_force_ties_included(case, ties):
+    generator, frames, classes, blank, label = case
+    if ties:  # small integers: sums are exact, and equal sums are everywhere
+        log_probs = -torch.randint(0, 3, (frames, classes), generator=generator).double()
+    else:
+        log_probs = random_log_probs(frames, classes, generator=generator)
+    spans = forced_alignment(log_probs, label, blank=blank)
+    assert [s.label for s in spans] == label
+    expected = list(best_spans(log_probs, label, blank))
+    assert [(s.start, s.end) for s in spans] == [e[:2] for e in expected]
+    assert [s.log_prob for s in spans] == pytest.approx([e[2] for e in expected], rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("blank", [0, 5, 10])
+def test_a_batch_is_its_lines(blank, dtype):
+    generator = torch.Generator().manual_seed(blank)
+    logits, *batch = random_batch(20, 40, 11, 6, blank, generator, dtype=dtype, scale=3.0)
+    log_probs = logits.log_softmax(-1)
+    spans, scores = forced_alignments(log_probs, *batch, blank=blank)
+    losses = ctc_loss(log_probs, *batch, blank=blank, reduction="none")
+    assert spans.shape == (20, 6, 2) and scores.shape == (20, 6) and scores.dtype == torch.float64
+    for n, (target, frames, length) in enumerate(zip(*batch, strict=True)):
+        line, label = log_probs[n, :frames], target[:length].tolist()
+        if not frames:
+            continue
+        one = forced_alignment(line, label, blank=blank)
+        assert [[s.start, s.end] for s in one] == spans[n, :length].tolist()
+        assert [s.log_prob for s in one] == scores[n, :length].tolist()
+        lattice = forward_backward(line, label, blank=blank)
+        assert losses[n].item() == pytest.approx(-lattice.log_prob, rel=1e-6, abs=1e-9)
+        # What the spans say is an alignment of the label.
+        alignment = [blank] * int(frames)
+        for span in one:
+            assert 0 <= span.start < span.end <= frames
+            assert set(alignment[span.start : span.end]) == {blank}
+            alignment[span.start : span.end] = [span.label] * (span.end - span.start)
+        assert collapse(alignment, blank=blank) == label
+
+
+def test_forced_alignment_of_two_thousand_frames():
+    label = [1 + k % 10 for k in range(200)]
+    log_probs = torch.full((2000, 11), -5.0)
+    log_probs[:, 0] = -1.0
+    rows = torch.arange(5, 2000, 10)
+    log_probs[rows, torch.tensor(label)] = -0.1
+    spans = forced_alignment(log_probs, label)
+    assert [(s.start, s.end) for s in spans] == [(t, t + 1) for t in rows.tolist()]
+
+
+def test_a_tie_goes_to_what_is_further_along():
+    # One "a" in three equal frames: from the last frame backwards, the last blank comes first.
+    assert forced_alignment(torch.zeros(3, 2), [1]) == [Span(1, 0, 1, 0.0)]
+
+
+def test_a_span_is_readable_and_frozen():
+    span = Span(6, 3, 5, -0.25)
+    assert repr(span) == "Span(6 in [3, 5), log_prob=-0.25)"
+    with pytest.raises(AttributeError):
+        span.start = 4
+
+
+def test_an_empty_label():
+    log_probs = random_log_probs(6, 3, generator=torch.Generator().manual_seed(6))
+    assert forced_alignment(log_probs, []) == []
+    assert forward_backward(log_probs, []).log_prob == pytest.approx(log_probs[:, 0].sum().item())
+    losses = ctc_loss(log_probs[None].repeat(2, 1, 1), torch.ones(2, 0).long(), [6, 0], [0, 0])
+    assert losses.item() == pytest.approx(-log_probs[:, 0].sum().item() / 2)
+
+
+# --- 5. What is refused ---------------------------------------------------------------------------
+
+GOOD = {
+    "log_probs": torch.zeros(2, 4, 3),
+    "targets": torch.tensor([[1, 2], [2, 0]]),
+    "frame_lengths": torch.tensor([4, 3]),
+    "target_lengths": torch.tensor([2, 1]),
+}
+WITH_NAN, WITH_INF = torch.zeros(2, 4, 3), torch.zeros(2, 4, 3)
+WITH_NAN[1, 2, 0] = math.nan
+WITH_INF[0, 3, 2] = math.inf
+
+
+@pytest.mark.parametrize("function", [ctc_loss, forced_alignments])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"frame_lengths": [4, 0]}, ValueError, "Sample 1 has 0 frames and its target needs 1"),
+        ({"frame_lengths": [4, 5]}, ValueError, "Sample 1: frame_lengths must be 0 to 4; got 5"),
+        ({"frame_lengths": [-1, 3]}, ValueError, "Sample 0: frame_lengths must be 0 to 4; got -1"),
+        ({"frame_lengths": [4]}, ValueError, "frame_lengths must have the shape (2,); got (1,)"),
+        ({"frame_lengths": [4.0, 3.0]}, TypeError, "frame_lengths must hold integers"),
+        ({"target_lengths": [2, 3]}, ValueError, "Sample 1: target_lengths must be 0 to 2; got 3"),
+        ({"target_lengths": "21"}, TypeError, "target_lengths must hold integers; got '21'"),
+        ({"targets": [[1, 2], [2]]}, TypeError, "targets must hold integers; got [[1, 2], [2]]"),
+        ({"target_lengths": 2}, ValueError, "target_lengths must have the shape (2,); got ()"),
+        ({"target_lengths": [2, 2]}, ValueError, "Sample 1: target [2, 0] contains the blank"),
+        ({"targets": [[1, 2], [3, 0]]}, ValueError, "Sample 1: target [3] has class 3"),
+        ({"targets": [[1, -1], [2, 0]]}, ValueError, "Sample 0: target [1, -1] has class -1"),
+        ({"targets": [1, 2, 2]}, ValueError, "targets must have the shape (2, L); got (3,)"),
+        ({"targets": torch.ones(2, 2)}, TypeError, "targets must hold integers"),
+        ({"log_probs": torch.zeros(4, 3)}, ValueError, "log_probs must be (N, T, C), none 0"),
+        ({"log_probs": torch.zeros(2, 0, 3)}, ValueError, "log_probs must be (N, T, C), none 0"),
+        ({"log_probs": torch.zeros(2, 4, 3).half()}, TypeError, "float32 or float64"),
+        ({"log_probs": np.zeros((2, 4, 3))}, TypeError, "float32 or float64 tensor"),
+        ({"log_probs": [[[0.0]]]}, TypeError, "float32 or float64 tensor; got list"),
+        ({"log_probs": WITH_NAN}, ValueError, "Sample 1: log_probs has NaN or +inf at frame 2"),
+        ({"log_probs": WITH_INF}, ValueError, "Sample 0: log_probs has NaN or +inf at frame 3"),
+        ({"blank": 3}, ValueError, "blank must be one of the classes 0 to 2; got 3"),
+        ({"blank": -1}, ValueError, "blank must be one of the classes 0 to 2; got -1"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(function, change, error, message):
+    function(**GOOD)
+    with pytest.raises(error, match=re.escape(message)):
+        function(**{**GOOD, **change})
+
+
+@pytest.mark.parametrize("blank", [0, 10])
+def test_a_target_that_does_not_fit_is_named(blank):
+    label = Alphabet(blank=blank).encode("55207")
+    message = "has 5 frames and its target needs 6: one for each of 5 characters, one more for each"
+    log_probs = torch.zeros(3, 8, 11)
+    lengths = torch.tensor([8, 5, 3]), torch.tensor([5, 5, 5])
+    for function in (ctc_loss, forced_alignments):
+        with pytest.raises(ValueError, match=f"Sample 1 {message}"):
+            function(log_probs, [label] * 3, *lengths, blank=blank)
+    for function in (forward_backward, forced_alignment):
+        with pytest.raises(ValueError, match=f"Sample 0 {message}"):
+            function(log_probs[0, :5], label, blank=blank)
+    assert label_probability_brute_force(log_probs[0, :5], label, blank=blank) == 0
+    assert count_alignments(label, 5) == 0 and not list(alignments(label, 5, blank=blank))
+
+
+@pytest.mark.parametrize("function", [forward_backward, forced_alignment])
+def test_one_line_is_checked_like_a_batch(function):
+    with pytest.raises(ValueError, match=r"one line must be \(T, C\); got \(1, 4, 3\)"):
+        function(torch.zeros(1, 4, 3), [1])
+    with pytest.raises(ValueError, match="contains the blank, class 0"):
+        function(torch.zeros(4, 3), [1, 0])
+    with pytest.raises(ValueError, match="has class 3; there are classes 0 to 2"):
+        function(torch.zeros(4, 3), [3])
+    with pytest.raises(ValueError, match=r"holds class indices; got \[1000000"):
+        function(torch.zeros(4, 3), [10**30])
+    with pytest.raises(TypeError, match="Alphabet"):
+        function(torch.zeros(4, 3), "12")
+    with pytest.raises(TypeError, match="class indices"):
+        function(torch.zeros(4, 3), [1.5])
+    with pytest.raises(TypeError, match="float32 or float64"):
+        function(np.zeros((4, 3)), [1])
+
+
+def test_other_refusals():
+    with pytest.raises(ValueError, match="contains the blank, class 2"):
+        alignments([1, 2], 5, blank=2)
+    with pytest.raises(ValueError, match="reduction must be"):
+        ctc_loss(**GOOD, reduction="max")

@@ -1,0 +1,395 @@
+"""The book: what Sphinx reads, what must not be in the pages, and the whole, built once.
+
+What needs Sphinx skips where it is not installed; what needs MathJax, where npm cannot fetch it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import posixpath
+import re
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from books import BOOK, book_folder, built_book, load_build, need_sphinx
+from conftest import REPOSITORY, ROOT
+
+SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+build = load_build()
+
+
+# ------------------------------------------------------------------ what Sphinx reads
+
+
+def notebook(*cells):
+    named = [{**cell, "id": f"c{n}"} for n, cell in enumerate(cells)]
+    about = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    return json.dumps({"cells": named, "metadata": about, "nbformat": 4, "nbformat_minor": 5})
+
+
+def text_cell(source):
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def code_cell(source, outputs=()):
+    kind = {"cell_type": "code", "metadata": {}, "execution_count": 1}
+    return {**kind, "source": source, "outputs": list(outputs)}
+
+
+SETUP = "import subprocess  # pip install\nimport crnn_lib"
+BADGES = "[![Open](https://x.org/a.svg)](https://x.org) [![Go](https://y.org/b.svg)](https://y.org)"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A small checkout with a page of each kind."""
+    root = tmp_path / "checkout"
+    page = {"output_type": "execute_result", "execution_count": 1, "metadata": {}}
+    page["data"] = {"text/html": ["<style>p{}</style>", "<p>a\n\nb `c`</p>"], "text/plain": "E()"}
+    files = {
+        "notebooks/00_a.ipynb": notebook(
+            text_cell(f"{BADGES}\n\n# 00\n\nSee [b](01_b.ipynb#frames)."),
+            code_cell(SETUP),
+            text_cell("Some words.\n\n**Predict.** How many?"),
+            code_cell("E()", [page]),
+        ),
+        "notebooks/01_b.ipynb": notebook(text_cell("# 01\n\n## Frames"), code_cell(SETUP)),
+        "book/index.md": "# Front\n\n[a](../notebooks/00_a.ipynb) ![words](../data/x.svg)\n",
+        "book/glossary.md": "# Glossary\n\n### frame\n\n[up](index.md)\n",
+        "book/teach/index.md": "# Teach\n",
+        "book/teach/00_a.md": "# Notes\n\nA [frame](../glossary.md#frame).\n",
+        "data/x.svg": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>',
+        "data/x.py": "x = 1\n",
+        "data/sheet.pdf": "%PDF-1.4\n",
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def stage(checkout, tmp_path):
+    return build.Stage(checkout, tmp_path / "source")
+
+
+@pytest.mark.parametrize(
+    "page, written, expected",
+    [
+        ("book/index.md", "[a](../notebooks/00_a.ipynb)", "[a](notebooks/00_a.ipynb)"),
+        ("book/index.md", "[f](glossary.md#frame)", "[f](book/glossary.md#frame)"),
+        ("book/glossary.md", "[up](index.md)", "[up](../index.md)"),
+        ("book/teach/00_a.md", "[f](../glossary.md#frame)", "[f](../glossary.md#frame)"),
+        ("notebooks/00_a.ipynb", "[b](01_b.ipynb#x)", "[b](01_b.ipynb#x)"),
+        ("book/index.md", "![w](../data/x.svg)", "![w](data/x.svg)"),
+        ("book/index.md", "[![w](../data/x.svg)](map.svg)", "![w](data/x.svg)"),
+        ("book/index.md", "[![w](../data/x.svg)](index.md)", "[![w](data/x.svg)](index.md)"),
+        ("book/teach/00_a.md", "[s](../../data/sheet.pdf)", "[s](../../data/sheet.pdf)"),
+        ("book/index.md", "[c](../data/x.py#L1)", f"[c]({REPOSITORY}/blob/main/data/x.py#L1)"),
+        ("book/index.md", "[d](../data)", f"[d]({REPOSITORY}/tree/main/data)"),
+        ("book/index.md", "[x](https://x.org/a) [y](#there)", "[x](https://x.org/a) [y](#there)"),
+        ("book/index.md", "`f[i](x)` and\n```\n[a](b.md)\n```", None),
+        ("book/index.md", "to come: [c](02_c.ipynb)", "to come: c"),
+        ("book/index.md", "![map](map.svg) here", " here"),
+        ("notebooks/00_a.ipynb", f"{BADGES}\n# 00", "# 00"),
+        ("notebooks/00_a.ipynb", "![far](https://x.org/a.png)!", "!"),
+    ],
+)  # fmt: skip
+def test_links_lead_where_they_should_in_the_book(stage, page, written, expected):
+    assert stage.markdown(written, page) == (written if expected is None else expected)
+
+
+def test_what_is_not_there_is_noted(stage):
+    stage.markdown("[c](02_c.ipynb#x), ![map](../book/map.svg)", "notebooks/00_a.ipynb")
+    stage.markdown("[out](../../../etc/hosts)", "book/index.md")
+    assert stage.notes == [
+        "notebooks/00_a.ipynb names 02_c.ipynb#x, which is not there",
+        "notebooks/00_a.ipynb names ../book/map.svg, which is not there",
+        "book/index.md names ../../../etc/hosts, which is not there",
+    ]
+
+
+def test_pages_stand_in_their_places_with_what_they_show(stage, tmp_path):
+    stage.write()
+    source = tmp_path / "source"
+    front = (source / "index.md").read_text()
+    contents = re.findall(r":caption: (.+)\n\n((?:\S+\n)+)```", front)
+    assert [(name, pages.split()) for name, pages in contents] == [
+        ("The series", ["notebooks/00_a.ipynb", "notebooks/01_b.ipynb"]),
+        ("Beside it", ["book/glossary.md"]),
+        ("For teachers", ["book/teach/index.md"]),
+    ]
+    assert "\n\n00_a.md\n```" in (source / "book/teach/index.md").read_text()
+    copies = {p.relative_to(source).as_posix() for p in source.rglob("*") if p.is_file()}
+    pages = {page for _, group in contents for page in group.split()}
+    assert copies == pages | {"index.md", "data/x.svg", "book/teach/00_a.md"}
+    assert stage.notes == []
+
+
+def test_a_notebook_loses_what_a_page_cannot_use(stage, tmp_path, checkout):
+    before = (checkout / "notebooks/00_a.ipynb").read_bytes()
+    stage.write()
+    first, setup, words, shown = json.loads((tmp_path / "source/notebooks/00_a.ipynb").read_text())[
+        "cells"
+    ]
+    assert "svg" not in first["source"] and first["source"].lstrip().startswith("# 00\n")
+    assert re.search(r"\n\{\.launch\}\nRead on, or run it on \[Colab\]\(\S+00_a", first["source"])
+    assert setup["metadata"]["tags"] == ["remove-cell"]
+    assert words["source"] == "Some words.\n\n{.predict}\n**Predict.** How many?"
+    assert "tags" not in shown["metadata"] and len(shown["outputs"]) == 1
+    assert (checkout / "notebooks/00_a.ipynb").read_bytes() == before
+
+
+def test_an_explorer_comes_out_of_a_notebook(stage):
+    text = "Try.\n\n<!-- explorer: ../notebooks/00_a.ipynb 1 -->\n\nWell?"
+    fence = "`" * 8
+    page = "<style>p{}</style><p>a\n\nb `c`</p>"
+    assert stage.markdown(text, "book/index.md").startswith(
+        f"Try.\n\n{fence}{{raw}} html\n{page}\n{fence}\n"
+    )
+    assert stage.markdown(text.replace("1 -->", "2 -->"), "book/index.md") == "Try.\n\n\n\nWell?"
+    assert stage.notes == [
+        "book/index.md shows explorer 2 of ../notebooks/00_a.ipynb, which is not there"
+    ]
+
+
+# ------------------------------------------------------------------ what must not be there
+
+HEAD = "<!doctype html><meta charset='utf-8'>"
+
+
+@pytest.mark.parametrize(
+    "body, sentence",
+    [
+        (
+            "<script src='https://cdn.org/x.js'></script>",
+            "p.html loads https://cdn.org/x.js, which",
+        ),
+        ("<img src='//cdn.org/x.png' alt='a line'>", "loads //cdn.org/x.png, which is not part"),
+        ("<link rel='stylesheet' href='http://cdn.org/x.css'>", "loads http://cdn.org/x.css"),
+        ("<style>@import 'https://cdn.org/x.css';</style>", "loads https://cdn.org/x.css"),
+        ("<style>p { background: url(https://cdn.org/x.png) }</style>", "https://cdn.org/x.png"),
+        ("<img srcset='https://cdn.org/x.png 2x' src='here.svg' alt='a line'>", "cdn.org/x.png"),
+        ("<img src='/here.svg' alt='a line'>", "loads /here.svg, which is not part of the book"),
+        ("<img src='gone.svg' alt='a line'>", "loads gone.svg, which is not there"),
+        ("<img src='here.svg'>", "p.html: an image has no words: here.svg"),
+        ("<img src='here.svg' alt=' '>", "an image has no words"),
+        ("<img src='here.svg' alt='_images/9af3.png'>", "an image has no words"),
+    ],
+)
+def test_a_fault_in_a_page_is_seen(tmp_path, body, sentence):
+    (tmp_path / "here.svg").write_text("<svg/>")
+    (tmp_path / "p.html").write_text(HEAD + body)
+    (fault,) = build.faults(tmp_path)
+    assert sentence in fault
+
+
+def test_a_good_page_has_no_faults(tmp_path):
+    (tmp_path / "a b.svg").write_text("<svg/>")
+    (tmp_path / "s.css").write_text(
+        "p { background: url('a b.svg') url(data:image/png;base64,AA) }"
+    )
+    body = "<link rel='stylesheet' href='s.css?v=1'><img src='a%20b.svg' alt='55207, read right'>"
+    body += "<a href='https://x.org'>out</a><link rel='canonical' href='https://x.org'>"
+    body += "<img src='data:image/png;base64,AA' alt='four lines'><script>'url(https://x)'</script>"
+    (tmp_path / "p.html").write_text(HEAD + body)
+    assert build.faults(tmp_path) == []
+
+
+def test_a_book_that_is_too_large_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["faults"], "LIMIT", 1e5)
+    (tmp_path / "large.bin").write_bytes(bytes(200_000))
+    assert build.faults(tmp_path) == ["the book has 0.2 MB; 0 are the most"]
+
+
+# ------------------------------------------------------------------ what npm fetches
+
+
+def test_every_package_is_locked_to_the_public_registry():
+    wanted = json.loads((BOOK / "package.json").read_text())["dependencies"]
+    locked = json.loads((BOOK / "package-lock.json").read_text())["packages"]
+    assert locked.pop("")["dependencies"] == wanted
+    for name, version in wanted.items():
+        assert locked[f"node_modules/{name}"]["version"] == version, "exact, not a range"
+    for package in locked.values():
+        assert package["resolved"].startswith("https://registry.npmjs.org/")
+        assert package["integrity"].startswith("sha512-")
+
+
+def fake_npm(folder, script, monkeypatch):
+    folder.mkdir()
+    (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")
+def test_a_failure_of_npm_is_told_and_tried_again(tmp_path, monkeypatch):
+    broken = 'echo "npm error code ENOTFOUND" >&2; exit 1'
+    fake_npm(tmp_path / "broken", broken, monkeypatch)
+    assert build.fetch(tmp_path / "npm") == "npm failed: npm error code ENOTFOUND"
+    fake_npm(tmp_path / "good", 'echo "$*" >> log; mkdir -p node_modules', monkeypatch)
+    assert build.fetch(tmp_path / "npm") == build.fetch(tmp_path / "npm") == ""
+    (call,) = (tmp_path / "npm" / "log").read_text().splitlines()
+    assert call.startswith("ci --ignore-scripts ")
+
+
+def test_no_npm_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert build.fetch(tmp_path / "npm") == "there is no npm"
+
+
+FORMULA = "# Front\n\nA line has probability $e^{-1} < 1$, or\n\n$$\n\\alpha_t(s) = 0.64\n$$\n"
+
+
+def test_without_npm_formulas_stay_as_they_are_written(checkout, tmp_path):
+    need_sphinx()
+    (checkout / "book/index.md").write_text(FORMULA)
+    built = build.build(tmp_path / "out" / "html", root=checkout, npm=False)
+    assert built.notes == ["Formulas are left as they are written: npm was not asked."]
+    page = (tmp_path / "out" / "html" / "index.html").read_text()
+    assert '<code class="math">e^{-1} &lt; 1</code>' in page
+    assert '<pre class="math">\\alpha_t(s) = 0.64</pre>' in page.replace("\n", "")
+    assert "tex-svg" not in page
+    assert not (tmp_path / "out" / "html" / "_static" / "mathjax").exists()
+
+
+def test_with_npm_the_book_draws_its_formulas(checkout, tmp_path, tmp_path_factory):
+    need_sphinx()
+    work = book_folder(tmp_path_factory)  # where it is fetched once for all tests
+    why = build.fetch(work / "npm")
+    if why:
+        pytest.skip(f"MathJax is not here: {why}")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "npm").symlink_to(work / "npm", target_is_directory=True)
+    (checkout / "book/index.md").write_text(FORMULA)
+    built = build.build(tmp_path / "out" / "html", root=checkout)
+    assert built.notes == []
+    page = (tmp_path / "out" / "html" / "index.html").read_text()
+    assert re.search(r'<script[^>]* src="_static/mathjax/tex-svg.js', page)
+    static = tmp_path / "out" / "html" / "_static" / "mathjax"
+    assert sorted(path.name for path in static.iterdir()) == ["LICENSE", "tex-svg.js"]
+    other = (tmp_path / "out" / "html" / "book" / "glossary.html").read_text()
+    assert "tex-svg" not in other, "only pages with formulas load it"
+
+
+def test_a_fault_stops_the_build_and_the_old_book_stays(checkout, tmp_path):
+    need_sphinx()
+    old = tmp_path / "out" / "html"
+    old.mkdir(parents=True)
+    (old / "index.html").write_text("the old one")
+    with (checkout / "book/glossary.md").open("a") as file:
+        file.write("\n![](../data/x.svg)\n")
+    with pytest.raises(build.BuildError, match="glossary.html: an image has no words"):
+        build.build(old, root=checkout, npm=False)
+    assert (old / "index.html").read_text() == "the old one"
+
+
+# ------------------------------------------------------------------ the whole book
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    return built_book(book_folder(tmp_path_factory))[1]
+
+
+def test_nothing_is_missing(tmp_path_factory):
+    built, _ = built_book(book_folder(tmp_path_factory))
+    assert [note for note in built.notes if not note.startswith("Formulas are left")] == []
+
+
+def test_the_book_is_whole_and_small(book):
+    assert build.faults(book) == []
+    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) <= 25e6
+    assert [path.stem for path in sorted(book.glob("notebooks/*.html"))] == SERIES
+    pages = {path.stem for path in (*BOOK.glob("[!i]*.md"), *BOOK.glob("teach/*.md"))}
+    assert {path.stem for path in book.rglob("book/**/*.html")} == pages
+
+
+def outputs(name):
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return [output for cell in cells for output in cell.get("outputs", [])]
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_every_figure_has_the_words_that_were_saved_with_it(book, name):
+    page = (book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    shown = [
+        html.unescape(alt) for alt in re.findall(r'<img alt="([^"]*)" src="\.\./_images', page)
+    ]
+    saved = [
+        o["metadata"]["image/png"]["alt"] for o in outputs(name) if "image/png" in o.get("data", {})
+    ]
+    assert shown[: len(saved)] == saved or sorted(shown) == sorted(saved)
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_every_explorer_is_on_its_page(book, name):
+    page = (book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    saved = [
+        "".join(o["data"]["text/html"]) for o in outputs(name) if "text/html" in o.get("data", {})
+    ]
+    keys = [key for text in saved for key in re.findall(r'<div data-explorer="(\w+)"', text)]
+    assert re.findall(r'<div data-explorer="(\w+)"', page) == keys
+
+
+def test_there_are_explorers_of_every_kind(book):
+    pages = "".join(p.read_text(encoding="utf-8") for p in book.glob("notebooks/*.html"))
+    kinds = ("beam", "collapse", "crnn-quiz", "frozen", "fusion", "lattice", "pad", "touch")
+    for kind in (*kinds, "where", "window"):
+        assert re.search(rf'mount\(\{{ model, el \}}, "{kind}"', pages), kind
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_a_notebook_opens_elsewhere_and_can_be_taken_along(book, name):
+    page = html.unescape((book / "notebooks" / f"{name}.html").read_text(encoding="utf-8"))
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    badges = re.findall(r"\]\((https://[^\s)]+ipynb)\)", "".join(notebook["cells"][0]["source"]))
+    assert len(badges) == 3
+    for address in badges:
+        assert page.count(f'href="{address}"') == 2, "in the menu, and below the title"
+    assert "find_spec" not in page, "the cell that installs is for notebooks"
+    taken = book / "_sources" / "notebooks" / f"{name}.ipynb"
+    assert taken.read_bytes() == (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
+    assert f'href="../_sources/notebooks/{name}.ipynb"' in page
+
+
+def test_every_link_between_pages_leads_somewhere(book):
+    ids, lost = {}, []
+    pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
+    for path, page in pages.items():
+        ids[path] = set(re.findall(r'\bid="([^"]+)"', page))
+    for path, page in pages.items():
+        for link in set(re.findall(r'<a [^>]*href="([^"]+)"', page)):
+            target, _, fragment = html.unescape(link).partition("#")
+            if re.match("[a-z]+:", target):
+                continue
+            place = path if not target else Path(posixpath.normpath(path.parent / unquote(target)))
+            if not place.is_file() or (fragment and unquote(fragment) not in ids.get(place, ())):
+                lost.append(f"{path.relative_to(book)}: {link}")
+    assert lost == []
+
+
+def test_the_search_knows_the_pages(book):
+    index = (book / "searchindex.js").read_text(encoding="utf-8")
+    assert index.startswith("Search.setIndex(")
+    for name in SERIES:
+        assert f'"notebooks/{name}"' in index
+    assert "plateau" in index and "staticModel" not in index and "base64" not in index
+
+
+def test_pages_are_put_on_the_web_as_they_are_built_here():
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    steps = jobs["build"]["steps"]
+    assert "python book/build.py --strict" in [step.get("run") for step in steps]
+    assert {"path": "book/_build/html"} in [step.get("with") for step in steps]
+    assert jobs["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert build.main.__module__ == "book_build" and (BOOK / "build.py").is_file()

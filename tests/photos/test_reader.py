@@ -1,0 +1,285 @@
+"""From photo to text: one line, a page, a folder; how sure, and where."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crnn_lib.decoders import best_path
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.models import CRNN, CRNNConfig, save_model, shipped_models
+from crnn_lib.photos import ImageError, Reader, files_of, ink_of
+from crnn_lib.photos import reader as module
+
+ROOT = Path(__file__).parents[2]
+TEXTS = ["55207", "18", "9074421", "333", "2026", "40"]
+
+
+@pytest.fixture(scope="module")
+def lines():
+    generator = torch.Generator().manual_seed(0)
+    glyphs = load_glyphs("pen", "test", count=200)
+    style = LineStyle(spacing=(0.2, 0.4))
+    return compose_lines(glyphs, len(TEXTS), style, generator, texts=TEXTS)
+
+
+@pytest.fixture(scope="module")
+def crops(lines):
+    """Each line at 64 pixels on grey paper."""
+    crops = []
+    for n in range(len(TEXTS)):
+        ink = Image.fromarray(lines.images[n, 0, :, : lines.widths[n]].numpy())
+        ink = np.asarray(ink.resize((2 * ink.width, 64))).clip(0, 1)
+        noise = np.random.default_rng(n).normal(0, 0.01, ink.shape)
+        crops.append((0.8 - 0.5 * ink + noise).clip(0, 1).astype(np.float32))
+    return crops
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A small network that has learned nothing: as good as any for the plumbing."""
+    torch.manual_seed(0)
+    return CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8)).eval()
+
+
+def page_of(crops, *chosen):
+    page = np.full((120 * len(chosen) + 60, 600), 0.8, np.float32)
+    for k, n in enumerate(chosen):
+        crop = crops[n]
+        page[40 + 120 * k : 104 + 120 * k, 80 : 80 + crop.shape[1]] = crop
+    return page
+
+
+shipped = pytest.mark.skipif("crnn-digits" not in shipped_models(), reason="no weights ship yet")
+
+
+@shipped
+def test_crops_are_read(crops):
+    reader = Reader.pretrained("crnn-digits")
+    texts = [reader.read(crop).text for crop in crops]
+    assert sum(a == b for a, b in zip(texts, TEXTS, strict=True)) >= 4
+
+
+@shipped
+def test_a_page_is_read_from_top_to_bottom(crops):
+    reader = Reader.pretrained("crnn-digits")
+    page = page_of(crops, 2, 0, 3)
+    readings = reader.read_page(page)
+    alone = [reader.read(crops[n]).text for n in (2, 0, 3)]
+    assert len(readings) == 3
+    assert sum(r.text == text for r, text in zip(readings, alone, strict=True)) >= 2
+    with pytest.raises(ImageError, match="3 lines of writing .* read_page"):
+        reader.read(page)
+
+
+@shipped
+def test_a_line_upside_down_is_turned_where_that_is_far_surer(crops):
+    reader = Reader.pretrained("crnn-digits", turn=True)
+    assert not any(reader.read(crop).upside_down for crop in crops)
+    readings = [reader.read(crop[::-1, ::-1].copy()) for crop in crops]
+    turned = [n for n, reading in enumerate(readings) if reading.upside_down]
+    assert turned
+    for n in turned:
+        upright, width = reader.read(crops[n]), crops[n].shape[1]
+        assert readings[n].text == upright.text
+        for here, there in zip(readings[n].spans, upright.spans, strict=True):
+            assert here.start == pytest.approx(width - there.end, abs=3)
+
+
+def test_a_reading_is_what_network_and_decoder_say(crops, tiny):
+    reading = Reader(tiny).read(crops[0])
+    log_probs, _ = tiny(ink_of(reading.line.image[None]))
+    (hypothesis,) = best_path(log_probs)
+    assert reading.text == hypothesis.text == reading.hypothesis.text
+    assert reading.confidence == pytest.approx(math.exp(hypothesis.log_prob), rel=1e-4)
+    assert torch.allclose(reading.log_probs, log_probs[0], atol=1e-5)
+    assert "".join(span.character for span in reading.spans) == reading.text
+    assert repr(reading) == f"Reading({reading.text!r}, confidence {reading.confidence:.3f})"
+
+
+@shipped
+def test_spans_lie_on_the_digits_of_the_photo(lines, crops):
+    reader = Reader.pretrained("crnn-digits")
+    page = page_of(crops, 0)
+    for image, left in ((crops[0], 0), (page, 80)):
+        reading = reader.read(image)
+        assert reading.text == "55207"
+        for span, (start, end) in zip(reading.spans, lines.spans[0, :5].tolist(), strict=True):
+            middle = (span.start + span.end) / 2 - left
+            assert 2 * start - 12 <= middle <= 2 * end + 12
+            assert 0 <= span.start < span.end <= image.shape[1]
+            assert span.box.shape == (4, 2)
+
+
+def test_company_never_changes_a_reading(crops, tiny, tmp_path):
+    names = []
+    for n, crop in enumerate(crops):
+        names.append(tmp_path / f"{n}.png")
+        Image.fromarray((255 * crop).astype(np.uint8)).save(names[-1])
+    reader = Reader(tiny)
+    rows = list(reader.read_many([tmp_path]))
+    assert [row.path for row in rows] == [str(name) for name in names]
+    for name, row in zip(names, rows, strict=True):
+        (together,), alone = row.readings, reader.read(name)
+        assert together.text == alone.text and row.text == alone.text
+        assert torch.allclose(together.log_probs, alone.log_probs, atol=1e-4)
+        assert together.confidence == pytest.approx(alone.confidence, rel=1e-3)
+
+
+def test_views_are_averaged_over_labels(crops, tiny):
+    fills = (0.6, 0.72, 0.85)
+    reading = Reader(tiny, fills=fills).read(crops[0])
+    singles = [Reader(tiny, fills=(fill,)).read(crops[0]) for fill in fills]
+    means = {}
+    for label in {single.hypothesis.label for single in singles}:
+        total = 0.0
+        for single in singles:
+            frames = single.log_probs.double()[:, None]
+            target, sizes = torch.tensor([label]), (torch.tensor([len(frames)]),)
+            loss = torch.nn.functional.ctc_loss(frames, target, *sizes, torch.tensor([len(label)]))
+            total += math.exp(-float(loss) * max(len(label), 1))
+        means[label] = total / 3
+    best = max(means, key=means.get)
+    assert reading.hypothesis.label == best
+    assert reading.confidence == pytest.approx(means[best], rel=1e-4)
+
+
+def test_an_improbable_text_is_refused_and_still_known(crops, tiny):
+    plain = Reader(tiny).read(crops[0])
+    refused = Reader(tiny, refuse_below=1.0).read(crops[0])
+    assert refused.text is None and refused.hypothesis.text == plain.text
+    assert refused.confidence == plain.confidence
+    kept = Reader(tiny, refuse_below=plain.confidence).read(crops[0])
+    assert kept.text == plain.text
+
+
+def test_a_decoder_is_given_the_alphabet_and_its_answer_kept(crops, tiny):
+    asked = []
+
+    def decoder(log_probs, frame_lengths, *, alphabet, word):
+        asked.append((log_probs.shape, frame_lengths.tolist(), alphabet))
+        return [None] * len(log_probs) if word is None else best_path(log_probs, frame_lengths)
+
+    reading = Reader(tiny, decoder=partial(decoder, word=1)).read(crops[0])
+    assert reading.text is not None and asked[0][2] is tiny.alphabet
+    nothing = Reader(tiny, decoder=partial(decoder, word=None)).read(crops[0])
+    assert nothing.text is None and nothing.confidence == 0 and nothing.hypothesis is None
+    assert Reader(tiny, decoder=partial(decoder, word=None), fills=(0.6, 0.8)).read(crops[0])
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        ({"refuse_below": 2}, "0 to 1; got 2"),
+        ({"fills": ()}, "at least one"),
+        ({"fills": (0.7, 7)}, "0.2 to 1"),
+    ],
+)
+def test_wrong_options_are_refused(options, complaint, tiny):
+    with pytest.raises(ValueError, match=complaint):
+        Reader(tiny, **options)
+
+
+def test_a_network_from_a_file_and_one_in_place_of_another(tiny, tmp_path, monkeypatch):
+    path = save_model(tiny, tmp_path / "tiny.safetensors", provenance={})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Reader.pretrained(path, refuse_below=0.5).refuse_below == 0.5
+    monkeypatch.setattr(module, "shipped_models", lambda: ("crnn-digits",))
+    asked = []
+    monkeypatch.setattr(module, "load_model", lambda name: asked.append(name) or tiny)
+    with pytest.warns(UserWarning, match="crnn-photos is not installed"):
+        Reader.pretrained()
+    monkeypatch.setattr(module, "shipped_models", lambda: ("crnn-digits", "crnn-photos"))
+    Reader.pretrained()
+    assert asked == ["crnn-digits", "crnn-photos"]
+
+
+# ------------------------------------------------------------------ many files
+
+
+def test_a_folder_of_a_thousand_files_gives_a_thousand_rows(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "AHEAD", 64)
+    good = np.full((12, 24), 220, np.uint8)
+    good[2:10, 8:11] = good[2:10, 15:18] = 30
+    Image.fromarray(good).save(tmp_path / "good.png")
+    content = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "good.png").unlink()
+    kinds = {
+        "good": content,
+        "cut": content[: len(content) // 2],
+        "empty": b"",
+        "text": b"no image",
+    }
+    names = []
+    for n in range(1000):
+        kind = "good" if n % 4 else ["cut", "empty", "text"][n // 4 % 3]
+        names.append(f"{n:04} {kind}.png")
+        (tmp_path / names[-1]).write_bytes(kinds[kind])
+    (tmp_path / "notes.md").write_text("left out")
+    held = []
+    reader = Reader(tiny)
+    look = reader._look
+    monkeypatch.setattr(reader, "_look", lambda images: held.append(len(images)) or look(images))
+    rows = list(reader.read_many([tmp_path]))
+    assert [row.path for row in rows] == [str(tmp_path / name) for name in names]
+    texts = {row.text for row in rows if " good" in row.path}
+    assert len(texts) == 1 and max(held) <= 64 * len(reader.fills)
+    reasons = {"cut": "damaged", "empty": "empty", "text": "not an image"}
+    for row in rows:
+        kind = row.path.rsplit(" ", 1)[1].removesuffix(".png")
+        assert (row.error is None) == (kind == "good") == bool(row.readings)
+        assert kind == "good" or reasons[kind] in row.error
+
+
+def test_what_cannot_be_opened_costs_its_own_row(tiny, crops, tmp_path):
+    Image.fromarray((255 * crops[0]).astype(np.uint8)).save(tmp_path / "a.png")
+    names = [tmp_path / "none.png", tmp_path / "a.png", tmp_path / "b.png"]
+    first, second, third = Reader(tiny).read_many(names)
+    assert first.error == third.error == "there is no such file" and second.error is None
+    with pytest.raises(FileNotFoundError):
+        Reader(tiny).read(tmp_path / "none.png")
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "inner.png").mkdir()
+    with pytest.raises(ImageError, match="without image files"):
+        files_of(tmp_path)
+    assert files_of(tmp_path / "any.txt") == [str(tmp_path / "any.txt")]
+
+
+def test_batches_hold_every_line_once_and_stay_small(monkeypatch):
+    monkeypatch.setattr(module, "COLUMNS", 100)
+    widths = [10, 70, 30, 10, 150, 20, 55, 45]
+    batches = list(module._batches(widths))
+    assert sorted(n for batch in batches for n in batch) == list(range(8))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(widths[n] for n in batch) <= 100
+
+
+def test_a_network_sees_few_shapes(tiny, monkeypatch):
+    """torch keeps something for each shape, so many shapes would be much memory."""
+    shapes, look = set(), tiny.forward
+    monkeypatch.setattr(tiny, "forward", lambda x, w: shapes.add(x.shape) or look(x, w))
+    reader = Reader(tiny, fills=(0.72,))
+    for seed in range(30):
+        widths = np.random.default_rng(seed).integers(30, 120, 1 + 3 * seed).tolist()
+        for batch in module._batches(widths):
+            reader._look([torch.rand(1, 32, widths[n]) for n in batch])
+    assert {shape[0] for shape in shapes} <= {1, 2, 4, 8, 16, 32, 64}
+    assert {shape[3] for shape in shapes} <= {32, 64, 96, 128}
+
+
+def test_the_readmes_picture_shows_what_is_read():
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    text, probability = re.search(r"read: (\d+), with probability ([\d.]+)\.\]", readme).groups()
+    reading = Reader.pretrained().read(ROOT / "data" / "photos" / f"{text}-phone.jpg")
+    assert reading.text == text and f"{reading.confidence:.2f}" == probability

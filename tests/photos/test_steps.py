@@ -1,0 +1,210 @@
+"""The steps from a photo to clean ink: what each does, and what it leaves alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn_photos import photo, strokes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from crnn_lib import photos
+from crnn_lib.photos import ImageError
+
+
+def overlap(a, b):
+    return (a & b).sum() / max((a | b).sum(), 1)
+
+
+STEPS = {
+    "polarity": lambda grey: photos.polarity(grey)[0],
+    "paper_of": photos.paper_of,
+    "flatten": photos.flatten,
+    "otsu": lambda grey: photos.binarise(grey, "otsu"),
+    "sauvola": photos.binarise,
+    "denoise": lambda grey: photos.denoise(grey < 0.5),
+    "find_rules": lambda grey: photos.find_rules(grey < 0.5),
+    "remove_rules": lambda grey: photos.remove_rules(grey < 0.5),
+    "erase": lambda grey: photos.erase(grey, grey < 0.5),
+    "deskew": lambda grey: photos.deskew(grey, 0.0),
+}
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    name=st.sampled_from(sorted(STEPS)),
+    height=st.sampled_from([1, 2, 3, 17, 60]),
+    width=st.sampled_from([1, 2, 5, 40, 90]),
+    kind=st.sampled_from(["black", "white", "grey", "noise"]),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+)
+def test_every_step_takes_every_size_and_keeps_it(name, height, width, kind, dtype):
+    flat = {"black": 0.0, "white": 1.0, "grey": 0.5}.get(kind)
+    noise = np.random.default_rng(height * width).random((height, width))
+    grey = (noise if flat is None else np.full((height, width), flat)).astype(dtype)
+    result = STEPS[name](grey)
+    assert result.shape == (height, width)
+    if result.dtype != bool:
+        assert np.isfinite(result).all() and result.min() >= -1e-6 and result.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("given", [np.zeros((3, 4, 3)), np.zeros((0, 4)), [[0.0]]])
+def test_a_step_says_what_it_needs(given):
+    with pytest.raises(ValueError, match=r"\(H, W\)"):
+        photos.flatten(given)
+
+
+def test_bytes_are_refused_before_they_are_misread():
+    with pytest.raises(ImageError, match="floats in"):
+        photos.binarise(np.zeros((9, 9), np.uint8))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 999),
+    ink=st.floats(0.05, 0.5),
+    shade=st.floats(0, 0.4),
+    noise=st.floats(0, 0.03),
+)
+def test_polarity_turns_light_ink_and_only_that(seed, ink, shade, noise):
+    dark = photo(strokes(seed=seed), ink=ink, shade=shade, noise=noise, seed=seed)
+    grey, turned = photos.polarity(dark)
+    assert not turned and grey is dark
+    grey, turned = photos.polarity(1 - dark)
+    assert turned and np.allclose(grey, dark, atol=1e-6)
+
+
+@pytest.mark.parametrize("shade", [0.0, 0.3, 0.6])
+def test_flatten_takes_the_shadow_and_leaves_the_ink(shade):
+    mask = strokes()
+    flat = photos.flatten(photo(mask, shade=shade))
+    assert np.abs(np.median(flat[~mask]) - 1) < 0.05
+    assert np.abs(flat[mask].mean() - 0.3 / 0.8) < 0.06
+    assert np.abs(photos.flatten(flat) - flat).mean() < 0.02  # a second time changes little
+
+
+def test_sauvola_reads_through_a_shadow_where_otsu_does_not():
+    mask = strokes()
+    shaded = photo(mask, shade=0.75)
+    sauvola, otsu = (overlap(photos.binarise(shaded, how), mask) for how in ("sauvola", "otsu"))
+    assert sauvola > 0.85 and otsu < 0.6
+    even = photo(mask)
+    assert overlap(photos.binarise(even, "otsu"), mask) > 0.95
+
+
+@pytest.mark.parametrize("ink", [0.2, 0.5, 0.65, 0.72])
+def test_sauvola_finds_pale_ink_as_well(ink):
+    mask = strokes()
+    assert overlap(photos.binarise(photo(mask, ink=ink)), mask) > 0.8
+
+
+def test_an_unknown_threshold_is_refused():
+    with pytest.raises(ValueError, match="'sauvola' or 'otsu'; got 'best'"):
+        photos.binarise(np.zeros((9, 9)), "best")
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 8, 12])
+def test_stroke_width_is_that_of_a_bar(width):
+    mask = np.zeros((80, 80), bool)
+    mask[10:70, 30 : 30 + width] = True
+    assert photos.stroke_width(mask) == pytest.approx(width, rel=0.25)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999), share=st.floats(0, 0.01))
+def test_denoise_drops_specks_only_and_once(seed, share):
+    mask = strokes(seed=seed)
+    rng = np.random.default_rng(seed)
+    near = ndimage.binary_dilation(mask, iterations=2)
+    specks = (rng.random(mask.shape) < share) & ~near
+    cleaned = photos.denoise(mask | specks, smallest=30)
+    assert (cleaned & mask == mask).all()
+    assert (cleaned & ~mask).sum() <= 0.2 * specks.sum()
+    assert (photos.denoise(cleaned, smallest=30) == cleaned).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 99),
+    row=st.integers(5, 54),
+    thick=st.integers(1, 3),
+    slope=st.floats(-0.03, 0.03),
+)
+def test_rules_go_and_the_digits_they_cross_stay(seed, row, thick, slope):
+    mask = strokes(seed=seed)
+    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    rule = (y - row - slope * (x - 120) >= 0) & (y - row - slope * (x - 120) < thick)
+    result = photos.remove_rules(mask | rule)
+    assert (result & rule & ~mask).sum() < 0.35 * (rule & ~mask).sum()
+    assert (result & mask).sum() > 0.85 * mask.sum()
+    assert not (result & ~(mask | rule)).any()
+
+
+def test_digits_alone_are_no_rules():
+    for seed in range(10):
+        mask = strokes(seed=seed)
+        assert not photos.find_rules(mask).any()
+        assert photos.remove_rules(mask) is mask
+
+
+def test_a_frame_is_found_on_all_sides():
+    mask = np.zeros((120, 300), bool)
+    mask[10:112, 20:280] = True
+    mask[12:110, 22:278] = False
+    assert (photos.find_rules(mask) == mask).mean() > 0.999
+
+
+@pytest.mark.parametrize("degrees", [-8, -4, 0, 4, 6, 10])
+def test_skew_is_measured_and_set_straight(degrees):
+    mask = strokes()
+    grey = photo(mask, noise=0)
+    skewed = photos.deskew(grey, -degrees)
+    assert photos.skew_of(skewed < 0.55) == pytest.approx(degrees, abs=0.8)
+    level = photos.deskew(skewed, degrees)
+    assert abs(photos.skew_of(level < 0.55)) <= 0.8
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    degrees=st.floats(-12, 12),
+    x=st.floats(60, 180),
+    y=st.floats(25, 35),
+)
+def test_rotation_says_where_a_point_came_from(degrees, x, y):
+    grey = np.ones((60, 240), np.float32)
+    grey[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = 0
+    turned = photos.deskew(grey, degrees)
+    rows, columns = np.nonzero(turned < 0.5)
+    found = np.array([columns.mean() + 0.5, rows.mean() + 0.5, 1])
+    if degrees:
+        found = photos.rotation(degrees, (240, 60)) @ found
+    assert found[:2] == pytest.approx([int(x) + 0.5, int(y) + 0.5], abs=0.8)
+
+
+def test_a_short_text_has_no_skew():
+    mask = strokes()[:, 10:80]
+    assert photos.skew_of(mask) == 0
+
+
+@pytest.mark.parametrize("height", [1, 16, 32, 200])
+def test_scale_to_keeps_proportions_and_mean(height):
+    grey = photo(strokes())
+    scaled = photos.scale_to(grey, height)
+    assert scaled.shape == (height, max(round(240 * height / 60), 1))
+    assert scaled.mean() == pytest.approx(grey.mean(), abs=0.02)
+
+
+def test_resampling_with_the_identity_changes_nothing():
+    grey = photo(strokes())
+    assert np.allclose(photos.resample(grey, np.eye(3), grey.shape), grey, atol=1e-6)
+
+
+def test_beyond_the_image_lies_paper():
+    grey = photo(strokes())
+    shifted = np.array([[1, 0, -50], [0, 1, -20], [0, 0, 1]], float)
+    larger = photos.resample(grey, shifted, (100, 340))
+    assert np.allclose(larger[20:80, 50:290], grey, atol=1e-5)
+    beyond = np.ones(larger.shape, bool)
+    beyond[20:80, 50:290] = False
+    assert np.abs(larger[beyond] - 0.8).max() < 0.1

@@ -1,0 +1,100 @@
+"""What the shipped networks learn from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from crnn_lib.evaluation import evaluate
+from crnn_lib.handwriting import load_glyphs
+from crnn_lib.models import describe, load_model
+from crnn_lib.plots import plot_adaptation
+from crnn_lib.training import PhotoMixture, TrainConfig, photo_lines, photo_sample, train
+
+RUNS = Path(__file__).parents[2] / "data" / "runs"
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    return load_glyphs("pen", "train", count=300)
+
+
+@pytest.fixture(scope="module")
+def stream(scanned):
+    return photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
+
+
+def test_of_ten_batches_four_hold_the_articles_strips(stream):
+    widths = [set(stream.batch(step).widths.tolist()) for step in range(20)]
+    strips = [step for step, found in enumerate(widths) if found == {140}]
+    assert strips == [1, 3, 5, 7, 11, 13, 15, 17]
+
+
+def test_short_numbers_of_ones_are_not_rare(stream):
+    texts = [text for step in range(0, 200, 10) for text in stream.batch(step).texts]
+    few = [text for text in texts if len(text) <= 3 and text.count("1") >= len(text) / 2]
+    assert len(few) > 0.02 * len(texts)
+
+
+def test_marks_are_drawn_and_not_labelled(stream):
+    for step in range(10):
+        lines = stream.batch(step)
+        assert all(text.isdecimal() for text in lines.texts)
+        for target, length, text in zip(
+            lines.targets, lines.target_lengths, lines.texts, strict=True
+        ):
+            assert (target[:length] - 1).tolist() == list(map(int, text))
+        assert 0 <= float(lines.images.min()) and float(lines.images.max()) <= 1
+
+
+def test_a_batch_depends_on_seed_and_step_alone(scanned, stream):
+    again = photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
+    other = photo_lines(scanned, 8, 2, PhotoMixture(writers=4, clean=0.25))
+    assert torch.equal(again.batch(10).images, stream.batch(10).images)
+    assert again.batch(10).texts != other.batch(10).texts
+
+
+def test_half_of_the_digits_are_scanned(stream):
+    glyphs = stream.streams[9].lines.glyphs
+    assert glyphs.characters == "0123456789" and len(glyphs) == 2 * 4 * 40
+
+
+def test_a_network_learns_from_it(stream):
+    model = load_model("crnn-digits")
+    history = train(model, stream, TrainConfig(steps=2, log_every=1))
+    assert all(0 < loss < 20 for loss in history.loss)
+
+
+def test_the_sample_is_fixed_and_its_hands_are_of_its_split(scanned):
+    one, again = (photo_sample(scanned, 20, 3) for _ in range(2))
+    assert one.texts == again.texts and torch.equal(one.images, again.images)
+    assert photo_sample(scanned, 20, 4).texts != one.texts
+
+
+def test_crnn_photos_reads_photographs_that_crnn_digits_does_not():
+    lines = photo_sample(load_glyphs("pen", "test", count=1000), 200, 5)
+    photos, digits = (
+        evaluate(load_model(name), lines).exact_match for name in ("crnn-photos", "crnn-digits")
+    )
+    assert photos > 0.75 and photos > digits + 0.3
+
+
+def test_the_weights_say_how_they_were_made():
+    story = describe("crnn-photos")["provenance"]
+    assert "--style photos --start crnn-photos --keep-start 0.3 --glyphs mnist" in story["command"]
+    log = json.loads((RUNS / "crnn-photos.json").read_text())
+    assert log["validation_step"][-1] == story["training"]["steps"]
+    ended, mean = log["validation_exact_match"][-1], story["metrics"]["held_out_exact_match"]
+    told = f"the mean reads {100 * mean:.1f} %, the run's end {100 * ended:.1f} %."
+    assert told in (RUNS / "README.md").read_text()
+    assert mean == pytest.approx(ended, abs=0.01)
+
+
+def test_the_curves_of_adaptation_say_what_they_show():
+    record = json.loads((RUNS / "adaptation.json").read_text())
+    words = plot_adaptation(record).get_label()
+    for way, shares in record["exact_match"].items():
+        assert f"{way} {100 * shares[0]:.0f} % to {100 * shares[-1]:.0f} %" in words

@@ -1,0 +1,146 @@
+"""The frozen reader: what it holds is what the network says, and JavaScript reads it the same."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import random
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+import pytest
+import torch
+
+from crnn_lib.ctc import collapse
+from crnn_lib.decoders import best_path
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.models import CRNN, load_model
+from crnn_lib.widgets import FrozenReader, StripMaker, pack
+from crnn_lib.widgets.base import FOLDER
+
+STOPS = (0.3, 0.0, -0.4)
+
+
+def lines(texts=("55207",) * 3):
+    glyphs = load_glyphs("pen", "test", count=100)
+    return [
+        compose_lines(
+            glyphs,
+            1,
+            replace(LineStyle(), spacing=(stop, stop)),
+            torch.Generator().manual_seed(3),
+            texts=[text],
+        )
+        for stop, text in zip(STOPS, texts, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("crnn-digits")
+
+
+def in_node(logic: str, cases: list) -> list:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("holding JavaScript against Python needs node on the PATH")
+    script = f"""
+        import {{ runs, unpack }} from "{(FOLDER / "frozen.js").as_uri()}";
+        import {{ readFileSync }} from "node:fs";
+        const cases = JSON.parse(readFileSync(0, "utf8"));
+        console.log(JSON.stringify(cases.map((c) => ({logic}))));
+    """
+    command = [node, "--no-warnings", "--input-type=module", "--eval", script]
+    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_each_stop_holds_what_the_network_says(model):
+    made = lines()
+    frozen = FrozenReader(model, made, STOPS, step=1)
+    assert (frozen.text, frozen.step, frozen.height) == ("55207", 1, 32)
+    for line, stop, step in zip(made, STOPS, frozen.steps, strict=True):
+        with torch.no_grad():
+            log_probs, lengths = model(line.images, line.widths)
+        (expected,) = best_path(log_probs, lengths, alphabet=model.alphabet)
+        T = int(lengths[0])
+        assert step["stop"] == stop and step["frames"] == T == len(step["path"])
+        assert "".join(collapse(step["path"], blank="-")) == expected.text
+        assert step["probability"] == pytest.approx(math.exp(expected.log_prob), abs=6e-4)
+        probs = np.frombuffer(base64.b64decode(step["probs"]), np.uint8).reshape(T, 11)
+        assert np.abs(probs / 255 - log_probs[0, :T].exp().numpy()).max() <= 0.51 / 255
+        assert 0 <= step["left"] < step["right"] <= step["width"]
+
+
+def test_padding_of_a_batch_is_left_out(model):
+    glyphs, generator = load_glyphs("pen", "test", count=100), torch.Generator().manual_seed(0)
+    both = compose_lines(glyphs, 2, LineStyle(), generator, texts=["1", "55207207"])
+    assert both.images.shape[-1] > int(both.widths[0])
+    alone = FrozenReader(model, [both.select([0])], [0.0]).steps
+    assert alone == FrozenReader(model, [both], [0.0]).steps
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (32, 10)])
+def test_javascript_unpacks_what_python_packs(shape):
+    image = np.random.default_rng(0).random(shape)
+    (found,) = in_node("unpack(Uint8Array.from(c[0]), c[1])", [[pack(image).tolist(), image.size]])
+    assert np.abs(np.array(found).reshape(shape) - image).max() <= 0.5 / 15 + 1e-9
+
+
+def test_javascript_finds_the_runs():
+    chance = random.Random(0)
+    paths = ["", "-", "55-5", *("".join(chance.choices("-05", k=12)) for _ in range(200))]
+    for path, found in zip(paths, in_node('runs(c, "-")', paths), strict=True):
+        expected, t = [], 0
+        for symbol, run in groupby(path):
+            length = len(list(run))
+            expected += [[symbol, t, t + length]] * (symbol != "-")
+            t += length
+        assert found == expected
+
+
+def test_what_does_not_fit_is_refused():
+    model = CRNN().eval()
+    with pytest.raises(ValueError, match="3 lines and 2 stops"):
+        FrozenReader(model, lines(), STOPS[:2])
+    with pytest.raises(ValueError, match="All lines say the same; got 507, 508"):
+        FrozenReader(model, lines(("507", "508", "507")), STOPS)
+    with pytest.raises(ValueError, match="step is 0 to 2 for 3 stops; got 3"):
+        FrozenReader(model, lines(), STOPS, step=3)
+
+
+# ------------------------------------------------------------------ the strip maker's
+
+
+def test_strip_maker_freezes_as_it_stands(model):
+    maker = StripMaker("207", model=model)
+    maker.spacing.value = -0.38
+    frozen = maker.frozen()
+    stops = [step["stop"] for step in frozen.steps]
+    assert len(stops) == 25 and stops[0] == 0.6 and stops[-1] == -0.6
+    assert stops == sorted(stops, reverse=True) and stops[frozen.step] == -0.4
+    maker.spacing.value = stops[4]  # what the sliders show at a stop is what was frozen there
+    assert frozen.steps[4]["width"] == int(maker.line.widths[0])
+    assert "".join(collapse(frozen.steps[4]["path"], blank="-")) == maker.hypothesis.text
+
+
+def test_a_saved_notebook_gets_the_frozen_reader(model, monkeypatch):
+    maker = StripMaker("207", model=model)
+    page = maker._repr_mimebundle_()["text/html"]
+    assert page == maker.frozen().static_html() == maker._repr_mimebundle_()["text/html"]
+    assert "text/html" not in StripMaker("207")._repr_mimebundle_(), "nobody reads it"
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert "text/html" not in maker._repr_mimebundle_()
+
+
+def test_nothing_to_freeze_is_said(model):
+    with pytest.raises(ValueError, match="needs a strip, and a model"):
+        StripMaker("207").frozen()
+    with pytest.raises(ValueError, match="needs a strip, and a model"):
+        StripMaker("no digits", model=model).frozen()
