@@ -13,6 +13,8 @@ from .layers import frame_edges as frame_edges
 from .layers import inside_line as inside_line
 from .layers import prepare_lines as prepare_lines
 from .layers import recur as recur
+from .reading import read_batches as read_batches
+from .reading import unwrap_model as unwrap_model
 from .resnet import ResNetRNN as ResNetRNN
 from .resnet import ResNetRNNConfig as ResNetRNNConfig
 from .sliding_window import SlidingWindowRNN as SlidingWindowRNN
