@@ -35,7 +35,7 @@ lab: setup
 test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest $(TEST_ARGS)
+	$(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup

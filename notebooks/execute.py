@@ -37,7 +37,7 @@ KERNEL_ENV = {
 }
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # names a model that dies with the kernel
-KEPT_CELL_METADATA = ("tags", "jupyter")
+KEPT_CELL_METADATA = ("tags", "jupyter", "collapsed")  # the last two fold sources and outputs
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

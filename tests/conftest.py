@@ -1,4 +1,4 @@
-"""What every test shares: one environment for all kernels, and a limit on the notebooks' time."""
+"""What every test shares: one environment for all kernels, and who runs what in parallel."""
 
 from __future__ import annotations
 
@@ -36,46 +36,48 @@ os.environ.pop("MPLBACKEND", None)  # a kernel chooses its own
 matplotlib.use("Agg")
 
 
-class NotebookClock:
-    """Fails the cell with which a notebook, or the whole series, takes too long.
+def group_of(path: Path) -> str:
+    """What one worker of pytest-xdist runs, one after the other, so that it is built up once."""
+    if path.parent.name == "browser" or path.name == "test_book.py":
+        return "browser"  # one Chromium, one JupyterLab, one built book
+    return path.name
+
+
+@pytest.hookimpl(tryfirst=True)  # before a worker reads the groups
+def pytest_collection_modifyitems(items):
+    """Group by file, and begin with what takes longest, so that no worker is left alone with it."""
+
+    def rank(item) -> int:
+        if group_of(item.path) == "browser":
+            return 0
+        return 1 if item.path.suffix == ".ipynb" else 2
+
+    items.sort(key=rank)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+
+
+class NotebookSeconds:
+    """Tells how long each notebook took. Nobody fails for it: a busy machine is slow.
 
     A plugin of its own, because hooks of this file see no items outside tests/.
     """
 
     def __init__(self) -> None:
-        self.per_notebook = float(os.environ.get("CRNN_NOTEBOOK_SECONDS", 60))
-        self.per_series = 8 * self.per_notebook
-        self.seconds: dict[Path, float] = defaultdict(float)
-        self.told: set[str] = set()
+        self.seconds: dict[str, float] = defaultdict(float)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item, call):
-        report = yield
-        if item.path.suffix == ".ipynb":
-            self.seconds[item.path] += call.duration
-            limits = {
-                item.path.name: (self.seconds[item.path], self.per_notebook),
-                "the series": (sum(self.seconds.values()), self.per_series),
-            }
-            for name, (spent, limit) in limits.items():
-                if spent > limit and name not in self.told and call.when == "call":
-                    if report.passed:
-                        self.told.add(name)
-                        report.outcome = "failed"
-                        report.longrepr = (
-                            f"{name} takes longer than {limit:g} s. Do less in the cells, or load "
-                            "what takes long from a file. On a busy machine, "
-                            "CRNN_NOTEBOOK_SECONDS=300 allows more."
-                        )
-        return report
+    def pytest_runtest_logreport(self, report):
+        path = report.nodeid.partition("::")[0]
+        if path.endswith(".ipynb"):
+            self.seconds[Path(path).name] += report.duration
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.seconds:
             terminalreporter.section("seconds per notebook")
-            for path, spent in sorted(self.seconds.items()):
-                terminalreporter.line(f"{spent:6.1f}  {path.name}")
+            for name, spent in sorted(self.seconds.items()):
+                terminalreporter.line(f"{spent:6.1f}  {name}")
             terminalreporter.line(f"{sum(self.seconds.values()):6.1f}  together")
 
 
 def pytest_configure(config):
-    config.pluginmanager.register(NotebookClock())
+    config.pluginmanager.register(NotebookSeconds())

@@ -386,8 +386,8 @@ def test_axe_finds_nothing_serious_in_an_exported_page(show, pages, theme):
 CODE = """
 from IPython.display import display
 from crnn_lib import load_model
-from crnn_lib.widgets.strip_maker import StripMaker
-from browser.gallery import GALLERY
+from crnn_lib.widgets import StripMaker
+from tests.browser.gallery import GALLERY
 made = {name: make() for name, make in GALLERY.items()}
 explorer = made.pop("collapse")
 for other in made.values():

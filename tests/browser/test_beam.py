@@ -141,7 +141,7 @@ CODE = "from crnn_lib.widgets import BeamExplorer\nexplorer = BeamExplorer()\n"
 def test_python_and_page_stay_together(lab, lab_page):
     notebook = lab.open(lab_page, "beam", CODE, "explorer.width = 2")
     live = lab_page.locator(".jp-OutputArea .crnn-explorer.beam")
-    expect(live).to_have_count(1, timeout=60_000)
+    expect(live).to_have_count(1)
     live.get_by_role("slider", name="frames read", exact=True).fill("2")
     notebook.wait_for_python(frame=2, width=3)
     live.get_by_role("radio", name="trained").check()

@@ -124,7 +124,7 @@ CODE = "from crnn_lib.widgets import FusionExplorer\nexplorer = FusionExplorer()
 def test_python_and_page_stay_together(lab, lab_page):
     notebook = lab.open(lab_page, "fusion", CODE, "explorer.weight = 0.5")
     live = lab_page.locator(".jp-OutputArea .crnn-explorer.fusion")
-    expect(live).to_have_count(1, timeout=60_000)
+    expect(live).to_have_count(1)
     slide(live, "language weight", 1)
     notebook.wait_for_python(weight=1)
     live.get_by_role("slider", name="bonus per character").press("ArrowRight")

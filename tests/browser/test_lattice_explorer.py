@@ -307,7 +307,7 @@ def notebook(lab, lab_page):
 def live(notebook):
     """The explorer in JupyterLab: the widget, not the static page."""
     root = notebook.page.locator(".jp-OutputArea .crnn-explorer.lattice")
-    expect(root).to_have_count(1, timeout=60_000)
+    expect(root).to_have_count(1)
     assert notebook.page.locator("[data-explorer]").count() == 0
     return root
 

@@ -14,7 +14,6 @@ from crnn_lib.widgets import DrawingPad, draw
 from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
-SLOW = 60_000  # ms that a busy machine may take
 
 SEVEN = [(100, 70), (185, 66), (130, 230)]
 CROSS = [(115, 150), (180, 146)]
@@ -225,12 +224,6 @@ def notebook(lab, lab_page):
 
 @pytest.fixture
 def live(notebook):
-    expect.set_options(timeout=SLOW)
-    yield from _live(notebook)
-    expect.set_options(timeout=5000)
-
-
-def _live(notebook):
     root = notebook.page.locator(".jp-OutputArea .crnn-explorer.pad")
     expect(root).to_have_count(1)
     assert notebook.page.locator("[data-explorer]").count() == 0

@@ -85,7 +85,7 @@ def test_answers_reach_python(lab, lab_page):
     code = 'from crnn_lib.lessons import quiz\nexplorer = quiz("M-1")'
     notebook = lab.open(lab_page, "quiz", code)
     card = lab_page.locator(".jp-OutputArea .crnn-quiz")
-    expect(card).to_have_count(1, timeout=60_000)
+    expect(card).to_have_count(1)
     choose(card, 0, "c")
     choose(card, 1, "b")
     submit(card)

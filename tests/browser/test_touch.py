@@ -152,7 +152,7 @@ def notebook(lab, lab_page):
 @pytest.fixture
 def live(notebook):
     root = notebook.page.locator(".jp-OutputArea .crnn-explorer.touch")
-    expect(root).to_have_count(1, timeout=60_000)
+    expect(root).to_have_count(1)
     return root
 
 

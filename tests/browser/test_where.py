@@ -86,7 +86,7 @@ explorer = WhereExplorer(load_model("crnn-digits"), lines)
 def test_python_and_page_stay_together(lab, lab_page):
     notebook = lab.open(lab_page, "where", CODE, "explorer.character = 0")
     live = lab_page.locator(".jp-OutputArea .crnn-explorer.where")
-    expect(live).to_have_count(1, timeout=60_000)
+    expect(live).to_have_count(1)
     live.get_by_role("slider", name="character").press("ArrowRight")
     notebook.wait_for_python(character=1)
     live.locator(".characters button").nth(2).click()

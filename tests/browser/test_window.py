@@ -172,7 +172,7 @@ def notebook(lab, lab_page):
 @pytest.fixture
 def live(notebook):
     root = notebook.page.locator(".jp-OutputArea .crnn-explorer.window")
-    expect(root).to_have_count(1, timeout=60_000)
+    expect(root).to_have_count(1)
     assert notebook.page.locator("[data-explorer]").count() == 0
     return root
 

@@ -359,7 +359,7 @@ def start(code: str, *arguments) -> subprocess.Popen:
 
 def run(code: str, *arguments) -> subprocess.CompletedProcess:
     process = start(code, *arguments)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=500)
     return subprocess.CompletedProcess(process.args, process.returncode, None, stderr)
 
 
@@ -374,7 +374,7 @@ def test_a_process_killed_while_it_downloads(server, tmp_path):
     raw = tmp_path / "EMNIST" / "raw"
     server.stalls = [HALF]
     with start(DOWNLOAD, f"{server.url}/gzip.zip", tmp_path, MD5) as process:
-        part, until = raw / "gzip.zip.part", time.monotonic() + 30
+        part, until = raw / "gzip.zip.part", time.monotonic() + 500
         while not (part.exists() and part.stat().st_size > HALF // 2):
             assert time.monotonic() < until and process.poll() is None
             time.sleep(0.02)
@@ -419,7 +419,7 @@ def test_two_processes_at_once_fetch_once(server, tmp_path):
     server.pause = 1.0  # long enough for both to have started
     address = f"{server.url}/gzip.zip"
     both = [start(DOWNLOAD, address, tmp_path, MD5) for _ in range(2)]
-    errors = [process.communicate(timeout=60)[1] for process in both]
+    errors = [process.communicate(timeout=500)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     assert len(server.requests) == 1
     assert sum("Another process is fetching" in error for error in errors) == 1

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import pytest
 import torch
@@ -408,21 +407,6 @@ def test_select_by_slice_mask_and_nothing(glyphs):
     with pytest.raises(ValueError, match="A mask has 8 values"):
         lines.select(mask[:3])
     assert repr(lines) == f"LineBatch(8 lines of 32 x up to {int(lines.widths.max())} pixels)"
-
-
-def test_composing_is_fast(glyphs):
-    """700 lines/s on one thread; a quiet core does twice that. Processor time, for busy ones."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        spent = []
-        for seed in range(4):
-            started = time.process_time()
-            compose_lines(glyphs, 512, LineStyle(), generator(seed))
-            spent.append(time.process_time() - started)
-    finally:
-        torch.set_num_threads(threads)
-    assert 512 / min(spent) >= 700
 
 
 # ---------------------------------------------------------------------------- bad input

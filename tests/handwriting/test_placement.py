@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -155,21 +154,6 @@ def test_all_ink_between_digits_is_marks(people):
             count += int(((image.amax((0, 1)) >= INK) & ~covered).sum())
         outside.append(count)
     assert outside[0] == 0 and outside[1] > 100
-
-
-def test_amounts_are_composed_fast(people):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        spent = []
-        for seed in range(4):
-            texts = random_amounts(512, seeded(seed))
-            started = time.process_time()
-            write(people, texts, LineStyle.amounts(), seed)
-            spent.append(time.process_time() - started)
-    finally:
-        torch.set_num_threads(threads)
-    assert 512 / min(spent) >= 1000  # several times that on an idle core
 
 
 def test_without_numba_the_lines_are_the_same(people, monkeypatch):

@@ -389,7 +389,7 @@ def make(checkout, *arguments, python=None):
 
 
 def done(process):
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=500)
     return process.returncode, out + error
 
 
@@ -435,7 +435,7 @@ def test_make_leaves_nothing_of_a_failed_install(checkout):
 def test_make_rebuilds_what_was_interrupted(checkout):
     (checkout.parent / "hang").touch()
     process = make(checkout, "setup")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 500
     while log(checkout) != ["install"] and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)

@@ -7,7 +7,6 @@ code cell of notebooks/ as a test of its own.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -346,7 +345,7 @@ def test_missing_notebook_is_named(capsys):
 def run(tmp_path):
     """Run pytest, as `make test` does, on a checkout that holds only the notebooks given."""
 
-    def run(*notebooks, **environment):
+    def run(*notebooks):
         for name in ("pyproject.toml", "tests/conftest.py", "tests/sanitize.cfg"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
@@ -356,7 +355,6 @@ def run(tmp_path):
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "--color=no"],
             cwd=tmp_path,
-            env={**os.environ, **environment},
             capture_output=True,
             text=True,
         )
@@ -367,15 +365,8 @@ def run(tmp_path):
 
 
 def test_nbval_passes_the_executors_output_and_fails_a_changed_one(lively, changed, run):
-    said = run(lively[0], changed, CRNN_NOTEBOOK_SECONDS="60")
+    said = run(lively[0], changed)
     assert "1 failed, 15 passed" in said
     assert re.search(r"FAILED notebooks/changed.ipynb::.*Cell 2 ", said)
     assert "+ A line with four points." in said
     assert re.search(r"\d\.\d  lively.ipynb", said)
-
-
-def test_slow_notebook_fails_once(lively, run):
-    said = run(lively[0], CRNN_NOTEBOOK_SECONDS="0.05")
-    assert "lively.ipynb takes longer than 0.05 s" in said
-    assert "the series takes longer than 0.4 s" in said
-    assert "2 failed, 6 passed" in said, "once for the notebook, once for the series"
