@@ -70,9 +70,9 @@ def calibration_error(confidences, correct, bins=10):
     return error
 
 
-def by_the_library(confidences: list[float], correct: list[bool]) -> float:
+def by_the_library(confidences: list[float], correct: list[bool], bins: int = 10) -> float:
     """What crnn_lib.evaluation.calibration computes: the oracle."""
-    return expected_calibration_error(confidences, correct, bins=10)
+    return expected_calibration_error(confidences, correct, bins=bins)
 
 
 def check_calibration_error(attempt: Attempt) -> str:
@@ -87,6 +87,10 @@ def check_calibration_error(attempt: Attempt) -> str:
             values = ((values * 100).floor().clamp(0, 99) + 0.5) / 100
             right = torch.rand(size, generator=generator) < values**2
             cases.append((values.tolist(), right.tolist()))
+    # borders that every float holds exactly
+    cases += [([1.0], [False]), ([0.0], [True]), ([0.5, 0.55], [True, False])]
+    cases += [([1.0, 0.95], [True, False]), ([0.0, 0.05], [True, False])]
+    cases += [([0.0, 0.25, 0.3, 0.5, 0.75, 0.8, 1.0], [True, False] * 3 + [True], 4)]
     count = compare(
         attempt,
         cases,
@@ -167,7 +171,8 @@ EXERCISES = (
         id="9.2",
         title="expected calibration error",
         task="Write calibration_error(confidences, correct, bins=10): bins of equal width, and in "
-        "each the distance between mean confidence and share of right lines, weighed by its lines.",
+        "each the distance between mean confidence and share of right lines, weighed by its lines. "
+        "A border belongs to the lower bin.",
         check=check_calibration_error,
         returns=as_number,
         reference=calibration_error,
@@ -179,6 +184,9 @@ EXERCISES = (
             ),
             Mistake("line by line it is another measure: compare means per bin", wrong.no_bins),
             Mistake("compare the bins, not the whole", wrong.one_bin),
+            Mistake("a confidence of 1 belongs to the last bin", wrong.eleventh_bin),
+            Mistake("a confidence on a border belongs to the lower bin", wrong.upper_bin),
+            Mistake("a confidence of 0 belongs to a bin too", wrong.zero_lost),
         ),
         hints=(
             "Take one bin, say all lines surer than 0.9. What is their mean confidence? What share "

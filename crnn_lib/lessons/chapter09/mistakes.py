@@ -69,6 +69,26 @@ def one_bin(confidences, correct, bins=10):
     return abs(sum(confidences) - sum(correct)) / len(confidences)
 
 
+def _in_bin(confidences, correct, bins, bin_of):
+    sure, right = [0.0] * bins, [0] * bins
+    for c, good in zip(confidences, correct, strict=True):
+        sure[bin_of(c)] += c
+        right[bin_of(c)] += good
+    return sum(abs(s - r) for s, r in zip(sure, right, strict=True)) / len(confidences)
+
+
+def eleventh_bin(confidences, correct, bins=10):
+    return _in_bin(confidences, correct, bins, lambda c: int(c * bins))
+
+
+def upper_bin(confidences, correct, bins=10):
+    return _in_bin(confidences, correct, bins, lambda c: min(int(c * bins), bins - 1))
+
+
+def zero_lost(confidences, correct, bins=10):
+    return sum(w * abs(sure - right) for w, sure, right, _ in _bins(confidences, correct, bins))
+
+
 def _order(confidences):
     return sorted(range(len(confidences)), key=lambda i: confidences[i])
 

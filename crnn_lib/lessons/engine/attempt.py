@@ -37,11 +37,14 @@ class Broken(Exception):
         What happened, in a few words: "`1-1` became `1`". May be empty.
     detail : str
         The call and its result, to be tried out. May be empty.
+    failure : str
+        Where there is no result that could be compared: the type of the error that the call raised,
+        or what is wrong with what it returned. A known mistake fails in the same way.
     """
 
-    def __init__(self, rule: str, example: str = "", detail: str = "") -> None:
+    def __init__(self, rule: str, example: str = "", detail: str = "", failure: str = "") -> None:
         super().__init__(rule)
-        self.rule, self.example, self.detail = rule, example, detail
+        self.rule, self.example, self.detail, self.failure = rule, example, detail, failure
 
 
 class NotAttempted(Exception):
@@ -135,7 +138,7 @@ class Attempt:
                 warnings.simplefilter("ignore")
                 return (returns or self.returns)(action())
         except Unreadable as error:
-            raise Broken(f"{call} gives {error}") from None
+            raise Broken(f"{call} gives {error}", failure=str(error)) from None
         except _OutOfTime:
             raise Broken(
                 f"{call} has not ended after {self.seconds:g} s of computing: does a loop "
@@ -149,7 +152,8 @@ class Attempt:
                 raise NotAttempted from None
             where = f", in line {line}" if line else ""
             where += f": `{source}`" if source else ""
-            raise Broken(f"{call} raises {describe(error)}{where}.") from None
+            failure = type(error).__name__
+            raise Broken(f"{call} raises {describe(error)}{where}.", failure=failure) from None
         finally:
             self.printed = printed.getvalue()
 

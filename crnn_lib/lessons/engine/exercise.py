@@ -151,8 +151,8 @@ def compare(
     """Hold the attempt against an oracle, case by case; return the number of cases.
 
     List the cases in the order of their size, and the first that fails is a smallest one. If the
-    result there is that of one of the exercise's mistakes, its rule is named. Where several fit,
-    further cases tell them apart.
+    result there is that of one of the exercise's mistakes, or the same error, its rule is named.
+    Where several fit, further cases tell them apart.
 
     Parameters
     ----------
@@ -173,7 +173,14 @@ def compare(
     """
     cases, seen = iter(cases), []
     for case in cases:
-        seen.append((case, attempt(*case, **named)))
+        try:
+            seen.append((case, attempt(*case, **named)))
+        except Broken as broken:
+            fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
+            fits = [m for m in fits if _fails_alike(attempt, m, case, named, broken)]
+            if fits:
+                raise Broken(fits[0].rule, "", broken.rule) from None
+            raise
         got, right = seen[-1][1], oracle(*case, **named)
         if same(got, right):
             continue
@@ -224,6 +231,19 @@ def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) 
         return all(same(wrong(*case, **named), got) for case, got in seen)
     except (Broken, NotAttempted):
         return False
+
+
+def _fails_alike(
+    attempt: Attempt, mistake: Mistake, case: tuple, named: dict, broken: Broken
+) -> bool:
+    """Whether a known mistake raises the same error, or returns what is unreadable alike."""
+    try:
+        Attempt(mistake.does, attempt.reference, attempt.returns)(*case, **named)
+    except Broken as other:
+        return bool(broken.failure) and other.failure == broken.failure
+    except NotAttempted:
+        pass
+    return False
 
 
 def _answers_anew(attempt: Attempt, case: tuple, got: object, named: dict) -> bool:
