@@ -15,6 +15,7 @@ from crnn_lib.lessons.engine import (
     Attempt,
     Exercise,
     Mistake,
+    Unreadable,
     as_label,
     as_number,
     as_tensor,
@@ -44,6 +45,10 @@ def by_asking_each_label(log_probs: Tensor) -> list[int]:
     return max(labels, key=lambda w: label_probability_brute_force(log_probs, w, blank=0))
 
 
+BY_HAND = torch.tensor([[0.6, 0.4], [0.6, 0.4]], dtype=torch.float64)
+THREE = torch.tensor([[0.3, 0.5, 0.2], [0.35, 0.25, 0.4]], dtype=torch.float64)
+
+
 def lattices(sizes: list[tuple[int, int]], each: int, sharpness: float) -> list[Tensor]:
     """Small random lattices (T, C), the smallest first."""
     generator = torch.Generator().manual_seed(7)
@@ -55,9 +60,8 @@ def lattices(sizes: list[tuple[int, int]], each: int, sharpness: float) -> list[
 
 
 def check_most_probable_label(attempt: Attempt) -> str:
-    by_hand = torch.tensor([[0.6, 0.4], [0.6, 0.4]], dtype=torch.float64).log()
     sizes = [(1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 3)]
-    cases = [(by_hand,), *((lattice,) for lattice in lattices(sizes, 6, 1.0))]
+    cases = [(BY_HAND.log(),), *((lattice,) for lattice in lattices(sizes, 6, 1.0))]
     count = compare(
         attempt,
         cases,
@@ -122,6 +126,128 @@ def check_one_frame(attempt: Attempt) -> str:
 
 
 # 7.3 ----------------------------------------------------------------------------------------------
+
+
+def beam_search(probs, beam_width):
+    beam = {(): (1.0, 0.0)}  # prefix: its alignments that end in a blank, in its last character
+    for frame in probs.tolist():
+        grown = defaultdict(lambda: [0.0, 0.0])
+        for prefix, (at_blank, at_char) in beam.items():
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                repeats = prefix[-1:] == (c,)
+                grown[(*prefix, c)][1] += (at_blank if repeats else at_blank + at_char) * p
+                if repeats:
+                    grown[prefix][1] += at_char * p
+        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)
+        beam = {prefix: grown[prefix] for prefix in best[:beam_width]}
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
+def as_beam(value: object) -> dict[tuple[int, ...], float]:
+    """Labels and what a beam has seen of each; those of which it has seen nothing are left out."""
+    if value is None:
+        raise Unreadable("None: is a `return` missing?")
+    if not isinstance(value, dict):
+        raise Unreadable(f"{show(value)}, where a dictionary should be: label to probability")
+    beam = {}
+    for label, seen in value.items():
+        if not isinstance(label, tuple):
+            raise Unreadable(f"the key {show(label)}, where a label should be, as a tuple")
+        if isinstance(seen, list | tuple) and len(seen) == 2:
+            raise Unreadable("two numbers for a label: in the end, return their sum")
+        probability = as_number(seen)
+        if probability != 0:
+            beam[tuple(as_label(label))] = probability
+    return beam
+
+
+def by_keeping_alignments(probs: Tensor, beam_width: int) -> dict[tuple[int, ...], float]:
+    """Each alignment is kept, in a heap with those that collapse to the same: the oracle."""
+    heaps: dict[tuple[int, ...], list[tuple[tuple[int, ...], float]]] = {(): [((), 1.0)]}
+    for frame in probs.tolist():
+        grown = defaultdict(list)
+        for alignment, probability in [pair for heap in heaps.values() for pair in heap]:
+            for c, p in enumerate(frame):
+                longer = (*alignment, c)
+                grown[tuple(collapse(longer, blank=0))].append((longer, probability * p))
+        total = {label: math.fsum(p for _, p in heap) for label, heap in grown.items()}
+        best = sorted(total, key=total.__getitem__, reverse=True)[:beam_width]
+        heaps = {label: grown[label] for label in best if total[label] > 0}
+    return {label: math.fsum(p for _, p in heap) for label, heap in heaps.items()}
+
+
+def check_beam_search(attempt: Attempt) -> str:
+    sizes = [(1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (5, 3)]
+    small = [lattice.exp() for lattice in lattices(sizes, 3, 1.0)]
+    wide = [(probs, 1000) for probs in (BY_HAND, THREE, *small)]
+    narrow = [(probs, width) for probs in (BY_HAND, THREE, *small) for width in (3, 2, 1)]
+    count = compare(
+        attempt,
+        wide + narrow,
+        by_keeping_alignments,
+        rule="in each frame the four moves of 7.2 add to the two numbers of a prefix; then only "
+        "the beam_width prefixes with the largest sums stay",
+        example=lambda case, got: f"{plural(len(case[0]), 'frame')}, a beam of {case[1]}",
+    )
+    return (
+        f"All {count} beams hold the labels, and the probabilities, that sorting single alignments "
+        "gives. That is prefix beam search, and you wrote it."
+    )
+
+
+# 7.4 ----------------------------------------------------------------------------------------------
+
+
+def begins_with(probs, prefix):
+    states = [c for character in prefix for c in (0, character)]  # a blank before each character
+    alpha, begun = [1.0] + [0.0] * (len(states) - 1), 0.0  # before the first frame
+    for frame in probs.tolist():
+        entered = []
+        for s, c in enumerate(states):
+            ways = alpha[s] + (alpha[s - 1] if s else 0.0)
+            if s > 2 and c not in (0, states[s - 2]):
+                ways += alpha[s - 2]  # between different characters no blank is needed
+            entered.append(ways * frame[c])
+        begun += entered[-1]  # the beginning is complete: whatever follows sums to 1
+        alpha = [*entered[:-1], 0.0]
+    return begun
+
+
+def by_listing_beginnings(probs: Tensor, prefix: list[int]) -> float:
+    """All alignments whose label begins like that, one by one: the oracle."""
+    size, total = len(prefix), []
+    for alignment in product(range(probs.shape[1]), repeat=len(probs)):
+        if collapse(alignment, blank=0)[:size] == list(prefix):
+            total.append(math.prod(probs[t, c].item() for t, c in enumerate(alignment)))
+    return math.fsum(total)
+
+
+def check_begins_with(attempt: Attempt) -> str:
+    sizes = [(1, 2), (1, 3), (2, 3), (3, 3), (4, 3), (5, 3)]
+    tables = [THREE, *(lattice.exp() for lattice in lattices(sizes, 2, 1.0))]
+    cases = [
+        (probs, prefix)
+        for prefix in words((1, 2), 3, shortest=1)
+        for probs in tables
+        if max(prefix) < probs.shape[1]
+    ]
+    cases.sort(key=lambda case: (len(case[1]), len(case[0])))
+    count = compare(
+        attempt,
+        cases,
+        by_listing_beginnings,
+        rule="add up, frame by frame, the probability of completing the beginning in that frame; "
+        "whatever follows sums to 1",
+        example=lambda case, got: f"{plural(len(case[0]), 'frame')}, beginning {show(case[1])}",
+    )
+    return (
+        f"All {count} sums are those of the list. One pass over the frames bounds every label that "
+        "begins like that, however many there are."
+    )
+
+
+# 7.5 ----------------------------------------------------------------------------------------------
 
 
 def most_of_any_other(found):
@@ -224,6 +350,102 @@ EXERCISES = (
     ),
     Exercise(
         id="7.3",
+        title="the beam",
+        task="Write beam_search(probs, beam_width): from (T, C) probabilities, with the blank at "
+        "class 0, a dictionary: each label that is in the beam after the last frame, as a tuple, "
+        "and the probability that the beam has seen of it.",
+        check=check_beam_search,
+        returns=as_beam,
+        reference=beam_search,
+        seconds=20.0,
+        mistakes=(
+            Mistake(
+                "two ways may lead to the same prefix in one frame: add them, the second must not "
+                "replace the first",
+                wrong.replaced,
+            ),
+            Mistake(
+                "the same character without a blank in between is no new one: that prefix grows "
+                "from the number at the blank alone",
+                wrong.new_without_a_blank,
+            ),
+            Mistake(
+                "after a blank the same character is a new one: only what ends in the character "
+                "stays the prefix it was",
+                wrong.merged_over_a_blank,
+            ),
+            Mistake(
+                "the last character may come again and the prefix stays what it was: that way is "
+                "missing",
+                wrong.never_held,
+            ),
+            Mistake(
+                "a prefix lives on its two numbers together: rank it, and return it, by their sum",
+                wrong.ranked_by_one_number,
+            ),
+            Mistake("only beam_width prefixes go on to the next frame", wrong.never_narrowed),
+            Mistake("those with the largest sums stay in the beam", wrong.worst_kept),
+            Mistake(
+                "after the last frame, too, only beam_width labels are in the beam",
+                wrong.narrowed_before,
+            ),
+            Mistake(
+                "the empty prefix begins with 1 in one of its two numbers, and 0 in the other",
+                wrong.begins_twice,
+            ),
+            Mistake(
+                "first every prefix grows, then the beam is narrowed: once a frame, not once a "
+                "prefix",
+                wrong.narrowed_too_often,
+            ),
+        ),
+        hints=(
+            "A dictionary is the beam: prefix, as a tuple, to its two numbers. It begins with the "
+            "empty prefix, which has 1 and 0. For each frame, build a new dictionary from it.",
+            "For each prefix and each class, one of the four moves of 7.2 says which prefix comes "
+            "out and which of its two numbers grows. defaultdict(lambda: [0.0, 0.0]) lets you "
+            "write += at once.",
+            "sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)[:beam_width] are "
+            "the prefixes that stay. After the last frame return their sums.",
+        ),
+    ),
+    Exercise(
+        id="7.4",
+        title="the probability of a beginning",
+        task="Write begins_with(probs, prefix): from (T, C) probabilities, with the blank at class "
+        "0, the probability that the label begins with this prefix, a list of one or more classes.",
+        check=check_begins_with,
+        returns=as_number,
+        reference=begins_with,
+        mistakes=(
+            Mistake(
+                "the label may go on after its beginning: this is the label that ends there",
+                wrong.ends_there,
+            ),
+            Mistake(
+                "an alignment counts once, in the frame that completes the beginning: the last "
+                "state must not be added again while it lasts",
+                wrong.counted_again,
+            ),
+            Mistake(
+                "between two equal characters there is a blank, or they merge",
+                wrong.equal_without_a_blank,
+            ),
+            Mistake("between different characters no blank is needed", wrong.blank_always_needed),
+            Mistake("blanks may come before the first character", wrong.begins_at_once),
+            Mistake("add up all ways, not only the best one", wrong.best_way_only),
+        ),
+        hints=(
+            "Take the forward pass of notebook 04 over the states blank, first character, blank, "
+            "..., last character. There is no blank after the last one.",
+            "In the frame in which an alignment enters the last state, the beginning is complete. "
+            "Whatever the later frames say, the label begins with it.",
+            "Before the first frame alpha is 1 in state 0. In each frame, add what enters the last "
+            "state to the result, and put 0 in its place: it has been counted.",
+        ),
+    ),
+    Exercise(
+        id="7.5",
         title="the most that a rival can have",
         task="Write most_of_any_other(found): given the probabilities of the labels seen so far, "
         "the highest probability that any label but the best of them can have.",

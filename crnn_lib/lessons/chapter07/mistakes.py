@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from itertools import product
 
-from crnn_lib.ctc import collapse
+from crnn_lib.ctc import collapse, label_probability_brute_force
 
 
 def best_alignment(log_probs):
@@ -65,6 +66,163 @@ def other_after_char(at_blank, at_char, p_blank, p_last, p_other):
 def exchanged(at_blank, at_char, p_blank, p_last, p_other):
     both = at_blank + at_char
     return both * p_blank, at_blank * p_last, at_char * p_last, both * p_other
+
+
+def _beam(probs, width, rank=sum, keep=slice, start=(1.0, 0.0), repeats=(1, 0), holds=(0, 1)):
+    """A beam whose rules can be broken one by one.
+
+    ``repeats`` and ``holds`` say how much of its two numbers a prefix gives to a repeated character
+    as a new one, and as the same one.
+    """
+    beam = {(): start}
+    for frame in probs.tolist():
+        grown = defaultdict(lambda: [0.0, 0.0])
+        for prefix, (at_blank, at_char) in beam.items():
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                again = prefix[-1:] == (c,)
+                give = repeats if again else (1, 1)
+                grown[(*prefix, c)][1] += (give[0] * at_blank + give[1] * at_char) * p
+                if again:
+                    grown[prefix][1] += (holds[0] * at_blank + holds[1] * at_char) * p
+        best = sorted(grown, key=lambda prefix: rank(grown[prefix]), reverse=True)
+        beam = {prefix: tuple(grown[prefix]) for prefix in best[keep(width)]}
+    return {prefix: rank(both) for prefix, both in beam.items()}
+
+
+def replaced(probs, beam_width):
+    beam = {(): (1.0, 0.0)}
+    for frame in probs.tolist():
+        grown = {}
+        for prefix, (at_blank, at_char) in beam.items():
+            held = at_char * frame[prefix[-1]] if prefix else 0.0
+            grown[prefix] = ((at_blank + at_char) * frame[0], held)
+            for c, p in enumerate(frame[1:], start=1):
+                before = at_blank if prefix[-1:] == (c,) else at_blank + at_char
+                grown[(*prefix, c)] = (0.0, before * p)
+        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)
+        beam = {prefix: grown[prefix] for prefix in best[:beam_width]}
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
+def new_without_a_blank(probs, beam_width):
+    return _beam(probs, beam_width, repeats=(1, 1))
+
+
+def merged_over_a_blank(probs, beam_width):
+    return _beam(probs, beam_width, repeats=(0, 0), holds=(1, 1))
+
+
+def never_held(probs, beam_width):
+    return _beam(probs, beam_width, holds=(0, 0))
+
+
+def ranked_by_one_number(probs, beam_width):
+    return _beam(probs, beam_width, rank=max)
+
+
+def never_narrowed(probs, beam_width):
+    return _beam(probs, beam_width, keep=lambda width: slice(None))
+
+
+def worst_kept(probs, beam_width):
+    return _beam(probs, beam_width, keep=lambda width: slice(-width, None))
+
+
+def narrowed_before(probs, beam_width):
+    beam = {(): (1.0, 0.0)}
+    for frame in probs.tolist():
+        best = sorted(beam, key=lambda prefix: sum(beam[prefix]), reverse=True)[:beam_width]
+        grown = defaultdict(lambda: [0.0, 0.0])
+        for prefix in best:
+            at_blank, at_char = beam[prefix]
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                again = prefix[-1:] == (c,)
+                grown[(*prefix, c)][1] += (at_blank if again else at_blank + at_char) * p
+                grown[prefix][1] += at_char * p * again
+        beam = grown
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
+def begins_twice(probs, beam_width):
+    return _beam(probs, beam_width, start=(1.0, 1.0))
+
+
+def narrowed_too_often(probs, beam_width):
+    beam = {(): (1.0, 0.0)}
+    for frame in probs.tolist():
+        grown = {}
+        for prefix, (at_blank, at_char) in beam.items():
+            for c, p in enumerate(frame):
+                again = c > 0 and prefix[-1:] == (c,)
+                longer = (*prefix, c) if c else prefix
+                before = at_blank if again else at_blank + at_char
+                one = grown.get(longer, (0.0, 0.0))
+                grown[longer] = (
+                    (one[0], one[1] + before * p) if c else (one[0] + before * p, one[1])
+                )
+                if again:
+                    one = grown.get(prefix, (0.0, 0.0))
+                    grown[prefix] = (one[0], one[1] + at_char * p)
+            best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)
+            grown = {prefix: grown[prefix] for prefix in best[:beam_width]}
+        beam = grown
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
+def _pass(probs, prefix, *, skip=lambda a, b: a != b, add=lambda ways: sum(ways), lead=True):
+    """The forward pass over the states of a beginning; yields alpha of each frame."""
+    states = [c for character in prefix for c in (0, character)]
+    alpha = [1.0] + [0.0] * (len(states) - 1)
+    for frame in probs.tolist():
+        entered = []
+        for s, c in enumerate(states):
+            ways = [alpha[s]] if s or lead else []
+            ways += [alpha[s - 1]] if s else []
+            if s > 2 and c != 0 and skip(c, states[s - 2]):
+                ways.append(alpha[s - 2])
+            entered.append(add([*ways, 0.0]) * frame[c])
+        yield entered
+        alpha = entered
+
+
+def _completed(probs, prefix, **broken):
+    """What enters the last state from elsewhere, frame by frame."""
+    last, begun = 0.0, 0.0
+    for alpha, frame in zip(_pass(probs, prefix, **broken), probs.tolist(), strict=True):
+        begun += alpha[-1] - last * frame[prefix[-1]]
+        last = alpha[-1]
+    return begun
+
+
+def ends_there(probs, prefix):
+    return label_probability_brute_force(probs.double().log(), prefix, blank=0)
+
+
+def counted_again(probs, prefix):
+    return sum(alpha[-1] for alpha in _pass(probs, prefix))
+
+
+def equal_without_a_blank(probs, prefix):
+    return _completed(probs, prefix, skip=lambda a, b: True)
+
+
+def blank_always_needed(probs, prefix):
+    return _completed(probs, prefix, skip=lambda a, b: False)
+
+
+def begins_at_once(probs, prefix):
+    return _completed(probs, prefix, lead=False)
+
+
+def best_way_only(probs, prefix):
+    best = 0.0
+    for alignment in product(range(probs.shape[1]), repeat=len(probs)):
+        if collapse(alignment, blank=0)[: len(prefix)] == list(prefix):
+            p = math.prod(probs[t, c].item() for t, c in enumerate(alignment))
+            best = max(best, p)
+    return best
 
 
 def only_unseen(found):

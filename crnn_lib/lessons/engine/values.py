@@ -114,6 +114,8 @@ def same(one: object, other: object) -> bool:
         return torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-6)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, float) or isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-6)
     return bool(one == other)
@@ -169,6 +171,9 @@ def _show(value: object) -> str:
         parts = [_show(item) for item in value[:SHOWN]] + ["..."] * (len(value) > SHOWN)
         inside = ", ".join(parts) + "," * (type(value) is tuple and len(value) == 1)
         return f"[{inside}]" if type(value) is list else f"({inside})"
+    if type(value) is dict:
+        parts = [f"{_show(key)}: {_show(value[key])}" for key in [*value][:SHOWN]]
+        return "{" + ", ".join(parts + ["..."] * (len(value) > SHOWN)) + "}"
     return _what(value)
 
 
