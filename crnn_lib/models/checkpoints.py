@@ -172,10 +172,10 @@ def load_model(
         model = architecture(config, alphabet)
     model.load_state_dict(tensors)  # half precision becomes float32 here
     model.provenance = story["provenance"]
-    return model.to(device).eval()
+    return model.to(device, torch.float32).eval()
 
 
-def describe(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+def describe_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what a checkpoint says about itself, without its weights.
 
     The weights are not read, so their checksum is not checked; :func:`load_model` does that.

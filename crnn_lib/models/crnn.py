@@ -13,15 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.models.layers import (
-    KERNEL,
-    InstanceNorm,
-    check_config,
-    convolved_size,
-    erase_padding,
-    prepare_lines,
-    recur,
-)
+from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models.layers import InstanceNorm, at_least_single, erase_padding, run_rnn
+
+KERNEL = 3  # every convolution is 3 x 3
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ class CRNN(nn.Module):
         self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
         rows = config.height
         for down, _ in config.strides:
-            rows = convolved_size(rows, down, config.padding)
+            rows = _convolved_size(rows, down, config.padding)
         if rows < 1:
             raise ValueError(
                 f"Lines {config.height} pixels high are too low for {len(config.strides)} "
@@ -165,7 +160,7 @@ class CRNN(nn.Module):
         """Frames T of lines of these widths. Shape and dtype stay: ``(N,)`` integers."""
         widths = widths.clamp_min(self.minimum_width)
         for _, across in self.config.strides:
-            widths = convolved_size(widths, across, self.config.padding)
+            widths = _convolved_size(widths, across, self.config.padding)
         return widths
 
     def receptive_field(self, frame: int) -> tuple[int, int]:
@@ -188,10 +183,11 @@ class CRNN(nn.Module):
         features : Tensor, (N, T, C' * H')
         frame_lengths : Tensor, (N,)
         """
-        x, widths = prepare_lines(images, widths, self.config.height, self.minimum_width)
+        height, dtype = self.config.height, self.classify.weight.dtype
+        x, widths = prepare_lines(images, widths, height, self.minimum_width, dtype)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = self.activation(convolution(x))  # (N, C', H', W')
-            widths = convolved_size(widths, convolution.stride[1], self.config.padding)
+            widths = _convolved_size(widths, convolution.stride[1], self.config.padding)
             x = norm(x, widths) if isinstance(norm, InstanceNorm) else norm(x)
             x = erase_padding(x, widths)
         return x.permute(0, 3, 1, 2).flatten(2), widths  # (N, T, C' * H')
@@ -202,19 +198,28 @@ class CRNN(nn.Module):
         Parameters
         ----------
         images : Tensor, (N, 1, H, W)
-            Ink bright on black, in [0, 1], padded on the right.
+            Ink bright on black, in [0, 1], padded on the right. Floats of any precision; they take
+            on that of the weights.
         widths : Tensor, (N,), optional
             Width of each line in pixels. Without it every line is W wide.
 
         Returns
         -------
-        log_probs : Tensor, (N, T, C), float32
-            Each frame's classes; they are normalised. Frames beyond a line's own are meaningless.
+        log_probs : Tensor, (N, T, C)
+            In the precision of the weights, but float32 at least. Each frame's classes are
+            normalised. Frames beyond a line's own are meaningless.
         frame_lengths : Tensor, (N,), int64
             Frames of each line.
         """
         features, frame_lengths = self.features(images, widths)
-        # recurrences and softmax stay in single precision, whatever autocast does around them
+        # the recurrence stays in the weights' precision, whatever autocast does around it
         with torch.autocast(features.device.type, enabled=False):
-            states = recur(self.rnn, self.dropout(features.float()), frame_lengths)  # (N, T, 2 h)
-            return self.classify(self.dropout(states)).log_softmax(-1), frame_lengths  # (N, T, C)
+            features = self.dropout(features.to(self.classify.weight.dtype))
+            states = run_rnn(self.rnn, features, frame_lengths)  # (N, T, 2 h)
+            scores = at_least_single(self.classify(self.dropout(states)))  # (N, T, C)
+            return scores.log_softmax(-1), frame_lengths
+
+
+def _convolved_size(size, stride: int, padding: int):
+    """Size of a convolution's output: of rows, or of columns."""
+    return (size + 2 * padding - KERNEL) // stride + 1

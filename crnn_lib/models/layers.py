@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-
-KERNEL = 3  # every convolution of the CRNN is 3 x 3
-LARGEST = 4096  # of any size in a config: what is larger would take all memory at the first line
-
-
-def check_config(config) -> None:
-    """Raise a ValueError for a field that is of another kind than its default, or out of range.
-
-    A config may come from a file. Here it is refused with its field named; torch would accept some
-    of it, and stumble at the first line.
-    """
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if not _is_like(value, field.default):
-            raise ValueError(
-                f"{field.name} of a {type(config).__name__} is like {field.default!r}, sizes up to "
-                f"{LARGEST}, shares up to 1; got {value!r:.80}."
-            )
-
-
-def _is_like(value, example, least: int = 0) -> bool:
-    if isinstance(example, tuple):  # JSON knows lists only
-        return isinstance(value, (tuple, list)) and all(_is_like(v, example[0], 1) for v in value)
-    if isinstance(example, (bool, str)):
-        return type(value) is type(example)
-    kinds, most = (int, LARGEST) if isinstance(example, int) else ((int, float), 1)
-    return isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
 
 
 class InstanceNorm(nn.Module):
@@ -49,20 +19,20 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor, widths: Tensor) -> Tensor:
-        inside = inside_line(x, widths)  # (N, 1, 1, W')
+        inside = _inside_line(x, widths)  # (N, 1, 1, W')
         count = (widths * x.shape[2]).view(-1, 1, 1, 1)
-        x = x.float()
+        dtype, x = x.dtype, at_least_single(x)  # a sum over a line is too much for half precision
         mean = (x * inside).sum((2, 3), keepdim=True) / count
         variance = ((x - mean).square() * inside).sum((2, 3), keepdim=True) / count
-        return (x - mean) * (variance + self.eps).rsqrt()
+        return ((x - mean) * (variance + self.eps).rsqrt()).to(dtype)
 
 
-def convolved_size(size, stride: int, padding: int):
-    """Size of a convolution's output: of rows, or of columns."""
-    return (size + 2 * padding - KERNEL) // stride + 1
+def at_least_single(x: Tensor) -> Tensor:
+    """Half precision becomes single; double stays."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def inside_line(x: Tensor, widths: Tensor) -> Tensor:
+def _inside_line(x: Tensor, widths: Tensor) -> Tensor:
     """True where a column belongs to the line, False on its padding: (N, 1, 1, W)."""
     columns = torch.arange(x.shape[-1], device=x.device)
     return (columns < widths[:, None])[:, None, None]
@@ -73,47 +43,10 @@ def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
     if bool((widths >= x.shape[-1]).all()):
         return x
     # not a product: NaN times 0 is NaN, and padding may hold anything
-    return torch.where(inside_line(x, widths), x, 0)
+    return torch.where(_inside_line(x, widths), x, 0)
 
 
-def prepare_lines(
-    images: Tensor, widths: Tensor | None, height: int, minimum_width: int
-) -> tuple[Tensor, Tensor]:
-    """Check a batch, centre it on the height, erase its padding, widen what is too narrow."""
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images is a tensor (N, 1, H, W); got {type(images).__name__}.")
-    if images.ndim != 4 or images.shape[1] != 1:
-        raise ValueError(
-            f"images is a batch of lines (N, 1, H, W); got {tuple(images.shape)}. "
-            "A single line (1, H, W) becomes a batch with image[None]."
-        )
-    if not images.is_floating_point():
-        raise ValueError(
-            f"images hold floats in [0, 1]; got {images.dtype}. Divide bytes by 255, once."
-        )
-    count, _, rows, columns = images.shape
-    if rows > height:
-        raise ValueError(
-            f"This network reads lines up to {height} pixels high; got {rows}. Scale them down."
-        )
-    if widths is None:
-        widths = torch.full((count,), columns, device=images.device)
-    elif not isinstance(widths, Tensor) or widths.is_floating_point():
-        got = widths.dtype if isinstance(widths, Tensor) else type(widths).__name__
-        raise TypeError(f"widths is a tensor of whole pixels, one per line; got {got}.")
-    elif widths.shape != (count,) or bool((widths > columns).any()) or bool((widths < 1).any()):
-        raise ValueError(
-            f"widths holds one width per line, from 1 to {columns}; "
-            f"got {widths.tolist()[:8]} for {count} lines."
-        )
-    images = erase_padding(images, widths)
-    above = (height - rows) // 2
-    right = max(minimum_width - columns, 0)
-    images = F.pad(images, (0, right, above, height - rows - above))  # (N, 1, height, W)
-    return images, widths.long().clamp_min(minimum_width)
-
-
-def recur(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
+def run_rnn(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
     """Run a recurrent layer over each line's own frames: (N, T, features) -> (N, T, states)."""
     frames = features.shape[1]
     if not rnn.bidirectional or bool((frame_lengths == frames).all()):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.models.layers import check_config, erase_padding, prepare_lines, recur
+from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models.layers import at_least_single, erase_padding, run_rnn
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 CHANNELS = (64, 64, 128, 256, 512)
@@ -137,7 +138,8 @@ class ResNetRNN(nn.Module):
         features : Tensor, (N, T, C' * H')
         frame_lengths : Tensor, (N,)
         """
-        x, widths = prepare_lines(images, widths, self.config.height, 1)
+        dtype = self.classify.weight.dtype
+        x, widths = prepare_lines(images, widths, self.config.height, 1, dtype)
         x = erase_padding((x - self.mean) / self.deviation, widths)  # (N, 3, H, W)
         x, widths = self.stem["conv"](x), _halved(widths)
         x = erase_padding(self.stem["norm"](x).relu(), widths)  # (N, 64, H', W')
@@ -152,8 +154,10 @@ class ResNetRNN(nn.Module):
         """Read a batch of lines; as :meth:`crnn_lib.models.CRNN.forward`."""
         features, frame_lengths = self.features(images, widths)
         with torch.autocast(features.device.type, enabled=False):
-            states = recur(self.rnn, self.dropout(features.float()), frame_lengths)  # (N, T, 2 h)
-            return self.classify(self.dropout(states)).log_softmax(-1), frame_lengths  # (N, T, C)
+            features = self.dropout(features.to(self.classify.weight.dtype))
+            states = run_rnn(self.rnn, features, frame_lengths)  # (N, T, 2 h)
+            scores = at_least_single(self.classify(self.dropout(states)))  # (N, T, C)
+            return scores.log_softmax(-1), frame_lengths
 
 
 def _residual(block: nn.Module, x: Tensor, widths: Tensor) -> Tensor:

@@ -9,11 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.models.layers import (
-    check_config,
-    prepare_lines,
-    recur,
-)
+from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models.layers import at_least_single, run_rnn
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,8 @@ class SlidingWindowRNN(nn.Module):
         frame_lengths : Tensor, (N,)
         """
         window, stride = self.config.window, self.config.stride
-        x, widths = prepare_lines(images, widths, self.config.height, 1)
+        dtype = self.classify.weight.dtype
+        x, widths = prepare_lines(images, widths, self.config.height, 1, dtype)
         frames = int(self.frame_lengths(torch.tensor(x.shape[-1])))
         x = F.pad(x, (0, window + (frames - 1) * stride - x.shape[-1]))
         x = x.squeeze(1).unfold(2, window, stride)  # (N, H, T, window)
@@ -116,5 +114,7 @@ class SlidingWindowRNN(nn.Module):
         """Read a batch of lines. Parameters and returns are those of :meth:`CRNN.forward`."""
         windows, frame_lengths = self.features(images, widths)
         with torch.autocast(windows.device.type, enabled=False):
-            states = recur(self.rnn, windows.float(), frame_lengths)  # (N, T, h or 2 h)
-            return self.classify(states).log_softmax(-1), frame_lengths  # (N, T, C)
+            windows = windows.to(self.classify.weight.dtype)
+            states = run_rnn(self.rnn, windows, frame_lengths)  # (N, T, h or 2 h)
+            scores = at_least_single(self.classify(states))  # (N, T, C)
+            return scores.log_softmax(-1), frame_lengths

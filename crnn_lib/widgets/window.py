@@ -10,7 +10,7 @@ import traitlets
 from torch import Tensor
 
 from crnn_lib.ctc import minimum_frames
-from crnn_lib.models import SlidingWindowRNN, recur
+from crnn_lib.models import SlidingWindowRNN, run_rnn
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 
@@ -120,7 +120,7 @@ def _read(model: SlidingWindowRNN, image: Tensor) -> dict:
     """Hidden states and log-probabilities of one line, as JSON-able values."""
     parameter = next(model.parameters())
     windows, frame_lengths = model.features(image[None].to(parameter))
-    states = recur(model.rnn, windows, frame_lengths)  # (1, T, h or 2 h)
+    states = run_rnn(model.rnn, windows, frame_lengths)  # (1, T, h or 2 h)
     log_probs = model.classify(states).log_softmax(-1)[0]  # (T, C)
     # For the eye: a state is in [-1, 1], and units that peak in the same frame stand together.
     halves = states[0].chunk(1 + model.config.bidirectional, -1)  # (T, h) each

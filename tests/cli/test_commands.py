@@ -15,7 +15,14 @@ from PIL import Image
 from crnn_lib.cli.arguments import _parser, main
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.handwriting import glyphs as glyph_module
-from crnn_lib.models import CRNN, CRNNConfig, describe, load_model, save_model, shipped_models
+from crnn_lib.models import (
+    CRNN,
+    CRNNConfig,
+    describe_checkpoint,
+    load_model,
+    save_model,
+    shipped_models,
+)
 from crnn_lib.photos import Reader
 from crnn_lib.training import History, LineStream
 
@@ -284,7 +291,7 @@ def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     assert said[1].startswith(f"Wrote {out} (") and "held out exact match" in said[1]
     assert History.load(history).step == [1, 2, 3, 4]
     assert History.load(history).validation_step == [2, 4]
-    facts = describe(out)
+    facts = describe_checkpoint(out)
     story = facts["provenance"]
     assert story["command"] == (
         f"python -m crnn_lib {' '.join(TRAIN)} --steps 4 --out a.safetensors "
@@ -365,7 +372,7 @@ def test_every_network_reads_every_style(network, style, tmp_path, capsys):
     out = tmp_path / "a.safetensors"
     command = ["train", "--glyphs", "pen", "--network", network, "--style", style, "--steps", "1"]
     assert run(capsys, *command, "--batch-size", "2", "--out", out)[0] == 0
-    heights = [style["height"] for style in describe(out)["provenance"]["styles"]]
+    heights = [style["height"] for style in describe_checkpoint(out)["provenance"]["styles"]]
     expected = [min(28 if network == "article" else 32, 28 if style == "article" else 32)]
     assert heights == (expected if style != "varied" else [expected[0], 28])
 
@@ -404,7 +411,7 @@ def test_train_keeps_a_share_of_the_weights_it_started_from(weights, tmp_path, c
         expected = 0.25 * first[name] + 0.75 * last[name]
         assert not value.is_floating_point() or torch.allclose(value, expected, atol=1e-6), name
     rates = [
-        describe(path)["provenance"]["metrics"]["held_out_character_error_rate"]
+        describe_checkpoint(path)["provenance"]["metrics"]["held_out_character_error_rate"]
         for path in (ended, mixed)
     ]
     assert rates[0] != rates[1]  # each file's figures are those of its own weights

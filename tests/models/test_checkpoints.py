@@ -22,7 +22,7 @@ from crnn_lib.models import (
     SlidingWindowRNNConfig,
     atomic_write,
     checkpoints,
-    describe,
+    describe_checkpoint,
     load_model,
     save_model,
     shipped_models,
@@ -176,7 +176,7 @@ def test_saving_a_loaded_model_again_keeps_its_first_versions(saved, tmp_path):
 
 def test_describe_tells_the_story_without_the_weights(saved):
     model = small_model()
-    story = describe(saved)
+    story = describe_checkpoint(saved)
     assert story["architecture"] == "CRNN"
     assert story["config"] == json.loads(json.dumps(dataclasses.asdict(SMALL)))
     assert story["alphabet"] == {"characters": "0123456789", "blank": 0}
@@ -211,7 +211,7 @@ def a_shipped_model(tmp_path, monkeypatch):
 def test_a_shipped_model_loads_by_its_name(a_shipped_model):
     assert shipped_models() == ("tiny",)
     assert load_model("tiny").config == SMALL
-    assert describe("tiny")["architecture"] == "CRNN"
+    assert describe_checkpoint("tiny")["architecture"] == "CRNN"
 
 
 def test_a_shipped_name_wins_over_a_file_beside_it(a_shipped_model, tmp_path):
@@ -334,7 +334,7 @@ def test_a_checkpoint_has_the_permissions_of_any_new_file(saved, tmp_path):
 
 def assert_refused(path, content: bytes, message: str, *, by_describe=True):
     path.write_bytes(content)
-    for read in (load_model, describe) if by_describe else (load_model,):
+    for read in (load_model, describe_checkpoint) if by_describe else (load_model,):
         with pytest.raises(ValueError, match=message) as caught:
             read(path)
         text = str(caught.value)
@@ -600,7 +600,7 @@ def test_numbers_beyond_64_bits_are_counted(kept):
     content, path = kept
     claim = {"shape": [2**40, 2**40]}
     path.write_bytes(forged(content, lambda header, _: header["classify.bias"].update(claim)))
-    assert describe(path)["numbers"] > 2**80
+    assert describe_checkpoint(path)["numbers"] > 2**80
 
 
 def test_nothing_is_unpickled(kept, monkeypatch, tmp_path):

@@ -24,7 +24,7 @@ from crnn_lib.models import (
     CRNNConfig,
     SlidingWindowRNN,
     SlidingWindowRNNConfig,
-    describe,
+    describe_checkpoint,
     load_model,
     save_model,
     shipped_models,
@@ -94,7 +94,7 @@ def attempt(chance, state) -> str:
         if what < 0.1:
             path.write_bytes(foreign(chance, str(canary), sound[0][0]))
             watched.clear()
-            (load_model if chance.random() < 0.7 else describe)(path)
+            (load_model if chance.random() < 0.7 else describe_checkpoint)(path)
             raise AssertionError("a file of another kind was loaded")
         if what < 0.15:
             path = folder / chance.choice(["trial.ckpt", "trial.pt", "trial.safetensors"])
@@ -106,7 +106,7 @@ def attempt(chance, state) -> str:
         path.write_bytes(changed)
         watched.clear()
         if chance.random() < 0.2:
-            story = describe(path)
+            story = describe_checkpoint(path)
             assert story["numbers"] >= 0 and isinstance(story["config"], dict)
             return "described"
         loaded = load_model(path)

@@ -10,7 +10,7 @@ import torch
 
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import load_glyphs
-from crnn_lib.models import describe, load_model
+from crnn_lib.models import describe_checkpoint, load_model
 from crnn_lib.plots import plot_adaptation
 from crnn_lib.training import PhotoMixture, TrainConfig, photo_lines, photo_sample, train
 
@@ -83,7 +83,7 @@ def test_crnn_photos_reads_photographs_that_crnn_digits_does_not():
 
 
 def test_the_weights_say_how_they_were_made():
-    story = describe("crnn-photos")["provenance"]
+    story = describe_checkpoint("crnn-photos")["provenance"]
     assert "--style photos --start crnn-photos --keep-start 0.3 --glyphs mnist" in story["command"]
     log = json.loads((RUNS / "crnn-photos.json").read_text())
     assert log["validation_step"][-1] == story["training"]["steps"]
