@@ -7,7 +7,7 @@ In a notebook, the stub raises ``NotImplementedError("Exercise 3.1")`` and the n
     check("3.1", collapse)      # not attempted, correct, or the rule that broke and an example
     hint("3.1")                 # the next hint; hint("3.1", 1) the first one
     solution("3.1")             # the source of an answer
-    quiz("M-1")                 # a question in two steps: the answer, then the reason
+    quiz("equal neighbours")    # a question in two steps: the answer, then the reason
     progress()                  # what has been done since the kernel started
 
 How to write exercises and questions

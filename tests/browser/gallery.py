@@ -83,5 +83,5 @@ GALLERY: dict[str, Callable[[], Explorer]] = {
     "touch": touch,
     "frozen": frozen,
     "pad": pad,
-    "crnn-quiz": lambda: quiz("M-1"),
+    "crnn-quiz": lambda: quiz("equal neighbours"),
 }

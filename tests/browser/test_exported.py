@@ -21,7 +21,7 @@ from crnn_lib.widgets import CollapseExplorer, LatticeExplorer
 EXPLORERS = {  # what a cell ends with, and what it stands for
     "CollapseExplorer()": CollapseExplorer,
     "LatticeExplorer.example()": LatticeExplorer.example,
-    'quiz("M-1")': lambda: quiz("M-1"),
+    'quiz("equal neighbours")': lambda: quiz("equal neighbours"),
 }
 
 

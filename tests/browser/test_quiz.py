@@ -8,7 +8,7 @@ import pytest
 
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.lessons import quiz
-from crnn_lib.lessons.chapter03.questions import M_1
+from crnn_lib.lessons.chapter03.questions import EQUAL_NEIGHBOURS
 from crnn_lib.lessons.engine import quizzes
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
@@ -24,7 +24,7 @@ def submit(card):
 
 @pytest.fixture
 def card(show):
-    return show(quiz("M-1").static_html()).locator(".crnn-quiz")
+    return show(quiz("equal neighbours").static_html()).locator(".crnn-quiz")
 
 
 def test_the_reason_comes_after_the_answer_and_the_reply_after_both(card):
@@ -41,21 +41,21 @@ def test_the_reason_comes_after_the_answer_and_the_reply_after_both(card):
     expect(reply).to_be_hidden()
     submit(card)
     expect(reply).to_contain_text("Right, and for the right reason.")
-    expect(reply.locator("pre")).to_have_text(f"{M_1.code}\n{M_1.shows}")
+    expect(reply.locator("pre")).to_have_text(f"{EQUAL_NEIGHBOURS.code}\n{EQUAL_NEIGHBOURS.shows}")
     choose(card, 0, "a")
     expect(reply).to_be_hidden()
 
 
 def test_every_pair_is_answered_as_python_does(card):
-    letters = quizzes.letters(M_1.answers), quizzes.letters(M_1.reasons)
+    letters = quizzes.letters(EQUAL_NEIGHBOURS.answers), quizzes.letters(EQUAL_NEIGHBOURS.reasons)
     for answer, reason in itertools.product(*letters):
         choose(card, 0, answer)
         choose(card, 1, reason)
         submit(card)
         reply = card.locator(".reply")
-        expect(reply).to_contain_text(quizzes.headline(M_1, answer, reason))
-        expect(reply).to_contain_text(quizzes.pick(M_1.answers, answer).reply)
-        expect(reply).to_contain_text(quizzes.pick(M_1.reasons, reason).reply)
+        expect(reply).to_contain_text(quizzes.headline(EQUAL_NEIGHBOURS, answer, reason))
+        expect(reply).to_contain_text(quizzes.pick(EQUAL_NEIGHBOURS.answers, answer).reply)
+        expect(reply).to_contain_text(quizzes.pick(EQUAL_NEIGHBOURS.reasons, reason).reply)
 
 
 def test_keys_alone_are_enough(card):
@@ -73,7 +73,7 @@ def test_is_accessible(card):
 
 
 def test_two_of_a_kind_do_not_share_their_choices(show):
-    html = quiz("M-1").static_html()
+    html = quiz("equal neighbours").static_html()
     cards = show(html, html).locator(".crnn-quiz")
     expect(cards).to_have_count(2)
     choose(cards.nth(0), 0, "a")
@@ -82,7 +82,7 @@ def test_two_of_a_kind_do_not_share_their_choices(show):
 
 
 def test_answers_reach_python(lab, lab_page):
-    code = 'from crnn_lib.lessons import quiz\nexplorer = quiz("M-1")'
+    code = 'from crnn_lib.lessons import quiz\nexplorer = quiz("equal neighbours")'
     notebook = lab.open(lab_page, "quiz", code)
     card = lab_page.locator(".jp-OutputArea .crnn-quiz")
     expect(card).to_have_count(1)

@@ -120,9 +120,9 @@ def test_every_known_mistake_is_explained(stem):
 def test_every_wrong_option_of_a_quiz_is_explained(stem):
     source = NOTEBOOKS[stem].read_text(encoding="utf-8")
     text = page_of(stem)
-    for id in sorted(set(re.findall(r"\bquiz\(\\\"(M-\d+)\\\"", source))):
-        question = kernel.find_question(id)
-        table = rows(part(text, f"### Question {id}, {question.title}"))
+    for id in sorted(set(re.findall(r"\bquiz\(\\\"([^\\]+)\\\"", source))):
+        question = kernel.find_question(kernel.FORMERLY.get(id, id))
+        table = rows(part(text, f"### Question: {question.id}"))
         found = {plain(row[0]) for row in table}
         wrong = {
             plain(f"{kind} {letter}: {option.text}")

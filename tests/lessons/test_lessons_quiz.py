@@ -32,7 +32,15 @@ def right(options):
 
 
 def test_these_questions_are_here():
-    assert {"M-1", "M-2", "M-4", "M-5", "M-7", "M-8", "M-10"} <= set(IDS)
+    assert {
+        "equal neighbours",
+        "frames that a label needs",
+        "the target of the loss",
+        "characters per frame",
+        "what zero_infinity does",
+        "what the blank means",
+        "where the spike stands",
+    } <= set(IDS)
     assert len(set(IDS)) == len(IDS)
 
 
@@ -79,7 +87,7 @@ def printed(capsys, *arguments, **named):
 
 
 def test_reply_to_the_right_answer_for_a_wrong_reason(capsys):
-    assert printed(capsys, "M-1", answer="c", reason="a") == (
+    assert printed(capsys, "equal neighbours", answer="c", reason="a") == (
         "The answer is right, the reason is not.\n"
         "c  Either the network gave no blank between them, or the code dropped it too early.\n"
         "a  It merges equal neighbours among the frames, not in the text. A blank between two 5s "
@@ -106,12 +114,12 @@ def test_every_pair_gets_its_reply(question, capsys):
 
 
 def test_an_answer_alone_asks_for_the_reason(capsys):
-    assert printed(capsys, "M-1", "a") == (
+    assert printed(capsys, "equal neighbours", "a") == (
         "Your answer is a. And the reason?\n\n"
         "a  Collapsing makes one of all equal digits that follow each other in the text.\n"
         "b  A blank between two equal digits is dropped only after repeats were merged.\n"
         "c  A network can say which digit it sees, but not how often.\n\n"
-        'quiz("M-1", answer="a", reason="...")\n'
+        'quiz("equal neighbours", answer="a", reason="...")\n'
     )
     progress()
     assert capsys.readouterr().out.startswith("Nothing"), "half an answer does not count"
@@ -128,32 +136,39 @@ def test_an_answer_alone_asks_for_the_reason(capsys):
     ],
 )
 def test_unknown_letters_are_explained(named, said, capsys):
-    assert printed(capsys, "M-1", **named) == said + "\n"
+    assert printed(capsys, "equal neighbours", **named) == said + "\n"
 
 
 def test_unknown_ids_list_those_there_are(capsys):
-    for id in ("M-0", 1, None, ""):
-        assert printed(capsys, id) == (
-            f"There is no question {id!r}. There are {', '.join(IDS)}.\n"
-        )
+    for id in ("M-99", 1, None, ""):
+        names = ", ".join(f'"{name}"' for name in IDS)
+        assert printed(capsys, id) == f"There is no question {id!r}. There are {names}.\n"
+
+
+def test_former_ids_give_the_name(capsys):
+    said = printed(capsys, "M-1")
+    assert said == 'This question has a name now: quiz("equal neighbours").\n'
+    assert {*kernel.FORMERLY.values()} <= {*IDS}
 
 
 def test_works_without_widgets(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "crnn_lib.lessons.engine.card", None)
-    said = printed(capsys, "M-2")
-    assert said.startswith("M-2, frames that a label needs\nWhat is the smallest number of frames")
+    said = printed(capsys, "frames that a label needs")
+    assert said.startswith(
+        "Question: frames that a label needs\nWhat is the smallest number of frames"
+    )
     assert "\nb  6.\n" in said
-    assert said.endswith('quiz("M-2", answer="...") asks for the reason.\n')
+    assert said.endswith('quiz("frames that a label needs", answer="...") asks for the reason.\n')
 
 
 def test_progress_keeps_the_last_answer(capsys):
-    printed(capsys, "M-2", "a", "a")
-    printed(capsys, "M-2", "b", "c")
-    printed(capsys, "M-8", "b", "b")
+    printed(capsys, "frames that a label needs", "a", "a")
+    printed(capsys, "frames that a label needs", "b", "c")
+    printed(capsys, "what the blank means", "b", "b")
     progress()
     assert capsys.readouterr().out == (
-        "M-2  frames that a label needs  right                    2 tries\n"
-        "M-8  what the blank means       wrong, the reason right  1 try\n"
+        "quiz  frames that a label needs  right                    2 tries\n"
+        "quiz  what the blank means       wrong, the reason right  1 try\n"
     )
 
 
@@ -161,17 +176,17 @@ def test_progress_keeps_the_last_answer(capsys):
 
 
 def test_card_is_the_same_each_time_and_reads_as_text():
-    one, other = quiz("M-1"), quiz("M-1")
+    one, other = quiz("equal neighbours"), quiz("equal neighbours")
     assert isinstance(one, Card)
     assert repr(one) == repr(other) == quizzes.ask(QUESTIONS[0])
     assert one.static_html() == other.static_html()
-    assert one.static_html() != quiz("M-2").static_html()
+    assert one.static_html() != quiz("frames that a label needs").static_html()
     data, _ = one._repr_mimebundle_()
     assert data["text/plain"] == repr(one)
 
 
 def test_card_without_scripts_shows_the_question():
-    html = quiz("M-2").static_html()
+    html = quiz("frames that a label needs").static_html()
     words = re.search(r"<p>(.*?)</p>", html, re.DOTALL)[1]
     assert "What is the smallest number of frames" in words
     assert words.count("<br>") == quizzes.ask(QUESTIONS[1]).count("\n")
@@ -187,16 +202,16 @@ def test_card_carries_the_whole_question_as_json(question):
 
 
 def test_answers_on_the_card_count(capsys):
-    card = quiz("M-2")
+    card = quiz("frames that a label needs")
     card.given = ["b", "c"]
     card.given = []  # the reader chooses anew
     progress()
-    assert capsys.readouterr().out == ("M-2  frames that a label needs  right  1 try\n")
+    assert capsys.readouterr().out == "quiz  frames that a label needs  right  1 try\n"
 
 
 @pytest.mark.parametrize("given", [["a"], ["z", "a"], ["a", "z"], ["a", "b", "c"], ["", ""]])
 def test_card_refuses_what_is_no_answer(given):
-    card = quiz("M-2")
+    card = quiz("frames that a label needs")
     with pytest.raises(ValueError, match="a letter for the answer and one for the reason"):
         card.given = given
     assert card.given == []

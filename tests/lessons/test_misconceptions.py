@@ -66,7 +66,7 @@ def test_only_answer_and_reason_together_are_understanding(kind, outcome):
 
 
 def test_answers_come_back_from_the_file(tmp_path):
-    given = {"M-1": "cb", "M-10": "aa"}
+    given = {"equal neighbours": "cb", "where the spike stands": "aa"}
     path = save_answers("before", "the owls", given, tmp_path)
     (made,), problems = load_sittings(path)
     assert dict(made.answers) == given and made.name == "the owls" and not problems
@@ -76,11 +76,14 @@ def test_answers_come_back_from_the_file(tmp_path):
 @pytest.mark.parametrize(
     "answers, reason",
     [
-        ({"M-11": "aa"}, "no question 'M-11' in the test"),
-        ({"M-1": "c"}, "two letters"),
-        ({"M-1": "zz"}, "M-1 has the letters a, b, c, d, not 'z'"),
-        ({"M-1": None}, "two letters"),
-        ("M-1", "letters by question"),
+        (
+            {"two intervals that overlap": "aa"},
+            "no question 'two intervals that overlap' in the test",
+        ),
+        ({"equal neighbours": "c"}, "two letters"),
+        ({"equal neighbours": "zz"}, "equal neighbours has the letters a, b, c, d, not 'z'"),
+        ({"equal neighbours": None}, "two letters"),
+        ("equal neighbours", "letters by question"),
     ],
 )
 def test_what_is_no_answer_is_refused(tmp_path, answers, reason):
@@ -90,11 +93,11 @@ def test_what_is_no_answer_is_refused(tmp_path, answers, reason):
 
 
 def test_broken_rows_and_other_wordings_are_named(tmp_path, monkeypatch):
-    path = save_answers("before", "anna", {"M-1": "cb"}, tmp_path)
+    path = save_answers("before", "anna", {"equal neighbours": "cb"}, tmp_path)
     with path.open("a") as file:
         file.write('{"half\n[]\n')
     monkeypatch.setattr(misconceptions, "form", lambda: "00000000")
-    save_answers("after", "anna", {"M-1": "cb"}, tmp_path)
+    save_answers("after", "anna", {"equal neighbours": "cb"}, tmp_path)
     monkeypatch.undo()
     found, problems = load_sittings(tmp_path)
     assert len(found) == 1 and len(problems) == 3
@@ -102,7 +105,7 @@ def test_broken_rows_and_other_wordings_are_named(tmp_path, monkeypatch):
 
 
 def test_one_folder_may_hold_both_kinds_of_results(tmp_path):
-    save_answers("before", "anna", {"M-1": "cb"}, tmp_path)
+    save_answers("before", "anna", {"equal neighbours": "cb"}, tmp_path)
     row = {"name": "anna", "parameters": 7}
     rows.append_row(tmp_path / "leaderboard.jsonl", "leaderboard", row)
     found, problems = load_sittings(tmp_path)
@@ -143,12 +146,11 @@ def test_gain():
 def test_figure_says_the_sums_and_draws_a_row_for_each_question():
     chance = torch.Generator().manual_seed(0)
     found = changes(in_pairs(misconceptions.invented_class(24, chance)))
-    titles = {id: q.title for id, q in misconceptions.questions().items()}
-    figure = capstone_charts.plot_change(found, titles)
+    figure = capstone_charts.plot_change(found)
     right = sum(c.moves["wrong to right"] for c in found)
     assert f"24 learners, 10 questions: {right} times" in figure.get_label()
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
-    assert len(names) == 10 and names[0] == f"M-1  {titles['M-1']}"
+    assert names == list(ITEMS)
     bars = figure.axes[0].patches
     assert sum(bar.get_width() for bar in bars if bar.get_width() > 0) == right
     with pytest.raises(ValueError, match="both before and after"):
@@ -173,18 +175,18 @@ def form_for(when, name, folder):
 
 def test_form_saves_what_was_chosen_and_tells_nothing(tmp_path):
     form = form_for("before", "anna", tmp_path)
-    answers, reasons = form.choices["M-1"]
-    assert form.reasons["M-1"].layout.display == "none"
+    answers, reasons = form.choices["equal neighbours"]
+    assert form.reasons["equal neighbours"].layout.display == "none"
     form.button.click()
     assert "Nothing is saved" in form.said.value and not list(tmp_path.iterdir())
     answers.value = "c"
-    assert form.reasons["M-1"].layout.display is None
+    assert form.reasons["equal neighbours"].layout.display is None
     reasons.value = "b"
-    form.choices["M-2"][0].value = "a"  # no reason: not an answer yet
+    form.choices["frames that a label needs"][0].value = "a"  # no reason: not an answer yet
     form.button.click()
     assert "1 of 10 answers saved" in form.said.value
     (made,), _ = load_sittings(tmp_path)
-    assert dict(made.answers) == {"M-1": "cb"} and made.when == "before"
+    assert dict(made.answers) == {"equal neighbours": "cb"} and made.when == "before"
     parts = [part for part in form.widget.children if hasattr(part, "children")]
     shown = " ".join(html.unescape(part.children[0].value) for part in parts)
     for question in misconceptions.questions().values():
@@ -194,7 +196,7 @@ def test_form_saves_what_was_chosen_and_tells_nothing(tmp_path):
 
 def test_form_without_a_name_asks_for_one(tmp_path):
     form = form_for("after", "", tmp_path)
-    form.choices["M-1"][0].value, form.choices["M-1"][1].value = "c", "b"
+    form.choices["equal neighbours"][0].value, form.choices["equal neighbours"][1].value = "c", "b"
     form.save()
     assert "a name has 1 to 40 characters" in form.said.value and not list(tmp_path.iterdir())
 
@@ -209,4 +211,4 @@ def test_without_widgets_all_questions_are_printed(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "crnn_lib.lessons.classroom.answer_form", None)
     assert misconception_test("before") is None
     said = capsys.readouterr().out
-    assert all(f"{id}, " in said for id in ITEMS) and "save_answers(" in said
+    assert all(f"Question: {id}\n" in said for id in ITEMS) and "save_answers(" in said

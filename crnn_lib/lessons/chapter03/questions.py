@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from crnn_lib.lessons.engine import Option, Question
 
-M_1 = Question(
-    id="M-1",
-    title="equal neighbours",
+EQUAL_NEIGHBOURS = Question(
+    id="equal neighbours",
     text="A reader trained with CTC turns a line that says 55207 into 5207. What is to be done?",
     answers=(
         Option(
@@ -49,9 +48,8 @@ M_1 = Question(
     shows="['5', '5'] ['5']",
 )
 
-M_2 = Question(
-    id="M-2",
-    title="frames that a label needs",
+FRAMES_NEEDED = Question(
+    id="frames that a label needs",
     text="What is the smallest number of frames in which a line that says 55207 can be read?",
     answers=(
         Option(
@@ -89,9 +87,8 @@ M_2 = Question(
     shows="[0, 1, 11]",
 )
 
-M_5 = Question(
-    id="M-5",
-    title="characters per frame",
+CHARACTERS_PER_FRAME = Question(
+    id="characters per frame",
     text="A narrow line says 12345, but the network makes only four frames of it. How much of the "
     "line can CTC read?",
     answers=(
@@ -128,9 +125,8 @@ M_5 = Question(
     shows="0.0",
 )
 
-M_8 = Question(
-    id="M-8",
-    title="what the blank means",
+BLANK = Question(
+    id="what the blank means",
     text="What does a network say with the blank?",
     answers=(
         Option(
@@ -174,4 +170,4 @@ M_8 = Question(
     shows="552 07",
 )
 
-QUESTIONS = (M_1, M_2, M_5, M_8)
+QUESTIONS = (EQUAL_NEIGHBOURS, FRAMES_NEEDED, CHARACTERS_PER_FRAME, BLANK)

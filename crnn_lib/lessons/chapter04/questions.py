@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from crnn_lib.lessons.engine import Option, Question
 
-M_4 = Question(
-    id="M-4",
-    title="the target of the loss",
+TARGET = Question(
+    id="the target of the loss",
     text="A line says 55207. What does the CTC loss get as its target?",
     answers=(
         Option(
@@ -46,9 +45,8 @@ M_4 = Question(
     shows="[0, 6, 0, 6, 0, 3, 0, 1, 0, 8, 0]",
 )
 
-M_7 = Question(
-    id="M-7",
-    title="what zero_infinity does",
+ZERO_INFINITY = Question(
+    id="what zero_infinity does",
     text="The training loss is infinite: some lines have fewer frames than their labels need. With "
     "zero_infinity=True it is finite. What happens to these lines now?",
     answers=(
@@ -96,9 +94,8 @@ M_7 = Question(
     shows="inf 0.0",
 )
 
-M_10 = Question(
-    id="M-10",
-    title="where the spike stands",
+SPIKE = Question(
+    id="where the spike stands",
     text="A network says 5 in a single frame and blanks around it. Frames are 4 pixel columns "
     "apart, and this is frame 20, over columns [80, 84). Where is the 5 in the image?",
     answers=(
@@ -141,4 +138,4 @@ M_10 = Question(
     shows="0.8442\n0.8442",
 )
 
-QUESTIONS = (M_4, M_7, M_10)
+QUESTIONS = (TARGET, ZERO_INFINITY, SPIKE)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from crnn_lib.lessons.engine import Option, Question
 
-M_3 = Question(
-    id="M-3",
-    title="a beam of width 1",
+BEAM_OF_ONE = Question(
+    id="a beam of width 1",
     text="A prefix beam search with beam width 1 keeps one prefix from frame to frame. What does "
     "it read?",
     answers=(
@@ -50,9 +49,8 @@ M_3 = Question(
     shows="ab 0.2\na 0.375",
 )
 
-M_6 = Question(
-    id="M-6",
-    title="a wider beam",
+WIDER_BEAM = Question(
+    id="a wider beam",
     text="A reader makes 20 mistakes on 1,000 lines. You replace best path by a beam, and make the "
     "beam wider and wider. Nothing else changes. What happens to the mistakes?",
     answers=(
@@ -98,4 +96,4 @@ M_6 = Question(
     shows="1 158\n10 198\n100 200",
 )
 
-QUESTIONS = (M_3, M_6)
+QUESTIONS = (BEAM_OF_ONE, WIDER_BEAM)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from crnn_lib.lessons.engine import Option, Question
 
-M_9 = Question(
-    id="M-9",
-    title="how sure a reading is",
+HOW_SURE = Question(
+    id="how sure a reading is",
     text="In three frames a network gives its best classes 0.6, 0.6 and 0.6. How sure is the text "
     "that best path reads from them?",
     answers=(
@@ -57,4 +56,4 @@ M_9 = Question(
     shows="a 0.792\na 0.216",
 )
 
-QUESTIONS = (M_9,)
+QUESTIONS = (HOW_SURE,)

@@ -80,7 +80,7 @@ def plot_leaderboard(board: Board) -> Figure:
 
 
 @styled
-def plot_change(changes: Sequence[Change], titles: dict[str, str] | None = None) -> Figure:
+def plot_change(changes: Sequence[Change]) -> Figure:
     """How a class moved, question by question: to the right who now understands, to the left who
     no longer does. Beside it the share that understood, before and after, and the lucky ones.
 
@@ -88,8 +88,6 @@ def plot_change(changes: Sequence[Change], titles: dict[str, str] | None = None)
     ----------
     changes : sequence of Change
         As :func:`crnn_lib.lessons.classroom.changes` returns them.
-    titles : dict, optional
-        A few words for each question's id.
     """
     if not changes or not changes[0].learners:
         raise ValueError(
@@ -115,8 +113,7 @@ def plot_change(changes: Sequence[Change], titles: dict[str, str] | None = None)
         shares.plot(before, row, "o", color=INK, markerfacecolor="white", label="before" * first)
         shares.plot(after, row, "o", color=INK, label="after" * first)
         shares.plot(lucky, row, "x", color=ACCENT, label="after: right, wrong reason" * first)
-    names = [f"{c.id}  {(titles or {}).get(c.id, '')}".strip() for c in changes]
-    moved.set_yticks(range(len(changes)), names)
+    moved.set_yticks(range(len(changes)), [change.id for change in changes])
     moved.set(ylim=(len(changes) - 0.4, -0.6), xlabel=f"learners of {all} who moved")
     reach = max(max(c.moves["wrong to right"], c.moves["right to wrong"]) for c in changes)
     moved.set_xlim(-1.2 * max(reach, 1), 1.2 * max(reach, 1))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from crnn_lib.lessons.engine import Option, Question
 
-M_11 = Question(
-    id="M-11",
-    title="two intervals that overlap",
+OVERLAP = Question(
+    id="two intervals that overlap",
     text="Two networks read the same 1,000 lines. One reads 950 of them, the other 935, and their "
     "95 % intervals overlap. Is the first one better?",
     answers=(
@@ -48,4 +47,4 @@ M_11 = Question(
     shows="True False",
 )
 
-QUESTIONS = (M_11,)
+QUESTIONS = (OVERLAP,)

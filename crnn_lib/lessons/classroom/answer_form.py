@@ -53,7 +53,7 @@ class AnswerForm:
         head = f"<b>Ten questions, {WORDS[when]}.</b> Leave out what you do not know."
         rows = [ipywidgets.HTML(head)]
         for id, question in questions.items():
-            title = f"<b>{id}, {html.escape(question.title)}</b><br>{html.escape(question.text)}"
+            title = f"<b>{html.escape(id)}</b><br>{html.escape(question.text)}"
             answer, answers = _part(f"{id}, answer", title, question.answers)
             reason, reasons = _part(f"{id}, reason", "Because:", question.reasons)
             reasons.layout.display = "none"

@@ -1,4 +1,4 @@
-"""The ten questions M-1 to M-10 as a test: taken before the series and after it, without replies.
+"""Ten questions of the series as a test: taken before the series and after it, without replies.
 
 Each question has two steps, an answer and its reason. Only both together count as understanding;
 a right answer for a wrong reason is counted by itself. Answers go to a file of the learner's own,
@@ -34,7 +34,18 @@ from crnn_lib.lessons.engine.quizzes import fill
 KIND = "misconceptions"  # of these rows
 FILE = "misconceptions.jsonl"
 FOLDER = "my_results"
-ITEMS = tuple(f"M-{number}" for number in range(1, 11))
+ITEMS = (
+    "equal neighbours",
+    "frames that a label needs",
+    "a beam of width 1",
+    "the target of the loss",
+    "characters per frame",
+    "a wider beam",
+    "what zero_infinity does",
+    "what the blank means",
+    "how sure a reading is",
+    "where the spike stands",
+)
 SITTINGS = ("before", "after")
 
 UNDERSTOOD, LUCKY, WRONG = "understood", "right answer, wrong reason", "wrong answer"
@@ -52,7 +63,7 @@ class Sitting:
         A name that need not be the learner's own; it joins the two sittings.
     when : {"before", "after"}
     answers : tuple of (str, str)
-        Per question that was answered, its id and two letters: ``("M-1", "cb")``.
+        Per question that was answered, its id and two letters: ``("equal neighbours", "cb")``.
     form : str
         Which wording of the questions; only equal forms are compared.
     date : str
@@ -132,10 +143,12 @@ def as_text() -> str:
     parts = []
     for question in questions().values():
         parts.append(
-            f"{question.id}, {question.title}\n{fill(question.text, TEXT_WIDTH)}\n\nAnswer\n"
+            f"Question: {question.id}\n{fill(question.text, TEXT_WIDTH)}\n\nAnswer\n"
             f"{list_options(question.answers)}\n\nReason\n{list_options(question.reasons)}"
         )
-    parts.append('save_answers("before", "any name", {"M-1": "cb", ...}) keeps the letters.')
+    parts.append(
+        'save_answers("before", "any name", {"equal neighbours": "cb", ...}) keeps the letters.'
+    )
     return "\n\n".join(parts)
 
 
@@ -150,7 +163,7 @@ def save_answers(
     Parameters
     ----------
     answers : mapping
-        Two letters for each question that was answered: ``{"M-1": "cb"}``.
+        Two letters for each question that was answered: ``{"equal neighbours": "cb"}``.
     """
     sitting = Sitting(require_name(name), when, _checked(answers), form(), today())
     row = {**vars(sitting), "answers": dict(sitting.answers)}

@@ -37,7 +37,6 @@ class Card(Explorer):
         super().__init__(
             content={
                 "id": question.id,
-                "title": question.title,
                 "text": question.text,
                 "answers": [vars(option) for option in question.answers],
                 "reasons": [vars(option) for option in question.reasons],

@@ -1,4 +1,6 @@
-"""What a notebook calls: check, hint, solution, quiz, progress. The state lasts like the kernel.
+"""What a notebook calls: check, hint, solution, yours, quiz, progress.
+
+The state lasts like the kernel.
 
 An exercise ``"4.2"`` stands in the tuple ``EXERCISES`` of ``chapter04/exercises.py``, a question in
 ``QUESTIONS`` of ``chapter04/questions.py``.
@@ -11,6 +13,7 @@ import importlib
 import inspect
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +22,20 @@ from crnn_lib.lessons.engine.exercise import Exercise, examine
 
 LESSONS = "crnn_lib.lessons"
 NOT_ATTEMPTED = "not attempted"
+_NAMES = (
+    "equal neighbours",
+    "frames that a label needs",
+    "a beam of width 1",
+    "the target of the loss",
+    "characters per frame",
+    "a wider beam",
+    "what zero_infinity does",
+    "what the blank means",
+    "how sure a reading is",
+    "where the spike stands",
+    "two intervals that overlap",
+)
+FORMERLY = {f"M-{number}": name for number, name in enumerate(_NAMES, 1)}  # in older notebooks
 _verdicts: dict[str, str] = {}  # the best so far, by id
 _tries: Counter[str] = Counter()
 _hints: Counter[str] = Counter()
@@ -73,6 +90,22 @@ def solution(id: str) -> None:
     print(exercise if isinstance(exercise, str) else source_of(exercise.reference))
 
 
+def yours(id: str, answer: Callable) -> Callable:
+    """The learner's answer if it passes its check, else the reference; prints which one.
+
+    For cells that build on an exercise, so that a notebook runs with the exercise unsolved.
+    """
+    exercise = find_exercise(id)
+    if isinstance(exercise, str):
+        raise ValueError(exercise)
+    name = exercise.reference.__name__
+    if examine(exercise, answer).status == "correct":
+        print(f"From here on, {name} is yours.")
+        return answer
+    print(f"From here on, {name} is the one of solution({exercise.id!r}), until yours is correct.")
+    return exercise.reference
+
+
 def source_of(reference) -> str:
     """The source of a function or class that stands in a chapter, to be pasted anywhere."""
     source = inspect.getsource(reference).rstrip()
@@ -98,7 +131,7 @@ def quiz(id: str, answer: str | None = None, reason: str | None = None):
     Parameters
     ----------
     id : str
-        As in ``"M-1"``.
+        Its name, as in ``"equal neighbours"``.
     answer, reason : str, optional
         Letters of the options. Without both, the question appears as a card to click; it works in
         an exported page as well. With an answer alone, the reasons are printed; with both, the
@@ -181,14 +214,16 @@ def find_question(id: str) -> quizzes.Question | str:
     for question in questions:
         if question.id == str(id):
             return question
-    return f"There is no question {id!r}. There are {', '.join(q.id for q in questions)}."
+    if str(id) in FORMERLY:
+        return f'This question has a name now: quiz("{FORMERLY[str(id)]}").'
+    names = ", ".join(f'"{question.id}"' for question in questions)
+    return f"There is no question {id!r}. There are {names}."
 
 
 def all_questions() -> list[quizzes.Question]:
-    """The questions of all notebooks, by their numbers."""
+    """The questions of all notebooks, in their order."""
     rooms = [_room(number, "questions") for number in _folders("questions")]
-    found = [question for room in rooms for question in room.QUESTIONS]
-    return sorted(found, key=lambda question: int(question.id.partition("-")[2]))
+    return [question for room in rooms for question in room.QUESTIONS]
 
 
 def reset() -> None:

@@ -41,12 +41,11 @@ class Option:
 class Question:
     """A question in two steps.
 
-    ``answers`` and ``reasons`` have one right option each, and get the letters a, b, c in their
+    ``id`` is a few words that name it. ``answers`` and ``reasons`` have one right option each, and get the letters a, b, c in their
     order. ``code`` settles the question; ``shows`` is what it prints, which a test compares.
     """
 
     id: str
-    title: str
     text: str
     answers: tuple[Option, ...]
     reasons: tuple[Option, ...]
@@ -57,7 +56,7 @@ class Question:
 def ask(question: Question) -> str:
     """A question with its answers, as text."""
     return (
-        f"{question.id}, {question.title}\n{fill(question.text, TEXT_WIDTH)}\n\n"
+        f"Question: {question.id}\n{fill(question.text, TEXT_WIDTH)}\n\n"
         f"{list_options(question.answers)}\n\n"
         f'quiz("{question.id}", answer="...") asks for the reason.'
     )
@@ -85,13 +84,13 @@ def record(question: Question, answer: str, reason: str) -> None:
 
 
 def progress_rows(questions: Iterable[Question]) -> list[tuple[str, str, str, str]]:
-    """Id, title, outcome of the last answer and number of answers, of the questions answered."""
+    """Kind, name, outcome of the last answer and number of answers, of the questions answered."""
     rows = []
     for question in questions:
         if question.id in _given:
             outcome, count = _given[question.id]
             tries = f"{count} {'try' if count == 1 else 'tries'}"
-            rows.append((question.id, question.title, outcome, tries))
+            rows.append(("quiz", question.id, outcome, tries))
     return rows
 
 

@@ -17,7 +17,7 @@ export function replyTo(content, given) {
 
 function render({ model, el }) {
   const content = model.get("content");
-  const view = mount({ model, el }, "crnn-quiz", `Question ${content.id}, ${content.title}`);
+  const view = mount({ model, el }, "crnn-quiz", `Question: ${content.id}`);
   const chosen = [...model.get("given")];
   const group = `crnn-${Math.random().toString(36).slice(2)}`; // radios of one name exclude each other
 
@@ -65,7 +65,7 @@ function render({ model, el }) {
   }
 
   view.root.append(
-    make("h4", {}, `${content.id}, ${content.title}`),
+    make("h4", {}, `Question: ${content.id}`),
     make("p", { class: "question" }, content.text), ...lists, submit, heard);
   view.listen(["given"], redraw);
   return view.dispose;
