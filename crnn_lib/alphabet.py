@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,10 +17,15 @@ class Alphabet:
     CTC adds one class that means "no character here": the blank. It takes the index ``blank``;
     the characters keep their order around it.
 
+    A character is what one class stands for. It may take several code points: a Tamil letter with
+    its vowel sign, or a piece of a word. Characters may contain each other, as "t" and "th"; then
+    several labels spell one text, and :meth:`encode` gives one of them.
+
     Parameters
     ----------
-    characters : str
-        The characters, each once, in the order of their class indices.
+    characters : str or tuple of str
+        The characters, each once, in the order of their class indices. If each is one code point,
+        the field holds them as a str, else as a tuple.
     blank : int
         Class index of the blank, from 0 (the default, as in torch) to ``len(characters)``.
 
@@ -33,20 +39,17 @@ class Alphabet:
     '55207'
     >>> Alphabet().num_classes
     11
+    >>> Alphabet(("th", "e", "cat")).encode("thecat")
+    [1, 2, 3]
     """
 
-    characters: str = "0123456789"
+    characters: str | tuple[str, ...] = "0123456789"
     blank: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "characters", distinct_characters(self.characters, "an Alphabet"))
         if not self.characters:
-            raise ValueError("Alphabet needs at least one character; got an empty string.")
-        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
-        if repeated:
-            raise ValueError(
-                f"Each character may stand once in an Alphabet; {''.join(repeated)!r} stands more "
-                f"often in {self.characters!r}."
-            )
+            raise ValueError("Alphabet needs at least one character; got none.")
         if not 0 <= self.blank <= len(self.characters):
             raise ValueError(
                 f"blank is a class index from 0 to {len(self.characters)} for "
@@ -68,15 +71,66 @@ class Alphabet:
     def _class_of(self) -> dict[str, int]:
         return {c: i + (i >= self.blank) for i, c in enumerate(self.characters)}
 
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """How long characters are, the longest first."""
+        return sorted({len(c) for c in self.characters}, reverse=True)
+
+    def split(self, text: str, *, strict: bool = True) -> list[str]:
+        """Cut a text into the characters that spell it.
+
+        If there are several ways, the one with the fewest characters is taken, and of those the
+        one whose first character is the longest, then the second, and so on.
+
+        Parameters
+        ----------
+        text : str
+        strict : bool
+            False: a code point that cannot be spelled stands for itself. As few do as possible.
+
+        Raises
+        ------
+        ValueError
+            If the text cannot be spelled.
+
+        Examples
+        --------
+        To take the longest character each time would lead into a dead end here:
+
+        >>> Alphabet(("th", "the", "em")).split("them")
+        ['th', 'em']
+        """
+        end = len(text)
+        unknown = end + 1  # costs more than any number of characters
+        # What the rest of the text costs from each place on, and the size of its first character.
+        cost, first = [0] * (end + 1), [1] * end
+        for i in reversed(range(end)):
+            cost[i] = cost[i + 1] + unknown
+            for size in self._sizes:
+                if i + size <= end and text[i : i + size] in self._class_of:
+                    if cost[i + size] + 1 < cost[i]:  # of equals the longest, which comes first
+                        cost[i], first[i] = cost[i + size] + 1, size
+        pieces, i = [], 0
+        while i < end:
+            pieces.append(text[i : i + first[i]])
+            i += first[i]
+        if strict and cost[0] >= unknown:
+            raise self._lacks(text, next(piece for piece in pieces if piece not in self._class_of))
+        return pieces
+
     def encode(self, text: str) -> list[int]:
-        """Turn a text into its label: one class index per character."""
+        """Turn a text into its label: one class index per character; see :meth:`split`."""
+        pieces = text if isinstance(self.characters, str) else self.split(text)
         try:
-            return [self._class_of[c] for c in text]
+            return [self._class_of[c] for c in pieces]
         except KeyError as error:
-            raise ValueError(
-                f"{text!r} has the character {error.args[0]!r}, which this alphabet "
-                f"({self.characters!r}) does not have."
-            ) from None
+            raise self._lacks(text, error.args[0]) from None
+
+    def _lacks(self, text: str, piece: str) -> ValueError:
+        return ValueError(
+            f"{text!r} has the character {piece!r}, which this alphabet ({self.characters!r}) does "
+            "not have."
+        )
 
     def decode(self, label: Iterable[int]) -> str:
         """Turn a label into its text.
@@ -97,3 +151,40 @@ class Alphabet:
                     f"{self.num_classes - 1}."
                 )
         return "".join(self.symbols[c] for c in label)
+
+
+def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[str, ...]:
+    """Characters as a str if each is one code point, else as a tuple; checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no str, is empty or stands there twice. ``owner`` says whose they are.
+
+    Examples
+    --------
+    >>> distinct_characters(["5", "0"], "an Alphabet"), distinct_characters(["th", "e"], "one")
+    ('50', ('th', 'e'))
+    """
+    if not isinstance(characters, str):
+        characters = tuple(characters)
+        for place, character in enumerate(characters):
+            if not isinstance(character, str):
+                raise TypeError(
+                    f"The characters of {owner} are texts; number {place} is {character!r}."
+                )
+            if not character:
+                raise ValueError(
+                    f"A character of {owner} has at least one code point; number {place} of "
+                    f"{characters!r:.200} is empty."
+                )
+    counts = Counter(characters)
+    if len(counts) < len(characters):
+        repeated = ", ".join(sorted(repr(c) for c, count in counts.items() if count > 1))
+        raise ValueError(
+            f"Each character may stand once in {owner}; {repeated} stands more often in "
+            f"{characters!r:.200}."
+        )
+    if isinstance(characters, tuple) and all(len(c) == 1 for c in characters):
+        return "".join(characters)
+    return characters

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ def test_every_class_has_one_symbol(alphabet):
     assert len(alphabet.symbols) == alphabet.num_classes == len(alphabet.characters) + 1
     assert alphabet.symbols[alphabet.blank] == BLANK_SYMBOL
     classes = [c for c in range(alphabet.num_classes) if c != alphabet.blank]
-    assert alphabet.decode(classes) == alphabet.characters
+    assert alphabet.decode(classes) == "".join(alphabet.characters)
     assert alphabet.encode(alphabet.characters) == classes
 
 
@@ -86,7 +87,10 @@ def test_alphabets_compare_and_hash_by_value_and_do_not_change():
     "arguments, message",
     [
         (("",), "at least one character"),
+        (((),), "at least one character"),
         (("0120",), "'0' stands more"),
+        ((("th", "e", "th"),), "'th' stands more"),
+        ((("th", ""),), "number 1 of .* is empty"),
         (("0123456789", 11), "from 0 to 10 .* got 11"),
         (("0123456789", -1), "from 0 to 10 .* got -1"),
     ],
@@ -94,6 +98,88 @@ def test_alphabets_compare_and_hash_by_value_and_do_not_change():
 def test_a_senseless_alphabet_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Alphabet(*arguments)
+
+
+def test_characters_are_texts():
+    with pytest.raises(TypeError, match="number 1 is 5"):
+        Alphabet(("th", 5))
+
+
+# --- Characters of several code points ------------------------------------------------------------
+
+tokens = st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=5, unique=True)
+
+
+def all_splits(text, characters):
+    """Every way to spell a text."""
+    if not text:
+        return [()]
+    return [
+        (c, *rest)
+        for c in characters
+        if text.startswith(c)
+        for rest in all_splits(text[len(c) :], characters)
+    ]
+
+
+@given(tokens, st.text("abc", max_size=8), st.booleans())
+def test_a_text_is_spelled_with_the_fewest_characters(characters, text, last):
+    """Of all ways to spell it; of equals, the one whose earlier characters are longer."""
+    alphabet = Alphabet(tuple(characters), len(characters) if last else 0)
+    ways = all_splits(text, characters)
+    if not ways:
+        with pytest.raises(ValueError, match="has the character"):
+            alphabet.encode(text)
+        loose = alphabet.split(text, strict=False)
+        assert "".join(loose) == text and not set(loose) <= set(characters)
+        return
+    best = min(ways, key=lambda way: (len(way), [-len(c) for c in way]))
+    assert alphabet.split(text) == alphabet.split(text, strict=False) == list(best)
+    label = alphabet.encode(text)
+    assert [alphabet.symbols[c] for c in label] == list(best) and alphabet.blank not in label
+    assert alphabet.decode(label) == text
+
+
+@given(tokens, st.data())
+def test_every_label_has_its_text(characters, data):
+    alphabet = Alphabet(tuple(characters), data.draw(st.integers(0, len(characters))))
+    classes = [c for c in range(alphabet.num_classes) if c != alphabet.blank]
+    label = data.draw(st.lists(st.sampled_from(classes), max_size=6))
+    text = alphabet.decode(label)
+    assert text == "".join(alphabet.symbols[c] for c in label)
+    assert alphabet.decode(alphabet.encode(text)) == text
+    for c in classes:  # a character spells itself, whatever others it holds
+        assert alphabet.encode(alphabet.symbols[c]) == [c]
+
+
+def test_what_cannot_be_spelled_stands_for_itself_and_little_does():
+    alphabet = Alphabet(("th", "e", "cat"))
+    assert alphabet.split("thexcatca", strict=False) == ["th", "e", "x", "cat", "c", "a"]
+    for text, piece in (("thex", "x"), ("ca", "c"), ("t", "t")):
+        with pytest.raises(ValueError, match=f"{text!r} has the character {piece!r}"):
+            alphabet.encode(text)
+
+
+def test_graphemes():
+    """Tamil: the consonant m with the vowel sign i is one letter and two code points."""
+    alphabet = Alphabet(("த", "மி", "ழ்"), blank=3)
+    assert alphabet.encode("தமிழ்") == [0, 1, 2] and alphabet.decode([0, 1, 2]) == "தமிழ்"
+    assert alphabet.num_classes == 4 and alphabet.symbols[1] == "மி"
+
+
+def test_however_they_are_given_they_are_the_same_characters():
+    assert Alphabet(tuple("0123")) == Alphabet(list("0123")) == Alphabet("0123")
+    assert hash(Alphabet(("th", "e"))) == hash(Alphabet(["th", "e"]))
+    assert Alphabet(("th", "e")) != Alphabet(("t", "he"))
+    assert repr(Alphabet(("th", "e"))) == "Alphabet(characters=('th', 'e'), blank=0)"
+    assert eval(repr(Alphabet(("th", "e"), 2))) == Alphabet(("th", "e"), 2)
+
+
+def test_a_greedy_reader_would_be_lost():
+    characters = ("a", "ab", "bc")
+    for text in map("".join, product("abc", repeat=4)):
+        if ways := all_splits(text, characters):
+            assert len(Alphabet(characters).encode(text)) == min(map(len, ways))
 
 
 def test_encode_names_the_unknown_character():
