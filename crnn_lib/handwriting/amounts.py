@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
-SILENT = ".,-=/#$'*~ "  # all that can stand in an amount and is no digit
+from crnn_lib.handwriting._precision import single_precision
+
+SILENT = ".,-=/#$'*~ "  #: all that can stand in an amount and is no digit
 
 _ENDINGS = {
     "-": 3, "--": 0.7, ",-": 3, ".-": 3, "=": 3, "//": 0.3, ".=": 1.5, ",=": 0.7,
@@ -69,6 +71,7 @@ class AmountStyle:
                 raise ValueError(f"AmountStyle.{name} is a share from 0 to 1; got {value}.")
 
 
+@single_precision()
 def random_amounts(
     count: int, generator: torch.Generator, style: AmountStyle | None = None
 ) -> list[str]:

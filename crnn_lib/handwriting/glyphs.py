@@ -1,13 +1,15 @@
 """Glyphs: images of single characters, from one of several sources.
 
-| source            | what                                        | training |   test |
-|-------------------|---------------------------------------------|---------:|-------:|
-| `emnist`          | EMNIST digits                               |  240,000 | 40,000 |
-| `emnist-mnist`    | EMNIST in MNIST's format                    |   60,000 | 10,000 |
-| `emnist-balanced` | EMNIST digits and letters, 47 characters    |  112,800 | 18,800 |
-| `mnist`           | MNIST                                       |   60,000 | 10,000 |
-| `pen`             | digits of :mod:`crnn_lib.handwriting.pen`   |   10,000 |  2,000 |
-| `auto`            | the best of the digits that is on this disk |          |        |
+===================  ===========================================  ========  ======
+source               what                                         training  test
+===================  ===========================================  ========  ======
+``emnist``           EMNIST digits                                240,000   40,000
+``emnist-mnist``     EMNIST in MNIST's format                     60,000    10,000
+``emnist-balanced``  EMNIST digits and letters, 47 characters     112,800   18,800
+``mnist``            MNIST                                        60,000    10,000
+``pen``              digits of :mod:`crnn_lib.handwriting.pen`    10,000    2,000
+``auto``             the best of the digits that is on this disk
+===================  ===========================================  ========  ======
 
 The pen draws as many as one asks for; the figures are what it draws if one does not ask.
 
@@ -29,7 +31,7 @@ from torch import Tensor
 
 from crnn_lib.handwriting._idx import emnist_files, find_idx, idx_shape, mnist_files, read_idx
 
-SIZE = 28  # pixels on a side of a glyph
+SIZE = 28  #: pixels on a side of a glyph
 SPLITS = ("train", "test")
 SOURCES = ("emnist", "emnist-mnist", "emnist-balanced", "mnist", "pen")
 PEN_COUNT = {"train": 10_000, "test": 2_000}

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.handwriting._placement import INK, Chance, Script, by_hand
+from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._warping import glyph_boxes, lay_boxes
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.people import choose_glyphs
@@ -85,6 +86,7 @@ class LineBatch:
         )
 
 
+@single_precision()
 def compose_lines(
     glyphs: Glyphs,
     count: int,

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.lines import LineBatch
 from crnn_lib.handwriting.paper import _effects_camera, _effects_pen, _effects_print
 from crnn_lib.handwriting.paper._sheet import Sheet, place, plan
@@ -61,6 +62,7 @@ LIMIT = 1.5
 LEAST = 8  # pixels of paper per character: two frames of 4, so that CTC can spell 111
 
 
+@single_precision()
 def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) -> LineBatch:
     """Lines as a scanner sees them on paper.
 

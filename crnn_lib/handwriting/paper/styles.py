@@ -225,4 +225,5 @@ class PaperStyle:
         )
 
 
+#: What a ``PaperStyle`` can do to a line, each under its field's name.
 EFFECTS = tuple(field.name for field in fields(PaperStyle))

@@ -62,6 +62,7 @@ _SCHOOL, _HURRIED, MARK_FORMS = map(_read_copybook, (SCHOOL, HURRIED, MARKS))
 FORMS = {int(digit): forms for digit, forms in _SCHOOL.items()}  # digit -> name -> form
 # the same, and what people add who write amounts all day
 HURRIED_FORMS = {int(digit): {**_SCHOOL[digit], **forms} for digit, forms in _HURRIED.items()}
+#: The marks that the pen can draw.
 MARK_CHARACTERS = "".join(MARK_FORMS)
 
 CROWDED = ("#", "$", "*", "=")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.pen.forms import BOOKS, MARK_CHARACTERS, NAMES, SAMPLES, form_tables
 
 SIZE = 28  # pixels on a side of a glyph
@@ -45,6 +46,7 @@ class Hand:
     size: Tensor  # (W,) height or width of the ink, whichever is larger, pixels
 
 
+@single_precision()
 def draw_digits(
     digits: Tensor | Sequence[int],
     generator: torch.Generator,
@@ -96,6 +98,7 @@ def draw_digits(
     return _draw(digits, generator, writers, book)
 
 
+@single_precision()
 def draw_marks(
     marks: str | Sequence[str],
     generator: torch.Generator,
