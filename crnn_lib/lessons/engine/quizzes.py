@@ -41,8 +41,9 @@ class Option:
 class Question:
     """A question in two steps.
 
-    ``id`` is a few words that name it. ``answers`` and ``reasons`` have one right option each, and get the letters a, b, c in their
-    order. ``code`` settles the question; ``shows`` is what it prints, which a test compares.
+    ``id`` is a few words that name it. ``answers`` and ``reasons`` have one right option each, and
+    get the letters a, b, c in their order. ``code`` settles the question; ``shows`` is what it
+    prints, which a test compares.
     """
 
     id: str
