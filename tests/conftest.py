@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(items):
 
     items.sort(key=rank)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
 
 
 class NotebookSeconds:
