@@ -9,30 +9,18 @@ from operator import index
 import torch
 from torch import Tensor
 
+from crnn_lib.ctc.lengths import check_integers, frames_needed, length_mask
+
 COLLAPSE_FIRST = "A label has no blanks: collapse an alignment first; give the right blank."
 
 
-def _check_targets_fit(targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> None:
-    """Raise a ValueError if a line has too few frames for its target: its loss would be infinite.
+def check_batch(
+    log_probs: Tensor, targets, frame_lengths, target_lengths, blank: int, *, must_fit: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets (the blank as padding), frame_lengths, target_lengths as int64, or a clear error.
 
-    It names the sample, its frames and the frames it needs. Shapes as for :func:`ctc_loss`.
+    Without ``must_fit`` a line may have fewer frames than its target needs.
     """
-    positions = torch.arange(targets.shape[1], device=targets.device)[1:]
-    inside = positions < target_lengths[:, None]  # (N, L - 1)
-    repeats = ((targets[:, 1:] == targets[:, :-1]) & inside).sum(1)
-    needed = target_lengths + repeats  # (N,)
-    short = frame_lengths < needed
-    if bool(short.any()):
-        n = int(short.nonzero()[0])
-        raise ValueError(
-            f"Sample {n} has {int(frame_lengths[n])} frames and its target needs {int(needed[n])}: "
-            f"one for each of {int(target_lengths[n])} characters, one more for each of "
-            f"{int(repeats[n])} repeats. Make the line wider, or the stride or the target smaller."
-        )
-
-
-def check_batch(log_probs, targets, frame_lengths, target_lengths, blank) -> tuple[Tensor, ...]:
-    """Targets (the blank as padding), frame_lengths, target_lengths as int64, or a clear error."""
     if getattr(log_probs, "dtype", None) not in (torch.float32, torch.float64):
         given = getattr(log_probs, "dtype", type(log_probs).__name__)
         raise TypeError(f"log_probs must be a float32 or float64 tensor; got {given}.")
@@ -41,12 +29,12 @@ def check_batch(log_probs, targets, frame_lengths, target_lengths, blank) -> tup
     (N, T, C), device = log_probs.shape, log_probs.device
     if not 0 <= blank < C:
         raise ValueError(f"blank must be one of the classes 0 to {C - 1}; got {blank}.")
-    targets = integers("targets", targets, (N, None), device)
+    targets = check_integers("targets", targets, (N, None), device)
     L = targets.shape[1]
-    frame_lengths = integers("frame_lengths", frame_lengths, (N,), device, T)
-    target_lengths = integers("target_lengths", target_lengths, (N,), device, L)
+    frame_lengths = check_integers("frame_lengths", frame_lengths, (N,), device, T)
+    target_lengths = check_integers("target_lengths", target_lengths, (N,), device, L)
 
-    inside = torch.arange(L, device=device) < target_lengths[:, None]  # (N, L)
+    inside = length_mask(target_lengths, L)  # (N, L)
     wrong = ((targets == blank) | (targets < 0) | (targets >= C)) & inside
     if bool(wrong.any()):
         n, i = wrong.nonzero()[0].tolist()
@@ -55,35 +43,39 @@ def check_batch(log_probs, targets, frame_lengths, target_lengths, blank) -> tup
         if label[i] == blank:
             fault = f"contains the blank, class {blank}. {COLLAPSE_FIRST}"
         raise ValueError(f"Sample {n}: target {label} {fault}")
-    _check_targets_fit(targets, frame_lengths, target_lengths)
+    if must_fit:
+        _check_targets_fit(targets, frame_lengths, target_lengths)
 
     if not bool(log_probs.detach().amax() < math.inf):  # NaN is not smaller either
         wrong = ~(log_probs.detach() < math.inf).all(2)  # (N, T)
-        wrong &= torch.arange(T, device=device) < frame_lengths[:, None]
+        wrong &= length_mask(frame_lengths, T)
         if bool(wrong.any()):
             n, t = wrong.nonzero()[0].tolist()
             raise ValueError(f"Sample {n}: log_probs has NaN or +inf at frame {t}.")
     return targets.where(inside, blank), frame_lengths, target_lengths
 
 
-def integers(name: str, values, shape: tuple, device, most: int | None = None) -> Tensor:
-    """An int64 tensor of that shape (None: any size), its values from 0 to ``most``."""
-    try:
-        values = torch.as_tensor(values, device=device)
-    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
-        raise TypeError(f"{name} must hold integers; got {values!r:.80}.") from None
-    if values.is_floating_point() or values.dtype == torch.bool:
-        raise TypeError(f"{name} must hold integers; got {values.dtype}.")
-    if values.ndim != len(shape) or shape[0] != len(values):
-        wanted = str(shape).replace("None", "L")
-        raise ValueError(f"{name} must have the shape {wanted}; got {tuple(values.shape)}.")
-    if most is not None and not 0 <= int(values.min()) <= int(values.max()) <= most:
-        n = int(((values < 0) | (values > most)).nonzero()[0])
-        raise ValueError(f"Sample {n}: {name} must be 0 to {most}; got {int(values[n])}.")
-    return values.long()
+def _check_targets_fit(targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> None:
+    """Raise a ValueError if a line has too few frames for its target: its loss would be infinite.
+
+    It names the sample, its frames and the frames it needs. Shapes as for :func:`ctc_loss`.
+    """
+    needed = frames_needed(targets, target_lengths)  # (N,)
+    short = frame_lengths < needed
+    if bool(short.any()):
+        n = int(short.nonzero()[0])
+        length = int(target_lengths[n])
+        raise ValueError(
+            f"Sample {n} has {int(frame_lengths[n])} frames and its target needs {int(needed[n])}: "
+            f"one for each of {length} characters, one more for each of {int(needed[n]) - length} "
+            "repeats. Make the line wider, or the stride or the target smaller. ctc_loss leaves "
+            "such lines out with zero_infinity=True."
+        )
 
 
-def check_line(log_probs: Tensor, label: Sequence[int], blank: int) -> tuple[Tensor, ...]:
+def check_line(
+    log_probs: Tensor, label: Sequence[int], blank: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """One line and its label, checked, as targets and lengths of a batch of one."""
     if isinstance(log_probs, Tensor) and log_probs.ndim != 2:
         raise ValueError(f"log_probs of one line must be (T, C); got {tuple(log_probs.shape)}.")

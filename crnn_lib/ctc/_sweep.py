@@ -1,66 +1,39 @@
-"""Under :mod:`crnn_lib.ctc`: one sweep over the frames of a whole batch, and checks of its input.
+"""Under :mod:`crnn_lib.ctc`: one sweep over the frames of a whole batch of lines.
 
-Shapes are as there: lines N, frames T, classes C, label length L, states S = 2L + 1.
+:mod:`crnn_lib.ctc.trellis` does the same for one line, frame by frame as the paper writes it.
+Shapes: lines N, frames T, classes C, label length L, states S = 2L + 1. The lines come last, so
+that each step of the sweep is one torch call for all of them. What comes in has been checked.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 from crnn_lib.ctc.definition import NEVER
-
-# The sweep, and the loss by it --------------------------------------------------------------------
-
-
-class CTCLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, log_probs, targets, frame_lengths, target_lengths, blank):
-        batch = (log_probs, targets, frame_lengths, target_lengths)
-        with_gradient = ctx.needs_input_grad[0]
-        T, S = log_probs.shape[1], 2 * targets.shape[1] + 1
-        most_ways = math.lgamma(T + S) - math.lgamma(T + 1) - math.lgamma(S)  # log C(T + 2L, 2L)
-        if most_ways > MOST_WAYS:
-            losses, occupancy, _ = batch_losses(*batch, blank, LOG_SUM, with_gradient)
-        else:
-            losses, occupancy, total = batch_losses(*batch, blank, SUM, with_gradient)
-            # At each of T S places float64 may lose what weighs less than 1e-308 so far. The ways
-            # on from there weigh 1 at most, each. If the sum is above this, all that can be lost
-            # is less than its 16th digit. If not, take logarithms.
-            risky = total < math.exp(-708 + 37 + most_ways + math.log(T * S))
-            if bool(risky.any()):
-                losses[risky], rest, _ = batch_losses(
-                    *(x[risky] for x in batch), blank, LOG_SUM, with_gradient
-                )
-                if with_gradient:
-                    occupancy[risky] = rest
-        ctx.save_for_backward(occupancy)
-        return losses
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad):
-        return ctx.saved_tensors[0] * -grad[:, None, None], None, None, None, None
-
+from crnn_lib.ctc.lengths import length_mask
 
 # How to add up ways, how to go one frame on, no way, and the way of no frames. One sweep serves all
 # three: plain sums are fastest, sums of logarithms have no limits, a maximum finds the best way.
 SUM = torch.add, torch.mul, 0.0, 1.0
 LOG_SUM = torch.logaddexp, torch.add, NEVER, 0.0
 BEST = torch.maximum, torch.add, NEVER, 0.0
-MOST_WAYS = 300.0  # as a logarithm: beyond it float64 has too little room for plain sums
 
 
-def batch_losses(log_probs, targets, frame_lengths, target_lengths, blank, ways, with_gradient):
-    """Losses (N,), occupancy (N, T, C) or None, and the scaled sum over all alignments (N,).
+def losses_and_occupancies(
+    batch: tuple[Tensor, ...], blank: int, ways: tuple, with_gradient: bool
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Losses (N,), occupancies (N, T, C) or None, and the scaled sum over all alignments (N,).
 
+    ``batch`` is log_probs (N, T, C), targets (N, L), frame_lengths (N,) and target_lengths (N,).
     Most of the time goes into the number of torch calls. So the backward pass is the forward pass
     of the mirrored lines, and both run side by side, as one batch of 2N lines.
     """
+    log_probs, targets, frame_lengths, target_lengths = batch
     (N, T, _), L = log_probs.shape, targets.shape[1]
-    picked, repeats, padding = pick(log_probs, targets, frame_lengths, blank)  # (T, 1 + L, N)
+    picked, repeats, padding = pick_emissions(
+        log_probs, targets, frame_lengths, blank
+    )  # (T, 1 + L, N), (L, N), (N, T, 1)
     scale = picked.new_zeros(T, N)
     if ways is SUM:  # nothing above 1: per frame and line, by the most likely class of the label
         scale = picked.amax(1).clamp(min=torch.finfo(picked.dtype).min)  # (T, N)
@@ -70,10 +43,9 @@ def batch_losses(log_probs, targets, frame_lengths, target_lengths, blank, ways,
     first = torch.zeros_like(target_lengths)
     if with_gradient:
         emitted[:, :, N:] = emitted[:, :, :N].flip(0, 1)
-        mirrored = torch.cat([repeats, torch.zeros_like(repeats[:1])])[1:].flip(0)
-        repeats = torch.cat([repeats, mirrored], 1)  # (L, 2N)
+        repeats = torch.cat([repeats, mirror_repeats(repeats)], 1)  # (L, 2N)
         first = torch.cat([first, L - target_lengths])  # (2N,)
-    entered, ends = sweep(emitted, repeats, first, ways)  # (T, S, 2N), (L + 1, 2N)
+    entered, ends = sweep_frames(emitted, repeats, first, ways)  # (T, S, 2N), (L + 1, 2N)
     total = ends[:, :N].gather(0, target_lengths[None])[0]  # (N,)
     log_prob = (total.log() if ways is SUM else total) + scale.sum(0)  # (N,)
     losses = (0.0 - log_prob).to(log_probs.dtype)  # 0, not -0, for certainty
@@ -89,16 +61,18 @@ def batch_losses(log_probs, targets, frame_lengths, target_lengths, blank, ways,
         gamma = gamma.div_(total).to(log_probs.dtype)
     else:
         gamma = gamma.sub_(total.where(total > NEVER, 0.0)).to(log_probs.dtype).exp_()
-    occupancy = torch.zeros_like(log_probs, memory_format=torch.contiguous_format)
+    occupancies = torch.zeros_like(log_probs, memory_format=torch.contiguous_format)
     where = targets[:, None].expand(N, T, L)
-    occupancy.scatter_add_(2, where, gamma[:, 1::2].permute(2, 0, 1))  # (N, T, C)
-    occupancy[:, :, blank] += gamma[:, 0::2].sum(1).T
+    occupancies.scatter_add_(2, where, gamma[:, 1::2].permute(2, 0, 1))  # (N, T, C)
+    occupancies[:, :, blank] += gamma[:, 0::2].sum(1).T
     if padding is not None:
-        occupancy.masked_fill_(padding, 0.0)
-    return losses, occupancy, total
+        occupancies.masked_fill_(padding, 0.0)
+    return losses, occupancies, total
 
 
-def pick(log_probs, targets, frame_lengths, blank) -> tuple[Tensor, Tensor, Tensor | None]:
+def pick_emissions(
+    log_probs: Tensor, targets: Tensor, frame_lengths: Tensor, blank: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Log-probabilities of blank and characters (T, 1 + L, N); which ones are repeats (L, N).
 
     Padding frames become certain blanks. Only the last state goes through them, in one way, for
@@ -109,20 +83,27 @@ def pick(log_probs, targets, frame_lengths, blank) -> tuple[Tensor, Tensor, Tens
     picked = log_probs.detach().gather(2, classes[:, None].expand(N, T, 1 + L))  # (N, T, 1 + L)
     padding = None
     if bool((frame_lengths < T).any()):
-        padding = (torch.arange(T, device=targets.device) >= frame_lengths[:, None])[:, :, None]
+        padding = ~length_mask(frame_lengths, T)[:, :, None]
         picked.masked_fill_(padding, NEVER)[:, :, :1].masked_fill_(padding, 0.0)
     picked = picked.permute(1, 2, 0).to(torch.float64, memory_format=torch.contiguous_format)
     return picked, (targets == classes[:, :-1]).T, padding
 
 
-def sweep(emitted: Tensor, repeats: Tensor, first: Tensor, ways: tuple) -> tuple[Tensor, Tensor]:
+def mirror_repeats(repeats: Tensor) -> Tensor:
+    """The repeats (L, N) of the same labels read from the right."""
+    return torch.cat([repeats, torch.zeros_like(repeats[:1])])[1:].flip(0)
+
+
+def sweep_frames(
+    emitted: Tensor, repeats: Tensor, first: Tensor, ways: tuple
+) -> tuple[Tensor, Tensor]:
     """One pass over the frames, from the blank before character ``first`` of each line.
 
     Returns what enters each state at each frame, before its emission (T, S, N), and what there is
     after the last frame for labels that end before character 0 to L (L + 1, N).
     """
     plus, times, zero, one = ways
-    T, S, N = emitted.shape
+    _, S, N = emitted.shape
     rows = emitted.new_full((1 + S, N), zero)  # on top, a character that never was
     before, blanks, characters, now = rows[:-1:2], rows[1::2], rows[2::2], rows[1:]
     blanks.scatter_(0, first[None], one)

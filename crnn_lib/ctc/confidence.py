@@ -23,8 +23,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from crnn_lib.ctc._checks import check_batch, check_line
-from crnn_lib.ctc._sweep import LOG_SUM, pick, sweep
+from crnn_lib.ctc._sweep import LOG_SUM, mirror_repeats, pick_emissions, sweep_frames
 from crnn_lib.ctc.definition import NEVER
+from crnn_lib.ctc.lengths import length_mask
 from crnn_lib.ctc.loss import ctc_loss
 
 # 1. One character at a time -----------------------------------------------------------------------
@@ -114,7 +115,7 @@ def character_confidences(
     variants = label_variants(log_probs, *batch, blank=blank)  # (N, L, C)
     own = variants.gather(2, targets[:, :, None])[:, :, 0]  # (N, L)
     total = variants.logsumexp(2)  # (N, L)
-    inside = torch.arange(targets.shape[1], device=targets.device) < target_lengths[:, None]
+    inside = length_mask(target_lengths, targets.shape[1])  # (N, L)
     return (own - total).where(own > NEVER, NEVER).where(inside, 0.0)
 
 
@@ -153,12 +154,12 @@ def label_variants(
     (N, T, C), L = log_probs.shape, targets.shape[1]
     before, after = _ways(log_probs, *batch, blank)  # (T + 1, 2L + 1, N) each
     emitted = log_probs.detach().permute(1, 0, 2).to(torch.float64)  # (T, N, C)
-    beyond = torch.arange(T, device=targets.device)[:, None] >= frame_lengths  # (T, N)
+    beyond = ~length_mask(frame_lengths, T).T  # (T, N)
     emitted = emitted.masked_fill(beyond[:, :, None], NEVER)
 
     # Neighbours of each place, -1 at the ends; c may touch them if it differs from them.
     places = torch.arange(L, device=targets.device)
-    inside = places < target_lengths[:, None]  # (N, L)
+    inside = length_mask(target_lengths, L)  # (N, L)
     labels = targets.masked_fill(~inside, -1)
     left, right = pad(labels, (1, 0), value=-1)[:, :-1], pad(labels, (0, 1), value=-1)[:, 1:]
     classes = torch.arange(C, device=targets.device)
@@ -196,7 +197,9 @@ def label_variants(
     return total.masked_fill(~inside[:, :, None], NEVER)
 
 
-def _ways(log_probs, targets, frame_lengths, target_lengths, blank) -> tuple[Tensor, Tensor]:
+def _ways(
+    log_probs: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor, blank: int
+) -> tuple[Tensor, Tensor]:
     """Ways to and from each state of the label with blanks around its characters.
 
     Both are (T + 1, 2L + 1, N). ``before[t, s]`` sums the ways of t frames that end in s, and
@@ -204,17 +207,18 @@ def _ways(log_probs, targets, frame_lengths, target_lengths, blank) -> tuple[Ten
     the last one stands a blank that takes no frame.
     """
     L = targets.shape[1]
-    picked, repeats, _ = pick(log_probs, targets, frame_lengths, blank)  # (T, 1 + L, N), (L, N)
+    picked, repeats, _ = pick_emissions(
+        log_probs, targets, frame_lengths, blank
+    )  # (T, 1 + L, N), (L, N)
     T, _, N = picked.shape
     emitted = picked.new_empty(T, 2 * L + 1, N)  # (T, S, N)
     emitted[:, 0::2], emitted[:, 1::2] = picked[:, :1], picked[:, 1:]
-    mirrored = torch.cat([repeats, torch.zeros_like(repeats[:1])])[1:].flip(0)
     sides = []
     for frames, repeated, first in (
         (emitted, repeats, torch.zeros_like(target_lengths)),
-        (emitted.flip(0, 1), mirrored, L - target_lengths),
+        (emitted.flip(0, 1), mirror_repeats(repeats), L - target_lengths),
     ):
-        entered, _ = sweep(frames, repeated, first, LOG_SUM)  # (T, S, N)
+        entered, _ = sweep_frames(frames, repeated, first, LOG_SUM)  # (T, S, N)
         start = picked.new_full((1, 2 * L + 1, N), NEVER)
         start[0].scatter_(0, 2 * first[None], 0.0)
         sides.append(torch.cat([start, entered + frames]))  # (T + 1, S, N)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crnn_lib.ctc._checks import check_batch, check_line, plain_label
-from crnn_lib.ctc._sweep import BEST, pick, sweep
+from crnn_lib.ctc._sweep import BEST, pick_emissions, sweep_frames
 from crnn_lib.ctc.definition import NEVER
 
 
@@ -44,7 +44,10 @@ def forced_alignment(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     """
     batch = check_line(log_probs, label, blank)
     spans, scores = (x[0].tolist() for x in forced_alignments(log_probs[None], *batch, blank=blank))
-    return [Span(c, *span, p) for c, span, p in zip(plain_label(label), spans, scores, strict=True)]
+    return [
+        Span(c, start, end, p)
+        for c, (start, end), p in zip(plain_label(label), spans, scores, strict=True)
+    ]
 
 
 def forced_alignments(
@@ -79,11 +82,13 @@ def forced_alignments(
     """
     batch = check_batch(log_probs, targets, frame_lengths, target_lengths, blank)
     (N, T, _), (targets, frame_lengths, target_lengths) = log_probs.shape, batch
-    picked, repeats, _ = pick(log_probs, targets, frame_lengths, blank)  # (T, 1 + L, N), (L, N)
+    picked, repeats, _ = pick_emissions(
+        log_probs, targets, frame_lengths, blank
+    )  # (T, 1 + L, N), (L, N)
     L = len(repeats)
     emitted = picked.new_empty(T, 2 * L + 1, N)  # (T, S, N)
     emitted[:, 0::2], emitted[:, 1::2] = picked[:, :1], picked[:, 1:]
-    best, ends = sweep(emitted, repeats, torch.zeros_like(target_lengths), BEST)
+    best, ends = sweep_frames(emitted, repeats, torch.zeros_like(target_lengths), BEST)
     impossible = (ends.gather(0, target_lengths[None])[0] == NEVER).nonzero()
     if len(impossible):
         raise ValueError(

@@ -68,12 +68,12 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     alpha = torch.full_like(emitted, NEVER)
     alpha[0, :2] = emitted[0, :2]
     for t in range(1, len(emitted)):
-        alpha[t] = _enter(alpha[t - 1], states) + emitted[t]
+        alpha[t] = _enter_states(alpha[t - 1], states) + emitted[t]
 
     beta = torch.full_like(emitted, NEVER)
     beta[-1, -2:] = 0.0
     for t in reversed(range(len(emitted) - 1)):  # the same, reading from the right
-        beta[t] = _enter((beta[t + 1] + emitted[t + 1]).flip(0), states.flip(0)).flip(0)
+        beta[t] = _enter_states((beta[t + 1] + emitted[t + 1]).flip(0), states.flip(0)).flip(0)
 
     log_prob = alpha[-1, -2:].logsumexp(0)
     through = alpha + beta - log_prob.where(log_prob > NEVER, 0.0)  # (T, S)
@@ -83,12 +83,12 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     return Trellis(states, alpha, beta, through, occupancy, log_prob.item())
 
 
-def _enter(last: Tensor, states: Tensor) -> Tensor:
-    """Sum of the ways into each state: from itself, from the one before, and past a blank.
+def _enter_states(last: Tensor, states: Tensor, never: float = NEVER) -> Tensor:
+    """Sum of the ways into each state, (..., S): from itself, from the one before, past a blank.
 
     Only a blank between different characters can be passed; between equal ones it is needed.
     """
-    one_before, two_before = (pad(last, (k, 0), value=NEVER)[:-k] for k in (1, 2))
-    may_pass = states != pad(states, (2, 0), value=-1)[:-2]
-    may_pass[0::2] = False  # a blank is entered from its neighbour only
-    return torch.stack([last, one_before, two_before.where(may_pass, NEVER)]).logsumexp(0)
+    one_before, two_before = (pad(last, (k, 0), value=never)[..., :-k] for k in (1, 2))
+    may_pass = states != pad(states, (2, 0), value=-1)[..., :-2]
+    may_pass[..., 0::2] = False  # a blank is entered from its neighbour only
+    return torch.stack([last, one_before, two_before.where(may_pass, never)]).logsumexp(0)

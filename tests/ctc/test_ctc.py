@@ -14,20 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+import crnn_lib.ctc.loss as loss_room
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import (
     Span,
     alignments,
+    check_integers,
     collapse,
     count_alignments,
     ctc_loss,
     forced_alignment,
     forced_alignments,
     forward_backward,
+    frames_needed,
     label_probability_brute_force,
+    length_mask,
     minimum_frames,
 )
-from crnn_lib.ctc import _sweep as ctc_batch
 
 settings.register_profile("ctc", deadline=None)  # a busy machine is no error
 settings.load_profile("ctc")
@@ -228,7 +231,7 @@ def test_value_and_gradient_for_logits_equal_torch(blank, seed, reduction):
 @pytest.mark.parametrize("blank", [0, 3])
 def test_gradcheck_for_log_probs_and_for_logits(blank, plain_sums, monkeypatch):
     if not plain_sums:
-        monkeypatch.setattr(ctc_batch, "MOST_WAYS", -1.0)
+        monkeypatch.setattr(loss_room, "MOST_WAYS", -1.0)
     logits, *batch = random_batch(4, 7, 4, 3, blank, torch.Generator().manual_seed(7))
     for inner in (torch.Tensor.clone, lambda x: x.log_softmax(-1)):
         leaf = logits.clone().requires_grad_()  # not normalised: a partial derivative needs no sum
@@ -265,7 +268,7 @@ def test_the_gradient_for_log_probs_is_true_and_that_of_torch_is_not():
 @pytest.mark.parametrize("plain_sums", [True, False])
 def test_float32_is_float64_but_for_its_rounding(plain_sums, monkeypatch):
     if not plain_sums:
-        monkeypatch.setattr(ctc_batch, "MOST_WAYS", -1.0)
+        monkeypatch.setattr(loss_room, "MOST_WAYS", -1.0)
     logits, *batch = random_batch(64, 31, 11, 5, 0, torch.Generator().manual_seed(0))
     logits = logits.float()
     exact = gradient_for_logits(torch_loss, logits.double(), *batch, reduction="sum")
@@ -278,15 +281,122 @@ def test_float32_is_float64_but_for_its_rounding(plain_sums, monkeypatch):
     torch.testing.assert_close(loss.double(), exact, rtol=3e-7, atol=0)
 
 
+def test_second_derivatives_of_a_product():
+    """Two frames, two classes: all alignments but two blanks collapse to "a", -log(1 - p0 p0')."""
+    scores = torch.zeros(2, 2, dtype=torch.float64)
+
+    def loss(x):
+        return ctc_loss(x.log_softmax(-1)[None], [[1]], [2], [1], reduction="sum")
+
+    def by_hand(x):
+        probs = x.softmax(-1)
+        return -(1 - probs[0, 0] * probs[1, 0]).log()
+
+    for function in (loss, by_hand):
+        row = torch.autograd.functional.hessian(function, scores)[0, 0].flatten()
+        expected = torch.tensor([1, -1, 4, -4], dtype=torch.float64) / 36
+        torch.testing.assert_close(row, expected)
+
+
+@pytest.mark.parametrize("blank", [0, 3])
+@pytest.mark.parametrize("inner", ["log_probs", "logits"])
+def test_gradgradcheck(blank, inner):
+    logits, *batch = random_batch(3, 5, 4, 2, blank, torch.Generator().manual_seed(8))
+    logits[0, :, :2] *= 3.0
+    leaf = logits.requires_grad_()
+
+    def losses(x):
+        x = x.log_softmax(-1) if inner == "logits" else x.clone()
+        return ctc_loss(x, *batch, blank=blank, reduction="none")
+
+    assert torch.autograd.gradgradcheck(losses, leaf)
+    (first,) = torch.autograd.grad(losses(leaf).sum(), leaf)  # by the fast way
+    (again,) = torch.autograd.grad(losses(leaf).sum(), leaf, create_graph=True)
+    torch.testing.assert_close(first, again, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("blank", [0, 3])
+def test_second_derivatives_of_lines_that_cannot_be_or_are_unlikely(blank):
+    logits, *batch = random_batch(4, 8, 4, 3, blank, torch.Generator().manual_seed(9))
+    log_probs = logits.mul(300.0).log_softmax(-1)
+    log_probs[1] = -math.inf  # probability 0
+    log_probs[2, :, (blank + 1) % 4] -= math.inf
+    batch[1][3] = batch[2][3] = 8  # 8 characters do not fit 6 frames
+    batch[0] = F.pad(batch[0], (0, 5), value=(blank + 1) % 4)
+    batch[1][3] = 6
+    leaf = log_probs.requires_grad_()
+    loss = ctc_loss(leaf, *batch, blank=blank, reduction="sum", zero_infinity=True)
+    fast = torch.autograd.grad(loss, leaf, retain_graph=True)[0]
+    slow = torch.autograd.grad(loss, leaf, create_graph=True)[0]
+    torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-12)
+    assert fast[0].any() and not fast[1].any() and not fast[3].any()
+    second = torch.autograd.grad(slow.square().sum(), leaf)[0]
+    assert second.isfinite().all() and not second[1].any() and not second[3].any()
+
+
+@pytest.mark.parametrize("blank", [0, 10])
+@pytest.mark.parametrize("rounded", [torch.float32, torch.bfloat16, torch.float64])
+def test_rounding_never_makes_a_loss_negative(rounded, blank):
+    """Nearly certain lines: each frame's rounded probabilities may sum to a little more than 1."""
+    logits = torch.randn(200, 9, 11, generator=torch.Generator().manual_seed(2)).double()
+    label = [c for c in (5, 2, 7) if c != blank]
+    alignment = torch.tensor([blank, 5, 5, blank, 2, blank, 7, 7, blank])
+    logits[:, range(9), alignment] += 20.0
+    log_probs = logits.to(rounded).log_softmax(-1)
+    for dtype in {torch.promote_types(rounded, torch.float32), torch.float64}:
+        batch = [label] * 200, [9] * 200, [3] * 200
+        leaf = log_probs.to(dtype).detach().clone().requires_grad_()
+        losses = ctc_loss(leaf, *batch, blank=blank, reduction="none")
+        exact = torch_loss(logits.log_softmax(-1), *map(torch.tensor, batch), blank=blank,
+                           reduction="none")  # fmt: skip
+        assert losses.min() >= 0 and (losses - exact).abs().max() < 9 * loss_room.ROUNDING
+        losses.sum().backward()  # and the gradient still says where to go
+        assert leaf.grad.isfinite().all() and leaf.grad[:, 1, 5].max() < -0.9
+    raw = torch_loss(log_probs.double(), *map(torch.tensor, batch), blank=blank, reduction="none")
+    assert rounded == torch.float64 or raw.min() < 0  # this is what is put right
+
+
+def test_scores_that_are_no_probabilities_may_have_a_negative_loss():
+    scores = torch.full((2, 3, 2), 1.0)
+    assert ctc_loss(scores, [[1]] * 2, [3, 3], [1, 1], reduction="none").tolist() == pytest.approx(
+        [-3 - math.log(6)] * 2
+    )
+
+
+@pytest.mark.parametrize("blank", [0, 4])
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_zero_infinity_is_that_of_torch(blank, reduction):
+    generator = torch.Generator().manual_seed(12)
+    logits, *batch = random_batch(12, 14, 6, 5, blank, generator)
+    batch[1][2:5] = torch.tensor([0, 1, 4])  # frames, too few for the label
+    batch[2][2:5] = 5
+    logits[7, :, (blank + 2) % 6] = -math.inf  # has probability 0 where the label needs the class
+    batch[0][7, 0], batch[2][7] = (blank + 2) % 6, 1
+    batch[1][7] = 14
+    options = {"blank": blank, "reduction": reduction, "zero_infinity": True}
+    ours, theirs = (f(logits.log_softmax(-1), *batch, **options) for f in (ctc_loss, torch_loss))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
+    if reduction == "none":
+        assert (ours == 0).nonzero()[:, 0].tolist() == [2, 3, 4, 7]
+    finite = logits.clamp(min=-1e4)  # torch's log_softmax has no gradient at -inf
+    ours, theirs = (
+        gradient_for_logits(f, finite, *batch, **options) for f in (ctc_loss, torch_loss)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert not ours[2:5].any()
+    with pytest.raises(ValueError, match="Sample 2 has 0 frames.*zero_infinity=True"):
+        ctc_loss(logits.log_softmax(-1), *batch, blank=blank)
+
+
 def spy_on_ways(monkeypatch):
     """The list of (ways, lines) that the loss goes through."""
-    seen, original = [], ctc_batch.batch_losses
+    seen, original = [], loss_room.losses_and_occupancies
 
-    def losses(log_probs, *rest):
-        seen.append((rest[-2], len(log_probs)))
-        return original(log_probs, *rest)
+    def losses(batch, *rest):
+        seen.append((rest[-2], len(batch[0])))
+        return original(batch, *rest)
 
-    monkeypatch.setattr(ctc_batch, "batch_losses", losses)
+    monkeypatch.setattr(loss_room, "losses_and_occupancies", losses)
     return seen
 
 
@@ -300,7 +410,7 @@ def test_unlikely_lines_take_logarithms_and_the_others_do_not(blank, monkeypatch
     logits[::2] *= 200.0  # very sure, and mostly wrong
     batch = targets, frame_lengths, lengths
     ours = ctc_loss(logits.log_softmax(-1), *batch, blank=blank, reduction="none")
-    assert [ways for ways, _ in seen] == [ctc_batch.SUM, ctc_batch.LOG_SUM]
+    assert [ways for ways, _ in seen] == [loss_room.SUM, loss_room.LOG_SUM]
     assert 4 <= seen[1][1] <= 8
     theirs = torch_loss(logits.log_softmax(-1), *batch, blank=blank, reduction="none")
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -350,7 +460,7 @@ def test_two_thousand_frames(dtype, blank, monkeypatch):
     exact = gradient_for_logits(torch_loss, logits.double(), *batch, blank=blank, reduction="sum")
     tolerance = 1e-9 if dtype == torch.float64 else 2e-5
     torch.testing.assert_close(grad.double(), exact, rtol=tolerance, atol=tolerance)
-    assert {ways for ways, _ in seen} == {ctc_batch.LOG_SUM}
+    assert {ways for ways, _ in seen} == {loss_room.LOG_SUM}
 
 
 @pytest.mark.parametrize("blank", [0, 2])
@@ -449,13 +559,13 @@ def test_a_certain_line_has_loss_zero():
 
 
 def test_the_backward_half_is_left_out_where_no_gradient_is_wanted(monkeypatch):
-    wanted, original = [], ctc_batch.batch_losses
+    wanted, original = [], loss_room.losses_and_occupancies
 
     def losses(*arguments):
         wanted.append(arguments[-1])
         return original(*arguments)
 
-    monkeypatch.setattr(ctc_batch, "batch_losses", losses)
+    monkeypatch.setattr(loss_room, "losses_and_occupancies", losses)
     leaf = random_log_probs(1, 4, 3, generator=torch.Generator()).requires_grad_()
     with torch.no_grad():
         without = ctc_loss(leaf, [[1]], [4], [1])
@@ -652,3 +762,34 @@ def test_other_refusals():
         alignments([1, 2], 5, blank=2)
     with pytest.raises(ValueError, match="reduction must be"):
         ctc_loss(**GOOD, reduction="max")
+
+
+def test_lengths_of_a_batch():
+    generator = torch.Generator().manual_seed(1)
+    _, targets, _, lengths = random_batch(30, 20, 4, 6, 0, generator)
+    expected = [minimum_frames(t[:k]) for t, k in zip(targets, lengths, strict=True)]
+    assert frames_needed(targets, lengths).tolist() == expected
+    for row, length in zip(length_mask(lengths, 6), lengths.tolist(), strict=True):
+        assert row.tolist() == [i < length for i in range(6)]
+    assert length_mask(torch.tensor([], dtype=torch.int64), 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ([1, 2], ValueError, "lengths must have the shape (3,); got (2,)"),
+        ([1, 2, 5], ValueError, "Sample 2: lengths must be 0 to 4; got 5"),
+        ([True, False, True], TypeError, "lengths must hold integers; got torch.bool"),
+        (torch.ones(3) * 1j, TypeError, "lengths must hold integers; got torch.complex64"),
+        (None, TypeError, "lengths must hold integers; got None"),
+    ],
+)
+def test_integers_are_checked_by_name(values, error, message):
+    assert check_integers("lengths", np.array([0, 4, 1], np.int16), (3,), most=4).tolist() == [
+        0,
+        4,
+        1,
+    ]
+    assert check_integers("lengths", [], (0,), most=4).dtype == torch.int64
+    with pytest.raises(error, match=re.escape(message)):
+        check_integers("lengths", values, (3,), most=4)
