@@ -9,10 +9,10 @@ from .definition import collapse as collapse
 from .definition import count_alignments as count_alignments
 from .definition import label_probability_brute_force as label_probability_brute_force
 from .definition import minimum_frames as minimum_frames
+from .definition import states_of as states_of
 from .lengths import check_integers as check_integers
 from .lengths import frames_needed as frames_needed
 from .lengths import length_mask as length_mask
-from .definition import states_of as states_of
 from .loss import ctc_loss as ctc_loss
 from .spans import Span as Span
 from .spans import forced_alignment as forced_alignment

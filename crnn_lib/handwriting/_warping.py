@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.ctc import length_mask
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Boxes:
@@ -97,7 +99,7 @@ def lay_boxes(boxes: Boxes, offsets: Tensor, written: Tensor, widths: Tensor) ->
         raise ValueError(f"{int(lengths.sum())} glyphs are written; there are {len(boxes)} boxes.")
     if boxes.parts is None:
         images = blend(boxes.pixels, offsets, written, width)
-        images *= (torch.arange(width) < widths[:, None])[:, None, None]
+        images *= length_mask(widths, width)[:, None, None]
         return images
     # numpy's zeros, unlike torch's, cost nothing until they are written
     images = np.zeros((len(written), boxes.size[0], width), np.float32)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting._placement import INK, Chance, Script, by_hand
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._warping import glyph_boxes, lay_boxes
@@ -145,7 +146,7 @@ def compose_lines(
     else:
         characters, lengths, apart = _given_characters(texts, count, glyphs, silent)
         texts = list(texts)
-    written = torch.arange(characters.shape[1]) < lengths[:, None]  # (N, L)
+    written = length_mask(lengths, characters.shape[1])  # (N, L)
 
     is_silent = torch.tensor([c in silent for c in glyphs.characters])[characters] & written
 
@@ -164,7 +165,7 @@ def compose_lines(
     if silent:  # leave out what is not labelled
         spoken = written & ~is_silent
         lengths = spoken.sum(1)
-        short = torch.arange(int(lengths.max()) if count else 0) < lengths[:, None]
+        short = length_mask(lengths, int(lengths.max()) if count else 0)
         characters, spans = (_compact(x, spoken, short) for x in (characters, spans))
         written = short
         texts = [text.translate(dict.fromkeys(map(ord, silent))) for text in texts]

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.ctc import length_mask
+
 BINS = 128  # of the histogram of darkness
 REACH = 3  # cells: dark marks up to 2 * REACH cells wide are taken for ink, wider ones for paper
 LEAST = 0.06  # smallest difference between ink and paper that is stretched to the full range
@@ -55,7 +57,7 @@ def ink_of(images: Tensor, widths: Tensor | int | None = None) -> Tensor:
         )
     if not count:
         return images.float()
-    inside = (torch.arange(width, device=grey.device) < widths[:, None])[:, None]  # (N, 1, W)
+    inside = length_mask(widths, width)[:, None]  # (N, 1, W)
     paper = _paper_of(grey * inside, widths)  # (N, H, W)
     # Light falls on ink and paper alike: the quotient does not know how much of it there was.
     dark = ((paper - grey) / paper.clamp_min(0.05)).clamp_(0, 1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting import LineBatch, available_sources, load_glyphs
 
 # What each digit becomes, as on a pocket calculator. What is missing becomes no digit.
@@ -55,7 +56,7 @@ def flip_lines(lines: LineBatch, flip: str) -> LineBatch:
         images = images.clone()
         for image, width in zip(images, lines.widths.tolist(), strict=True):
             image[:, :, :width] = image[:, :, :width].flip(2)  # padding stays on the right
-        written = torch.arange(spans.shape[1]) < lines.target_lengths[:, None]  # (N, L)
+        written = length_mask(lines.target_lengths, spans.shape[1])  # (N, L)
         spans = (lines.widths[:, None, None] - spans.flip(2)) * written[..., None]
     return replace(lines, images=images, spans=spans)
 
