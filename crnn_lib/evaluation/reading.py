@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation.metrics import Report, evaluate_texts
 from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import read_batches
 
 
 def evaluate(
@@ -46,18 +47,13 @@ def read_lines(
     batch_size: int = 128,
 ) -> list:
     """One hypothesis per line, in the order of the lines. See :func:`evaluate`."""
-    was_training = model.training
-    device = next(model.parameters()).device
     hypotheses: list = [None] * len(lines)
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for chunk in torch.argsort(lines.widths, stable=True).split(batch_size):
-                part = lines.select(chunk)
-                log_probs, frame_lengths = model(part.images.to(device), part.widths.to(device))
-                read = decoder(log_probs.cpu(), frame_lengths.cpu(), alphabet=model.alphabet)
-                for index, hypothesis in zip(chunk.tolist(), read, strict=True):
-                    hypotheses[index] = hypothesis
-    finally:
-        model.train(was_training)
+    batches = torch.argsort(lines.widths, stable=True).split(batch_size)
+
+    def load(numbers: list[int]) -> tuple[Tensor, Tensor]:
+        part = lines.select(numbers)
+        return part.images, part.widths
+
+    for number, hypothesis, _ in read_batches(model, (b.tolist() for b in batches), load, decoder):
+        hypotheses[number] = hypothesis
     return hypotheses

@@ -27,6 +27,7 @@ from torch import nn
 import crnn_lib
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models.crnn import CRNN, CRNNConfig
+from crnn_lib.models.reading import unwrap_model
 from crnn_lib.models.resnet import ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.sliding_window import SlidingWindowRNN, SlidingWindowRNNConfig
 
@@ -58,6 +59,7 @@ def save_model(
     Parameters
     ----------
     model : CRNN, SlidingWindowRNN or ResNetRNN
+        Or what :func:`unwrap_model` takes one out of.
     path : path
         Ends in ``.safetensors``; its folder exists. A file there is replaced.
     provenance : dict
@@ -72,7 +74,7 @@ def save_model(
     Path
         The file that was written.
     """
-    path = Path(path)
+    path, model = Path(path), unwrap_model(model)
     name = type(model).__name__
     if ARCHITECTURES.get(name, (None,))[0] is not type(model):
         raise TypeError(f"save_model saves a {' or a '.join(ARCHITECTURES)}; got {name}.")

@@ -20,7 +20,7 @@ from torch import Tensor
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
 
-FILL = 0.72  # share of the image's height that the bodies of the digits fill
+FILL = 0.72  #: share of the image's height that the bodies of the digits fill
 FIND_PIXELS = 1_000_000  # enough to find lines by
 SMALLEST = 6  # pixels: no digit is lower
 CROP_HEIGHT = 100  # an image no higher than this is a crop: one line and little else

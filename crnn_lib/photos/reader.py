@@ -14,21 +14,25 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
+from crnn_lib.ctc import ctc_loss, minimum_frames
 from crnn_lib.decoders import Hypothesis, best_path
-from crnn_lib.models import frame_edges, load_model, shipped_models
+from crnn_lib.models import frame_edges, load_model, read_batches, shipped_models, unwrap_model
 from crnn_lib.photos.files import SUFFIXES, ImageError
 from crnn_lib.photos.finding import PhotoLine, clean
 from crnn_lib.photos.ink import ink_of
 
-PHOTOS, DIGITS = "crnn-photos", "crnn-digits"
+PHOTOS = "crnn-photos"  #: the weights that read photographs
+DIGITS = "crnn-digits"  #: the weights that read clean lines only
 VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two lines of 100 worse
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
@@ -149,7 +153,7 @@ class Reader:
             raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
         if not fills or not all(0.2 <= fill <= 1 for fill in fills):
             raise ValueError(f"fills holds shares from 0.2 to 1, at least one; got {fills}.")
-        self.model = model.eval()
+        self.model = unwrap_model(model).eval()
         self.decoder, self.refuse_below, self.turn = decoder, refuse_below, turn
         self.fills = tuple(fills)
 
@@ -247,31 +251,17 @@ class Reader:
             for one, other in zip(upright, turned, strict=True)
         ]
 
-    @torch.inference_mode()
     def _read_views(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
-        views = [view for line in lines for view in line]
-        results: list = [None] * len(views)
-        for batch in _batches([view.image.shape[2] for view in views]):
-            log_probs, lengths = self._look([views[n].image for n in batch])
-            decoded = self.decoder(log_probs, lengths, alphabet=self.model.alphabet)
-            for n, hypothesis, frames, length in zip(
-                batch, decoded, log_probs, lengths.tolist(), strict=True
-            ):
-                results[n] = hypothesis, frames[:length]
+        images = [view.image for line in lines for view in line]
+        results: list = [None] * len(images)
+        batches = _batches([image.shape[2] for image in images])
+        load = partial(_load, images)
+        for n, hypothesis, log_probs in read_batches(self.model, batches, load, self.decoder):
+            results[n] = hypothesis, log_probs
         count = len(self.fills)
         return [
             self._choose(line, results[n * count : (n + 1) * count]) for n, line in enumerate(lines)
         ]
-
-    def _look(self, images: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Grey lines through the network: log-probabilities (N, T, C), frame lengths (N,)."""
-        widths = torch.tensor([image.shape[2] for image in images])
-        widest = math.ceil(int(widths.max()) / STEP) * STEP
-        batch = torch.stack([F.pad(image, (0, widest - image.shape[2])) for image in images])
-        device = next(self.model.parameters()).device
-        batch, widths = batch.to(device), widths.to(device)
-        log_probs, lengths = self.model(ink_of(batch, widths), widths)
-        return log_probs.cpu(), lengths.cpu()
 
     def _choose(self, views: tuple[PhotoLine, ...], results: list) -> Reading:
         """One reading of the views of a line."""
@@ -293,16 +283,21 @@ class Reader:
         return Reading(text, confidence, spans, views[view], log_probs, hypothesis)
 
     def _probabilities(self, log_probs: Tensor, labels: list[tuple[int, ...]]) -> Tensor:
-        """The probability of each label on one view: (labels,)."""
-        count, lengths = len(labels), torch.tensor([len(label) for label in labels])
-        blank = self.model.alphabet.blank
-        targets = torch.full((count, max(int(lengths.max()), 1)), (blank + 1) % log_probs.shape[1])
-        for row, label in zip(targets, labels, strict=True):
-            row[: len(label)] = torch.tensor(label, dtype=torch.long)
-        frames = torch.full((count,), len(log_probs))
-        batch = log_probs.double()[:, None].expand(-1, count, -1)  # (T, labels, C)
-        loss = F.ctc_loss(batch, targets, frames, lengths, blank, reduction="none")
-        return (-loss).exp()  # a label that needs more frames than the view has gets 0
+        """The probability of each label on one view, 0 where it does not fit: (labels,)."""
+        fitting = [k for k, label in enumerate(labels) if minimum_frames(label) <= len(log_probs)]
+        chosen = [torch.tensor(labels[k], dtype=torch.long) for k in fitting]
+        probabilities = torch.zeros(len(labels), dtype=torch.float64)
+        if chosen:
+            loss = ctc_loss(
+                log_probs.double().expand(len(chosen), -1, -1),  # (labels, T, C)
+                pad_sequence(chosen, batch_first=True),
+                torch.full((len(chosen),), len(log_probs)),
+                torch.tensor([len(label) for label in chosen]),
+                blank=self.model.alphabet.blank,
+                reduction="none",
+            )
+            probabilities[fitting] = (-loss).exp()
+        return probabilities
 
     def _spans(self, hypothesis: Hypothesis, line: PhotoLine, frames: int) -> tuple:
         edges = frame_edges(self.model, frames)
@@ -341,6 +336,14 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be opened ({error.strerror or error})"
     return str(error)
+
+
+def _load(images: list[Tensor], numbers: list[int]) -> tuple[Tensor, Tensor]:
+    """Some grey lines as ink: (N, 1, H, W), and their widths (N,)."""
+    widths = torch.tensor([images[n].shape[2] for n in numbers])
+    widest = math.ceil(int(widths.max()) / STEP) * STEP
+    batch = torch.stack([F.pad(images[n], (0, widest - images[n].shape[2])) for n in numbers])
+    return ink_of(batch, widths), widths
 
 
 def _batches(widths: list[int]) -> Iterator[list[int]]:

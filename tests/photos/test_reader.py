@@ -15,7 +15,7 @@ from PIL import Image
 
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.models import CRNN, CRNNConfig, save_model, shipped_models
+from crnn_lib.models import CRNN, CRNNConfig, read_batches, save_model, shipped_models
 from crnn_lib.photos import ImageError, Reader, files_of, ink_of
 from crnn_lib.photos import reader as module
 
@@ -226,9 +226,10 @@ def test_a_folder_of_a_thousand_files_gives_a_thousand_rows(tiny, tmp_path, monk
         (tmp_path / names[-1]).write_bytes(kinds[kind])
     (tmp_path / "notes.md").write_text("left out")
     held = []
-    reader = Reader(tiny)
-    look = reader._look
-    monkeypatch.setattr(reader, "_look", lambda images: held.append(len(images)) or look(images))
+    reader, load = Reader(tiny), module._load
+    monkeypatch.setattr(
+        module, "_load", lambda all, some: held.append(len(some)) or load(all, some)
+    )
     rows = list(reader.read_many([tmp_path]))
     assert [row.path for row in rows] == [str(tmp_path / name) for name in names]
     texts = {row.text for row in rows if " good" in row.path}
@@ -269,11 +270,12 @@ def test_a_network_sees_few_shapes(tiny, monkeypatch):
     """torch keeps something for each shape, so many shapes would be much memory."""
     shapes, look = set(), tiny.forward
     monkeypatch.setattr(tiny, "forward", lambda x, w: shapes.add(x.shape) or look(x, w))
-    reader = Reader(tiny, fills=(0.72,))
     for seed in range(30):
         widths = np.random.default_rng(seed).integers(30, 120, 1 + 3 * seed).tolist()
-        for batch in module._batches(widths):
-            reader._look([torch.rand(1, 32, widths[n]) for n in batch])
+        images = [torch.rand(1, 32, width) for width in widths]
+        load = partial(module._load, images)
+        read = list(read_batches(tiny, module._batches(widths), load, best_path))
+        assert sorted(number for number, _, _ in read) == list(range(len(widths)))
     assert {shape[0] for shape in shapes} <= {1, 2, 4, 8, 16, 32, 64}
     assert {shape[3] for shape in shapes} <= {32, 64, 96, 128}
 
