@@ -21,7 +21,7 @@ from torch import Tensor
 
 from crnn_lib.ctc._checks import COLLAPSE_FIRST, check_line, plain_label
 
-NEVER = -math.inf  # log 0: there is no way
+NEVER = -math.inf  #: log 0: there is no way
 
 
 def collapse(alignment: Iterable[int], *, blank: int = 0) -> list[int]:
@@ -37,6 +37,21 @@ def collapse(alignment: Iterable[int], *, blank: int = 0) -> list[int]:
     if hasattr(alignment, "tolist"):  # tensors and arrays
         alignment = alignment.tolist()
     return [c for c, _ in groupby(alignment) if c != blank]
+
+
+def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
+    """The way of an alignment through the states of its label, blanks around its characters.
+
+    One state per frame, from 0 to 2L: even states are blanks, odd ones characters.
+
+    >>> states_of("-5-52", blank="-")
+    [0, 1, 2, 3, 5]
+    """
+    way, characters = [], 0
+    for symbol, run in groupby(alignment):
+        characters += symbol != blank
+        way += [2 * characters - (symbol != blank)] * len(list(run))
+    return way
 
 
 def minimum_frames(label: Sequence[int]) -> int:

@@ -267,19 +267,17 @@ def test_unknown_mistake_gets_the_general_rule(capsys):
 
 
 def test_long_arguments_get_a_line_each(capsys):
-    def alpha_step(alpha, states, emitted):
-        return alpha
+    def beta_step(beta, states, emitted):
+        return beta
 
-    out = printed(capsys, "4.4", alpha_step)
+    out = printed(capsys, "4.5", beta_step)
     assert out == (
-        "Exercise 4.4, not yet: states [0, 1, 0]: log-sum-exp over the ways into each state, plus "
-        "its emission.\n"
-        "  alpha_step(alpha, states, emitted) gives\n"
-        "    torch.tensor([-0.9163, -1.204, -inf])\n"
-        "  instead of\n"
-        "    torch.tensor([-1.833, -1.561, -2.12])\n"
+        "Exercise 4.5, not yet: states [0, 1, 0]: log-sum-exp over the ways out of each state, "
+        "each with the frame that it leads to.\n"
+        "  beta_step(beta, states, emitted) gives torch.tensor([-inf, 0, 0]); it should be "
+        "torch.tensor([-1.204, -0.3567, -0.9163]).\n"
         "  for\n"
-        "    alpha = torch.tensor([-0.9163, -1.204, -inf])\n"
+        "    beta = torch.tensor([-inf, 0, 0])\n"
         "    states = torch.tensor([0, 1, 0])\n"
         "    emitted = torch.tensor([-0.9163, -1.204, -0.9163])\n"
     )
@@ -299,8 +297,8 @@ def collapse(alignment, *, blank=0):
 
 def test_error_inside_a_library_names_the_learners_own_line(capsys):
     source = "def log_sum_exp(values):\n    rows = values\n    return torch.stack(rows).sum()\n"
-    out = printed(capsys, "4.3", cell(source, "log_sum_exp"))
-    assert out.startswith("Exercise 4.3, not yet: log_sum_exp([-2.303]) raises TypeError: ")
+    out = printed(capsys, "4.4", cell(source, "log_sum_exp"))
+    assert out.startswith("Exercise 4.4, not yet: log_sum_exp([-2.303]) raises TypeError: ")
     assert out.endswith("in line 3: `return torch.stack(rows).sum()`.\n")
 
 
@@ -308,8 +306,8 @@ def test_overflow_is_explained_by_its_rule(capsys):
     def log_sum_exp(values):
         return math.log(sum(math.exp(value) for value in values))
 
-    out = printed(capsys, "4.3", log_sum_exp)
-    assert out.startswith("Exercise 4.3, not yet: subtract the largest value first: exp(-800) is 0")
+    out = printed(capsys, "4.4", log_sum_exp)
+    assert out.startswith("Exercise 4.4, not yet: exp(-800) is 0 in a float, and exp(800) is too large for one")
     assert "\n  log_sum_exp([-800.0, -800.0]) raises ValueError: " in out
 
 
@@ -326,8 +324,8 @@ def test_torchs_own_not_implemented_error_is_an_error(capsys):
 def logit_gradient(log_probs, states, alpha, beta):
     return states.log_softmax(0)
 """
-    out = printed(capsys, "4.5", cell(source, "logit_gradient"))
-    assert out.startswith("Exercise 4.5, not yet: ") and "in line 3" in out
+    out = printed(capsys, "4.6", cell(source, "logit_gradient"))
+    assert out.startswith("Exercise 4.6, not yet: ") and "in line 3" in out
 
 
 @pytest.mark.parametrize("message", ["", "Exercise 3.1", "todo"])

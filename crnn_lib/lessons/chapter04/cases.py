@@ -43,17 +43,35 @@ def by_definition(log_probs: Tensor, label: list[int]) -> float:
 
 
 @cache
-def steps() -> tuple[tuple[tuple, Tensor], ...]:
-    """Arguments of one step forwards, and its result."""
+def steps_forwards() -> tuple[tuple[tuple, Tensor], ...]:
+    """Arguments of one step forwards, as lists of probabilities, and its result."""
     found = []
+    for log_probs, trellis in trellises():
+        alpha, states = trellis.alpha.exp(), trellis.states.tolist()
+        emitted = log_probs[:, states].exp()  # (T, S)
+        for t in range(1, len(log_probs)):
+            found.append(((alpha[t - 1].tolist(), states, emitted[t].tolist()), alpha[t]))
+    return tuple(found)
+
+
+@cache
+def steps_backwards() -> tuple[tuple[tuple, Tensor], ...]:
+    """Arguments of one step backwards, as tensors of logarithms, and its result."""
+    found = []
+    for log_probs, trellis in trellises():
+        emitted = log_probs[:, trellis.states]  # (T, S)
+        for t in reversed(range(len(log_probs) - 1)):
+            case = (trellis.beta[t + 1], trellis.states, emitted[t + 1])
+            found.append((case, trellis.beta[t]))
+    return tuple(found)
+
+
+def trellises() -> Iterator[tuple[Tensor, ctc.Trellis]]:
+    """Lines of 2 to 4 frames, and the trellis of each label that fits."""
     for log_probs in lattices(range(2, 5)):
         for label in ([1], [1, 2], [1, 1], [1, 1, 2], []):
             if ctc.minimum_frames(label) <= len(log_probs):
-                lattice = ctc.forward_backward(log_probs, label)
-                emitted, alpha = log_probs[:, lattice.states], lattice.alpha
-                for t in range(1, len(log_probs)):
-                    found.append(((alpha[t - 1], lattice.states, emitted[t]), alpha[t]))
-    return tuple(found)
+                yield log_probs, ctc.forward_backward(log_probs, label)
 
 
 @cache

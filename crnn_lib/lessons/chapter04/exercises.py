@@ -14,7 +14,8 @@ from crnn_lib.lessons.chapter04.cases import (
     lattices,
     look_up,
     product_of_probabilities,
-    steps,
+    steps_backwards,
+    steps_forwards,
 )
 from crnn_lib.lessons.engine import (
     Attempt,
@@ -72,6 +73,7 @@ def check_label_probability(attempt: Attempt) -> str:
         cases,
         by_definition,
         rule="add up the probabilities of all alignments that collapse to the label",
+        example=lambda case, got: f"label {case[1]}, {plural(len(case[0]), 'frame')}",
     )
     for log_probs in lattices(range(2, 4)):
         labels = words((1, 2), len(log_probs))
@@ -89,6 +91,32 @@ def check_label_probability(attempt: Attempt) -> str:
 # 4.3 ----------------------------------------------------------------------------------------------
 
 
+def alpha_step(alpha, states, emitted):
+    new = []
+    for s in range(len(states)):
+        ways = alpha[s]  # stay
+        if s >= 1:
+            ways += alpha[s - 1]  # next
+        if s >= 2 and states[s] != states[s - 2]:
+            ways += alpha[s - 2]  # skip
+        new.append(ways * emitted[s])
+    return new
+
+
+def check_alpha_step(attempt: Attempt) -> str:
+    count = compare(
+        attempt,
+        [case for case, _ in steps_forwards()],
+        look_up(steps_forwards()),
+        rule="add up the ways into each state, and multiply by its probability in this frame",
+        example=lambda case, got: f"states {case[1]}",
+    )
+    return f"All {count} steps are right. T such steps take the place of millions of alignments."
+
+
+# 4.4 ----------------------------------------------------------------------------------------------
+
+
 def log_sum_exp(values):
     largest = max(values)
     if largest == -math.inf:
@@ -96,8 +124,8 @@ def log_sum_exp(values):
     return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
-SHIFT = "subtract the largest value first: exp(-800) is 0 in a float, exp(800) too large for one"
-NOTHING = "if all are -inf, the answer is -inf: -inf minus -inf is nan"
+RANGE = "exp(-800) is 0 in a float, and exp(800) is too large for one: take no such exponential"
+NOTHING = "where all are -inf, the answer is -inf; but -inf minus -inf is nan, and log 0 an error"
 
 
 def check_log_sum_exp(attempt: Attempt) -> str:
@@ -106,15 +134,15 @@ def check_log_sum_exp(attempt: Attempt) -> str:
     some = [[-math.inf, -1.0], [-2.0, -math.inf], [-math.inf, -800.0, -math.inf]]
     none = [[-math.inf], [-math.inf, -math.inf]]
     oracle = {
-        id(v): torch.tensor(v).double().logsumexp(0).item() for v in tame + wild + some + none
+        tuple(values): torch.tensor(values).double().logsumexp(0).item()
+        for values in tame + wild + some + none
     }
-    for values in tame + wild + some + none:
-        rule = SHIFT if values in wild else NOTHING if values in none else ""
+    for group, rule in ((tame, ""), (wild, RANGE), (some, ""), (none, NOTHING)):
         try:
             compare(
                 attempt,
-                [(values,)],
-                lambda v, values=values: oracle[id(values)],
+                [(values,) for values in group],
+                lambda values: oracle[tuple(values)],
                 rule=rule or "it is the logarithm of the sum of the exponentials",
             )
         except Broken as broken:
@@ -127,41 +155,42 @@ def check_log_sum_exp(attempt: Attempt) -> str:
     )
 
 
-# 4.4 ----------------------------------------------------------------------------------------------
+# 4.5 ----------------------------------------------------------------------------------------------
 
 
-def alpha_step(alpha, states, emitted):
-    new = torch.full_like(alpha, -math.inf)
+def beta_step(beta, states, emitted):
+    ahead = beta + emitted  # the frame after, and all that follows it
+    new, last = [], len(states) - 1
     for s in range(len(states)):
-        ways = [alpha[s]]  # stay
-        if s >= 1:
-            ways.append(alpha[s - 1])  # come from the state before
-        if s >= 2 and states[s] != 0 and states[s] != states[s - 2]:
-            ways.append(alpha[s - 2])  # pass the blank between different characters
-        new[s] = torch.stack(ways).logsumexp(0) + emitted[s]
-    return new
+        ways = [ahead[s]]  # stay
+        if s + 1 <= last:
+            ways.append(ahead[s + 1])  # next
+        if s + 2 <= last and states[s] != states[s + 2]:
+            ways.append(ahead[s + 2])  # skip
+        new.append(torch.stack(ways).logsumexp(0))
+    return torch.stack(new)
 
 
-def check_alpha_step(attempt: Attempt) -> str:
+def check_beta_step(attempt: Attempt) -> str:
     count = compare(
         attempt,
-        [case for case, _ in steps()],
-        look_up(steps()),
-        rule="log-sum-exp over the ways into each state, plus its emission",
+        [case for case, _ in steps_backwards()],
+        look_up(steps_backwards()),
+        rule="log-sum-exp over the ways out of each state, each with the frame that it leads to",
         example=lambda case, got: f"states {case[1].tolist()}",
     )
-    return f"All {count} steps are right. T such steps take the place of millions of alignments."
+    return f"All {count} steps are right. Alpha and beta meet in every frame."
 
 
-# 4.5 ----------------------------------------------------------------------------------------------
+# 4.6 ----------------------------------------------------------------------------------------------
 
 
 def logit_gradient(log_probs, states, alpha, beta):
     through = alpha + beta  # log of the sum of all alignments through (t, s)
-    occupancy = (through - through[0].logsumexp(0)).exp()  # (T, S), each frame adds up to 1
+    by_state = (through - through[0].logsumexp(0)).exp()  # (T, S), each frame adds up to 1
     gamma = torch.zeros_like(log_probs)
     for s, c in enumerate(states):
-        gamma[:, c] += occupancy[:, s]  # several states have the same class
+        gamma[:, c] += by_state[:, s]  # several states have the same class
     return log_probs.exp() - gamma
 
 
@@ -170,7 +199,7 @@ def check_logit_gradient(attempt: Attempt) -> str:
         attempt,
         [case for case, _ in gradients()],
         look_up(gradients()),
-        rule="it is p minus gamma, (T, C): p = log_probs.exp(), and gamma the occupancy of classes",
+        rule="it is p minus gamma, (T, C): p = log_probs.exp(), and gamma added up for each class",
         example=lambda case, got: f"states {case[1].tolist()}, {plural(len(case[0]), 'frame')}",
     )
     return (
@@ -190,24 +219,31 @@ EXERCISES = (
         reference=alignment_log_prob,
         mistakes=(
             Mistake(
-                "stay in log space: return the logarithm, not the probability",
+                "this is the probability; its logarithm was asked",
                 wrong.as_a_probability,
             ),
-            Mistake("probabilities are multiplied, so logarithms are added", wrong.logs_multiplied),
             Mistake(
-                "log_probs[:, alignment] takes each class in every frame; take one per frame",
+                "the logarithms are multiplied, as if they were probabilities",
+                wrong.logs_multiplied,
+            ),
+            Mistake(
+                "log_probs[:, alignment] takes each of these classes in every frame",
                 wrong.all_pairs,
             ),
             Mistake(
-                "take frame t for the class at place t, not always the first",
+                "all classes are looked up in frame 0",
                 wrong.first_frame_only,
             ),
             Mistake(
-                "take the classes of the alignment, not the most probable ones", wrong.best_classes
+                "these are the most probable classes, not those of the alignment",
+                wrong.best_classes,
             ),
-            Mistake("add up, and do not divide by the number of frames", wrong.averaged),
-            Mistake("a blank has a probability too, and it counts", wrong.without_blanks),
-            Mistake("this is the log-probability; the loss has the minus sign", wrong.negative),
+            Mistake("this is an average over the frames", wrong.averaged),
+            Mistake(
+                "the blanks are left out, and they have a probability like any class",
+                wrong.without_blanks,
+            ),
+            Mistake("the sign is turned: the minus belongs to the loss", wrong.negative),
         ),
         hints=(
             "What is the probability of 1 in frame 0 and, independently, of the blank in frame 1?",
@@ -225,20 +261,24 @@ EXERCISES = (
         returns=as_number,
         reference=label_probability,
         mistakes=(
-            Mistake("add up all alignments, not only the best one", wrong.best_alignment_only),
             Mistake(
-                "turn log-probabilities into probabilities before you add them up", wrong.logs_added
+                "this is the best alignment alone; the others say the same text",
+                wrong.best_alignment_only,
             ),
             Mistake(
-                "alignments exclude each other, so add their probabilities",
+                "logarithms are added here, which multiplies the probabilities", wrong.logs_added
+            ),
+            Mistake(
+                "the alignments are multiplied, as if all of them happened at once",
                 wrong.probabilities_multiplied,
             ),
+            Mistake("this is an average over the alignments", wrong.average_alignment),
+            Mistake("this is the logarithm of the probability", wrong.in_log_space),
             Mistake(
-                "add up, and do not divide by the number of alignments", wrong.average_alignment
+                "this is the loss, minus the logarithm of the probability", wrong.loss_returned
             ),
-            Mistake("return the probability itself here, not its logarithm", wrong.in_log_space),
             Mistake(
-                "an alignment counts if it collapses to the label: merge, then drop",
+                "these alignments were collapsed in the wrong order: `1-1` is not `1`",
                 wrong.collapsed_in_the_wrong_order,
             ),
         ),
@@ -253,6 +293,77 @@ EXERCISES = (
     ),
     Exercise(
         id="4.3",
+        title="one step forwards",
+        task="Write alpha_step(alpha, states, emitted): alpha of the frame before, the states' "
+        "classes with the blank 0, and their probabilities in this frame, each a list with an "
+        "entry for each state; return this frame's alpha.",
+        check=check_alpha_step,
+        returns=as_tensor,
+        reference=alpha_step,
+        mistakes=(
+            Mistake(
+                "there is no way past a blank here: every text would need one in each gap",
+                wrong.never_skipping,
+            ),
+            Mistake(
+                "an arrow leads from a character straight to its equal: the two would merge",
+                wrong.skipping_between_equals,
+            ),
+            Mistake(
+                "an arrow leads from blank to blank: the character between would be missing",
+                wrong.skipping_characters,
+            ),
+            Mistake("no class can last for two frames here", wrong.never_staying),
+            Mistake(
+                "only the best way into a state is counted; the others are alternatives too",
+                wrong.best_way_only,
+            ),
+            Mistake(
+                "the ways into a state are multiplied, as if one came by all of them at once",
+                wrong.ways_multiplied,
+            ),
+            Mistake("this frame's own probability is nowhere in it", wrong.without_the_emission),
+            Mistake(
+                "the frame's probability is added to the ways; both have to happen",
+                wrong.emission_added,
+            ),
+            Mistake(
+                "emitted has an entry for each state, and this takes them by the class's number",
+                wrong.emitted_by_class,
+            ),
+            Mistake(
+                "each way has the probability of the state that it comes from",
+                wrong.emission_of_the_source,
+            ),
+            Mistake(
+                "an arrow leads from the end of the label to its beginning: Python counts negative "
+                "indices from the end",
+                wrong.around_the_corner,
+            ),
+            Mistake(
+                "an arrow leads from the end of the label to its beginning: Python counts negative "
+                "indices from the end",
+                wrong.next_around_the_corner,
+            ),
+            Mistake(
+                "a state has read this frame's alpha of a state above it, not the old one",
+                wrong.in_place,
+            ),
+            Mistake(
+                "the new alpha is scaled to add up to 1, and what it added up to is lost",
+                wrong.scaled,
+            ),
+        ),
+        hints=(
+            "From which states can one come into a blank? Into a character?",
+            "Into every state: from itself, and from the one before. Into a character also from "
+            "two before, if the blank between may be left out. When may it?",
+            "For each s add up alpha[s], alpha[s - 1] if s >= 1, and alpha[s - 2] if s >= 2 and "
+            "states[s] differs from states[s - 2]. Multiply the sum by emitted[s].",
+        ),
+    ),
+    Exercise(
+        id="4.4",
         title="a sum in log space",
         task="Write log_sum_exp(values): the logarithm of the sum of the exponentials of a list of "
         "floats, even if they are -800, 800 or -inf.",
@@ -260,18 +371,23 @@ EXERCISES = (
         returns=as_number,
         reference=log_sum_exp,
         mistakes=(
-            Mistake(SHIFT, wrong.plain),
+            Mistake(RANGE, wrong.plain),
             Mistake(NOTHING, wrong.nan_for_nothing),
-            Mistake("the largest value is not the whole sum", wrong.largest_only),
+            Mistake("the largest value is taken for the whole sum", wrong.largest_only),
             Mistake(
-                "adding logarithms multiplies: go back to probabilities for a sum",
+                "the logarithms themselves are added, which multiplies the probabilities",
                 wrong.logs_summed,
             ),
-            Mistake("add the largest value again at the end", wrong.largest_not_added_back),
             Mistake(
-                "take the logarithm of the sum, with the largest value's 1 in it",
+                "all values were moved by the largest, and the answer was not moved back",
+                wrong.largest_not_added_back,
+            ),
+            Mistake(
+                "the sum of the others is added as it is, without its logarithm",
                 wrong.skip_the_largest,
             ),
+            Mistake("this is the sum itself, not its logarithm", wrong.without_the_log),
+            Mistake("this is the logarithm of the average, not of the sum", wrong.log_mean_exp),
         ),
         hints=(
             "What is math.exp(-800)? And its logarithm?",
@@ -281,50 +397,69 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="4.4",
-        title="one step forwards",
-        task="Write alpha_step(alpha, states, emitted): alpha (S,) of the frame before, the "
-        "states' classes (S,) with the blank 0, and their log-probabilities (S,) in this frame; "
-        "return this frame's alpha (S,).",
-        check=check_alpha_step,
+        id="4.5",
+        title="one step backwards",
+        task="Write beta_step(beta, states, emitted): log beta (S,) of the frame after, the "
+        "states' classes (S,) with the blank 0, and their log-probabilities (S,) in the frame "
+        "after; return this frame's log beta (S,).",
+        check=check_beta_step,
         returns=as_tensor,
-        reference=alpha_step,
+        reference=beta_step,
         mistakes=(
             Mistake(
-                "pass the blank between different characters: a third way in", wrong.never_passing
+                "the frame after is one of those still to come, and its probability is missing",
+                wrong.beta_without_emission,
             ),
             Mistake(
-                "the blank between equal characters may not be passed", wrong.passing_between_equals
+                "each way has the probability of the state that it leaves, and leads to another",
+                wrong.beta_emission_of_the_source,
             ),
             Mistake(
-                "a character may not be passed, or it would be missing in the label",
-                wrong.passing_characters,
-            ),
-            Mistake("staying in a state is a way into it", wrong.never_staying),
-            Mistake("add up all ways in; the best alone is the Viterbi path", wrong.best_way_only),
-            Mistake(
-                "ways are alternatives: log-sum-exp, for adding logarithms multiplies",
-                wrong.ways_multiplied,
+                "these are the arrows into a state, as for alpha; beta looks the other way",
+                wrong.beta_with_alphas_arrows,
             ),
             Mistake(
-                "add the state's log-probability in this frame, `emitted`",
-                wrong.without_the_emission,
+                "an arrow leads from a character straight to its equal: the two would merge",
+                wrong.beta_skipping_between_equals,
             ),
             Mistake(
-                "nothing comes before state 0; alpha[-1] is the last state", wrong.around_the_corner
+                "an arrow leads from blank to blank: the character between would be missing",
+                wrong.beta_skipping_characters,
             ),
-            Mistake("read from the old alpha and write into a new one", wrong.in_place),
+            Mistake(
+                "there is no way past a blank here: every text would need one in each gap",
+                wrong.beta_never_skipping,
+            ),
+            Mistake("no class can last for two frames here", wrong.beta_never_staying),
+            Mistake(
+                "only the best way out of a state is counted; the others are alternatives too",
+                wrong.beta_best_way_only,
+            ),
+            Mistake(
+                "adding the logarithms of the ways multiplies them, as if one took all at once",
+                wrong.beta_ways_multiplied,
+            ),
+            Mistake(
+                "an arrow leads from the end of the label to its beginning",
+                wrong.beta_around_the_corner,
+            ),
+            Mistake("these are probabilities; log beta was asked", wrong.beta_as_probabilities),
+            Mistake(
+                "a state has read this frame's beta of a state below it, not the old one",
+                wrong.beta_in_place,
+            ),
         ),
         hints=(
-            "From which states can one come into a blank? Into a character?",
-            "Into every state: from itself, and from the one before. Into a character also from "
-            "two before, if the blank between may be left out. When may it?",
-            "For each s collect alpha[s], alpha[s - 1] if s >= 1, and alpha[s - 2] if states[s] is "
-            "not the blank and differs from states[s - 2]. Take their logsumexp, add emitted[s].",
+            "Where can one go from a blank? From a character? Which states have no such way?",
+            "Going on to a state costs its probability in the frame after; from there on, its old "
+            "beta. In logarithms: beta + emitted, before anything is added up.",
+            "With ahead = beta + emitted, collect ahead[s], ahead[s + 1] if there is one, and "
+            "ahead[s + 2] if there is one and states[s] differs from states[s + 2]. Take their "
+            "logsumexp.",
         ),
     ),
     Exercise(
-        id="4.5",
+        id="4.6",
         title="the gradient",
         task="Write logit_gradient(log_probs, states, alpha, beta): the gradient (T, C) of the "
         "loss for the logits, p - gamma. beta leaves out the probability of its own frame.",
@@ -332,25 +467,41 @@ EXERCISES = (
         returns=as_tensor,
         reference=logit_gradient,
         mistakes=(
-            Mistake("the loss falls where gamma is larger: it is p - gamma", wrong.other_sign),
+            Mistake("the signs are turned: this way the loss rises", wrong.other_sign),
             Mistake(
-                "several states have the same class: add their occupancies up",
+                "several states have the same class, and only the last of them counts here",
                 wrong.last_state_wins,
             ),
             Mistake(
-                "divide by the probability of the label, so that each frame adds up to 1",
+                "this is alpha x beta, not its share: the frames of gamma do not add up to 1",
                 wrong.not_normalised,
             ),
             Mistake(
-                "alpha has the emission, beta has not: the sum is right as it is",
+                "alpha x beta was divided by the frame's probability, which only alpha holds",
                 wrong.emission_taken_out,
             ),
             Mistake(
-                "this is the gradient for log_probs; log_softmax adds p to it", wrong.for_log_probs
+                "alpha x beta was divided by the frame's probability, which only alpha holds",
+                wrong.emission_taken_out_late,
             ),
-            Mistake("p is a probability: log_probs.exp()", wrong.without_exp),
             Mistake(
-                "the loss of a line is no average over frames: divide by nothing",
+                "the frame's probability is in alpha already, and here it counts twice",
+                wrong.emission_twice,
+            ),
+            Mistake("this is -gamma: what the network said is missing", wrong.for_log_probs),
+            Mistake(
+                "this is divided by p, as for the probabilities themselves; logits were asked",
+                wrong.divided_by_p,
+            ),
+            Mistake(
+                "this is divided by p, as for the probabilities themselves; logits were asked",
+                wrong.for_probabilities,
+            ),
+            Mistake("gamma is taken from log p, not from p", wrong.without_exp),
+            Mistake("gamma is left in logarithms", wrong.gamma_in_logs),
+            Mistake("this is gamma itself", wrong.gamma_alone),
+            Mistake(
+                "this is divided by the number of frames; the loss adds nothing up over frames",
                 wrong.averaged_over_frames,
             ),
         ),

@@ -76,6 +76,10 @@ def in_log_space(log_probs, label):
     return math.log(total) if total else -math.inf
 
 
+def loss_returned(log_probs, label):
+    return -in_log_space(log_probs, label)
+
+
 def drop_then_merge(alignment):
     kept = [c for c in alignment if c]
     return [c for i, c in enumerate(kept) if not i or c != kept[i - 1]]
@@ -112,78 +116,194 @@ def skip_the_largest(values):
     return max(values) + sum(math.exp(v - max(values)) for v in rest if v > -math.inf)
 
 
-def step(alpha, states, emitted, *, may_pass, combine=lambda ways: ways.logsumexp(0), wrap=False):
-    """One step with a rule of its own for passing, and for combining the ways."""
-    new = torch.full_like(alpha, -math.inf)
+def without_the_log(values):
+    return sum(math.exp(value) for value in values)
+
+
+def log_mean_exp(values):
+    return torch.tensor(values, dtype=torch.float64).logsumexp(0) - math.log(len(values))
+
+
+def right_skip(states, s):
+    return states[s] != states[s - 2]
+
+
+def step(alpha, states, emitted, *, skips=right_skip, combine=sum, first=(1, 2)):
+    """One step with a rule of its own for skips, and for combining the ways.
+
+    ``first`` holds the first state that has an arrow from one before, and from two before.
+    """
+    new = []
     for s in range(len(states)):
         ways = [alpha[s]]
-        if s >= 1 or wrap:
+        if s >= first[0]:
             ways.append(alpha[s - 1])
-        if s >= 2 and may_pass(states, s):
+        if s >= first[1] and skips(states, s):
             ways.append(alpha[s - 2])
-        new[s] = combine(torch.stack(ways)) + emitted[s]
+        new.append(combine(ways) * emitted[s])
     return new
 
 
-def right_pass(states, s):
-    return states[s] != 0 and states[s] != states[s - 2]
+def never_skipping(alpha, states, emitted):
+    return step(alpha, states, emitted, skips=lambda states, s: False)
 
 
-def never_passing(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=lambda states, s: False)
+def skipping_between_equals(alpha, states, emitted):
+    return step(alpha, states, emitted, skips=lambda states, s: states[s] != 0)
 
 
-def passing_between_equals(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=lambda states, s: states[s] != 0)
+def any_skip_but_equals(states, s):
+    return states[s] == 0 or right_skip(states, s)
 
 
-def passing_characters(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=lambda states, s: True)
+def skipping_characters(alpha, states, emitted):
+    return step(alpha, states, emitted, skips=any_skip_but_equals)
 
 
 def never_staying(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=right_pass, combine=lambda w: w[1:].logsumexp(0))
+    return step(alpha, states, emitted, combine=lambda ways: sum(ways[1:]))
 
 
 def best_way_only(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=right_pass, combine=lambda ways: ways.max())
+    return step(alpha, states, emitted, combine=max)
 
 
 def ways_multiplied(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=right_pass, combine=lambda ways: ways.sum())
+    return step(alpha, states, emitted, combine=math.prod)
 
 
 def without_the_emission(alpha, states, emitted):
-    return step(alpha, states, torch.zeros_like(emitted), may_pass=right_pass)
+    return step(alpha, states, [1.0] * len(states))
+
+
+def emission_added(alpha, states, emitted):
+    ways = without_the_emission(alpha, states, emitted)
+    return [way + e for way, e in zip(ways, emitted, strict=True)]
+
+
+def emitted_by_class(alpha, states, emitted):
+    return step(alpha, states, [emitted[c] for c in states])
+
+
+def emission_of_the_source(alpha, states, emitted):
+    weighted = [a * e for a, e in zip(alpha, emitted, strict=True)]
+    return without_the_emission(weighted, states, emitted)
 
 
 def around_the_corner(alpha, states, emitted):
-    return step(alpha, states, emitted, may_pass=right_pass, wrap=True)
+    return step(alpha, states, emitted, first=(0, 0))
+
+
+def next_around_the_corner(alpha, states, emitted):
+    return step(alpha, states, emitted, first=(0, 2))
 
 
 def in_place(alpha, states, emitted):
-    alpha = alpha.clone()
+    alpha = list(alpha)
     for s in range(len(states)):
         ways = [alpha[s], *alpha[max(s - 1, 0) : s]]
-        if s >= 2 and right_pass(states, s):
+        if s >= 2 and right_skip(states, s):
             ways.append(alpha[s - 2])
-        alpha[s] = torch.stack(ways).logsumexp(0) + emitted[s]
+        alpha[s] = sum(ways) * emitted[s]
     return alpha
+
+
+def scaled(alpha, states, emitted):
+    new = step(alpha, states, emitted)
+    return [a / (sum(new) or 1.0) for a in new]
+
+
+def back(beta, states, emitted, *, skips=right_skip, combine=None, wrap=False):
+    """One step backwards in logarithms: the same from the right, with the frame after in it."""
+    ahead, last, new = beta + emitted, len(states) - 1, torch.full_like(beta, -math.inf)
+    combine = combine or (lambda ways: ways.logsumexp(0))
+    for s in range(len(states)):
+        ways = [ahead[s]]
+        if s + 1 <= last or wrap:
+            ways.append(ahead[(s + 1) % len(states)])
+        if s + 2 <= last and skips(states, s + 2):
+            ways.append(ahead[s + 2])
+        new[s] = combine(torch.stack(ways))
+    return new
+
+
+def beta_without_emission(beta, states, emitted):
+    return back(beta, states, torch.zeros_like(emitted))
+
+
+def beta_emission_of_the_source(beta, states, emitted):
+    return beta_without_emission(beta, states, emitted) + emitted
+
+
+def beta_with_alphas_arrows(beta, states, emitted):
+    turned = (x.flip(0) for x in (beta, states, emitted))
+    return back(*turned).flip(0)
+
+
+def beta_skipping_between_equals(beta, states, emitted):
+    return back(beta, states, emitted, skips=lambda states, s: states[s] != 0)
+
+
+def beta_skipping_characters(beta, states, emitted):
+    return back(beta, states, emitted, skips=any_skip_but_equals)
+
+
+def beta_never_skipping(beta, states, emitted):
+    return back(beta, states, emitted, skips=lambda states, s: False)
+
+
+def beta_never_staying(beta, states, emitted):
+    return back(
+        beta,
+        states,
+        emitted,
+        combine=lambda w: w[1:].logsumexp(0) if len(w) > 1 else w[0] - math.inf,
+    )
+
+
+def beta_best_way_only(beta, states, emitted):
+    return back(beta, states, emitted, combine=lambda ways: ways.max())
+
+
+def beta_ways_multiplied(beta, states, emitted):
+    return back(beta, states, emitted, combine=lambda ways: ways.sum())
+
+
+def beta_around_the_corner(beta, states, emitted):
+    return back(beta, states, emitted, wrap=True)
+
+
+def beta_as_probabilities(beta, states, emitted):
+    return back(beta, states, emitted).exp()
+
+
+def beta_in_place(beta, states, emitted):
+    beta = beta.clone()
+    for s in reversed(range(len(states))):
+        ways = [beta[k] + emitted[k] for k in (s, s + 1) if k < len(states)]
+        if s + 2 < len(states) and right_skip(states, s + 2):
+            ways.append(beta[s + 2] + emitted[s + 2])
+        beta[s] = torch.stack(ways).logsumexp(0)
+    return beta
 
 
 def other_sign(log_probs, states, alpha, beta):
     return -gradient_with(log_probs, states, alpha, beta)
 
 
-def gradient_with(log_probs, states, alpha, beta, *, add=True, divide=True, emission=False):
-    through = alpha + beta
-    if emission:
-        through = through - log_probs[:, states]
+def gamma_of(log_probs, states, alpha, beta, *, add=True, divide=True, late=0.0, early=0.0):
+    """Gamma of each class; ``early`` and ``late`` times the emission, before and after log P."""
+    through, emitted = alpha + beta, log_probs[:, states]
+    through = through + early * emitted
     total = through[0].logsumexp(0) if divide else 0.0
-    occupancy, gamma = (through - total).exp(), torch.zeros_like(log_probs)
+    by_state, gamma = (through - total + late * emitted).exp(), torch.zeros_like(log_probs)
     for s, c in enumerate(states):
-        gamma[:, c] = (gamma[:, c] if add else 0.0) + occupancy[:, s]
-    return log_probs.exp() - gamma
+        gamma[:, c] = (gamma[:, c] if add else 0.0) + by_state[:, s]
+    return gamma
+
+
+def gradient_with(log_probs, *case, **how):
+    return log_probs.exp() - gamma_of(log_probs, *case, **how)
 
 
 def last_state_wins(log_probs, states, alpha, beta):
@@ -195,15 +315,39 @@ def not_normalised(log_probs, states, alpha, beta):
 
 
 def emission_taken_out(log_probs, states, alpha, beta):
-    return gradient_with(log_probs, states, alpha, beta, emission=True)
+    return gradient_with(log_probs, states, alpha, beta, early=-1.0)
+
+
+def emission_taken_out_late(log_probs, states, alpha, beta):
+    return gradient_with(log_probs, states, alpha, beta, late=-1.0)
+
+
+def emission_twice(log_probs, states, alpha, beta):
+    return gradient_with(log_probs, states, alpha, beta, late=1.0)
 
 
 def for_log_probs(log_probs, states, alpha, beta):
-    return gradient_with(log_probs, states, alpha, beta) - log_probs.exp()
+    return -gamma_of(log_probs, states, alpha, beta)
+
+
+def divided_by_p(log_probs, states, alpha, beta):
+    return gradient_with(log_probs, states, alpha, beta) / log_probs.exp()
+
+
+def for_probabilities(log_probs, states, alpha, beta):
+    return -gamma_of(log_probs, states, alpha, beta) / log_probs.exp()
 
 
 def without_exp(log_probs, states, alpha, beta):
-    return gradient_with(log_probs, states, alpha, beta) - log_probs.exp() + log_probs
+    return log_probs - gamma_of(log_probs, states, alpha, beta)
+
+
+def gamma_in_logs(log_probs, states, alpha, beta):
+    return log_probs.exp() - gamma_of(log_probs, states, alpha, beta).log()
+
+
+def gamma_alone(log_probs, states, alpha, beta):
+    return gamma_of(log_probs, states, alpha, beta)
 
 
 def averaged_over_frames(log_probs, states, alpha, beta):

@@ -52,9 +52,9 @@ function render({ model, el }) {
 
   const above = focusable(make("canvas", { role: "application", class: "posteriors" }));
   const below = focusable(make("canvas", { role: "application" }));
-  const views = choice("Show", [["posterior", "posterior"], ["alpha", "α →"], ["beta", "← β"], ["gamma", "γ = α × β"]],
+  const views = choice("Show", [["posterior", "posterior"], ["alpha", "α →"], ["beta", "← β"], ["gamma", "γ = α × β / P"]],
     (value) => { stop(); view.change({ view: value, known: 0 }); });
-  for (const [value, name] of [["alpha", "alpha, from the left"], ["beta", "beta, from the right"], ["gamma", "gamma, alpha times beta"]]) {
+  for (const [value, name] of [["alpha", "alpha, from the left"], ["beta", "beta, from the right"], ["gamma", "gamma, alpha times beta over P"]]) {
     views.node.querySelector(`[value=${value}]`).setAttribute("aria-label", name);
   }
   const meaning = make("small");
