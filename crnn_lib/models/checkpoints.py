@@ -40,7 +40,7 @@ ARCHITECTURES = {
     "ResNetRNN": (ResNetRNN, ResNetRNNConfig),
 }
 
-MAX_HEADER_BYTES = 200_000  # a true header has a few thousand
+MAX_HEADER_BYTES = 1_000_000  # most have a few thousand; 60,000 characters fit, whichever they are
 
 STORED_FLOATS = {torch.float32: "F32", torch.float16: "F16"}
 
@@ -112,9 +112,10 @@ def save_model(
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start on a multiple of 8 bytes
     if len(text) > MAX_HEADER_BYTES:
+        longest = max(("alphabet", "provenance", "config"), key=lambda key: len(metadata[key]))
         raise ValueError(
             f"The header of {str(path)!r} would have {len(text)} bytes; {MAX_HEADER_BYTES} are "
-            "allowed. Shorten the provenance."
+            f"allowed. Most of it is the {longest}: shorten that."
         )
     atomic_write(path, len(text).to_bytes(8, "little") + text + data)
     return path
@@ -319,11 +320,12 @@ def _architecture(story: dict[str, Any], n_tensors: int, path: Path) -> tuple[ty
     except Exception as error:  # as in load_model
         raise _refused(path, f"its config is no {config_class.__name__} ({error})") from None
     characters, blank = story["alphabet"].get("characters"), story["alphabet"].get("blank")
-    if not isinstance(characters, str) or type(blank) is not int or len(story["alphabet"]) != 2:
+    kinds = (str, list)  # a list where a character has several code points
+    if not isinstance(characters, kinds) or type(blank) is not int or len(story["alphabet"]) != 2:
         raise _refused(path, "the alphabet in its header is not characters and a blank")
     try:
         return architecture, config, Alphabet(characters, blank)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _refused(path, f"its alphabet is none ({error})") from None
 
 

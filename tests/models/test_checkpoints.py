@@ -50,6 +50,7 @@ MODELS = {
     "crnn": small_model,
     "crnn, blank last": lambda: small_model(alphabet=Alphabet(blank=10)),
     "crnn, other characters": lambda: small_model(alphabet=Alphabet("aé語", blank=1)),
+    "crnn, long characters": lambda: small_model(alphabet=Alphabet(("th", "நி", "e"), blank=2)),
     "article": lambda: CRNN(dataclasses.replace(CRNNConfig.article(), hidden=8)).eval(),
     "sliding window": lambda: SlidingWindowRNN(SlidingWindowRNNConfig(hidden=7)).eval(),
     "sliding window, lstm": lambda: SlidingWindowRNN(
@@ -265,7 +266,7 @@ def test_only_the_librarys_models_are_saved(tmp_path):
         ({"provenance": "mnist"}, TypeError, "provenance is a dict"),
         ({"provenance": {"data": object()}}, ValueError, "plain JSON.*object"),
         ({"provenance": {"loss": float("nan")}}, ValueError, "plain JSON"),
-        ({"provenance": {"log": "x" * MAX_HEADER_BYTES}}, ValueError, "Shorten the provenance"),
+        ({"provenance": {"log": "x" * MAX_HEADER_BYTES}}, ValueError, "the provenance: shorten"),
         ({"dtype": torch.int8}, ValueError, "float32 or torch.float16; got torch.int8"),
     ],
 )
@@ -275,6 +276,20 @@ def test_bad_arguments_are_refused_before_a_file_appears(tmp_path, arguments, er
     with pytest.raises(error, match=message):
         save_model(small_model(), path, **arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_large_alphabet_is_stored(tmp_path):
+    characters = "".join(map(chr, range(0x20000, 0x20000 + 60_000)))  # each beyond U+FFFF
+    config = dataclasses.replace(SMALL, hidden=1)
+    model = CRNN(config, Alphabet(characters)).eval()
+    path = save_model(model, tmp_path / "m.safetensors", provenance={})
+    assert load_model(path).alphabet == model.alphabet
+
+
+def test_an_alphabet_too_large_is_named(tmp_path):
+    model = CRNN(SMALL, Alphabet(tuple(f"{n:09}" for n in range(80_000))))
+    with pytest.raises(ValueError, match="allowed. Most of it is the alphabet: shorten that"):
+        save_model(model, tmp_path / "m.safetensors", provenance={})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -483,6 +498,21 @@ FORGERIES = {
         "'classify.weight'",
     ),
     "alphabet repeats": (set_metadata(alphabet={"characters": "00", "blank": 0}), "alphabet is"),
+    "alphabet of numbers": (set_metadata(alphabet={"characters": [0, 1], "blank": 0}), "are texts"),
+    "alphabet of lists": (set_metadata(alphabet={"characters": [["0"]], "blank": 0}), "are texts"),
+    "alphabet with nothing": (
+        set_metadata(alphabet={"characters": ["0", ""], "blank": 0}),
+        "empty",
+    ),
+    "alphabet repeats tokens": (
+        set_metadata(alphabet={"characters": ["th", "th"], "blank": 0}),
+        "alphabet is none .*once",
+    ),
+    "alphabet of tokens, shorter": (
+        set_metadata(alphabet={"characters": ["th", "e"], "blank": 0}),
+        "'classify.weight'",
+    ),
+    "alphabet an object": (set_metadata(alphabet={"characters": {}, "blank": 0}), "characters and"),
     "alphabet no blank": (set_metadata(alphabet={"characters": "01"}), "characters and a blank"),
     "provenance a text": (set_metadata(provenance='"x"'), "provenance in its header"),
     "tensor missing": (rename("classify.bias", "bias"), "lacks the tensor 'classify.bias'"),
