@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from crnn_lib.alphabet import Alphabet
@@ -24,6 +24,23 @@ from crnn_lib.handwriting import (
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
+
+
+class _LastPool:
+    """The pool of batches that was made last.
+
+    The batches of a pool are asked for one after another, and are made together.
+    """
+
+    def __init__(self) -> None:
+        self._made: tuple[int, list[LineBatch]] | None = None
+
+    def get(self, turn: int, make: Callable[[int], list[LineBatch]]) -> list[LineBatch]:
+        """Pool number ``turn``; ``make(turn)`` makes it unless it is the last one."""
+        made = self._made  # other threads may put theirs in its place meanwhile
+        if made is None or made[0] != turn:
+            self._made = made = turn, make(turn)
+        return made[1]
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,7 @@ class LineStream:
     pool: int = 8
     alphabet: Alphabet | None = None
     amounts: AmountStyle | None = None
+    _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.pool < 1:
@@ -66,14 +84,9 @@ class LineStream:
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
         turn, place = divmod(step, self.pool)
-        cached = self.__dict__.get("_cached")
-        if cached is None or cached[0] != turn:
-            cached = (turn, *self._compose_pool(turn))
-            object.__setattr__(self, "_cached", cached)
-        _, lines, order = cached
-        return lines.select(order[place])
+        return self._last_pool.get(turn, self._compose_pool)[place]
 
-    def _compose_pool(self, turn: int) -> tuple[LineBatch, Tensor]:
+    def _compose_pool(self, turn: int) -> list[LineBatch]:
         generator = seeded_generator(self.seed, turn)
         count = self.batch_size * self.pool
         texts = None
@@ -89,7 +102,66 @@ class LineStream:
             silent=SILENT if self.amounts is not None else "",
         )
         by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
-        return lines, by_width[torch.randperm(self.pool, generator=generator)]
+        order = by_width[torch.randperm(self.pool, generator=generator)]
+        return [lines.select(chosen) for chosen in order]
+
+
+@dataclass(frozen=True)
+class PaperStream:
+    """A stream of lines that have gone through paper and camera, as ink again, for training.
+
+    A batch depends on ``(seed, step)`` and the inner stream's seed alone.
+
+    Parameters
+    ----------
+    lines : LineStream or Alternating
+        Writes the lines.
+    style : PaperStyle
+    clean : float
+        Share of the lines that stay as they were written.
+    seed : int
+    """
+
+    lines: LineStream | Alternating
+    style: PaperStyle
+    clean: float = 0.08
+    seed: int = 0
+    _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clean <= 1:
+            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
+
+    @property
+    def pool(self) -> int:
+        """Batches that are made at once and sorted by width."""
+        return self.lines.pool
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        return self._last_pool.get(turn, self._make_pool)[place]
+
+    def _make_pool(self, turn: int) -> list[LineBatch]:
+        steps = range(turn * self.pool, (turn + 1) * self.pool)
+        parts = [self.lines.batch(step) for step in steps]
+        blank = _blank(self.lines)
+        lines = join(parts, blank)
+        generator = seeded_generator(self.seed, turn, 1)
+        untouched = torch.rand(len(lines), generator=generator) < self.clean
+        photos = photograph(lines.select(~untouched), self.style, generator)
+        written = lines.select(untouched)
+        whole = join([photos, written], blank)
+        clean = torch.arange(len(whole)) >= len(photos)
+        order = torch.argsort(whole.widths, stable=True).split([len(part) for part in parts])
+        made = []
+        for chosen in torch.randperm(len(parts), generator=generator).tolist():
+            batch = whole.select(order[chosen])
+            ink = ink_of(batch.images, batch.widths)
+            kept = clean[order[chosen]][:, None, None, None]
+            images = torch.where(kept, batch.images, ink)
+            made.append(replace(batch, images=images))
+        return made
 
 
 @dataclass(frozen=True)
@@ -98,10 +170,10 @@ class Alternating:
 
     Parameters
     ----------
-    streams : tuple of LineStream
+    streams : tuple of LineStream or PaperStream
     """
 
-    streams: tuple[LineStream, ...]
+    streams: tuple[LineStream | PaperStream, ...]
 
     @property
     def pool(self) -> int:
@@ -148,11 +220,15 @@ class LineSet:
         return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 
+Stream: TypeAlias = LineStream | PaperStream | Alternating
+
+
 class _Pools(Dataset):
     """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
 
-    def __init__(self, lines: LineStream | Alternating | LineSet, steps: int) -> None:
-        self.lines, self.steps, self.size = lines, steps, getattr(lines, "pool", 1)
+    def __init__(self, lines: Stream | LineSet, steps: int) -> None:
+        self.lines, self.steps = lines, steps
+        self.size = 1 if isinstance(lines, LineSet) else lines.pool
 
     def __len__(self) -> int:
         return math.ceil(self.steps / self.size)
@@ -163,7 +239,7 @@ class _Pools(Dataset):
 
 
 def batches(
-    lines: LineStream | Alternating | LineSet, first: int, last: int, workers: int = 0
+    lines: Stream | LineSet, first: int, last: int, workers: int = 0
 ) -> Iterator[tuple[int, LineBatch]]:
     """The steps ``first`` to ``last - 1`` with their lines, composed ahead by worker processes."""
     if not workers:
@@ -191,68 +267,10 @@ def seeded_generator(*seeds: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
 
 
-@dataclass(frozen=True)
-class PaperStream:
-    """A stream of lines that have gone through paper and camera, as ink again, for training.
-
-    A batch depends on ``(seed, step)`` and the inner stream's seed alone.
-
-    Parameters
-    ----------
-    lines : LineStream or Alternating
-        Writes the lines.
-    style : PaperStyle
-    clean : float
-        Share of the lines that stay as they were written.
-    seed : int
-    """
-
-    lines: LineStream | Alternating
-    style: PaperStyle
-    clean: float = 0.08
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.clean <= 1:
-            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
-
-    @property
-    def pool(self) -> int:
-        """Batches that are made at once and sorted by width."""
-        return self.lines.pool
-
-    def batch(self, step: int) -> LineBatch:
-        """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        cached = self.__dict__.get("_cached")
-        if cached is None or cached[0] != turn:
-            cached = (turn, self._make_pool(turn))
-            object.__setattr__(self, "_cached", cached)
-        return cached[1][place]
-
-    def _make_pool(self, turn: int) -> list[LineBatch]:
-        steps = range(turn * self.pool, (turn + 1) * self.pool)
-        parts = [self.lines.batch(step) for step in steps]
-        blank = _blank(self.lines)
-        lines = join(parts, blank)
-        generator = seeded_generator(self.seed, turn, 1)
-        untouched = torch.rand(len(lines), generator=generator) < self.clean
-        photos = photograph(lines.select(~untouched), self.style, generator)
-        written = lines.select(untouched)
-        whole = join([photos, written], blank)
-        clean = torch.arange(len(whole)) >= len(photos)
-        order = torch.argsort(whole.widths, stable=True).split([len(part) for part in parts])
-        made = []
-        for chosen in torch.randperm(len(parts), generator=generator).tolist():
-            batch = whole.select(order[chosen])
-            ink = ink_of(batch.images, batch.widths)
-            kept = clean[order[chosen]][:, None, None, None]
-            images = torch.where(kept, batch.images, ink)
-            made.append(replace(batch, images=images))
-        return made
-
-
-def _blank(lines: LineStream | Alternating) -> int:
+def _blank(lines: Stream) -> int:
     """The class with which targets are padded."""
-    lines = lines.streams[0] if isinstance(lines, Alternating) else lines
+    if isinstance(lines, Alternating):
+        return _blank(lines.streams[0])
+    if isinstance(lines, PaperStream):
+        return _blank(lines.lines)
     return lines.alphabet.blank if lines.alphabet else 0

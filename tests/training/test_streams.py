@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -36,8 +37,7 @@ def same(a: LineBatch, b: LineBatch) -> bool:
 
 
 def fresh(stream: LineStream, **change) -> LineStream:
-    fields = {name: getattr(stream, name) for name in stream.__dataclass_fields__}
-    return LineStream(**{**fields, **change})
+    return replace(stream, **change)
 
 
 # ---------------------------------------------------------------------------- fresh lines
