@@ -20,3 +20,4 @@ from .engine import hint as hint
 from .engine import progress as progress
 from .engine import quiz as quiz
 from .engine import solution as solution
+from .engine import yours as yours

@@ -67,8 +67,10 @@ def test_the_figure_has_a_box_for_each_prefix_and_says_what_it_shows():
     figure = plot_beam(explorer)
     words = [text.get_text() for text in figure.axes[0].texts]
     assert {"start", "frame 0", "frame 1", "ab", "0.38"} <= set(words)
+    at = words.index("ab")  # 0.5 * 0.4, all of it in its last character; 'b' has 0.07 and 0.2
+    assert words[at - 1] == "0.2" and {"0.07", "0.27"} <= set(words)
     assert figure.get_label() == (
-        "A beam of 3 over 2 frames: 2 times two prefixes merge into one. At the end 'a' leads "
+        "A beam of 3 over 2 frames. Two prefixes merge into one: 2 times. At the end 'a' leads "
         "with 0.38."
     )
     explorer.choose("trained")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
+from crnn_lib.ctc import alignments, minimum_frames
 from crnn_lib.evaluation import expected_calibration_error
 from crnn_lib.lessons.chapter09 import mistakes as wrong
 from crnn_lib.lessons.engine import (
     Attempt,
     Exercise,
     Mistake,
+    Unreadable,
+    as_label,
     as_number,
-    as_tensor,
     compare,
     plural,
     show,
@@ -22,6 +25,57 @@ from crnn_lib.lessons.engine import (
 )
 
 # 9.1 ----------------------------------------------------------------------------------------------
+
+
+def best_alignment(log_probs, states):
+    rows, back = log_probs.tolist(), []
+    best = [rows[0][c] if s < 2 else -math.inf for s, c in enumerate(states)]
+    for row in rows[1:]:
+        came_from = []
+        for s, c in enumerate(states):
+            skips = s >= 2 and c != states[s - 2]
+            ways = range(max(s - 1 - skips, 0), s + 1)
+            came_from.append(max(ways, key=lambda k: best[k]))
+        best = [best[k] + row[c] for k, c in zip(came_from, states, strict=True)]
+        back.append(came_from)
+    last = len(states) - 1
+    path = [max(last, last - 1, key=lambda s: best[s])]
+    for came_from in reversed(back):
+        path.append(came_from[path[-1]])
+    return [states[s] for s in reversed(path)]
+
+
+def by_listing_alignments(log_probs: Tensor, states: list[int]) -> list[int]:
+    """Every alignment of the label, one by one: the oracle."""
+    every = alignments(states[1::2], len(log_probs), blank=0)
+    return max(every, key=lambda a: sum(log_probs[t, c].item() for t, c in enumerate(a)))
+
+
+def check_best_alignment(attempt: Attempt) -> str:
+    generator = torch.Generator().manual_seed(9)
+    cases = []
+    for label in ([1], [1, 2], [1, 1], [2, 1, 1], [1, 2, 1]):
+        states = [0, *(c for character in label for c in (character, 0))]
+        for frames in range(minimum_frames(label), 7):
+            for sharpness in (1.0, 2.0):
+                noise = torch.randn(frames, 3, generator=generator, dtype=torch.float64)
+                cases.append(((sharpness * noise).log_softmax(-1), states))
+    cases.sort(key=lambda case: (len(case[1]), len(case[0])))
+    count = compare(
+        attempt,
+        cases,
+        by_listing_alignments,
+        rule="alpha as in notebook 04, the largest way in place of their sum; remember in each "
+        "state which way that was, and follow these back from the best end",
+        example=lambda case, got: f"{plural(len(case[0]), 'frame')}, states {show(case[1])}",
+    )
+    return (
+        f"All {count} are the best of all alignments of their label. That is Viterbi, "
+        "and you wrote it."
+    )
+
+
+# 9.2 ----------------------------------------------------------------------------------------------
 
 
 def spans_of(alignment):
@@ -34,11 +88,27 @@ def spans_of(alignment):
     return spans
 
 
-def by_grouping(alignment: list[int]) -> Tensor:
+def as_spans(value: object) -> list[tuple[int, ...]]:
+    """A list of (class, start, end), also of lists or a tensor's rows."""
+    if isinstance(value, torch.Tensor):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        as_label(value)  # says what None, a number or an ellipsis is; a generator gets through
+        raise Unreadable(f"{show(value)}, where a list of (class, start, end) should be")
+    spans = []
+    for item in value:
+        span = tuple(as_label(item))
+        if len(span) != 3:
+            raise Unreadable(f"a list that holds {show(item)}, where (class, start, end) should be")
+        spans.append(span)
+    return spans
+
+
+def by_grouping(alignment: list[int]) -> list[tuple[int, ...]]:
     """Runs as the standard library finds them: the oracle."""
     runs = [list(run) for _, run in groupby(enumerate(alignment), key=lambda pair: pair[1])]
     found = [(run[0][1], run[0][0], run[-1][0] + 1) for run in runs if run[0][1] != 0]
-    return as_tensor(found)
+    return found
 
 
 def check_spans_of(attempt: Attempt) -> str:
@@ -54,7 +124,7 @@ def check_spans_of(attempt: Attempt) -> str:
     return f"All {count} alignments are right. Half-open: end - start is the number of frames."
 
 
-# 9.2 ----------------------------------------------------------------------------------------------
+# 9.3 ----------------------------------------------------------------------------------------------
 
 
 def calibration_error(confidences, correct, bins=10):
@@ -102,7 +172,7 @@ def check_calibration_error(attempt: Attempt) -> str:
     return f"All {count} sets of lines are right. 0 means: of lines at 90 %, nine in ten are right."
 
 
-# 9.3 ----------------------------------------------------------------------------------------------
+# 9.4 ----------------------------------------------------------------------------------------------
 
 
 def risk_after_refusal(confidences, correct, refused):
@@ -144,11 +214,56 @@ def check_risk_after_refusal(attempt: Attempt) -> str:
 EXERCISES = (
     Exercise(
         id="9.1",
+        title="the best alignment of a text",
+        task="Write best_alignment(log_probs, states): from (T, C) log-probabilities and a label "
+        "with blanks around its characters, as in notebook 04, the most probable alignment of that "
+        "label: a list of one class per frame.",
+        check=check_best_alignment,
+        returns=as_label,
+        reference=best_alignment,
+        mistakes=(
+            Mistake(
+                "the text is given: an alignment that collapses to another text does not count",
+                wrong.best_path_of_all,
+            ),
+            Mistake(
+                "the best state of each frame alone need not be one way: begin at the end, and "
+                "follow back where each came from",
+                wrong.best_state_each_frame,
+            ),
+            Mistake(
+                "only one way is wanted: compare the ways into a state, do not add them up",
+                wrong.sums_for_maxima,
+            ),
+            Mistake(
+                "the line may end in the last character or in the blank after it: whichever is "
+                "better",
+                wrong.ends_in_blank,
+            ),
+            Mistake("the line may begin with its first character", wrong.begins_in_blank),
+            Mistake(
+                "between two equal characters there is a blank, or they merge", wrong.skips_any
+            ),
+            Mistake("between different characters no blank is needed", wrong.never_skips),
+            Mistake("following back gives the last frame first: turn it round", wrong.backwards),
+            Mistake("return the class of each state, not its number", wrong.numbers_of_states),
+        ),
+        hints=(
+            "Write down the alpha step of notebook 04 in logarithms, and put max in the place of "
+            "the sum. Which number do you have after the last frame, and for which states?",
+            "Beside the maximum keep, for each frame and state, the number of the state it came "
+            "from: max(ways, key=lambda k: best[k]).",
+            "Begin in the better one of the last two states. came_from[state] of the last frame is "
+            "its state in the frame before, and so on; reverse what you collected.",
+        ),
+    ),
+    Exercise(
+        id="9.2",
         title="spans of an alignment",
         task="Write spans_of(alignment): a list of (class, start, end), one for each character, "
         "with half-open frames. The blank is class 0.",
         check=check_spans_of,
-        returns=as_tensor,
+        returns=as_spans,
         reference=spans_of,
         mistakes=(
             Mistake(
@@ -158,6 +273,8 @@ EXERCISES = (
             Mistake("blanks are no characters", wrong.blanks_kept),
             Mistake("a run has one span, however long it is", wrong.frame_by_frame),
             Mistake("the last run ends with the alignment", wrong.last_run_lost),
+            Mistake("the first frame has the number 0", wrong.counted_from_1),
+            Mistake("the class comes first, then start and end", wrong.class_last),
         ),
         hints=(
             "Write [0, 6, 6, 0, 6] on paper, frames counted from 0. Which frames belong to the "
@@ -168,7 +285,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="9.2",
+        id="9.3",
         title="expected calibration error",
         task="Write calibration_error(confidences, correct, bins=10): bins of equal width, and in "
         "each the distance between mean confidence and share of right lines, weighed by its lines. "
@@ -196,7 +313,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="9.3",
+        id="9.4",
         title="refuse the least sure",
         task="Write risk_after_refusal(confidences, correct, refused): the share of wrong lines "
         "among those that are left when so many of the least sure ones are refused.",

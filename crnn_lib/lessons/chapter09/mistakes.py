@@ -2,7 +2,79 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
+
+import torch
+
+
+def best_path_of_all(log_probs, states):
+    return log_probs.argmax(-1).tolist()
+
+
+def _trellis(log_probs, states, skip=lambda a, b: a != b, add=max, begins=2):
+    """The best of each frame and state, and which state it came from."""
+    rows = log_probs.tolist()
+    best = [[row if s < begins else -math.inf for s, row in enumerate(rows[0][c] for c in states)]]
+    back = []
+    for row in rows[1:]:
+        last, froms, new = best[-1], [], []
+        for s, c in enumerate(states):
+            ways = [s, s - 1] if s else [s]
+            if s >= 2 and c != 0 and skip(c, states[s - 2]):
+                ways.append(s - 2)
+            froms.append(max(ways, key=lambda k, last=last: last[k]))
+            new.append(add([last[k] for k in ways]) + row[c])
+        best.append(new)
+        back.append(froms)
+    return best, back
+
+
+def _followed(states, best, back, ends=2):
+    path = [max(range(len(states) - ends, len(states)), key=lambda s: best[-1][s])]
+    for froms in reversed(back):
+        path.append(froms[path[-1]])
+    return path[::-1]
+
+
+def _way(log_probs, states, ends=2, **broken):
+    return [states[s] for s in _followed(states, *_trellis(log_probs, states, **broken), ends)]
+
+
+def best_state_each_frame(log_probs, states):
+    best, _ = _trellis(log_probs, states)
+    return [states[max(range(len(states)), key=row.__getitem__)] for row in best]
+
+
+def sums_for_maxima(log_probs, states):
+    def log_sum(ways):
+        return torch.tensor(ways, dtype=torch.float64).logsumexp(0).item()
+
+    return _way(log_probs, states, add=log_sum)
+
+
+def ends_in_blank(log_probs, states):
+    return _way(log_probs, states, ends=1)
+
+
+def begins_in_blank(log_probs, states):
+    return _way(log_probs, states, begins=1)
+
+
+def skips_any(log_probs, states):
+    return _way(log_probs, states, skip=lambda a, b: True)
+
+
+def never_skips(log_probs, states):
+    return _way(log_probs, states, skip=lambda a, b: False)
+
+
+def backwards(log_probs, states):
+    return _way(log_probs, states)[::-1]
+
+
+def numbers_of_states(log_probs, states):
+    return _followed(states, *_trellis(log_probs, states))
 
 
 def _runs(alignment):
@@ -36,6 +108,14 @@ def frame_by_frame(alignment):
 
 def last_run_lost(alignment):
     return [(c, start, end) for c, start, end in _runs(alignment) if c and end < len(alignment)]
+
+
+def counted_from_1(alignment):
+    return [(c, start + 1, end + 1) for c, start, end in _runs(alignment) if c]
+
+
+def class_last(alignment):
+    return [(start, end, c) for c, start, end in _runs(alignment) if c]
 
 
 def _bins(confidences, correct, bins):

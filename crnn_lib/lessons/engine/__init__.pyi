@@ -14,6 +14,7 @@ from .kernel import hint as hint
 from .kernel import progress as progress
 from .kernel import quiz as quiz
 from .kernel import solution as solution
+from .kernel import yours as yours
 from .quizzes import TEXT_WIDTH as TEXT_WIDTH
 from .quizzes import Option as Option
 from .quizzes import Question as Question

@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Rectangle
 
 from crnn_lib.decoders import prefix_beams
 from crnn_lib.plots import ACCENT, FAINT, INK, WIDTH, canvas, say, styled
 from crnn_lib.widgets import BeamExplorer
 
 FRAMES = 7  # columns that fit
-ROW, BOX, TOP = 26.0, 17.0, 26.0  # points
+ROW, BOX, TOP, KEY = 34.0, 26.0, 26.0, 20.0  # points
+BLANK, CHARACTER = "#e3dcc6", "#a8986a"  # the two numbers of a prefix
+BESIDE = {"va": "center", "ha": "right"}
 
 
 @styled
 def plot_beam(explorer: BeamExplorer | None = None) -> Figure:
     """The prefixes of a beam after each frame, and which of them come from which.
 
-    The width of a box is the prefix's share of the probability in the beam. Where two lines meet,
-    two prefixes have merged.
+    A box has the prefix's two numbers as two bars: its alignments that end in a blank, and those
+    that end in its last character. Their length is the share of the best prefix of that frame.
+    Where two lines meet, two prefixes have merged.
 
     Parameters
     ----------
@@ -35,13 +38,13 @@ def plot_beam(explorer: BeamExplorer | None = None) -> Figure:
         for t in range(frames + 1)
     ]
     tallest = max(map(len, beams))
-    room = 72 * WIDTH - 20
+    room = 72 * WIDTH - 44
     pitch = room / (frames + 1)
-    most = min(pitch - 34, 90.0)
-    figure, axes = canvas(room + 20, TOP + tallest * ROW + 8)
+    most = min(pitch - 40, 120.0)
+    figure, axes = canvas(room + 44, TOP + tallest * ROW + KEY)
 
     def place(t: int, rank: int) -> tuple[float, float]:
-        return 10 + t * pitch, TOP + rank * ROW + ROW / 2
+        return 34 + t * pitch, TOP + rank * ROW + ROW / 2
 
     merged = 0
     for t in range(1, frames + 1):
@@ -53,7 +56,7 @@ def plot_beam(explorer: BeamExplorer | None = None) -> Figure:
                 x, y = place(t - 1, before.index(parent))
                 end = place(t, rank)
                 axes.plot(
-                    [x + most + 3, end[0] - 3],
+                    [x + most + 3, end[0] - 25],
                     [y, end[1]],
                     color=ACCENT if len(parents) > 1 else FAINT,
                     linewidth=2.4 if len(parents) > 1 else 0.9,
@@ -66,19 +69,34 @@ def plot_beam(explorer: BeamExplorer | None = None) -> Figure:
         largest = max(beam.values())
         for rank, (label, log_prob) in enumerate(beam.items()):
             x, y = place(t, rank)
-            share = math.exp(log_prob - largest)
-            style = {"boxstyle": "round,pad=0,rounding_size=3", "linewidth": 0}
-            axes.add_patch(FancyBboxPatch((x, y - BOX / 2), most, BOX, color="#ece9e1", **style))
-            width = max(most * share, 2)
-            axes.add_patch(FancyBboxPatch((x, y - BOX / 2), width, BOX, color="#cfc4a3", **style))
+            both = math.exp(log_prob)
+            at_blank = 1.0  # nothing read so far counts as ending in a blank
+            if t:
+                before = math.exp(beams[t - 1].get(label, -math.inf))
+                at_blank = before * math.exp(log_probs[t - 1, alphabet.blank])
+            numbers = (at_blank, BLANK), (max(both - at_blank, 0.0), CHARACTER)
             text = alphabet.decode(label) or "∅"
-            axes.text(x + 5, y, text, fontsize=9, color=INK, va="center", weight="bold")
-            number = f"{math.exp(log_prob):.2g}"
-            axes.text(x + most - 3, y, number, fontsize=7.5, color=INK, va="center", ha="right")
+            for row, (number, colour) in enumerate(numbers):
+                top, high = y - BOX / 2 + row * BOX / 2, BOX / 2 - 1
+                width = most * number / math.exp(largest)
+                axes.add_patch(Rectangle((x, top), most, high, color="#f4f2ec", linewidth=0))
+                axes.add_patch(Rectangle((x, top), width, high, color=colour, linewidth=0))
+                if number > 1e-9 and most > 60:
+                    where = (x + most - 3, top + high / 2)
+                    axes.text(*where, f"{number:.2g}", fontsize=7.5, color=INK, **BESIDE)
+            axes.text(x - 3, y - 4, text, fontsize=9, color=INK, weight="bold", **BESIDE)
+            if most > 60:
+                axes.text(x - 3, y + 8, f"{both:.2g}", fontsize=7.5, color=INK, **BESIDE)
+    for column, (name, colour) in enumerate(
+        (("ends in a blank", BLANK), ("in its last character", CHARACTER))
+    ):
+        x, y = 24 + 110 * column, TOP + tallest * ROW + 10
+        axes.add_patch(Rectangle((x, y - 4), 12, 8, color=colour, linewidth=0))
+        axes.text(x + 17, y, name, fontsize=8, color=FAINT, va="center")
     best = next(iter(beams[-1]))
+    name = alphabet.decode(best) or "the empty text"
     return say(
         figure,
-        f"A beam of {explorer.width} over {frames} frames: {merged} times two prefixes merge into "
-        f"one. At the end {alphabet.decode(best) or 'the empty text'!r} leads with "
-        f"{math.exp(beams[-1][best]):.2g}.",
+        f"A beam of {explorer.width} over {frames} frames. Two prefixes merge into one: {merged} "
+        f"time{'s' * (merged != 1)}. At the end {name!r} leads with {math.exp(beams[-1][best]):.2g}.",
     )
