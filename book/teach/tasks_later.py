@@ -140,6 +140,9 @@ def beam_search() -> Sheet:
     letters = Alphabet("ab")
     (greedy,) = best_path(three.log(), alphabet=letters)
     (narrow,) = prefix_beam_search(three.log(), alphabet=letters, beam_width=1)
+    beginnings = {
+        start: chapter07.begins_with(three, letters.encode(start)) for start in ("b", "ab")
+    }
     listed, sums = [], {}
     for alignment in product(range(2), repeat=2):
         p = math.prod(two[t, c].item() for t, c in enumerate(alignment))
@@ -172,8 +175,8 @@ def beam_search() -> Sheet:
                 "The same by prefix beam search",
                 [
                     Words(
-                        "Each prefix carries two numbers: its alignments that end in a blank, and "
-                        "those that end in its last character."
+                        "Keep apart, for each prefix, the alignments that end in a blank and those "
+                        "that end in its last character."
                     ),
                     _beam_table(two, letters, ["", "a"]),
                     Lines(
@@ -181,13 +184,14 @@ def beam_search() -> Sheet:
                             (
                                 "P(a), both numbers of the last frame together:",
                                 Gap(number(_ends(two, "a", 2, letters)[2])),
-                            )
+                            ),
+                            ("Why keep them apart?", Gap("after a blank, another a is a new one")),
                         ]
                     ),
                 ],
             ),
             Task(
-                "A beam of width 1 is not greedy",
+                "A beam of width 1",
                 [
                     Words(
                         "Frame 0: blank 0.3, a 0.5, b 0.2. Frame 1: blank 0.35, a 0.25, b 0.4. "
@@ -198,6 +202,10 @@ def beam_search() -> Sheet:
                         [
                             ("Best path reads", Gap(_said(greedy))),
                             ("A beam of width 1 reads", Gap(_said(narrow))),
+                            *(
+                                (f"P(begins with {start}) =", Gap(number(begun, 3)))
+                                for start, begun in beginnings.items()
+                            ),
                         ],
                         columns=2,
                     ),
