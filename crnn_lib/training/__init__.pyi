@@ -1,8 +1,10 @@
 from .averaging import interpolate_weights as interpolate_weights
+from .averaging import learning_mode as learning_mode
 from .averaging import moving_average as moving_average
 from .averaging import settle_norms as settle_norms
 from .loop import TrainConfig as TrainConfig
 from .loop import ctc_loss_of as ctc_loss_of
+from .loop import labels_fit as labels_fit
 from .loop import train as train
 from .mixtures import PhotoMixture as PhotoMixture
 from .mixtures import photo_lines as photo_lines

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import unwrap_model
 
 
 def moving_average(decay: float) -> Callable:
@@ -57,22 +59,41 @@ def interpolate_weights(model: nn.Module, other: nn.Module, share: float) -> Non
             weights.lerp_(others[name].to(weights), share)
 
 
+def learning_mode(model: nn.Module) -> list[nn.Module]:
+    """Training mode for all but frozen batch normalisation; the norms that are not frozen.
+
+    A norm is frozen if it has weights and none of them requires a gradient. It then normalises by
+    the statistics that it has, which stay as they are.
+    """
+    model.train()
+    learning: list[nn.Module] = []
+    for norm in model.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            weights = list(norm.parameters())
+            if weights and not any(weight.requires_grad for weight in weights):
+                norm.eval()
+            else:
+                learning.append(norm)
+    return learning
+
+
 def settle_norms(model: nn.Module, batches: Iterable[LineBatch]) -> None:
     """Take the statistics of batch normalisation anew, with the weights as they are now.
 
     The running averages lag behind: after a short run they still remember the first weights, and
-    a network that reads its training lines without a mistake fails on them in eval mode.
+    a network that reads its training lines without a mistake fails on them in eval mode. Frozen
+    norms keep theirs, see :func:`learning_mode`.
     """
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    network: Any = unwrap_model(model)
+    norms: list[Any] = learning_mode(network)
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain average over all batches from here on
-    model.train()
     with torch.no_grad():
         for batch in batches:
-            model.features(batch.images, batch.widths)
+            network.features(batch.images, batch.widths)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -10,7 +10,9 @@ import atexit
 import dataclasses
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -19,15 +21,17 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from crnn_lib.ctc import ctc_loss
+from crnn_lib.ctc import ctc_loss, frames_needed
 from crnn_lib.decoders import best_path_labels
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.training.averaging import moving_average, settle_norms
+from crnn_lib.models import unwrap_model
+from crnn_lib.training.averaging import learning_mode, moving_average, settle_norms
 from crnn_lib.training.runs import History, Run
-from crnn_lib.training.streams import Alternating, LineSet, LineStream, batches
+from crnn_lib.training.streams import LineSet, Stream, batches
 
 SETTLING_STEPS = 16  # batches from which the final statistics of batch normalisation are taken
+Loss: TypeAlias = Callable[[nn.Module, LineBatch], tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class TrainConfig:
 def ctc_loss_of(model: nn.Module, lines: LineBatch) -> tuple[Tensor, Tensor, Tensor]:
     """The CTC loss of each line under a model.
 
-    Each loss is divided by the length of its label, so that long lines do not drown short ones.
+    Each loss is divided by the length of its label, so that long lines do not drown short ones; an
+    empty label counts as one character, as in the mean of :func:`crnn_lib.ctc.ctc_loss`.
 
     Returns
     -------
@@ -107,26 +112,44 @@ def ctc_loss_of(model: nn.Module, lines: LineBatch) -> tuple[Tensor, Tensor, Ten
     Raises
     ------
     ValueError
-        If a line has fewer frames than its label needs. The message names the line.
+        If a line has fewer frames than its label needs. The message names the line and its text.
     """
     log_probs, frame_lengths = model(lines.images, lines.widths)
+    _check_labels_fit(lines, frame_lengths, " of the batch")
     losses = ctc_loss(
         log_probs,
         lines.targets,
         frame_lengths,
         lines.target_lengths,
-        blank=_bare(model).alphabet.blank,
+        blank=_blank_of(model),
         reduction="none",
     )  # (N,)
-    return losses / lines.target_lengths, log_probs, frame_lengths
+    return losses / lines.target_lengths.clamp(min=1), log_probs, frame_lengths
+
+
+def labels_fit(model: nn.Module, lines: LineBatch) -> Tensor:
+    """Whether each line has the frames that its label needs, one per character and repeat: (N,).
+
+    What does not fit has no CTC loss. ``lines.select(labels_fit(model, lines))`` leaves it out:
+
+    >>> from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+    >>> from crnn_lib.models import CRNN
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> lines = compose_lines(load_glyphs("pen", count=100), 8, LineStyle(), generator)
+    >>> bool(labels_fit(CRNN(), lines).all())
+    True
+    """
+    network: Any = unwrap_model(model)
+    return network.frame_lengths(lines.widths) >= frames_needed(lines.targets, lines.target_lengths)
 
 
 def train(
     model: nn.Module,
-    lines: LineStream | Alternating | LineSet,
+    lines: Stream | LineSet,
     config: TrainConfig | None = None,
     *,
     validation: LineBatch | None = None,
+    loss: Loss = ctc_loss_of,
 ) -> History:
     """Train a model in place.
 
@@ -136,28 +159,61 @@ def train(
 
     Parameters
     ----------
-    model : CRNN or SlidingWindowRNN
-        Ends in eval mode, on the CPU.
-    lines : LineStream, Alternating or LineSet
+    model : CRNN, SlidingWindowRNN or ResNetRNN
+        Ends in eval mode, on the CPU. What torch wraps around it (DataParallel and its kin) is left
+        aside: for several GPUs start the script with ``torchrun``. Weights that do not require a
+        gradient are frozen: they stay as they are, and so do the statistics of a batch
+        normalisation all of whose weights are frozen.
+    lines : LineStream, PaperStream, Alternating or LineSet
         Where the batches come from.
     config : TrainConfig, optional
     validation : LineBatch, optional
         Lines to measure on during the run.
+    loss : callable, optional
+        ``loss(model, lines)`` -> losses (N,), log_probs (N, T, C), frame_lengths (N,), as
+        :func:`ctc_loss_of`, the default. A step goes down the mean of the losses, which are what
+        the history tells.
 
     Returns
     -------
     History
+
+    Raises
+    ------
+    ValueError
+        If a label needs more frames than its line has. Of a LineSet, all lines are looked at before
+        training starts; :func:`labels_fit` tells which to leave out.
+
+    Examples
+    --------
+    A loss of one's own may weigh the lines. Here those with a 7 count three times:
+
+    >>> def sevens_count_more(model, lines):
+    ...     losses, log_probs, frame_lengths = ctc_loss_of(model, lines)
+    ...     weights = torch.tensor([3.0 if "7" in text else 1.0 for text in lines.texts])
+    ...     return losses * weights.to(losses), log_probs, frame_lengths
+    >>> from crnn_lib.handwriting import LineStyle, load_glyphs
+    >>> from crnn_lib.models import SlidingWindowRNN
+    >>> from crnn_lib.training import LineStream
+    >>> lines = LineStream(load_glyphs("pen", count=100), LineStyle(), batch_size=4, pool=1)
+    >>> history = train(SlidingWindowRNN(), lines, TrainConfig(steps=2), loss=sevens_count_more)
+    >>> history.step
+    [2]
     """
     config = config or TrainConfig()
+    network: Any = unwrap_model(model)
+    if isinstance(lines, LineSet):
+        _check_labels_fit(lines.lines, network.frame_lengths(lines.lines.widths))
     rank, world = _join_processes(_device(config.device))
-    return _train(model, lines, config, validation, rank, world)
+    return _train(network, lines, config, validation, loss, rank, world)
 
 
 def _train(
     model: nn.Module,
-    lines: LineStream | Alternating | LineSet,
+    lines: Stream | LineSet,
     config: TrainConfig,
     validation: LineBatch | None,
+    loss: Loss,
     rank: int,
     world: int,
 ) -> History:
@@ -165,9 +221,10 @@ def _train(
     precision = _precision(config.precision, device)
     torch.manual_seed(config.seed)
     # convolutions of few channels run faster with the channels innermost
-    model.to(device, memory_format=torch.channels_last).train()
+    model.to(device).to(memory_format=torch.channels_last)
     if world > 1 and device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    learning_mode(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -184,7 +241,8 @@ def _train(
         else None
     )
     run = Run(model, optimizer, schedule, averaged, History())
-    first = run.load(config.checkpoint, _identity(config, lines)) if config.checkpoint else 0
+    identity = _identity(config, lines, loss)
+    first = run.load(config.checkpoint, identity) if config.checkpoint else 0
     learner = DistributedDataParallel(model) if world > 1 else model
 
     started = time.perf_counter() - (run.history.seconds[-1] if run.history.seconds else 0.0)
@@ -194,11 +252,14 @@ def _train(
     for step, whole in batches(lines, first, config.steps, config.workers):
         count, batch = len(whole), _share(whole, rank, world, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            losses, log_probs, frame_lengths = ctc_loss_of(learner, batch)
-        # DDP averages the processes' gradients; this makes the average that of the whole batch
-        loss = losses.sum() * world / count
+            losses, log_probs, frame_lengths = loss(learner, batch)
+        if losses.shape != (len(batch),):
+            raise ValueError(
+                f"A loss gives one number per line, {(len(batch),)}; got {(*losses.shape,)}."
+            )
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # DDP averages the processes' gradients; this makes the average that of the whole batch
+        (losses.sum() * world / count).backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         schedule.step()
@@ -207,8 +268,8 @@ def _train(
 
         done = step + 1
         if done % config.log_every == 0 or done == config.steps:
-            right = _count_right(log_probs, frame_lengths, batch, _bare(model).alphabet.blank)
-            loss_sum, right = _sum_over_processes(losses.detach().sum(), right, world)
+            n_right = _count_right(log_probs, frame_lengths, batch, _blank_of(model))
+            loss_sum, right = _sum_over_processes(losses.detach().sum(), n_right, world)
             run.log(done, loss_sum / count, right / count, time.perf_counter() - started)
             bar.set_postfix(
                 loss=f"{run.history.loss[-1]:.3f}",
@@ -223,7 +284,7 @@ def _train(
             )
         due = config.checkpoint_every and done % config.checkpoint_every == 0
         if config.checkpoint and rank == 0 and (last or due):
-            run.save(config.checkpoint, done, _identity(config, lines))
+            run.save(config.checkpoint, done, identity)
     bar.close()
     if averaged is not None:
         model.load_state_dict(averaged.module.state_dict())
@@ -231,7 +292,7 @@ def _train(
     settle_norms(model, (_share(lines.batch(s), rank, world, device) for s in last_steps))
     if validation is not None and config.steps not in run.history.validation_step:
         _validate(run.history, model, validation, config.steps)
-    model.to("cpu", memory_format=torch.contiguous_format).eval()
+    model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     return run.history
 
 
@@ -243,10 +304,26 @@ def _rise(warmup: float, total: int) -> float:
     return warmup if warmup * total != 1 else warmup * (1 + 1e-9)
 
 
-def _identity(config: TrainConfig, lines: LineStream | Alternating | LineSet) -> str:
+def _identity(config: TrainConfig, lines: Stream | LineSet, loss: Loss) -> str:
     """What must be the same for a run to be resumed: all but where and how often it is saved."""
     same = dataclasses.replace(config, checkpoint=None, checkpoint_every=0, workers=0)
-    return f"{same}, {lines}"
+    if loss is ctc_loss_of:
+        return f"{same}, {lines}"
+    return f"{same}, {lines}, loss={getattr(loss, '__qualname__', type(loss).__qualname__)}"
+
+
+def _check_labels_fit(lines: LineBatch, frame_lengths: Tensor, of: str = "") -> None:
+    """Raise a ValueError that names the first line whose label needs more frames than it has."""
+    needed = frames_needed(lines.targets, lines.target_lengths)
+    short = (frame_lengths < needed).nonzero()[:, 0].tolist()
+    if short:
+        n = short[0]
+        raise ValueError(
+            f"Line {n}{of}, {lines.texts[n]!r}, has {int(frame_lengths[n])} frames and its label "
+            f"needs {int(needed[n])}: one for each character, one more for each repeat. So it is "
+            f"with {len(short)} of {len(lines)} lines. Make them wider, or the network's stride "
+            "smaller, or leave them out: lines.select(labels_fit(model, lines))."
+        )
 
 
 def _validate(history: History, model: nn.Module, lines: LineBatch, step: int) -> None:
@@ -292,8 +369,9 @@ def _sum_over_processes(loss_sum: Tensor, right: int, world: int) -> tuple[float
     return totals[0].item(), totals[1].item()
 
 
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if isinstance(model, DistributedDataParallel) else model
+def _blank_of(model: nn.Module) -> int:
+    network: Any = unwrap_model(model)
+    return network.alphabet.blank
 
 
 def _device(name: str) -> torch.device:

@@ -36,7 +36,7 @@ class PhotoMixture:
         Share of the lines on paper that stay as they were written.
     ones : float
         Share of the amounts that are short and mostly ones. With too few of them a network
-        learns from the frames that an upright stroke is never a digit.
+        learns from the borders that an upright stroke is never a digit.
     """
 
     writers: int = 4000
@@ -83,7 +83,8 @@ def photo_lines(
     varied = LineStyle.article().varied()
     sized = replace(LineStyle.article(), size=varied.size)
     strips = [stream(scanned, (sized, varied)[k % 2], 6 + k) for k in range(4)]
-    turns = zip(amounts, (*strips, freely), strict=True)
+    others: list[LineStream | PaperStream] = [*strips, freely]
+    turns = zip(amounts, others, strict=True)
     return Alternating(tuple(lines for turn in turns for lines in turn))
 
 

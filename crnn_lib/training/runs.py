@@ -63,7 +63,7 @@ class Run:
         self.history.step.append(step)
         self.history.loss.append(round(float(loss), 5))
         self.history.exact_match.append(round(float(exact_match), 5))
-        self.history.learning_rate.append(self.schedule.get_last_lr()[0])
+        self.history.learning_rate.append(float(self.schedule.get_last_lr()[0]))
         self.history.seconds.append(round(seconds, 2))
 
     def save(self, path: str, step: int, config: str) -> None:
@@ -84,8 +84,7 @@ class Run:
         atomic_write(path, buffer.getvalue())
 
     def load(self, path: str, config: str) -> int:
-        path = Path(path)
-        if not path.exists():
+        if not Path(path).exists():
             return 0
         try:
             saved = read_run(path)

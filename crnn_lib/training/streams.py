@@ -19,7 +19,7 @@ from crnn_lib.handwriting import (
     LineBatch,
     LineStyle,
     compose_lines,
-    join,
+    join_batches,
     random_amounts,
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
@@ -146,12 +146,12 @@ class PaperStream:
         steps = range(turn * self.pool, (turn + 1) * self.pool)
         parts = [self.lines.batch(step) for step in steps]
         blank = _blank(self.lines)
-        lines = join(parts, blank)
+        lines = join_batches(parts, blank)
         generator = seeded_generator(self.seed, turn, 1)
         untouched = torch.rand(len(lines), generator=generator) < self.clean
         photos = photograph(lines.select(~untouched), self.style, generator)
         written = lines.select(untouched)
-        whole = join([photos, written], blank)
+        whole = join_batches([photos, written], blank)
         clean = torch.arange(len(whole)) >= len(photos)
         order = torch.argsort(whole.widths, stable=True).split([len(part) for part in parts])
         made = []
