@@ -164,10 +164,10 @@ def boxes_of(image, pieces: np.ndarray) -> Tensor:
     owner = expand_labels(pieces, distance=1.5)
     count = int(pieces.max(initial=0))
     masks = np.arange(1, count + 1)[:, None, None]
-    return normalise(torch.from_numpy(image * (owner == masks)))
+    return normalise_digits(torch.from_numpy(image * (owner == masks)))
 
 
-def normalise(inks: Tensor) -> Tensor:
+def normalise_digits(inks: Tensor) -> Tensor:
     """Scale and centre the ink of images as MNIST's was: (M, H, W) -> (M, 28, 28)."""
     count, height, width = inks.shape
     if not count:
@@ -240,7 +240,7 @@ def train_digit_net(
     """
     style = replace(style or LineStyle(), length=(1, 1))
     lines = compose_lines(glyphs, count, style, generator)
-    boxes = normalise(lines.images[:, 0])  # (M, 28, 28)
+    boxes = normalise_digits(lines.images[:, 0])  # (M, 28, 28)
     digits = torch.tensor([int(text) for text in lines.texts])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))

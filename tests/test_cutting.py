@@ -20,7 +20,7 @@ from crnn_lib.cutting import (
     find_components,
     find_valleys,
     join_parts,
-    normalise,
+    normalise_digits,
     split_wide,
     train_digit_net,
 )
@@ -156,7 +156,7 @@ def test_line_without_ink_has_no_pieces():
 def test_boxes_fill_twenty_pixels_around_their_centre_of_mass(height, width):
     image = torch.zeros(1, 40, 60)
     image[0, 5 : 5 + height, 30 : 30 + width] = 1
-    (box,) = normalise(image)
+    (box,) = normalise_digits(image)
     rows, columns = (torch.nonzero((box >= 0.5).any(dim)).flatten() for dim in (1, 0))
     sides = [int(side.max() - side.min()) + 1 for side in (rows, columns)]
     wanted = [BOX * side / max(height, width) for side in (height, width)]
@@ -171,7 +171,7 @@ def test_a_box_does_not_depend_on_where_its_ink_stood():
     glyph = torch.rand(1, 12, 9, generator=torch.Generator().manual_seed(0))
     here, there = torch.zeros(1, 32, 60), torch.zeros(1, 32, 60)
     here[:, 3:15, 4:13], there[:, 17:29, 41:50] = glyph, glyph
-    assert torch.allclose(normalise(here), normalise(there), atol=1e-4)
+    assert torch.allclose(normalise_digits(here), normalise_digits(there), atol=1e-4)
 
 
 # ------------------------------------------------------------------ reading

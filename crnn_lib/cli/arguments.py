@@ -95,17 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         room = importlib.import_module(f"crnn_lib.cli.{ROOMS[options.command]}")
         return getattr(room, options.command)(options)
     except KeyboardInterrupt as stop:
-        _say(str(stop) or "Stopped.")
+        _print_error(str(stop) or "Stopped.")
         return 130
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError) as error:
-        _say(f"{PROG} {arguments[0]}: {error}")
+        _print_error(f"{PROG} {arguments[0]}: {error}")
         return 1
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     print(message, file=sys.stderr)
 
 

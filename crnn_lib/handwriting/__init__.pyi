@@ -6,7 +6,7 @@ from .amounts import random_amounts as random_amounts
 from .downloads import DownloadError as DownloadError
 from .downloads import download_emnist as download_emnist
 from .downloads import download_mnist as download_mnist
-from .downloads import fetch as fetch
+from .downloads import fetch_file as fetch_file
 from .glyphs import SIZE as SIZE
 from .glyphs import Glyphs as Glyphs
 from .glyphs import SourceStatus as SourceStatus
@@ -15,7 +15,7 @@ from .glyphs import data_root as data_root
 from .glyphs import load_glyphs as load_glyphs
 from .lines import LineBatch as LineBatch
 from .lines import compose_lines as compose_lines
-from .lines import join as join
+from .lines import join_batches as join_batches
 from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people
 from .styles import LineStyle as LineStyle

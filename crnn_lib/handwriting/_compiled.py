@@ -20,7 +20,7 @@ ZERO, HALF, ONE, TWO = F32(0), F32(0.5), F32(1), F32(2)
 
 
 @intrinsic
-def fused(typing_context, a, b, c):
+def multiply_add(typing_context, a, b, c):
     """Return a * b + c, rounded once, as torch's vector code has it."""
 
     def build(context, builder, signature, arguments):
@@ -49,7 +49,7 @@ def _take_glyph(glyph, weight, ink, grown):
             best = max(best, ink[y, x + step] * sign)
             best = max(best, ink[y - step, x] * sign)
             best = max(best, ink[y + step, x] * sign) * sign
-            grown[y, x] = fused(share, best - here, best if most else here)
+            grown[y, x] = multiply_add(share, best - here, best if most else here)
     for y in range(RIM, side + RIM):
         for x in range(RIM, side + RIM):
             ink[y, x] = grown[y, x]
@@ -96,7 +96,7 @@ def _find_part(glyph, reach, theta, height, width, columns):
 
 
 @njit(cache=True)
-def draw(inks, weight, theta, across, down, nearest, threshold, pixels, parts, extents):
+def draw_boxes(inks, weight, theta, across, down, nearest, threshold, pixels, parts, extents):
     """Draw each glyph into its box; store the part that can hold ink, one after the other.
 
     inks (M, S, S) uint8, weight (M,), theta (M, 2, 3), across (box,) and down (H,): where the
@@ -135,8 +135,8 @@ def draw(inks, weight, theta, across, down, nearest, threshold, pixels, parts, e
             start += size
             b_y, e_y = b * down[y], e * down[y]
             for k in range(U32(size)):
-                us[k] = fused(xs[k] * a + b_y + c + ONE, half, -HALF)
-                vs[k] = fused(xs[k] * d + e_y + f + ONE, half, -HALF)
+                us[k] = multiply_add(xs[k] * a + b_y + c + ONE, half, -HALF)
+                vs[k] = multiply_add(xs[k] * d + e_y + f + ONE, half, -HALF)
             # In max(low, x) the bound comes first: it also replaces an x that is no number.
             if nearest:
                 for k in range(U32(size)):
@@ -154,9 +154,9 @@ def draw(inks, weight, theta, across, down, nearest, threshold, pixels, parts, e
                     i += U32(min(max(low, u), high) + TWO)
                     j = i + stride
                     light = flat[i] * (north * west)
-                    light = fused(flat[i + U32(1)], north * east, light)
-                    light = fused(flat[j], south * west, light)
-                    light = fused(flat[j + U32(1)], south * east, light)
+                    light = multiply_add(flat[i + U32(1)], north * east, light)
+                    light = multiply_add(flat[j], south * west, light)
+                    light = multiply_add(flat[j + U32(1)], south * east, light)
                     row[k] = min(max(light, ZERO), ONE)
                     bright[k] = max(bright[k], row[k])
         first, last = width // 2, width // 2  # a glyph without ink still takes a place
@@ -173,7 +173,7 @@ def draw(inks, weight, theta, across, down, nearest, threshold, pixels, parts, e
 
 
 @njit(cache=True)
-def lay(pixels, parts, offsets, lengths, widths, images):
+def lay_parts(pixels, parts, offsets, lengths, widths, images):
     """Lay the parts onto lines at their boxes' offsets; the brighter pixel stays.
 
     offsets (N, L), lengths (N,), widths (N,), images (N, H, W): black at first.
@@ -201,7 +201,7 @@ def lay(pixels, parts, offsets, lengths, widths, images):
 def row_edges(pixels, parts, threshold, first, after):
     """First column with ink in each row of each box, and the column after the last.
 
-    pixels (P,) and parts (M, 5) as :func:`draw` leaves them. Written are
+    pixels (P,) and parts (M, 5) as :func:`draw_boxes` leaves them. Written are
     first and after, (M, H), in the rows that have ink.
     """
     for m in range(len(parts)):

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.handwriting._warping import Boxes, glyph_boxes, lay_boxes
+from crnn_lib.handwriting._warping import INK, Boxes, glyph_boxes, lay_boxes
 from crnn_lib.handwriting.styles import LineStyle
 
-INK = 0.25  # a pixel at least this bright counts as ink where extents are measured
 FAR = 1000  # pixels; stands for a row without ink
 REACH = 2  # rows; inks this far apart in height still keep their distance
 TALL = 20  # pixels; height of a digit in its glyph
@@ -38,7 +37,7 @@ class Chance:
     def per_line(self, low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(self.lines, generator=self.generator)
 
-    def both(self, line_range: tuple[float, float], jitter: float) -> Tensor:
+    def per_line_and_glyph(self, line_range: tuple[float, float], jitter: float) -> Tensor:
         return self.per_line(*line_range)[self.line] + self.per_glyph(-jitter, jitter)
 
 
@@ -52,16 +51,16 @@ class Script:
     apart: Tensor  # a space was left before it
 
 
-def by_hand(
+def write_by_hand(
     inks: Tensor, script: Script, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Write glyphs, (M, 28, 28) uint8, side by side: images, widths (N,) and spans (N, L, 2)."""
     written = script.written
     chance = Chance(written, generator)
     height, line = style.height, chance.line
-    weight = chance.both(style.stroke, style.glyph_stroke)
+    weight = chance.per_line_and_glyph(style.stroke, style.glyph_stroke)
     scale = chance.per_line(*style.size)[line] * chance.per_glyph(*style.glyph_size)
-    slant = chance.both(style.slant, style.glyph_slant)
+    slant = chance.per_line_and_glyph(style.slant, style.glyph_slant)
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
     column = torch.nonzero(written)[:, 1]  # (M,) place of each glyph in its line
     last = (written.sum(1) - 1).clamp_min(1)[line]
@@ -97,7 +96,7 @@ def by_hand(
     if len(hanging):
         radius = _stroke_widths(inks[hanging].float() / 255) / 2 + weight[hanging]
         radius = (radius * scale[hanging]).clamp(0.6, 3.0)
-        _join(images, edges, offsets[written], hanging, radius, chance)
+        _join_noughts(images, edges, offsets[written], hanging, radius, chance)
     return images, widths, spans
 
 
@@ -260,7 +259,7 @@ def _keep_apart(
 # ---------------------------------------------------------------------------- chains of noughts
 
 
-def _join(
+def _join_noughts(
     images: Tensor,
     edges: _Edges,
     offsets: Tensor,

@@ -1,8 +1,8 @@
 """What a line does to the pixels of its glyphs: widen, thin, scale, turn, slant, shift, blend.
 
-:func:`stroke_weight`, :func:`warp` and :func:`blend` do it one after the other, with torch.
-:func:`glyph_boxes` and :func:`lay_boxes` do the same in one go, compiled by numba where it is
-installed and with those three where it is not. The pixels are the same, but for rounding.
+:func:`stroke_weight`, :func:`warp_glyphs` and :func:`blend_boxes` do it one after the other, with
+torch. :func:`glyph_boxes` and :func:`lay_boxes` do the same in one go, compiled by numba where it
+is installed and with those three where it is not. The pixels are the same, but for rounding.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crnn_lib.ctc import length_mask
+
+INK = 0.25  # a pixel at least this bright counts as ink where extents are measured
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,14 +68,14 @@ def glyph_boxes(
     kernels = _kernels()
     if kernels is None:
         inks = stroke_weight(inks.float() / 255, weight)
-        pixels = warp(inks, size, scale, angle, slant, right, down, mode)  # (M, *size)
+        pixels = warp_glyphs(inks, size, scale, angle, slant, right, down, mode)  # (M, *size)
         return Boxes(size, *ink_extent(pixels, ink), pixels)
     (height, width), count = size, len(inks)
     theta = _sources(inks.shape[-1], size, scale, angle, slant, right, down)
     # Of these pixels only the first are written; the system gives memory when that happens.
     pixels = np.empty(count * height * width, np.float32)
     parts, extents = np.empty((count, 5), np.int64), np.empty((count, 2), np.int64)
-    end = kernels.draw(
+    end = kernels.draw_boxes(
         inks.contiguous().numpy(),
         weight.float().contiguous().numpy(),
         theta.float().contiguous().numpy(),
@@ -98,13 +100,13 @@ def lay_boxes(boxes: Boxes, offsets: Tensor, written: Tensor, widths: Tensor) ->
     if int(lengths.sum()) != len(boxes):
         raise ValueError(f"{int(lengths.sum())} glyphs are written; there are {len(boxes)} boxes.")
     if boxes.parts is None:
-        images = blend(boxes.pixels, offsets, written, width)
+        images = blend_boxes(boxes.pixels, offsets, written, width)
         images *= length_mask(widths, width)[:, None, None]
         return images
     # numpy's zeros, unlike torch's, cost nothing until they are written
     images = np.zeros((len(written), boxes.size[0], width), np.float32)
     arrays = (boxes.pixels, boxes.parts, offsets.contiguous(), lengths, widths.contiguous())
-    _kernels().lay(*(array.numpy() for array in arrays), images)
+    _kernels().lay_parts(*(array.numpy() for array in arrays), images)
     return torch.from_numpy(images)[:, None]
 
 
@@ -147,7 +149,7 @@ def stroke_weight(inks: Tensor, weight: Tensor) -> Tensor:
     return torch.lerp(inks, grown * sign, weight.abs().clamp_max(1)[:, None, None])
 
 
-def warp(
+def warp_glyphs(
     inks: Tensor,
     size: tuple[int, int],
     scale: Tensor,
@@ -200,7 +202,7 @@ def _centres(pixels: int) -> Tensor:
     return torch.linspace(-1, 1, pixels) * (pixels - 1) / pixels
 
 
-def blend(boxes: Tensor, offsets: Tensor, written: Tensor, width: int) -> Tensor:
+def blend_boxes(boxes: Tensor, offsets: Tensor, written: Tensor, width: int) -> Tensor:
     """Lay glyph boxes onto lines at their offsets; the brighter pixel stays.
 
     boxes (M, H, box), offsets (N, L), written (N, L) -> images (N, 1, H, width).

@@ -47,7 +47,7 @@ class AmountStyle:
         digit, and with the same sign at both ends.
     ones : float
         Share of the amounts that are cut to one, two or three digits, most of them 1. Amounts
-        like 1 and 11 are rare, and their strokes look like the sides of a frame.
+        like 1 and 11 are rare, and their strokes look like the sides of a box.
     """
 
     lengths: tuple[float, ...] = (0.4, 1.0, 2.2, 2.6, 2.6, 2.4, 2.0, 0.8)
@@ -134,21 +134,21 @@ def _amount(drawn: list[int], chance: list[float], style: AmountStyle) -> str:
     if cents < style.cents and length > 2:
         text, tail = text[:-2], ("," if a < 0.7 else ".") + ("00" if b < 0.6 else text[-2:])
     if len(text) > 3 and grouped < style.grouped:
-        separator = _pick(_SEPARATORS, grouped / style.grouped)
+        separator = _pick_by_weight(_SEPARATORS, grouped / style.grouped)
         groups = [text[max(0, end - 3) : end] for end in range(len(text), 0, -3)]
         text = separator.join(reversed(groups))
     text += tail
     if around < style.around:
-        sign = _pick(_AROUND, a)
+        sign = _pick_by_weight(_AROUND, a)
         return sign + text + sign
     if ending < style.ending:
-        text += _pick(_ENDINGS, a)
+        text += _pick_by_weight(_ENDINGS, a)
     if beginning < style.beginning:
-        text = _pick(_BEGINNINGS, b) + text
+        text = _pick_by_weight(_BEGINNINGS, b) + text
     return text
 
 
-def _pick(weights: dict[str, float], chance: float) -> str:
+def _pick_by_weight(weights: dict[str, float], chance: float) -> str:
     """The key on which a uniform number falls."""
     left = chance * sum(weights.values())
     for key, weight in weights.items():

@@ -52,7 +52,7 @@ class _Broken(Exception):
 # --- one file over a network that may break ------------------------------------------------------
 
 
-def fetch(
+def fetch_file(
     urls: Sequence[str],
     path: str | Path,
     md5: str,
@@ -211,7 +211,7 @@ def download_emnist(
     keep_archive : bool
         Keep the archive for other splits; if False it is deleted after unpacking.
     timeout, progress
-        As in :func:`fetch`.
+        As in :func:`fetch_file`.
     """
     raw = Path(root) / "EMNIST" / "raw"
     wanted = [name for split in splits for name in emnist_files(dataset, split)]
@@ -234,7 +234,7 @@ def download_emnist(
                 'use source "mnist" (11 MB) or "pen" (nothing to download), or put the archive '
                 f"by hand at {archive} and call again with download=True"
             )
-            fetch(urls, archive, md5, advice=advice, timeout=timeout, progress=progress)
+            fetch_file(urls, archive, md5, advice=advice, timeout=timeout, progress=progress)
         with zipfile.ZipFile(archive) as members:
             # Members are asked for by name and written to names of ours: no path in the archive,
             # however odd, decides where a byte goes.
@@ -285,7 +285,7 @@ def download_mnist(
             advice = f'use source "pen" (nothing to download), or put the files by hand into {raw}'
             urls = [f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors]
             md5 = md5_of[archive.name]
-            fetch(urls, archive, md5, advice=advice, timeout=timeout, progress=progress)
+            fetch_file(urls, archive, md5, advice=advice, timeout=timeout, progress=progress)
             with open(archive, "rb") as compressed:
                 _unpack(compressed, raw / name)
             if not keep_archive:

@@ -19,14 +19,12 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import length_mask
-from crnn_lib.handwriting._placement import INK, Chance, Script, by_hand
+from crnn_lib.handwriting._placement import Chance, Script, write_by_hand
 from crnn_lib.handwriting._precision import single_precision
-from crnn_lib.handwriting._warping import glyph_boxes, lay_boxes
+from crnn_lib.handwriting._warping import INK, glyph_boxes, lay_boxes
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.people import choose_glyphs
 from crnn_lib.handwriting.styles import LineStyle
-
-__all__ = ["INK", "LineBatch", "LineStyle", "compose_lines"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,15 +150,15 @@ def compose_lines(
 
     inks = choose_glyphs(glyphs, characters, written, is_silent, style.one_hand, generator)
     if style.cell is not None:
-        images, widths, spans = _in_cells(inks, written, style, generator)
+        images, widths, spans = _write_in_cells(inks, written, style, generator)
     elif silent or style.strung:
         is_zero = torch.tensor([c == "0" for c in glyphs.characters])[characters]
         if apart is None:
             apart = torch.zeros_like(written)
         script = Script(written, is_silent, written & is_zero, apart)
-        images, widths, spans = by_hand(inks, script, style, generator)
+        images, widths, spans = write_by_hand(inks, script, style, generator)
     else:
-        images, widths, spans = _by_ink(inks, written, style, generator)
+        images, widths, spans = _write_by_ink(inks, written, style, generator)
 
     if silent:  # leave out what is not labelled
         spoken = written & ~is_silent
@@ -236,15 +234,15 @@ def _compact(values: Tensor, kept: Tensor, place: Tensor) -> Tensor:
 # ---------------------------------------------------------------------------- how it is written
 
 
-def _by_ink(
+def _write_by_ink(
     inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Write glyphs side by side, their ink deciding the distance."""
     chance = Chance(written, generator)
     height = style.height
-    weight = chance.both(style.stroke, style.glyph_stroke)
+    weight = chance.per_line_and_glyph(style.stroke, style.glyph_stroke)
     scale = chance.per_line(*style.size)[chance.line] * chance.per_glyph(*style.glyph_size)
-    slant = chance.both(style.slant, style.glyph_slant)
+    slant = chance.per_line_and_glyph(style.slant, style.glyph_slant)
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
     column = torch.nonzero(written)[:, 1]  # (M,) place of each glyph in its line
     phase, pace = chance.per_line(0, 2 * math.pi), chance.per_line(0.3, 1.2)
@@ -292,7 +290,7 @@ def _space(
     return starts, ends + margins[:, 1]
 
 
-def _in_cells(
+def _write_in_cells(
     inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Put each glyph into a cell of its own; what leaves the cell is cut off."""
@@ -301,8 +299,8 @@ def _in_cells(
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
     right, down = (torch.round(chance.per_glyph(-s, s) * 28) for s in style.translation)
     scale = chance.per_line(*style.size)[chance.line] * chance.per_glyph(*style.glyph_size)
-    slant = chance.both(style.slant, style.glyph_slant)
-    weight = chance.both(style.stroke, style.glyph_stroke)
+    slant = chance.per_line_and_glyph(style.slant, style.glyph_slant)
+    weight = chance.per_line_and_glyph(style.stroke, style.glyph_stroke)
     shape, mode = (height, cell), style.interpolation
     boxes = glyph_boxes(inks, weight, shape, scale, angle, slant, right, down, mode, ink=INK)
 
@@ -314,7 +312,7 @@ def _in_cells(
     return lay_boxes(boxes, offsets, written, widths), widths, spans
 
 
-def join(parts: list[LineBatch], blank: int = 0) -> LineBatch:
+def join_batches(parts: list[LineBatch], blank: int = 0) -> LineBatch:
     """Several batches as one; all images get the width of the widest, black on the right."""
     parts = [part for part in parts if len(part)]
     width = max(part.images.shape[3] for part in parts)

@@ -8,8 +8,8 @@ from .finding import PhotoLine as PhotoLine
 from .finding import Place as Place
 from .finding import Step as Step
 from .finding import Trace as Trace
-from .finding import clean as clean
-from .finding import cut as cut
+from .finding import clean_photo as clean_photo
+from .finding import crop_line as crop_line
 from .finding import find_band as find_band
 from .finding import find_lines as find_lines
 from .ink import ink_of as ink_of
@@ -24,7 +24,7 @@ from .reader import Reader as Reader
 from .reader import Reading as Reading
 from .reader import Row as Row
 from .reader import files_of as files_of
-from .reader import reason as reason
+from .reader import reason_of as reason_of
 from .steps import binarise as binarise
 from .steps import denoise as denoise
 from .steps import deskew as deskew

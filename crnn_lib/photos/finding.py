@@ -114,7 +114,7 @@ class PhotoLine:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One stage of :func:`clean`: its name, what it shows, and a sentence on it."""
+    """One stage of :func:`clean_photo`: its name, what it shows, and a sentence on it."""
 
     name: str
     image: np.ndarray
@@ -123,7 +123,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """All that :func:`clean` did to a photo.
+    """All that :func:`clean_photo` did to a photo.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Trace:
     lines: tuple[PhotoLine, ...]
 
 
-def clean(
+def clean_photo(
     image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: bool = False
 ) -> list[PhotoLine] | Trace:
     """The lines of a photo, from top to bottom, as grey images.
@@ -172,7 +172,7 @@ def clean(
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
     grey, turned = steps.polarity(original)
     paper = steps.paper_of(grey)
-    flat = np.clip(grey / np.maximum(paper, 0.05), 0, 1).astype(np.float32)
+    flat = steps.flatten(grey, paper)
     factor = math.ceil(math.sqrt(flat.size / FIND_PIXELS))
     if factor > 1:
         flat = np.asarray(Image.fromarray(flat).reduce(factor))
@@ -192,7 +192,7 @@ def clean(
     lines = []
     for place in places:
         for fill in fills:
-            pixels, matrix = cut(grey, place.scaled(factor), height, fill, paper)
+            pixels, matrix = crop_line(grey, place.scaled(factor), height, fill, paper)
             lines.append(PhotoLine(torch.from_numpy(pixels)[None], to_photo @ matrix, size))
     if not trace:
         return lines
@@ -269,7 +269,7 @@ def find_band(mask: np.ndarray) -> Place | None:
         return None
     columns = np.flatnonzero(mask.any(0))
     left, right = columns[0] - band, columns[-1] + 1 + band
-    # no paper is added at the sides: a frame at the border would stand free and look like a 1
+    # no paper is added at the sides: the side of a box would stand free and look like a 1
     return replace(place, left=max(left, 0), right=min(right, width))
 
 
@@ -279,7 +279,7 @@ def _whole(mask: np.ndarray) -> Place:
     return Place(0, width, (1 - FILL) / 2 * height, (1 + FILL) / 2 * height)
 
 
-def cut(
+def crop_line(
     grey: np.ndarray, place: Place, height: int, fill: float, paper: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a line out, level and scaled; beyond the image's borders lies paper.

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.photos.files import FORMATS, ImageError
-from crnn_lib.photos.finding import clean
+from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
 
 TABLE = "labels.csv"
@@ -294,7 +294,7 @@ def lines_of_photos(
     for photo, text in zip(photos, texts, strict=True):
         name = os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"the photo of {text}"
         try:
-            found = clean(photo, height)
+            found = clean_photo(photo, height)
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
         if len(found) != 1:

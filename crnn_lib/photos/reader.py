@@ -28,7 +28,7 @@ from crnn_lib.ctc import ctc_loss, minimum_frames
 from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.models import frame_edges, load_model, read_batches, shipped_models, unwrap_model
 from crnn_lib.photos.files import SUFFIXES, ImageError
-from crnn_lib.photos.finding import PhotoLine, clean
+from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
 
 PHOTOS = "crnn-photos"  #: the weights that read photographs
@@ -226,7 +226,7 @@ class Reader:
                         errors.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
-                        errors.append(reason(error))
+                        errors.append(reason_of(error))
                 readings = iter(self._read_lines([line for lines in found for line in lines]))
                 for path, lines, error in zip(chunk, found, errors, strict=True):
                     own = tuple(next(readings) for _ in lines)
@@ -237,7 +237,7 @@ class Reader:
 
     def _lines_of(self, image) -> list[tuple[PhotoLine, ...]]:
         """The views of each line."""
-        images = clean(image, self.model.config.height, fills=self.fills)
+        images = clean_photo(image, self.model.config.height, fills=self.fills)
         count = len(self.fills)
         return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
@@ -329,7 +329,7 @@ def files_of(path: str | os.PathLike[str]) -> list[str]:
     return files
 
 
-def reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why a file could not be read, as half a sentence."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"

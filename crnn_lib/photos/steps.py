@@ -70,16 +70,23 @@ def paper_of(grey: np.ndarray) -> np.ndarray:
     return np.asarray(image)
 
 
-def flatten(grey: np.ndarray) -> np.ndarray:
+def flatten(grey: np.ndarray, paper: np.ndarray | None = None) -> np.ndarray:
     """Even light: paper becomes 1, and ink is as dark as it is beside its own paper.
 
     Light falls on ink and paper alike, so the quotient does not know of it.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+    paper : ndarray, (H, W), optional
+        :func:`paper_of` ``grey``, where it is known already.
 
     Returns
     -------
     ndarray, (H, W), in [0, 1]
     """
-    return np.clip(grey / np.maximum(paper_of(grey), 0.05), 0, 1).astype(np.float32)
+    paper = paper_of(grey) if paper is None else paper
+    return np.clip(grey / np.maximum(paper, 0.05), 0, 1).astype(np.float32)
 
 
 def binarise(
@@ -150,7 +157,7 @@ def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
 
 
 def find_rules(mask: np.ndarray, length: int | None = None, *, vertical: bool = True) -> np.ndarray:
-    """Ruled lines and frames: long, thin runs along or across, a few degrees off at most.
+    """Ruled lines and borders: long, thin runs along or across, a few degrees off at most.
 
     Parameters
     ----------

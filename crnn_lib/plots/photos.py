@@ -24,7 +24,7 @@ def plot_steps(trace: Trace) -> Figure:
     Parameters
     ----------
     trace : Trace
-        What ``clean(photo, trace=True)`` returns.
+        What ``clean_photo(photo, trace=True)`` returns.
     """
     height, width = trace.steps[0].image.shape
     room = 72 * WIDTH - 2 * GAP

@@ -28,7 +28,7 @@ from crnn_lib.handwriting import (
     download_emnist,
     download_mnist,
     downloads,
-    fetch,
+    fetch_file,
     load_glyphs,
 )
 from crnn_lib.handwriting._idx import emnist_files, mnist_files, read_idx
@@ -176,7 +176,7 @@ def hasty(monkeypatch):
 
 def get(server: Server, folder: Path, **options) -> Path:
     options = {"progress": False, "timeout": 5, **options}
-    return fetch([f"{server.url}/gzip.zip"], folder / "gzip.zip", MD5, **options)
+    return fetch_file([f"{server.url}/gzip.zip"], folder / "gzip.zip", MD5, **options)
 
 
 def emnist(server: Server, root: Path, *args, **options) -> Path:
@@ -273,7 +273,7 @@ def test_a_login_page_does_not_replace_what_has_arrived(server, tmp_path):
 def test_the_next_mirror_is_asked(server, dead_url, tmp_path):
     server.files["wrong.zip"] = WEB_PAGE
     urls = [f"{server.url}/{name}" for name in ("missing.zip", "wrong.zip", "gzip.zip")]
-    path = fetch([dead_url, *urls], tmp_path / "gzip.zip", MD5, progress=False)
+    path = fetch_file([dead_url, *urls], tmp_path / "gzip.zip", MD5, progress=False)
     assert path.read_bytes() == ARCHIVE
     assert [name for name, _ in server.requests] == ["missing.zip", "wrong.zip", "gzip.zip"]
 
@@ -281,7 +281,7 @@ def test_the_next_mirror_is_asked(server, dead_url, tmp_path):
 def test_every_failure_is_told(server, dead_url, tmp_path):
     urls = [dead_url, f"{server.url}/missing.zip"]
     with pytest.raises(DownloadError) as caught:
-        fetch(urls, tmp_path / "gzip.zip", MD5, advice="draw them yourself", progress=False)
+        fetch_file(urls, tmp_path / "gzip.zip", MD5, advice="draw them yourself", progress=False)
     message = str(caught.value)
     assert dead_url in message and "refused" in message.lower()
     assert "HTTP 404" in message and message.endswith("draw them yourself.")
@@ -303,10 +303,10 @@ def test_no_byte_is_written_where_the_file_cannot_fit(server, tmp_path, monkeypa
 
 LIMITED = """
 import resource, sys
-from crnn_lib.handwriting.downloads import fetch
+from crnn_lib.handwriting.downloads import fetch_file
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 try:
-    fetch([sys.argv[1]], sys.argv[2], sys.argv[3], progress=False)
+    fetch_file([sys.argv[1]], sys.argv[2], sys.argv[3], progress=False)
 except OSError as error:
     sys.exit(f"{error.errno} {error}")
 """

@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode, RandomAffine
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import minimum_frames
 from crnn_lib.handwriting import Glyphs, LineStyle, compose_lines, load_glyphs
-from crnn_lib.handwriting._placement import INK
+from crnn_lib.handwriting._warping import INK
 from crnn_lib.models import CRNN
 
 BLANKS = (0, 10)

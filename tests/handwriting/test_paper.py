@@ -8,7 +8,7 @@ import torch
 from scipy.fft import dctn, idctn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.handwriting import LineBatch, LineStyle, compose_lines, join, load_glyphs
+from crnn_lib.handwriting import LineBatch, LineStyle, compose_lines, join_batches, load_glyphs
 from crnn_lib.handwriting.paper import Effect, PaperStyle, photograph
 from crnn_lib.handwriting.paper import _effects_camera as camera
 from crnn_lib.handwriting.paper import _textures as textures
@@ -334,9 +334,9 @@ def test_printed_signs_and_words_are_there():
 
 
 def test_only_names_the_effects_there_are():
-    style = PaperStyle.only("frame", 4)
-    assert style.frame == Effect(1.0, 0.8, 0.8)
-    assert all(getattr(style, name).share == 0 for name in EFFECTS if name != "frame")
+    style = PaperStyle.only("border", 4)
+    assert style.border == Effect(1.0, 0.8, 0.8)
+    assert all(getattr(style, name).share == 0 for name in EFFECTS if name != "border")
     with pytest.raises(ValueError, match="'fog'.*blur"):
         PaperStyle.only("fog")
     for severity in (0, 6, 2.5):
@@ -398,8 +398,8 @@ def test_batches_are_ink_on_black(stream):
 
 
 def test_a_share_of_the_lines_stays_clean(stream):
-    written = join([stream.lines.batch(step) for step in range(4)])
-    made = join([stream.batch(step) for step in range(4)])
+    written = join_batches([stream.lines.batch(step) for step in range(4)])
+    made = join_batches([stream.batch(step) for step in range(4)])
     assert sorted(made.texts) == sorted(written.texts)
     known = {
         image[..., :width].numpy().tobytes()
@@ -412,7 +412,7 @@ def test_a_share_of_the_lines_stays_clean(stream):
     assert 0 < sum(clean) < 16
     for share, expected in ((0.0, 0), (1.0, 24)):
         part = dataclasses.replace(stream, clean=share)
-        made = join([part.batch(step) for step in range(4)])
+        made = join_batches([part.batch(step) for step in range(4)])
         count = sum(
             image[..., :width].numpy().tobytes() in known
             for image, width in zip(made.images, made.widths.tolist(), strict=True)

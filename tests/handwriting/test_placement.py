@@ -12,7 +12,7 @@ from scipy.ndimage import label
 
 from crnn_lib.handwriting import Glyphs, LineStyle, compose_lines, pen_people, random_amounts
 from crnn_lib.handwriting import _warping as warping
-from crnn_lib.handwriting._placement import INK
+from crnn_lib.handwriting._warping import INK
 from crnn_lib.handwriting.amounts import SILENT
 
 CALM = LineStyle(

@@ -17,8 +17,15 @@ from torchvision.transforms import functional as vision
 
 from crnn_lib.handwriting import Glyphs, LineStyle, compose_lines, load_glyphs
 from crnn_lib.handwriting import _warping as warping
-from crnn_lib.handwriting._placement import INK
-from crnn_lib.handwriting._warping import Boxes, blend, glyph_boxes, lay_boxes, stroke_weight, warp
+from crnn_lib.handwriting._warping import (
+    INK,
+    Boxes,
+    blend_boxes,
+    glyph_boxes,
+    lay_boxes,
+    stroke_weight,
+    warp_glyphs,
+)
 
 CROSS = torch.tensor([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=torch.bool).numpy()
 
@@ -74,9 +81,11 @@ def test_each_glyph_has_its_own_weight(inks):
 def test_doing_nothing_changes_nothing(inks, mode):
     one, zero = per_glyph(1, len(inks)), per_glyph(0, len(inks))
     torch.testing.assert_close(
-        warp(inks, (28, 28), one, zero, zero, mode=mode), inks, atol=1e-5, rtol=0
+        warp_glyphs(inks, (28, 28), one, zero, zero, mode=mode), inks, atol=1e-5, rtol=0
     )
-    wide = warp(inks, (32, 40), one, zero, zero, mode=mode)  # a larger box: the glyph is centred
+    wide = warp_glyphs(
+        inks, (32, 40), one, zero, zero, mode=mode
+    )  # a larger box: the glyph is centred
     torch.testing.assert_close(wide[:, 2:30, 6:34], inks, atol=1e-5, rtol=0)
     torch.testing.assert_close(wide.sum(), inks.sum())
 
@@ -91,7 +100,7 @@ def test_it_is_torchvisions_affine(inks, mode, interpolation):
     scale, degrees = 0.8 + 0.3 * draw[0], 20 * draw[1] - 10
     right, down = (11.2 * draw[2] - 5.6).round(), (8.4 * draw[3] - 4.2).round()
     zero = per_glyph(0, len(inks))
-    ours = warp(inks, (28, 28), scale, torch.deg2rad(degrees), zero, right, down, mode=mode)
+    ours = warp_glyphs(inks, (28, 28), scale, torch.deg2rad(degrees), zero, right, down, mode=mode)
     theirs = torch.stack(
         [
             vision.affine(
@@ -115,7 +124,7 @@ def test_shift():
     ink = torch.zeros(1, 28, 28)
     ink[0, 10:14, 8:12] = 1
     one, zero = torch.ones(1), torch.zeros(1)
-    moved = warp(ink, (28, 28), one, zero, zero, torch.tensor([3.0]), torch.tensor([-2.0]))
+    moved = warp_glyphs(ink, (28, 28), one, zero, zero, torch.tensor([3.0]), torch.tensor([-2.0]))
     torch.testing.assert_close(moved, ink.roll((-2, 3), (1, 2)), atol=1e-5, rtol=0)
 
 
@@ -123,7 +132,7 @@ def test_slant_leans_to_the_right():
     bar = torch.zeros(1, 28, 28)
     bar[0, 4:24, 13:15] = 1
     one, zero = torch.ones(1), torch.zeros(1)
-    leaning = warp(bar, (28, 28), one, zero, torch.tensor([0.3]))[0]
+    leaning = warp_glyphs(bar, (28, 28), one, zero, torch.tensor([0.3]))[0]
     centre = (leaning * torch.arange(28)).sum(1)[4:24] / leaning.sum(1)[4:24]  # per row
     # 0.3 pixels to the right per pixel upwards; rows count downwards
     torch.testing.assert_close(centre.diff(), torch.full((19,), -0.3), atol=1e-3, rtol=0)
@@ -135,7 +144,7 @@ def test_scale_is_about_the_centre():
     square[0, 9:19, 9:19] = 1
     zero = torch.zeros(1)
     for scale in (0.5, 1.3, 2.0):
-        scaled = warp(square, (28, 28), torch.tensor([scale]), zero, zero)
+        scaled = warp_glyphs(square, (28, 28), torch.tensor([scale]), zero, zero)
         assert scaled.sum() == pytest.approx(100 * scale**2, rel=0.05)
         torch.testing.assert_close(scaled, scaled.flip(1, 2), atol=1e-5, rtol=0)
 
@@ -143,7 +152,7 @@ def test_scale_is_about_the_centre():
 def test_a_positive_angle_turns_clockwise():
     bar = torch.zeros(1, 28, 28)
     bar[0, 4:14, 13:15] = 1  # a hand that shows twelve o'clock
-    turned = warp(bar, (28, 28), torch.ones(1), torch.tensor([torch.pi / 2]), torch.zeros(1))
+    turned = warp_glyphs(bar, (28, 28), torch.ones(1), torch.tensor([torch.pi / 2]), torch.zeros(1))
     assert turned[0, 13:15, 14:24].mean() > 0.99  # three o'clock
 
 
@@ -170,7 +179,7 @@ def test_blend_keeps_the_brightest_pixel_and_wraps_nothing(data):
             if 0 <= x < width:
                 expected[n, 0, :, x] = torch.maximum(expected[n, 0, :, x], glyph[:, column])
     before = boxes.clone()
-    assert torch.equal(blend(boxes, offsets, written, width), expected)
+    assert torch.equal(blend_boxes(boxes, offsets, written, width), expected)
     assert torch.equal(boxes, before)
 
 
@@ -240,7 +249,7 @@ def test_the_compiled_way_is_the_way_of_torch(glyphs, width, seed):
     with without_numba():
         theirs = glyph_boxes(*glyphs, ink=INK)
     assert ours.parts is not None and theirs.parts is None
-    pixels = warp(stroke_weight(inks.float() / 255, weight), *rest)
+    pixels = warp_glyphs(stroke_weight(inks.float() / 255, weight), *rest)
     assert torch.equal(theirs.pixels, pixels)
     assert_close(dense(ours), pixels, glyphs[-1])
     if glyphs[-1] == "bilinear":

@@ -15,8 +15,8 @@ from crnn_lib.photos import (
     PhotoLine,
     Place,
     Trace,
-    clean,
-    cut,
+    clean_photo,
+    crop_line,
     find_band,
     find_lines,
     finding,
@@ -68,7 +68,7 @@ def test_nothing_is_found_where_nothing_is():
 def test_a_crop_without_anything_like_a_digit_is_read_whole():
     grey = np.full((60, 300), 0.8, np.float32)
     grey[28:32, 20:280:12] = grey[28:32, 21:280:12] = grey[28:32, 22:280:12] = 0.2
-    (line,) = clean(grey)
+    (line,) = clean_photo(grey)
     assert line.corners()[[0, 2]] == pytest.approx(np.array([[0, 0], [300, 60]]), abs=1)
 
 
@@ -78,7 +78,7 @@ def test_a_single_fat_digit_is_found(thick, light):
     y, x = np.mgrid[:96, :72]
     ring = abs(np.hypot((x - 36) / 0.6, y - 48) - 44 + thick / 2) < thick / 2
     grey = photo(ring)
-    trace = clean(1 - grey if light else grey, trace=True)
+    trace = clean_photo(1 - grey if light else grey, trace=True)
     assert ("turned" in [step.name for step in trace.steps]) == light
     assert common(trace.places[0], 4, 92) > 0.85
     assert (trace.steps[-1].image == ring).mean() > 0.95
@@ -87,7 +87,7 @@ def test_a_single_fat_digit_is_found(thick, light):
 def test_a_wide_photo_with_a_small_line_is_cut_to_it():
     mask = np.zeros((200, 700), bool)
     mask[80:120, 200:440] = strokes(40, 240)
-    (place,) = clean(photo(mask), trace=True).places
+    (place,) = clean_photo(photo(mask), trace=True).places
     assert common(place, 88, 112) > 0.8 and place.left > 150 and place.right < 500
 
 
@@ -131,7 +131,7 @@ def test_a_point_of_the_line_is_found_again_on_the_image(degrees, fill, height, 
     turn = Place(0, 0, 0, 0, degrees).matrix()[:2, :2]
     along, across = turn.T @ [x, y]
     place = Place(along - 90, along + 90, across - 25, across + 25, degrees)
-    image, matrix = cut(grey, place, height, fill)
+    image, matrix = crop_line(grey, place, height, fill)
     assert image.shape[0] == height and image.min() >= 0 and image.max() <= 1
     unit = 50 / (fill * height)
     assert image.shape[1] == pytest.approx(180 / unit, abs=1)
@@ -145,7 +145,7 @@ def test_a_point_of_the_line_is_found_again_on_the_image(degrees, fill, height, 
 def test_the_band_fills_its_share_of_the_height():
     grey = np.full((100, 300), 0.9, np.float32)
     grey[30:70, 50:250] = 0.1
-    image, _ = cut(grey, Place(40, 260, 30, 70), 32, 0.75)
+    image, _ = crop_line(grey, Place(40, 260, 30, 70), 32, 0.75)
     dark = (image < 0.5).any(1)
     assert dark.sum() == 24 and dark[4:28].all()
 
@@ -157,7 +157,7 @@ def test_points_beyond_the_photo_are_brought_back_to_its_border():
 
 
 def test_turned_twice_is_the_line_itself():
-    line = clean(photo(strokes()))[0]
+    line = clean_photo(photo(strokes()))[0]
     turned = line.turned()
     width = line.image.shape[2]
     back = line.to_photo([[3, 5]])
@@ -168,7 +168,7 @@ def test_turned_twice_is_the_line_itself():
 
 def test_a_line_too_long_is_refused():
     with pytest.raises(ImageError, match="too long for one line"):
-        cut(np.ones((10, 50), np.float32), Place(0, 100_000, 0, 5), 32, 0.7)
+        crop_line(np.ones((10, 50), np.float32), Place(0, 100_000, 0, 5), 32, 0.7)
 
 
 # ------------------------------------------------------------------ the whole way
@@ -178,7 +178,7 @@ def test_a_line_too_long_is_refused():
 def test_a_crop_gives_the_same_image_at_every_size(scale):
     grey = photo(strokes(), noise=0)
     image = Image.fromarray(grey).resize((int(240 * scale), int(60 * scale)))
-    (line,), (plain,) = clean(np.asarray(image).clip(0, 1)), clean(grey)
+    (line,), (plain,) = clean_photo(np.asarray(image).clip(0, 1)), clean_photo(grey)
     assert abs(line.image.shape[2] - plain.image.shape[2]) <= 4
     ours = finding.torch.nn.functional.interpolate(line.image[None], plain.image.shape[1:])
     both = np.stack([ours[0].numpy().ravel(), plain.image.numpy().ravel()])
@@ -190,13 +190,13 @@ def test_a_crop_gives_the_same_image_at_every_size(scale):
 
 def test_light_ink_gives_the_same_image():
     grey = photo(strokes())
-    (dark,), (light,) = clean(grey), clean(1 - grey)
+    (dark,), (light,) = clean_photo(grey), clean_photo(1 - grey)
     assert np.allclose(dark.image, light.image, atol=1e-5)
 
 
 def test_a_page_gives_an_image_for_each_line_and_each_view():
     grey = photo(page([20, 170, 300]), shade=0.3)
-    lines = clean(grey, fills=(0.6, 0.8))
+    lines = clean_photo(grey, fills=(0.6, 0.8))
     assert len(lines) == 6 and all(line.image.shape[:2] == (1, 32) for line in lines)
     tops = [line.corners()[:, 1].mean() for line in lines]
     assert abs(tops[0] - tops[1]) < 5 and tops[2] - tops[1] > 100
@@ -206,11 +206,11 @@ def test_a_page_gives_an_image_for_each_line_and_each_view():
 
 def test_a_trace_holds_every_step():
     grey = photo(page([170]))
-    trace = clean(grey, trace=True)
+    trace = clean_photo(grey, trace=True)
     assert isinstance(trace, Trace) and len(trace.lines) == len(trace.places) == 1
     names = ["grey", "flattened", "ink", "without rules", "without specks"]
     assert [step.name for step in trace.steps] == names
-    turned = clean(1 - grey, trace=True)
+    turned = clean_photo(1 - grey, trace=True)
     assert [step.name for step in turned.steps] == [names[0], "turned", *names[1:]]
     assert all(step.words.endswith(".") and step.image.shape == grey.shape for step in trace.steps)
 
@@ -227,4 +227,4 @@ def test_a_trace_holds_every_step():
 )
 def test_an_empty_photo_is_refused(image, reason):
     with pytest.raises(ImageError, match=reason):
-        clean(np.clip(image, 0, 1))
+        clean_photo(np.clip(image, 0, 1))

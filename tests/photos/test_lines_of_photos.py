@@ -11,7 +11,7 @@ from crnn_lib.models import load_model
 from crnn_lib.photos import (
     ImageError,
     Reader,
-    clean,
+    clean_photo,
     ink_of,
     lines_of_photos,
     load_test_set,
@@ -35,7 +35,7 @@ def photos():
 def test_lines_are_what_the_reader_reads(photos):
     lines = lines_of_photos(photos, TEXTS)
     for n, photo in enumerate(photos):
-        (line,) = clean(photo)
+        (line,) = clean_photo(photo)
         width = line.image.shape[2]
         assert int(lines.widths[n]) == width
         alone = ink_of(line.image)

@@ -28,7 +28,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.evaluation import evaluate_texts, reliability, risk_coverage
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN, CRNNConfig, load_model
-from crnn_lib.photos import Reader, clean
+from crnn_lib.photos import Reader, clean_photo
 from crnn_lib.plots import to_png
 from crnn_lib.plots.cutting import HUES
 from crnn_lib.plots.style import CURVES
@@ -96,6 +96,12 @@ def photo_reading():
     return plots.plot_reading(readings, picture)
 
 
+def strips():
+    said = torch.randn(12, 11, generator=torch.Generator().manual_seed(0)).softmax(1)
+    strips = {"said": said, "difference": said - said.roll(1, 0)}
+    return plots.plot_strips(strips, image=lines("55207").images[0], characters="5207")
+
+
 def names(things):
     return dict(zip(("CRNN", "window", "cuts", "people"), things, strict=False))
 
@@ -117,6 +123,10 @@ DRAWN = {
         tiny(), lines("55207").images[0]
     ),
     plots.plot_posteriors: posteriors,
+    plots.plot_trellis: lambda: plots.plot_trellis(
+        "55", ["5-55"], ["5-55", "-5-5", "55-5"], forbidden=0
+    ),
+    plots.plot_strips: strips,
     plots.plot_history: lambda: plots.plot_history(names(map(history, (1, 1.2, 1.5, 2)))),
     plots.plot_errors_by_length: lambda: plots.plot_errors_by_length(names([REPORT] * 4)),
     plots.plot_confusions: lambda: plots.plot_confusions(REPORT),
@@ -132,7 +142,7 @@ DRAWN = {
     plots.plot_risk_coverage: lambda: plots.plot_risk_coverage(
         names([risk_coverage(*confidences())] * 4)
     ),
-    plots.plot_steps: lambda: plots.plot_steps(clean(photo(strokes()), trace=True)),
+    plots.plot_steps: lambda: plots.plot_steps(clean_photo(photo(strokes()), trace=True)),
     plots.plot_reading: photo_reading,
     stills.plot_collapse: lambda: stills.plot_collapse(drop_first=True),
     stills.plot_windows: lambda: stills.plot_windows(lines("507").images[0], "507"),

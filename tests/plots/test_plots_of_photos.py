@@ -9,7 +9,7 @@ from drawn_photos import page, photo, strokes
 from matplotlib.figure import Figure
 
 from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.photos import Reader, clean
+from crnn_lib.photos import Reader, clean_photo
 from crnn_lib.plots import plot_reading, plot_steps, to_png
 from crnn_lib.plots.style import ACCENT
 
@@ -35,7 +35,7 @@ def outlines(figure):
 
 @pytest.mark.parametrize("name", PHOTOS)
 def test_every_step_is_drawn_and_named(name):
-    trace = clean(PHOTOS[name], trace=True)
+    trace = clean_photo(PHOTOS[name], trace=True)
     figure = plot_steps(trace)
     assert isinstance(figure, Figure)
     texts = [text.get_text() for text in figure.axes[0].texts]

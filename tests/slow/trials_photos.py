@@ -12,7 +12,7 @@ from PIL import Image
 
 from crnn_lib import photos
 from crnn_lib.models import CRNN, CRNNConfig, shipped_models
-from crnn_lib.photos import ImageError, Reader, clean, find_band, find_lines, ink_of, to_grey
+from crnn_lib.photos import ImageError, Reader, clean_photo, find_band, find_lines, ink_of, to_grey
 
 REFUSALS = (ImageError, OSError, TypeError, ValueError)
 SECONDS, MEGABYTES = 20, 1500
@@ -45,7 +45,7 @@ def attempt(chance, state) -> str:
         assert found.min() >= 0 and found.max() <= 1
         return "grey"
     if what == "clean":
-        trace = clean(image, chance.choice([16, 28, 32, 64]), trace=True)
+        trace = clean_photo(image, chance.choice([16, 28, 32, 64]), trace=True)
         assert trace.lines and len(trace.places) == len(trace.lines)
         for line in trace.lines:
             assert 0 <= line.image.min() and line.image.max() <= 1

@@ -22,13 +22,13 @@ def light(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Light from one side, and for a third of the lines the edge of a shadow."""
     x = sheet.x / sheet.widths[at][:, None, None] - 0.5
     y = sheet.y / sheet.height - 0.5
-    fall = 1 - 0.3 * strength * sheet.draw(at)
-    across, down = sheet.draw(at, -1, 1), sheet.draw(at, -0.7, 0.7)
+    fall = 1 - 0.3 * strength * sheet.uniform(at)
+    across, down = sheet.uniform(at, -1, 1), sheet.uniform(at, -0.7, 0.7)
     lit = (fall + 0.35 * strength * across * x) + 0.25 * strength * down * y
-    turn = sheet.draw(at, 0, 2 * math.pi)
-    soft = sheet.draw(at, 1.5, 10)
-    along = torch.cos(turn) * (sheet.x - sheet.widths[at][:, None, None] * sheet.draw(at))
-    edge = along + torch.sin(turn) * (sheet.y - sheet.height * sheet.draw(at))
+    turn = sheet.uniform(at, 0, 2 * math.pi)
+    soft = sheet.uniform(at, 1.5, 10)
+    along = torch.cos(turn) * (sheet.x - sheet.widths[at][:, None, None] * sheet.uniform(at))
+    edge = along + torch.sin(turn) * (sheet.y - sheet.height * sheet.uniform(at))
     shadow = (edge / soft + 0.5).clamp_(0, 1) * (0.5 * strength * sheet.chance(at, 0.35))
     sheet.grey[at] *= lit.clamp_(0.25, 1.2) * (1 - shadow)
 
@@ -104,7 +104,7 @@ def jpeg(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     A crop of 50 rows shrinks to 32, and its blocks with it: they are 5 to 8 pixels wide here.
     """
     sizes = (5, 6, 8)
-    chosen = sheet.whole(at, len(sizes))
+    chosen = sheet.integers(at, len(sizes))
     for number, size in enumerate(sizes):
         mine = chosen == number
         if not bool(mine.any()):
@@ -128,8 +128,8 @@ def jpeg(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
 def noise(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Grain of the sensor; for a fifth of the lines, single black and white pixels as well."""
     bank = textures.grain()
-    which = sheet.whole(at, len(bank))
-    down, right = (sheet.draw(at).flatten() for _ in range(2))
+    which = sheet.integers(at, len(bank))
+    down, right = (sheet.uniform(at).flatten() for _ in range(2))
     grain = textures.windows(bank, (sheet.height, sheet.width), which, down, right)
     pepper = grain * (grain.abs() > 2.75 - 0.4 * strength)
     grain = grain * (0.09 * strength) + 0.25 * strength * pepper * sheet.chance(at, 0.2)
@@ -138,13 +138,13 @@ def noise(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
 
 def contrast(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Grey in grey."""
-    share = 1 - 0.7 * strength * sheet.draw(at, 0.6, 1)
-    sheet.grey[at] = sheet.grey[at] * share + (1 - share) * sheet.draw(at, 0.1, 0.9)
+    share = 1 - 0.7 * strength * sheet.uniform(at, 0.6, 1)
+    sheet.grey[at] = sheet.grey[at] * share + (1 - share) * sheet.uniform(at, 0.1, 0.9)
 
 
 def gamma(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Middle greys too light or too dark."""
-    power = 2 ** (1.2 * strength * sheet.draw(at, -1, 1))
+    power = 2 ** (1.2 * strength * sheet.uniform(at, -1, 1))
     sheet.grey[at] = sheet.grey[at].clamp(1e-3, 1) ** power
 
 
@@ -153,7 +153,7 @@ def bilevel(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     grey = sheet.grey[at]
     ordered = grey[:, ::2, ::2].flatten(1).sort(dim=1).values
     paper, ink = (ordered[:, int(share * ordered.shape[1])] for share in (0.6, 0.02))
-    level = torch.lerp(paper[:, None, None], ink[:, None, None], sheet.draw(at, 0.3, 0.55))
+    level = torch.lerp(paper[:, None, None], ink[:, None, None], sheet.uniform(at, 0.3, 0.55))
     steep = 2 + 8 * strength
     contrast = (paper - ink).clamp_min(0.05)[:, None, None]
     sheet.grey[at] = ((grey - level) * (steep / contrast) + 0.5).clamp_(0, 1)

@@ -18,7 +18,7 @@ from crnn_lib.handwriting.paper._sheet import Sheet, rows_of_ink, stroke
 
 def weight(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Thinner and sharper, or thicker strokes: up to a pixel on each side."""
-    amount = strength * sheet.draw(at, -1, 1)
+    amount = strength * sheet.uniform(at, -1, 1)
     ink = stroke_weight(sheet.ink[at], amount.clamp_min(0).flatten())
     # the soft edge of a stroke goes, its middle stays: no stroke is lost
     thin = (-amount).clamp_min(0)
@@ -27,14 +27,14 @@ def weight(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
 
 def faint(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """A pale pen."""
-    sheet.dark[at] = (0.9 - 0.62 * strength * sheet.draw(at, 0.7, 1)).flatten()
+    sheet.dark[at] = (0.9 - 0.62 * strength * sheet.uniform(at, 0.7, 1)).flatten()
 
 
 def skips(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Gaps where the pen left the paper or its ball stuck."""
     bank = textures.clouds()[:8]
-    which = sheet.whole(at, len(bank))
-    down, right = (sheet.draw(at).flatten() for _ in range(2))
+    which = sheet.integers(at, len(bank))
+    down, right = (sheet.uniform(at).flatten() for _ in range(2))
     noise = textures.windows(bank, (sheet.height, sheet.width), which, down, right)
     gaps = ((noise - (2.4 - 1.3 * strength)) * 3).clamp_(0, 1)
     sheet.ink[at] *= 1 - 0.85 * gaps
@@ -43,8 +43,8 @@ def skips(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
 def mottle(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     """Ink that lies thick here and thin there."""
     bank = textures.clouds()[:12]
-    which = sheet.whole(at, len(bank))
-    down, right = (sheet.draw(at).flatten() for _ in range(2))
+    which = sheet.integers(at, len(bank))
+    down, right = (sheet.uniform(at).flatten() for _ in range(2))
     noise = textures.windows(bank, (sheet.height, sheet.width), which, down, right)
     sheet.ink[at] *= (1 - strength * (0.25 + 0.2 * noise)).clamp_(0.15, 1)
 
@@ -63,19 +63,19 @@ def neighbours(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     At the sides a piece has no more than a third of a digit's width, and it leaves a gap to the
     line's own digits: a person sees that it belongs to something else.
     """
-    source = sheet.whole(at, sheet.count)
-    side = sheet.draw(at).flatten()
+    source = sheet.integers(at, sheet.count)
+    side = sheet.uniform(at).flatten()
     y, x = torch.arange(sheet.height), torch.arange(sheet.width)
     top, bottom = rows_of_ink(sheet.ink[source])
-    reach = strength * sheet.draw(at, 0.4, 1)  # (M, 1, 1)
+    reach = strength * sheet.uniform(at, 0.4, 1)  # (M, 1, 1)
     deep = (reach.flatten() * 0.28 * sheet.height).round().long().clamp_min(1)
     above, below = side < 0.3, (side >= 0.3) & (side < 0.6)
     left = (side >= 0.6) & (side < 0.8)
-    drift = sheet.whole(at, sheet.width) - sheet.width // 2
+    drift = sheet.integers(at, sheet.width) - sheet.width // 2
     free = torch.where(left, sheet.first[at], sheet.widths[at] - sheet.last[at])
     wide = (reach.flatten() * 0.24 * sheet.height).round().long().clamp_min(1)
     wide = torch.minimum(wide, (free - 3).clamp_min(0))
-    lift = sheet.whole(at, sheet.height) - sheet.height // 2
+    lift = sheet.integers(at, sheet.height) - sheet.height // 2
     down = torch.where(above, bottom - deep, torch.where(below, top + deep - sheet.height, lift))
     across = torch.where(
         above | below,
@@ -87,12 +87,12 @@ def neighbours(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     start, end = wide[:, None, None], (sheet.widths[at] - wide)[:, None, None]
     beside = torch.where(left[:, None, None], sheet.x < start, sheet.x >= end)
     piece *= (above | below)[:, None, None] | beside
-    sheet.write(at, piece * sheet.draw(at, 0.6, 1))
+    sheet.add_ink(at, piece * sheet.uniform(at, 0.6, 1))
 
 
 def _bent(sheet: Sheet, at: Tensor, size: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
     """A wave along x and its slope's stretch: (M, 1, W) each; size and length in pixels."""
-    turn = 2 * math.pi * (sheet.x / length + sheet.draw(at))
+    turn = 2 * math.pi * (sheet.x / length + sheet.uniform(at))
     slope = 2 * math.pi * size / length * torch.cos(turn)
     return size * torch.sin(turn), (1 + slope**2).sqrt()
 
@@ -107,20 +107,20 @@ def underline(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     first, last = (c[at].float()[:, None, None] for c in (sheet.first, sheet.last))
     bottom = sheet.bottom[at].float()[:, None, None]
     long = last - first
-    start = first + long * sheet.draw(at, -0.2, 0.25)
-    end = last + long * sheet.draw(at, -0.25, 0.25)
+    start = first + long * sheet.uniform(at, -0.2, 0.25)
+    end = last + long * sheet.uniform(at, -0.25, 0.25)
     wavy = sheet.chance(at, 0.3)
-    size = torch.where(wavy, sheet.draw(at, 0.6, 1.8), sheet.draw(at, 0, 0.8))
-    length = torch.where(wavy, sheet.draw(at, 8, 18), sheet.draw(at, 40, 160))
+    size = torch.where(wavy, sheet.uniform(at, 0.6, 1.8), sheet.uniform(at, 0, 0.8))
+    length = torch.where(wavy, sheet.uniform(at, 8, 18), sheet.uniform(at, 40, 160))
     bend, stretch = _bent(sheet, at, size, length)
-    slope = 0.05 * strength * sheet.draw(at, -1, 1)
-    row = bottom + sheet.draw(at, -3, 2) * strength + 1 - strength
+    slope = 0.05 * strength * sheet.uniform(at, -1, 1)
+    row = bottom + sheet.uniform(at, -3, 2) * strength + 1 - strength
     row = torch.minimum(row, torch.tensor(sheet.height - 1.5))
-    half = 0.3 + 0.8 * strength * sheet.draw(at)
+    half = 0.3 + 0.8 * strength * sheet.uniform(at)
     distance = (sheet.y - (row + bend + slope * (sheet.x - start))) / stretch
-    second = stroke(distance - sheet.draw(at, 2.5, 4.5), half)
+    second = stroke(distance - sheet.uniform(at, 2.5, 4.5), half)
     drawn = torch.maximum(stroke(distance, half), second * sheet.chance(at, 0.3))
-    sheet.write(at, drawn * _between(sheet, start, end))
+    sheet.add_ink(at, drawn * _between(sheet, start, end))
 
 
 def scribble(sheet: Sheet, at: Tensor, strength: Tensor, before: Tensor, after: Tensor) -> None:
@@ -131,26 +131,26 @@ def scribble(sheet: Sheet, at: Tensor, strength: Tensor, before: Tensor, after: 
     """
     first, last = (c[at].float()[:, None, None] for c in (sheet.first, sheet.last))
     behind = (after[at] > 0)[:, None, None]
-    gap = sheet.draw(at, 1.5, 6)
+    gap = sheet.uniform(at, 1.5, 6)
     start = torch.where(behind, last + gap, first - before[at][:, None, None] + 1)
     end = torch.where(behind, last + after[at][:, None, None] - 2, first - gap)
-    kind = sheet.draw(at)
+    kind = sheet.uniform(at)
     waves = (kind > 0.45) & (kind < 0.8)
-    size = torch.where(waves, sheet.draw(at, 1.5, 5), sheet.draw(at, 0, 0.7))
-    length = torch.where(waves, sheet.draw(at, 8, 26), sheet.draw(at, 40, 160))
+    size = torch.where(waves, sheet.uniform(at, 1.5, 5), sheet.uniform(at, 0, 0.7))
+    length = torch.where(waves, sheet.uniform(at, 8, 26), sheet.uniform(at, 40, 160))
     bend, stretch = _bent(sheet, at, size, length)
-    pace, tall = sheet.draw(at, 5, 14), sheet.draw(at, 3, 8)
-    phase = (sheet.x / pace + sheet.draw(at)).remainder(1)
+    pace, tall = sheet.uniform(at, 5, 14), sheet.uniform(at, 3, 8)
+    phase = (sheet.x / pace + sheet.uniform(at)).remainder(1)
     zigzag = tall * ((2 * phase - 1).abs() - 0.5)
     pointed = kind >= 0.8
     bend = torch.where(pointed, zigzag, bend)
     stretch = torch.where(pointed, (1 + (2 * tall / pace) ** 2).sqrt(), stretch)
     top, bottom = (r[at].float()[:, None, None] for r in (sheet.top, sheet.bottom))
-    row = top + (bottom - top) * sheet.draw(at, 0.3, 0.8)
-    slope = 0.12 * strength * sheet.draw(at, -1, 1)
-    half = sheet.draw(at, 0.4, 1.1)
+    row = top + (bottom - top) * sheet.uniform(at, 0.3, 0.8)
+    slope = 0.12 * strength * sheet.uniform(at, -1, 1)
+    half = sheet.uniform(at, 0.4, 1.1)
     distance = (sheet.y - (row + bend + slope * (sheet.x - start))) / stretch
     drawn = stroke(distance + 0, half)
     twice = (kind > 0.25) & (kind < 0.45)
-    drawn = torch.maximum(drawn, stroke(distance - sheet.draw(at, 3, 6), half) * twice)
-    sheet.write(at, drawn * _between(sheet, start, end))
+    drawn = torch.maximum(drawn, stroke(distance - sheet.uniform(at, 3, 6), half) * twice)
+    sheet.add_ink(at, drawn * _between(sheet, start, end))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-INK = 0.25  # a pixel at least this bright counts as ink where extents are measured
+from crnn_lib.handwriting._warping import INK
 
 
 class Sheet:
@@ -45,23 +45,23 @@ class Sheet:
         self.x = torch.arange(self.width, dtype=torch.float32)[None, None]
         self.y = torch.arange(self.height, dtype=torch.float32)[None, :, None]
 
-    def draw(self, like: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    def uniform(self, like: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
         """One uniform number for each value of a tensor (M,), as (M, 1, 1)."""
         return low + (high - low) * torch.rand(len(like), 1, 1, generator=self.generator)
 
     def chance(self, like: Tensor, share: float) -> Tensor:
         """True for about this share: (M,) -> (M, 1, 1)."""
-        return self.draw(like) < share
+        return self.uniform(like) < share
 
-    def whole(self, like: Tensor, count: int) -> Tensor:
+    def integers(self, like: Tensor, count: int) -> Tensor:
         """A whole number below ``count`` for each value of a tensor (M,)."""
         return torch.randint(count, (len(like),), generator=self.generator)
 
-    def print(self, at: Tensor, cover: Tensor) -> None:
+    def darken(self, at: Tensor, cover: Tensor) -> None:
         """Darken the paper of some lines: the share of light that is left is 1 - cover."""
         self.grey[at] *= 1 - cover
 
-    def write(self, at: Tensor, ink: Tensor) -> None:
+    def add_ink(self, at: Tensor, ink: Tensor) -> None:
         """Add ink to some lines; where inks meet, the darker one stays."""
         self.ink[at] = torch.maximum(self.ink[at], ink)
 
@@ -126,7 +126,7 @@ class Placement:
         return Placement(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def plan(
+def draw_placement(
     images: Tensor,
     widths: Tensor,
     strengths: dict[str, Tensor],
@@ -139,30 +139,30 @@ def plan(
     """
     count, height = len(images), images.shape[1]
 
-    def draw(low: float = -1.0, high: float = 1.0) -> Tensor:
+    def uniform(low: float = -1.0, high: float = 1.0) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
 
     top, bottom = rows_of_ink(images)
     body, row = (bottom - top).float(), (top + bottom) / 2
     size = strengths["size"]
-    fill = 0.72 + size * draw(-0.27, 0.23)  # of the height
+    fill = 0.72 + size * uniform(-0.27, 0.23)  # of the height
     down = torch.where(size > 0, (fill * height / body).clamp(0.4, 2.2), 1.0)
-    across = down * (1 + 0.2 * size * draw())
+    across = down * (1 + 0.2 * size * uniform())
     body = body * down
     slack = (height - body).clamp_min(0) / 2  # rows above and below, if they are shared alike
-    shift = strengths["shift"] * draw()
+    shift = strengths["shift"] * uniform()
     centre = torch.where(size > 0, height / 2, row) + shift * (slack + 0.06 * height)
     give = slack + 0.05 * height  # so far may an end of the line leave the middle
 
     long = widths * across
-    angle = strengths["turn"] * draw() * math.radians(4)
+    angle = strengths["turn"] * uniform() * math.radians(4)
     angle = torch.minimum(angle.abs(), torch.atan(2 * give / long)) * angle.sign()
-    shear = 0.35 * strengths["shear"] * draw()
-    bend = strengths["curve"] * torch.minimum(give, torch.tensor(0.14 * height)) * draw(0.2, 1)
-    phase, pace = draw(0, 2 * math.pi), draw(1.5, 8.0) / long
-    rise, spread = (0.18 * strengths["perspective"] * draw() for _ in range(2))
+    shear = 0.35 * strengths["shear"] * uniform()
+    bend = strengths["curve"] * torch.minimum(give, torch.tensor(0.14 * height)) * uniform(0.2, 1)
+    phase, pace = uniform(0, 2 * math.pi), uniform(1.5, 8.0) / long
+    rise, spread = (0.18 * strengths["perspective"] * uniform() for _ in range(2))
 
-    margins = [2 * height * strengths["margins"] * draw(0, 1) ** 2 for _ in range(2)]
+    margins = [2 * height * strengths["margins"] * uniform(0, 1) ** 2 for _ in range(2)]
     lean = (shear.abs() + angle.abs()) * body / 2 + spread.abs() * long / 4
     left, right = (r + m + lean for r, m in zip(room, margins, strict=True))
     placed = torch.ceil(left + long + right - 1e-3).long()
@@ -172,7 +172,7 @@ def plan(
     )
 
 
-def place(
+def place_writing(
     images: Tensor, widths: Tensor, spans: Tensor, placement: Placement
 ) -> tuple[Tensor, Tensor]:
     """Put writing where a placement says: images (N, H, W) -> (N, H, W'), and its spans.

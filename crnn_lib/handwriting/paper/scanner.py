@@ -1,6 +1,6 @@
 """Handwriting on paper, as a scanner sees it: lines of ink become grey photographs.
 
-A network that has only seen white strokes on black takes the frame of a form for a 1. So it
+A network that has only seen white strokes on black takes the side of a box for a 1. So it
 learns from lines on paper: ruled, boxed, patterned, stamped, badly lit, and cut out a little too
 large or too small. :func:`photograph` makes them; :func:`crnn_lib.photos.ink_of` is the way back.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.lines import LineBatch
 from crnn_lib.handwriting.paper import _effects_camera, _effects_pen, _effects_print
-from crnn_lib.handwriting.paper._sheet import Sheet, place, plan
+from crnn_lib.handwriting.paper._sheet import Sheet, draw_placement, place_writing
 from crnn_lib.handwriting.paper.styles import EFFECTS, Effect, PaperStyle
 
 CHUNK = 96  # lines worked on at once: of like width, and few enough to stay in a core's cache
@@ -37,7 +37,7 @@ ON_PAPER = {
     "guilloche": _effects_print.guilloche,
     "raster": _effects_print.raster,
     "rules": _effects_print.rules,
-    "frame": _effects_print.frame,
+    "border": _effects_print.border,
     "cells": _effects_print.cells,
     "words": _effects_print.words,
     "currency": _effects_print.currency,
@@ -96,19 +96,19 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
     ink, height = lines.images[:, 0], lines.images.shape[2]
     before, after, sign = _rooms(strengths, height, generator)
     placing = {name: strengths[name] for name in PLACING}
-    placement = plan(ink, lines.widths, placing, (before + sign, after), generator)
+    placement = draw_placement(ink, lines.widths, placing, (before + sign, after), generator)
     widths = placement.widths.maximum(LEAST * lines.target_lengths)
     placement = replace(placement, widths=widths)
     spans = torch.zeros_like(lines.spans)
     images = torch.ones(count, 1, height, int(widths.max()))
     for chunk in torch.argsort(widths, stable=True).split(CHUNK):
         narrow = lines.select(chunk)
-        placed, moved = place(
+        placed, moved = place_writing(
             narrow.images[:, 0], narrow.widths, narrow.spans, placement.select(chunk)
         )
         sheet = Sheet(placed, widths[chunk], moved, generator)
         chosen = {name: values[chunk] for name, values in strengths.items()}
-        _expose(sheet, chosen, before[chunk], after[chunk], sign[chunk])
+        _expose_sheet(sheet, chosen, before[chunk], after[chunk], sign[chunk])
         paper = sheet.x >= sheet.widths[:, None, None]  # (n, 1, w)
         images[chunk, 0, :, : sheet.width] = sheet.grey.clamp_(0, 1).masked_fill_(paper, 1.0)
         spans[chunk, : moved.shape[1]] = moved
@@ -135,19 +135,19 @@ def _rooms(
     return stroke * before, stroke * ~before, sign
 
 
-def _expose(
+def _expose_sheet(
     sheet: Sheet, strengths: dict[str, Tensor], before: Tensor, after: Tensor, sign: Tensor
 ) -> None:
     """All that happens to the lines of a sheet, in the order in which it happens to paper."""
     extra = {"scribble": (before, after), "currency": (sign,)}
     for name, effect in ON_PAPER.items():
-        _apply(effect, sheet, strengths[name], *extra.get(name, ()))
+        _apply_effect(effect, sheet, strengths[name], *extra.get(name, ()))
     sheet.grey *= 1 - sheet.ink * sheet.dark[:, None, None]
     for name, effect in IN_CAMERA.items():
-        _apply(effect, sheet, strengths[name])
+        _apply_effect(effect, sheet, strengths[name])
 
 
-def _apply(effect, sheet: Sheet, strength: Tensor, *extra: Tensor) -> None:
+def _apply_effect(effect, sheet: Sheet, strength: Tensor, *extra: Tensor) -> None:
     at = torch.nonzero(strength)[:, 0]
     if len(at):
         effect(sheet, at, strength[at][:, None, None], *extra)

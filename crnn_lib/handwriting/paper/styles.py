@@ -73,7 +73,7 @@ class PaperStyle:
         Security print in fine curves; a picture in halftone dots.
     rules : Effect
         Ruled lines under, through or above the writing: solid, dashed or dotted.
-    frame : Effect
+    border : Effect
         Some sides of a box, or all of them, or its corners.
     cells : Effect
         Bars between the digits.
@@ -121,7 +121,7 @@ class PaperStyle:
     guilloche: Effect = OFF
     raster: Effect = OFF
     rules: Effect = OFF
-    frame: Effect = OFF
+    border: Effect = OFF
     cells: Effect = OFF
     words: Effect = OFF
     currency: Effect = OFF
@@ -207,7 +207,7 @@ class PaperStyle:
             guilloche=Effect(0.4, 0.0, 1.0),
             raster=Effect(0.22, 0.0, 1.0),
             rules=Effect(0.25, 0.0, 1.0),
-            frame=Effect(0.4, 0.0, 1.0),
+            border=Effect(0.4, 0.0, 1.0),
             cells=Effect(0.06, 0.0, 0.8),
             words=Effect(0.12, 0.0, 1.0),
             currency=Effect(0.1, 0.0, 1.0),

@@ -7,5 +7,3 @@ from .strokes import draw_digits as draw_digits
 from .strokes import draw_form as draw_form
 from .strokes import draw_marks as draw_marks
 from .strokes import hands as hands
-from .strokes import hash_uniform as hash_uniform
-from .strokes import normal as normal

@@ -95,7 +95,7 @@ def draw_digits(
     digits = _integers(digits, "digits")
     for digit in digits[(digits < 0) | (digits > 9)][:1].tolist():
         raise ValueError(f"The pen writes the digits 0 to 9; digits contains {digit}.")
-    return _draw(digits, generator, writers, book)
+    return _draw_glyphs(digits, generator, writers, book)
 
 
 @single_precision()
@@ -125,10 +125,10 @@ def draw_marks(
         if len(mark) != 1 or mark not in MARK_CHARACTERS:
             raise ValueError(f"The pen writes the marks {MARK_CHARACTERS!r}; marks has {mark!r}.")
     places = torch.tensor([MARK_CHARACTERS.index(mark) for mark in marks], dtype=torch.int64)
-    return _draw(places, generator, writers, "marks")
+    return _draw_glyphs(places, generator, writers, "marks")
 
 
-def _draw(
+def _draw_glyphs(
     digits: Tensor,
     generator: torch.Generator,
     writers: Tensor | Sequence[int] | None,
@@ -145,7 +145,7 @@ def _draw(
     glyphs = torch.empty((len(digits), SIZE, SIZE), dtype=torch.uint8)  # (M, 28, 28)
     for start in range(0, len(digits), CHUNK):
         part = slice(start, start + CHUNK)
-        glyphs[part] = _write(digits[part], writers[part], generator, book)
+        glyphs[part] = _write_glyphs(digits[part], writers[part], generator, book)
     return glyphs
 
 
@@ -175,9 +175,9 @@ def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     curve = (table.basis[row] @ table.points[row])[:, :SAMPLES]  # (1, P, 2)
     size, radius, softness = torch.tensor([[17.0], [1.4], [1.4]], dtype=torch.float32)  # (1,) each
     if book == "school":
-        curve = _place(curve, size, torch.zeros_like(curve[:, 0]))
+        curve = _place_points(curve, size, torch.zeros_like(curve[:, 0]))
     else:
-        curve = _settle(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
+        curve = _settle_points(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
     ink = _ink(curve, table.joined[row], radius.expand(1, SAMPLES), radius, softness)
     return ink[0]  # (28, 28)
 
@@ -197,8 +197,8 @@ def hands(writers: Tensor | Sequence[int], generator: torch.Generator) -> Hand:
 
 
 def _hands(writers: Tensor, seed: int, book: str) -> Hand:
-    u = hash_uniform(seed, writers, slots=13 + len(NAMES[book]))  # (W, slots)
-    z = normal(u[:, :13])
+    u = _hash_uniform(seed, writers, slots=13 + len(NAMES[book]))  # (W, slots)
+    z = _normal(u[:, :13])
     favourite = torch.empty((len(writers), len(BOOKS[book])), dtype=torch.int64)
     gumbel = -torch.log(-torch.log(u[:, 13:]))  # (W, forms); log-weight + Gumbel, argmax: a draw
     first = 0
@@ -224,7 +224,7 @@ def _hands(writers: Tensor, seed: int, book: str) -> Hand:
     )
 
 
-def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: str) -> Tensor:
+def _write_glyphs(digits: Tensor, writers: Tensor, generator: torch.Generator, book: str) -> Tensor:
     """Write one chunk of glyphs: (M,) digits or marks and writers -> (M, 28, 28) uint8."""
     table = form_tables(book)
     count, seed = len(digits), generator.initial_seed()
@@ -240,7 +240,7 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: st
     # What the writer always does to this form, and what happened this time.
     parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
     shelf = list(BOOKS).index(book) << 16  # a row of another book is another habit
-    habit = normal(hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
+    habit = _normal(_hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
     moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
     by_point, by_place, by_stroke = (
         part.unflatten(1, (-1, 2)) for part in (0.75 * habit + 0.65 * moment).split(parts, 1)
@@ -248,7 +248,7 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: st
     loose = hand.looseness[:, None, None]
     points = table.points[row]  # (M, K, 2)
     points = points + loose * table.freedom[row] * by_point
-    points = points + 1.2 * loose * _bend(points, by_place)
+    points = points + 1.2 * loose * _bend_points(points, by_place)
     points = points + loose * torch.bmm(table.stroke[row], by_stroke)
 
     z = torch.randn((count, 8), generator=generator, dtype=torch.float32)
@@ -268,12 +268,12 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: st
     radius = (hand.radius * torch.exp(0.06 * z[:, 4])).clamp(0.65, 2.9)
     size = (hand.size + 0.6 * z[:, 5]).clamp(16, 24) - 2 * radius
     if book == "school":
-        curve = _place(curve, size, offset=0.6 * z[:, 6:8])
+        curve = _place_points(curve, size, offset=0.6 * z[:, 6:8])
     else:
         radius = (0.9 * radius).clamp_max(2.2)  # ballpoints, no felt pens
         radius = radius.minimum(table.thickest[digits])
         sway = 1.2 if book == "marks" else 0.6  # marks stand where the moment puts them
-        curve = _settle(curve, size, sway * z[:, 6:8], radius)
+        curve = _settle_points(curve, size, sway * z[:, 6:8], radius)
 
     # Waves along the line: quick ones shake it, slow ones press it.
     quick, slow = table.shake.shape[1], table.swell.shape[1]
@@ -286,7 +286,7 @@ def _write(digits: Tensor, writers: Tensor, generator: torch.Generator, book: st
     return _ink(curve, table.joined[row], radius[:, None] * swell, radius, hand.softness)
 
 
-def _bend(points: Tensor, coefficients: Tensor) -> Tensor:
+def _bend_points(points: Tensor, coefficients: Tensor) -> Tensor:
     """Smooth displacement: cosines of the place, (M, K, 2) and (M, 9, 2) -> (M, K, 2)."""
     c1 = torch.cos(math.pi * points)
     waves = torch.stack([torch.ones_like(c1), c1, 2 * c1 * c1 - 1], -1)  # (M, K, 2, 3)
@@ -294,7 +294,7 @@ def _bend(points: Tensor, coefficients: Tensor) -> Tensor:
     return torch.bmm(products.flatten(2), coefficients)
 
 
-def _place(points: Tensor, size: Tensor, offset: Tensor) -> Tensor:
+def _place_points(points: Tensor, size: Tensor, offset: Tensor) -> Tensor:
     """Scale the larger side of (M, P, 2) points to ``size`` pixels and centre them."""
     low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)  # (M, 1, 2)
     scale = size[:, None, None] / (high - low).amax(2, keepdim=True)
@@ -303,7 +303,7 @@ def _place(points: Tensor, size: Tensor, offset: Tensor) -> Tensor:
     return (points - middle) * scale + (SIZE - 1) / 2 + offset[:, None, :]
 
 
-def _settle(points: Tensor, size: Tensor, offset: Tensor, radius: Tensor) -> Tensor:
+def _settle_points(points: Tensor, size: Tensor, offset: Tensor, radius: Tensor) -> Tensor:
     """Scale (M, P, 2) points about their writing box, of ``size`` pixels; they keep their place.
 
     What is wider or higher than the picture is made to fit, and what sticks out is moved in.
@@ -370,27 +370,27 @@ def _integers(values: Tensor | Sequence[int], name: str) -> Tensor:
     return tensor.to("cpu", torch.int64)
 
 
-def hash_uniform(seed: int, *ids: Tensor, slots: int) -> Tensor:
+def _hash_uniform(seed: int, *ids: Tensor, slots: int) -> Tensor:
     """Uniform numbers in (0, 1), (M, slots), that depend on the seed and the ids (M,) alone.
 
     A generator would give a writer other habits when other glyphs are drawn before; a hash of
     who and what does not. The mixing function is SplitMix64's (Steele, Lea and Flood, 2014).
     """
-    state = _mix(np.array([seed % 2**64], dtype=np.uint64))  # (1,)
+    state = _mix_bits(np.array([seed % 2**64], dtype=np.uint64))  # (1,)
     for part in ids:
-        state = _mix(state ^ part.numpy().astype(np.uint64))  # (M,)
+        state = _mix_bits(state ^ part.numpy().astype(np.uint64))  # (M,)
     steps = np.arange(1, slots + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    bits = _mix(state[:, None] + steps)  # (M, slots)
+    bits = _mix_bits(state[:, None] + steps)  # (M, slots)
     top = (bits >> np.uint64(41)).astype(np.float32)  # 23 bits: exact in float32, halves too
     return torch.from_numpy((top + 0.5) * np.float32(2**-23))
 
 
-def normal(uniform: Tensor) -> Tensor:
+def _normal(uniform: Tensor) -> Tensor:
     """Normal numbers from uniform ones in (0, 1)."""
     return math.sqrt(2) * torch.erfinv(2 * uniform - 1)
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
+def _mix_bits(x: np.ndarray) -> np.ndarray:
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -19,7 +19,7 @@ from torch import Size
 from crnn_lib.evaluation import wilson_interval
 from crnn_lib.lessons.chapter13.challenge import hard_lines, which_are_read
 from crnn_lib.lessons.classroom import measured
-from crnn_lib.models import describe, shipped_models
+from crnn_lib.models import describe_checkpoint, shipped_models
 
 SHORTEST = 20  # characters of a section: less is no sentence
 
@@ -141,7 +141,7 @@ def model_card(name_or_path: str | os.PathLike[str], figures: Sequence[Figure] =
         What you have measured, for example ``[on_hard_lines(model)]``. The metrics in the header
         of a file are not taken over: they do not say on how many lines they were measured.
     """
-    story = describe(name_or_path)
+    story = describe_checkpoint(name_or_path)
     shipped = isinstance(name_or_path, str) and name_or_path in shipped_models()
     name = name_or_path if shipped else Path(name_or_path).name
     characters = story["alphabet"]["characters"]

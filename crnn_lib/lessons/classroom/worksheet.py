@@ -64,7 +64,7 @@ class Box:
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class CutBox:
     """A box as it was found on a photo.
 
     Attributes
@@ -128,7 +128,7 @@ def draw_worksheet(texts: Sequence[str] = TEXTS) -> Figure:
     return say(figure, f"A form with {len(texts)} boxes and a mark at each corner.")
 
 
-def cut_worksheet(photo, texts: Sequence[str] = TEXTS) -> list[Cut]:
+def cut_worksheet(photo, texts: Sequence[str] = TEXTS) -> list[CutBox]:
     """Find a filled form on a photo and cut its boxes out.
 
     Parameters
@@ -141,7 +141,7 @@ def cut_worksheet(photo, texts: Sequence[str] = TEXTS) -> list[Cut]:
 
     Returns
     -------
-    list of Cut
+    list of CutBox
         In the order of the texts.
 
     Raises
@@ -151,8 +151,7 @@ def cut_worksheet(photo, texts: Sequence[str] = TEXTS) -> list[Cut]:
     """
     grey, size = grey_and_size(photo)
     to_photo = find_worksheet(grey)
-    paper = photos.paper_of(grey)
-    flat = np.clip(grey / np.maximum(paper, 0.05), 0, 1)
+    flat = photos.flatten(grey)
     shape = (round((TALL - 2 * INSIDE) * PER_MM), round((WIDE - 2 * INSIDE) * PER_MM))
     own_pixels = size[0] / grey.shape[1]  # a large photo was shrunk
     cuts = []
@@ -169,7 +168,7 @@ def cut_worksheet(photo, texts: Sequence[str] = TEXTS) -> list[Cut]:
         image = warp(grey, place, output_shape=shape, order=1, mode="edge")
         level = warp(flat, place, output_shape=shape, order=1, mode="edge")
         empty = bool((level < 0.75).mean() < WRITTEN)
-        cuts.append(Cut(box.text, image.astype(np.float32), corners * own_pixels, empty))
+        cuts.append(CutBox(box.text, image.astype(np.float32), corners * own_pixels, empty))
     return cuts
 
 
