@@ -1,10 +1,10 @@
-from .adapter import as_log_probs as as_log_probs
 from .adapter import decode as decode
 from .beam import prefix_beam_search as prefix_beam_search
 from .beam import prefix_beams as prefix_beams
-from .beam import rescore as rescore
 from .best import best_path as best_path
 from .best import best_path_labels as best_path_labels
 from .exact import exact_search as exact_search
+from .fusion import Fusion as Fusion
+from .fusion import fuse as fuse
 from .hypothesis import Hypothesis as Hypothesis
-from .hypothesis import make_hypotheses as make_hypotheses
+from .hypothesis import LateSpans as LateSpans

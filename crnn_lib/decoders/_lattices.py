@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import check_integers
 
 
-def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
+def check_lattices(
+    log_probs: Tensor | np.ndarray,
+    frame_lengths: Tensor | np.ndarray | Sequence[int] | None,
+    alphabet: Alphabet | None = None,
+) -> tuple[Tensor, Tensor]:
     """Shapes and types: log-probabilities (N, T, C) and frame lengths (N,), on one device.
 
     With an alphabet, C must be its number of classes.
     """
     if isinstance(log_probs, np.ndarray):
         if log_probs.dtype.kind == "f":
-            log_probs = _as_tensor(log_probs)
+            log_probs = as_tensor(log_probs)
     elif not isinstance(log_probs, Tensor):
         raise TypeError(f"log_probs is a tensor or an array; got {type(log_probs).__name__}.")
     if not isinstance(log_probs, Tensor) or not log_probs.is_floating_point():
@@ -36,42 +44,33 @@ def check_lattices(log_probs, frame_lengths, alphabet: Alphabet | None = None):
     if frame_lengths is None:
         return log_probs, torch.full((count,), frames, device=log_probs.device)
     try:
-        lengths = torch.as_tensor(frame_lengths)
-    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
-        raise TypeError(f"frame_lengths holds integers; got {frame_lengths!r:.80}.") from None
-    if lengths.shape != (count,):
-        raise ValueError(
-            f"frame_lengths has one number per line: expected {(count,)}, got "
-            f"{(*lengths.shape,)} for log_probs {(*log_probs.shape,)}, batch first: (N, T, C)."
-        )
-    if count and (lengths.is_floating_point() or lengths.is_complex()):
-        raise TypeError(f"frame_lengths holds integers; got {lengths.dtype}.")
-    lengths = lengths.to(log_probs.device, torch.int64)
-    if count and not 0 <= int(lengths.min()) <= int(lengths.max()) <= frames:
-        raise ValueError(f"frame_lengths go from 0 to T = {frames}; got {lengths.tolist()[:8]}.")
+        lengths = check_integers("frame_lengths", frame_lengths, (count,), log_probs.device, frames)
+    except ValueError as error:
+        shape = (*log_probs.shape,)
+        raise ValueError(f"{error} log_probs is {shape}, batch first: (N, T, C).") from None
     return log_probs, lengths
 
 
-def _as_tensor(array: np.ndarray) -> Tensor:
+def as_tensor(array: np.ndarray) -> Tensor:
     """A native, contiguous copy: torch wants nothing else, and knows no long double."""
     kind = array.dtype.type if array.dtype.itemsize <= 8 else np.float64
     return torch.from_numpy(np.array(array, kind, order="C"))
 
 
-def inside(frames: int, frame_lengths: Tensor) -> Tensor:
-    """True where a frame belongs to its line: (N, T)."""
-    return torch.arange(frames, device=frame_lengths.device) < frame_lengths[:, None]
+def tolerance(log_probs: Tensor) -> float:
+    """How far from 0 the logarithm of a frame's total probability may be.
 
-
-def tolerance(dtype: torch.dtype) -> float:
-    """How far from 0 the logarithm of a frame's total probability may be."""
-    return 1e-3 if torch.finfo(dtype).bits >= 32 else 1e-2
+    Of C classes, a flat frame has log-probabilities of -log(C). Rounding may shift them all the
+    same way, by half a unit in the last digit: relatively, by half the type's ``eps``.
+    """
+    kind = torch.finfo(log_probs.dtype)
+    return max(1e-3 if kind.bits >= 32 else 1e-2, kind.eps * math.log(log_probs.shape[-1]))
 
 
 def frame_log_sums(log_probs: Tensor, within: Tensor) -> Tensor:
     """Log of each frame's total probability, (N, T): 0, or the lattice is refused."""
     log_sums = log_probs.double().logsumexp(2).masked_fill(~within, 0)
-    off = ~(log_sums.abs() <= tolerance(log_probs.dtype))  # catches NaN as well
+    off = ~(log_sums.abs() <= tolerance(log_probs))  # catches NaN as well
     if bool(off.any()):
         total = float(log_sums[off][0].exp())
         raise ValueError(

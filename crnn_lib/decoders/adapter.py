@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.decoders._lattices import (
-    _as_tensor,
-)
+from crnn_lib.decoders._lattices import as_tensor, tolerance
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.best import best_path
 from crnn_lib.decoders.exact import exact_search
@@ -41,28 +40,40 @@ def decode(
     frame_lengths, alphabet, **options
         Those of the decoder, such as ``beam_width`` or ``language``.
 
+    Raises
+    ------
+    ValueError
+        If the classes do not fit the alphabet; if values given as logits are probabilities, values
+        given as probabilities are below 0, or any is NaN; and what the decoder raises.
+    TypeError
+        If the values are no floating-point numbers.
+
     Examples
     --------
     >>> logits = np.array([[[0.0, 9.0]], [[9.0, 0.0]], [[0.0, 9.0]]])  # three frames of one line
     >>> decode(logits, layout="TNC", alphabet=Alphabet("5"))[0].text
     '55'
     """
-    decoders = {"best-path": best_path, "beam": prefix_beam_search, "exact": exact_search}
+    decoders: dict[str, Callable] = {
+        "best-path": best_path,
+        "beam": prefix_beam_search,
+        "exact": exact_search,
+    }
     if decoder not in decoders:
         raise ValueError(f"decoder is one of {', '.join(decoders)}; got {decoder!r}.")
     alphabet = alphabet or Alphabet()
-    log_probs = as_log_probs(values, layout, kind, alphabet.num_classes)
+    log_probs = _as_log_probs(values, layout, kind, alphabet.num_classes)
     return decoders[decoder](log_probs, frame_lengths, alphabet=alphabet, **options)
 
 
-def as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
+def _as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
     """Log-probabilities (N, T, C), of what is in another order or not normalised yet."""
     if layout not in ("NTC", "TNC", "NCT"):
         raise ValueError(f"layout is NTC, TNC or NCT; got {layout!r}.")
     if kind not in ("logits", "log_probs", "probs"):
         raise ValueError(f"kind is logits, log_probs or probs; got {kind!r}.")
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        values = _as_tensor(values)
+        values = as_tensor(values)
     if not isinstance(values, Tensor) or not values.is_floating_point():
         given = getattr(values, "dtype", type(values).__name__)
         raise TypeError(f"values is a tensor or an array of floating-point numbers; got {given}.")
@@ -83,6 +94,29 @@ def as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
         )
     if bool(values.isnan().any()):
         raise ValueError(f"values holds NaN at index {values.isnan().nonzero()[0].tolist()}.")
+    if kind == "log_probs":
+        return values
     if kind == "logits":
-        return values.log_softmax(-1)
-    return values.log() if kind == "probs" else values
+        if _are_probabilities(values):
+            raise ValueError(
+                "values are given as logits, and are probabilities: all from 0 to 1, and each "
+                "frame sums to 1. Another softmax would blur them. Say kind='probs'."
+            )
+        # In half precision a frame would sum to 1 less exactly.
+        return values.log_softmax(-1, dtype=torch.promote_types(values.dtype, torch.float32))
+    if bool((values < 0).any()):
+        place = (values < 0).nonzero()[0].tolist()
+        raise ValueError(
+            f"probabilities are below 0: values has {float(values[tuple(place)]):.4g} at index "
+            f"{place}. For their logarithms say kind='log_probs', before the softmax kind='logits'."
+        )
+    return values.log()
+
+
+def _are_probabilities(values: Tensor) -> bool:
+    """Whether no number is below 0 and every frame sums to 1, or is padding: all 0."""
+    if not values.numel() or bool((values < 0).any()):
+        return False
+    sums = values.sum(-1, dtype=torch.float64)
+    frames = sums[sums != 0]
+    return bool(len(frames)) and bool(((frames - 1).abs() <= tolerance(values)).all())

@@ -1,16 +1,10 @@
-"""From log-probabilities to text: which label does a lattice hold?
+"""Prefix beam search: read from left to right, and keep the most probable beginnings.
 
-A lattice gives one distribution over C classes for each of T frames. A label's probability is
-the sum over all alignments that collapse to it (:mod:`crnn_lib.ctc`), so the most probable label
-is hard to find. There are three ways to look for it:
+:func:`prefix_beams` is the algorithm, :func:`prefix_beam_search` runs it on a batch by compiled
+code, gives what the beam holds its true probability, and takes a language along.
 
-1. :func:`~crnn_lib.decoders.best_path` takes the most probable alignment and collapses it. That
-   is fast, usually right, and sometimes provably right.
-2. :func:`prefix_beam_search` reads from left to right and keeps the most probable beginnings. It
-   can take a language along.
-3. :func:`exact_search` splits the probability among beginnings until one label is proven best.
-
-All of them return a :class:`Hypothesis` with the label's true probability.
+Hannun, Maas, Jurafsky, Ng, "First-Pass Large Vocabulary Continuous Speech Recognition using
+Bi-Directional Recurrent DNNs", 2014, algorithm 1.
 """
 
 from __future__ import annotations
@@ -23,15 +17,24 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment
-from crnn_lib.decoders._blocks import beam_search_blocks, compiles
-from crnn_lib.decoders._fusion import Fusion, fuse
+from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment, length_mask
+from crnn_lib.decoders._blocks import (
+    Decoded,
+    as_tables,
+    compiles,
+    empty_results,
+    filled,
+    in_blocks,
+    make_hypotheses,
+    sums_allowed,
+)
+from crnn_lib.decoders._compiled.records import RISKY
 from crnn_lib.decoders._lattices import (
     check_lattices,
     check_whole,
     frame_log_sums,
-    inside,
 )
+from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
 from crnn_lib.language import WeightedAutomaton
 
@@ -59,7 +62,7 @@ def prefix_beams(
     log_probs : Tensor or ndarray, (T, C)
     blank, beam_width : int
     fusion : Fusion, optional
-        A language over the classes, from :func:`crnn_lib.decoders._fusion.fuse`.
+        A language over the classes, from :func:`~crnn_lib.decoders.fuse`.
 
     Returns
     -------
@@ -74,10 +77,11 @@ def prefix_beams(
     >>> {label: round(math.exp(p), 2) for label, p in prefix_beams(lattice).items()}
     {(1,): 0.64, (): 0.36}
     """
-    beam = {(): (0.0, NEVER)}  # prefix: alignments that end in a blank, and those that do not
+    # prefix: alignments that end in a blank, and those that do not
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}
     rows = log_probs.tolist()
     for t, frame in enumerate(rows):
-        grown = {}
+        grown: dict[tuple[int, ...], tuple[float, float]] = {}
         for prefix, (at_blank, at_char) in beam.items():  # a blank, or the last character again
             held = at_char + frame[prefix[-1]] if prefix else NEVER
             grown[prefix] = (_log_add(at_blank, at_char) + frame[blank], held)
@@ -87,8 +91,9 @@ def prefix_beams(
                 if c != blank:
                     repeats = prefix[-1:] == (c,)  # then only a blank in between makes it new
                     before = at_blank if repeats else _log_add(at_blank, at_char)
-                    same, held = grown.get((*prefix, c), (NEVER, NEVER))
-                    grown[(*prefix, c)] = same, _log_add(held, before + frame[c] + weight)
+                    longer = *prefix, c
+                    same, held = grown.get(longer, (NEVER, NEVER))
+                    grown[longer] = same, _log_add(held, before + frame[c] + weight)
         left = len(rows) - 1 - t
         ranked = [
             (_log_add(*both), prefix)
@@ -98,6 +103,11 @@ def prefix_beams(
         ranked.sort(key=lambda pair: -round(pair[0], 9))  # of equals, the first stays first
         beam = {prefix: grown[prefix] for _, prefix in ranked[:beam_width]}
     return {prefix: _log_add(*both) for prefix, both in beam.items()}
+
+
+def _log_add(x: float, y: float) -> float:
+    low, high = min(x, y), max(x, y)
+    return high if low == NEVER else high + math.log1p(math.exp(low - high))
 
 
 @torch.no_grad()
@@ -113,7 +123,7 @@ def prefix_beam_search(
     length_bonus: float = 0.0,
     threads: int = 1,
     reference: bool = False,
-) -> list[Hypothesis | None] | list[list[Hypothesis]]:
+) -> list:
     """Read each line with a beam of prefixes, and a language if there is one.
 
     The prefixes of :func:`prefix_beams`, by compiled code. No class and no frame is left out to
@@ -165,26 +175,53 @@ def prefix_beam_search(
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(1, beam_width=beam_width, n_best=1 if n_best is None else n_best, threads=threads)
     fusion = fuse(language, alphabet, language_weight, length_bonus)
+    lines: list = [None] * len(log_probs)
     if reference or not compiles() or (fusion and not fusion.fits_floats):
-        frame_log_sums(log_probs, inside(log_probs.shape[1], frame_lengths))
-        lines, left = [None] * len(log_probs), range(len(log_probs))
+        frame_log_sums(log_probs, length_mask(frame_lengths, log_probs.shape[1]))
+        left = list(range(len(log_probs)))
     else:
-        options = {"width": beam_width, "n_best": n_best, "threads": threads}
-        lines, left = beam_search_blocks(log_probs, frame_lengths, alphabet, fusion, **options)
+        lines, left = _compiled_search(
+            log_probs, frame_lengths, alphabet, fusion, beam_width, n_best, threads
+        )
     for n in left:
         line = log_probs[n, : int(frame_lengths[n])].double()
         seen = prefix_beams(line, blank=alphabet.blank, beam_width=beam_width, fusion=fusion)
-        ranked = rescore(line, seen, alphabet, fusion)
+        ranked = _rescore(line, seen, alphabet, fusion)
         lines[n] = ranked[:n_best] if n_best else next(iter(ranked), None)
     return lines
 
 
-def _log_add(x: float, y: float) -> float:
-    low, high = min(x, y), max(x, y)
-    return high if low == NEVER else high + math.log1p(math.exp(low - high))
+def _compiled_search(
+    log_probs: Tensor,
+    frame_lengths: Tensor,
+    alphabet: Alphabet,
+    fusion: Fusion | None,
+    beam_width: int,
+    n_best: int | None,
+    threads: int,
+) -> tuple[list, list[int]]:
+    """What each line holds, and the lines whose numbers products of floats cannot hold."""
+    from crnn_lib.decoders._compiled.beam import beam_batch  # numba: slow to import
+
+    tables, sums = as_tables(fusion), sums_allowed(log_probs)
+    upper = 0.0 if fusion is None else fusion.most(log_probs.shape[1])
+    keep = min(n_best or 1, beam_width)
+
+    def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
+        results = empty_results(len(block), keep, block.shape[1])
+        made, used = beam_batch(
+            block, lengths, alphabet.blank, beam_width, keep, sums, tables, upper, results
+        )
+        counts, statuses, *rows = filled(results, made, used)
+        proven = rows[1][:, 1] > rows[1][:, 2] + ROUNDING
+        return Decoded(
+            counts, statuses, statuses != RISKY, make_hypotheses(alphabet, proven, *rows)
+        )
+
+    return in_blocks(decode, log_probs, frame_lengths, threads, n_best is None)
 
 
-def rescore(
+def _rescore(
     line: Tensor,
     seen: dict[tuple[int, ...], float],
     alphabet: Alphabet,
@@ -204,8 +241,9 @@ def rescore(
             frames = torch.tensor([len(line)])
             size, label_row = torch.tensor([len(label)]), torch.tensor([label], dtype=torch.long)
             batch = (label_row, frames, size)
-            log_prob = -float(ctc_loss(line[None], *batch, blank=alphabet.blank, reduction="none"))
-        if weight > -math.inf:
+            loss = ctc_loss(line[None], *batch, blank=alphabet.blank, reduction="none")
+            log_prob = min(0.0, -float(loss))  # above 0 by rounding only
+        if weight > NEVER:
             scored.append((log_prob + weight, log_prob, label))
     scored.sort(key=lambda row: -round(row[0], 9))
     unseen = math.log(max(rest, 1e-12)) + upper

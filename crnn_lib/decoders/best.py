@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import ctc_loss
-from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums, inside
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, make_hypotheses
+from crnn_lib.ctc import NEVER, ctc_loss, length_mask
+from crnn_lib.decoders._blocks import make_hypotheses
+from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
 
 
 @torch.no_grad()
@@ -73,7 +74,7 @@ def best_path(
     alphabet = alphabet or Alphabet()
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     count, frames, _ = log_probs.shape
-    within = inside(frames, frame_lengths)  # (N, T)
+    within = length_mask(frame_lengths, frames)  # (N, T)
     log_sums = frame_log_sums(log_probs, within)  # (N, T)
     path, best = _best_classes(log_probs, within, alphabet.blank)  # (N, T), (N, T)
     starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
@@ -90,7 +91,7 @@ def best_path(
     else:  # not asked for; or no frames, and "" is all that they can say
         certain = scores and not frames
         log_prob = best.new_full((count,), 0.0 if certain else math.nan)
-        bound = best.new_full((count,), -math.inf if certain else math.nan)
+        bound = best.new_full((count,), NEVER if certain else math.nan)
         proven = torch.full((count,), certain)
 
     summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
@@ -134,7 +135,7 @@ def best_path_labels(
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths)
     if not 0 <= blank < log_probs.shape[2]:
         raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank}.")
-    path, _ = _best_classes(log_probs, inside(log_probs.shape[1], frame_lengths), blank)
+    path, _ = _best_classes(log_probs, length_mask(frame_lengths, log_probs.shape[1]), blank)
     starts, _ = _runs(path, blank)
     labels, lengths = path[starts].tolist(), starts.sum(1).tolist()
     result, done = [], 0
@@ -167,6 +168,6 @@ def _label_log_probs(
     """CTC log-probability of one label per line: (N,)."""
     longest = int(lengths.max())
     targets = labels.new_full((len(lengths), longest), blank)  # (N, L), padded with the blank
-    targets[torch.arange(longest, device=labels.device) < lengths[:, None]] = labels
+    targets[length_mask(lengths, longest)] = labels
     log_probs = log_probs.double()  # the loss comes in the dtype of its input
-    return -ctc_loss(log_probs, targets, frame_lengths, lengths, blank=blank, reduction="none")
+    return 0 - ctc_loss(log_probs, targets, frame_lengths, lengths, blank=blank, reduction="none")

@@ -10,10 +10,20 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.decoders._blocks import exact_search_blocks
-from crnn_lib.decoders._fusion import fuse
+from crnn_lib.decoders._blocks import (
+    Decoded,
+    as_tables,
+    compiles,
+    empty_results,
+    filled,
+    in_blocks,
+    make_hypotheses,
+    sums_allowed,
+)
+from crnn_lib.decoders._compiled.records import Pairs
 from crnn_lib.decoders._lattices import check_lattices, check_whole
 from crnn_lib.decoders.beam import prefix_beam_search
+from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
 from crnn_lib.language import WeightedAutomaton
 
@@ -76,17 +86,51 @@ def exact_search(
     check_whole(0, budget=budget)
     check_whole(1, threads=threads)
     fusion = fuse(language, alphabet, language_weight, length_bonus)
-    found, left = [None] * len(log_probs), list(range(len(log_probs)))
+    found: list = [None] * len(log_probs)
+    left = list(range(len(log_probs)))
     if not fusion or fusion.fits_floats:
-        found, left = exact_search_blocks(
-            log_probs, frame_lengths, alphabet, fusion, budget=budget, threads=threads
-        )
+        found, left = _compiled_search(log_probs, frame_lengths, alphabet, fusion, budget, threads)
     if left:  # perhaps a beam comes across something better
-        options = {"language": language, "language_weight": language_weight}
-        options |= {"length_bonus": length_bonus, "threads": threads, "alphabet": alphabet}
-        others = prefix_beam_search(log_probs[left], frame_lengths[left], **options)
+        others = prefix_beam_search(
+            log_probs[left],
+            frame_lengths[left],
+            alphabet=alphabet,
+            language=language,
+            language_weight=language_weight,
+            length_bonus=length_bonus,
+            threads=threads,
+        )
         for n, other in zip(left, others, strict=True):
             one = found[n]
             if other is not None and (one is None or other.score > one.score + ROUNDING):
                 found[n] = other if one is None else replace(other, bound=one.bound, proven=False)
     return found
+
+
+def _compiled_search(
+    log_probs: Tensor,
+    frame_lengths: Tensor,
+    alphabet: Alphabet,
+    fusion: Fusion | None,
+    budget: int,
+    threads: int,
+) -> tuple[list, list[int]]:
+    """Each line's hypothesis, if any, and the lines of which nothing is proven yet."""
+    from crnn_lib.decoders._compiled.exact import exact_batch  # numba: slow to import
+
+    compiles()  # warns if nothing does
+    tables, sums = as_tables(fusion), sums_allowed(log_probs)
+    whole = np.zeros(1, np.int32)
+    pairs = Pairs(whole[None], whole, whole) if fusion is None else Pairs(*fusion.pairs)
+
+    def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
+        results = empty_results(len(block), 1, block.shape[1])
+        proven = np.zeros(len(block), np.bool_)
+        made, used = exact_batch(
+            block, lengths, alphabet.blank, budget, sums, tables, pairs, results, proven
+        )
+        counts, statuses, *rows = filled(results, made, used)
+        hypotheses = make_hypotheses(alphabet, proven[counts > 0], *rows)
+        return Decoded(counts, statuses, proven, hypotheses)
+
+    return in_blocks(decode, log_probs, frame_lengths, threads, True)

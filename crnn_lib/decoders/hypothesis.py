@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import Span
 
 # A proof must survive the rounding of its own arithmetic, which is float64.
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Hypothesis:
     """What a line may say, and how sure a decoder is of it.
 
@@ -26,9 +24,9 @@ class Hypothesis:
         The label in characters.
     log_prob : float
         The label's CTC log-probability: the sum over *all* its alignments. NaN if not asked for.
-    spans : tuple of Span
-        The frames ``[start, end)`` of each character. Decoders that search make them when they are
-        first looked at.
+    spans : sequence of Span
+        The frames ``[start, end)`` of each character: a tuple, or :class:`LateSpans`, which equal
+        it.
     proven : bool
         Whether it is certain that no other label has a higher score.
     bound : float
@@ -41,75 +39,79 @@ class Hypothesis:
     label: tuple[int, ...]
     text: str
     log_prob: float
-    spans: tuple[Span, ...]
-    proven: bool = False
-    bound: float = math.nan
-    score: float | None = None
+    spans: Sequence[Span]
+    proven: bool
+    bound: float
+    score: float
 
-    def __post_init__(self) -> None:
-        if self.score is None:
-            object.__setattr__(self, "score", self.log_prob)
-
-    def __getattr__(self, name: str):
-        """Only asked for what is missing: the spans, until someone wants them."""
-        if name != "spans" or "_block" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        (starts, ends), scores = self.__dict__.pop("_block")
-        first = self.__dict__.pop("_first")
-        rows = slice(first, first + len(self.label))
-        columns = (x[rows].tolist() for x in (starts, ends, scores))
-        spans = tuple(Span(*row) for row in zip(self.label, *columns, strict=True))
-        object.__setattr__(self, "spans", spans)
-        return spans
-
-    def __getstate__(self) -> dict:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def __init__(
+        self,
+        label: tuple[int, ...],
+        text: str,
+        log_prob: float,
+        spans: Sequence[Span],
+        proven: bool = False,
+        bound: float = math.nan,
+        score: float | None = None,
+    ) -> None:
+        # All at once: to set frozen fields one by one takes three times as long.
+        fields = self.__dict__
+        fields["label"], fields["text"], fields["log_prob"] = label, text, log_prob
+        fields["spans"], fields["proven"], fields["bound"] = spans, proven, bound
+        fields["score"] = log_prob if score is None else score
 
 
-def make_hypotheses(
-    alphabet: Alphabet,
-    sizes: np.ndarray,
-    scores: np.ndarray,
-    proven: np.ndarray,
-    labels: np.ndarray,
-    spans: np.ndarray,
-    span_scores: np.ndarray,
-) -> list[Hypothesis]:
-    """Many hypotheses at once, as cheaply as Python can.
+class LateSpans(Sequence[Span]):
+    """The spans of a label, made when they are looked at.
+
+    Most readings are never asked where their characters are, and to make a span costs more than to
+    find it. Until then they are rows of arrays which many hypotheses share. To whoever asks, these
+    are a tuple: equal to one, hashed and shown as one, and pickled as one.
 
     Parameters
     ----------
-    sizes : (M,)
-        Characters of each.
-    scores : (M, 3)
-        Log-probability, score, bound.
-    proven : (M,)
-    labels : (L,)
-        Their labels, end to end.
-    spans : (2, L)
-        Starts and ends.
-    span_scores : (L,)
-        Log-probabilities of the spans.
+    label : tuple of int
+    columns : tuple of ndarray, (L,) each
+        First frames, frames after the last, and log-probabilities, of many labels' characters.
+    first : int
+        Row of this label's first character.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spans = LateSpans((6, 3), (np.array([0, 2]), np.array([1, 4]), np.array([-0.5, -0.2])), 0)
+    >>> spans, len(spans), spans == (Span(6, 0, 1, -0.5), Span(3, 2, 4, -0.2))
+    ((Span(6 in [0, 1), log_prob=-0.5), Span(3 in [2, 4), log_prob=-0.2)), 2, True)
     """
-    flat = labels.tolist()
-    text = "".join(map(alphabet.symbols.__getitem__, flat))
-    block = spans, span_scores
-    # A frozen dataclass sets its fields one by one, slowly; here they go in together.
-    new, made, first = Hypothesis.__new__, [], 0
-    for size, (log_prob, score, bound), sure in zip(
-        sizes.tolist(), scores.tolist(), proven.tolist(), strict=True
-    ):
-        hypothesis = new(Hypothesis)
-        end = first + size
-        fields = hypothesis.__dict__
-        fields["label"] = tuple(flat[first:end])
-        fields["text"] = text[first:end]
-        fields["log_prob"] = log_prob
-        fields["proven"] = sure
-        fields["bound"] = bound
-        fields["score"] = score
-        fields["_block"] = block
-        fields["_first"] = first
-        made.append(hypothesis)
-        first = end
-    return made
+
+    __slots__ = ("columns", "first", "label")
+
+    def __init__(self, label: tuple[int, ...], columns: tuple, first: int) -> None:
+        self.label, self.columns, self.first = label, columns, first
+
+    def _made(self) -> tuple[Span, ...]:
+        rows = slice(self.first, self.first + len(self.label))
+        return tuple(map(Span, self.label, *(x[rows].tolist() for x in self.columns)))
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, place):
+        return self._made()[place]
+
+    def __iter__(self):
+        return iter(self._made())
+
+    def __eq__(self, other) -> bool:
+        if isinstance(other, LateSpans):
+            other = other._made()
+        return self._made() == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._made())
+
+    def __repr__(self) -> str:
+        return repr(self._made())
+
+    def __reduce__(self):
+        return tuple, (self._made(),)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import collapse, ctc_loss, forced_alignment
 from crnn_lib.decoders import best_path, decode, exact_search, prefix_beam_search, prefix_beams
-from crnn_lib.decoders._fusion import fuse
+from crnn_lib.decoders.fusion import fuse
 from crnn_lib.language import WeightedAutomaton
 
 BLANKS = pytest.mark.parametrize("blank", [0, -1])
@@ -496,11 +496,13 @@ def test_lattices_of_all_kinds(data):
 def test_hypotheses_are_plain_frozen_data():
     (h,) = prefix_beam_search(random_lattices(1, 9, 11, sharp=3.0))
     (again,) = prefix_beam_search(random_lattices(1, 9, 11, sharp=3.0))
-    assert "spans" not in h.__dict__ and h == again and hash(h) == hash(again)
-    assert "spans" in h.__dict__ and "spans=(Span(" in repr(h)
-    (fresh,) = prefix_beam_search(random_lattices(1, 9, 11, sharp=3.0))
-    assert pickle.loads(pickle.dumps(fresh)) == h == copy.deepcopy(fresh)
-    assert dataclasses.replace(fresh, text="x").spans == h.spans
+    assert h == again and hash(h) == hash(again) and "spans=(Span(" in repr(h)
+    assert pickle.loads(pickle.dumps(h)) == h == copy.deepcopy(h)
+    assert type(pickle.loads(pickle.dumps(h)).spans) is tuple  # and not the whole block's arrays
+    assert dataclasses.replace(h, text="x").spans == h.spans
+    assert h.spans == tuple(h.spans) and tuple(h.spans) == h.spans and h.spans != h.label
+    assert h.spans != dataclasses.replace(h, spans=h.spans[1:]).spans
+    assert [*h.spans[-2:], h.spans[0]] == [*tuple(h.spans)[-2:], tuple(h.spans)[0]]
     with pytest.raises(dataclasses.FrozenInstanceError):
         h.spans = ()
     with pytest.raises(AttributeError, match="no attribute 'span'"):
@@ -544,9 +546,9 @@ GOOD = torch.zeros(2, 3, 11).log_softmax(-1)
     [
         ([[0.0] * 11], {}, TypeError, "a tensor or an array; got list"),
         (torch.zeros(2, 3, 10), {}, ValueError, "10 classes; this alphabet has 11"),
-        (GOOD, {"frame_lengths": [3]}, ValueError, r"expected \(2,\), got \(1,\).*batch first"),
-        (GOOD, {"frame_lengths": "33"}, TypeError, "frame_lengths holds integers; got '33'"),
-        (GOOD, {"frame_lengths": [None, 3]}, TypeError, "frame_lengths holds integers"),
+        (GOOD, {"frame_lengths": [3]}, ValueError, r"shape \(2,\); got \(1,\).*batch first"),
+        (GOOD, {"frame_lengths": "33"}, TypeError, "frame_lengths must hold integers; got '33'"),
+        (GOOD, {"frame_lengths": [None, 3]}, TypeError, "frame_lengths must hold integers"),
         (torch.randn(2, 3, 11), {}, ValueError, "line 0, frame 0 sum to .*log_softmax"),
         (GOOD.exp(), {}, ValueError, "sum to .*not to 1"),
         (GOOD, {"threads": 0}, ValueError, "threads is a whole number of at least 1; got 0"),
@@ -614,12 +616,67 @@ def test_decode_takes_other_layouts_and_kinds(decoder):
         (torch.zeros(2, 5, 11), {"layout": "TCN"}, ValueError, "got 'TCN'"),
         (torch.zeros(2, 5, 11), {"decoder": "greedy"}, ValueError, "got 'greedy'"),
         (torch.zeros(11), {}, ValueError, r"got \(11,\)"),
+        (GOOD.exp(), {}, ValueError, "are probabilities.*kind='probs'"),
+        (GOOD, {"kind": "probs"}, ValueError, "are below 0.*kind='log_probs'"),
         ([[0.0]], {}, TypeError, "got list"),
     ],
 )
 def test_decode_refuses(values, options, error, message):
     with pytest.raises(error, match=message):
         decode(values, **options)
+
+
+def peaked(count, frames, classes, generator):
+    """Logits like a trained network's: one class far above the others in each frame."""
+    best = torch.randint(classes, (count, frames, 1), generator=generator)
+    noise = torch.randn(count, frames, classes, generator=generator)
+    return noise + 9 * torch.zeros_like(noise).scatter_(2, best, 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_probabilities_are_told_from_logits_and_logs_from_both(dtype):
+    logits = peaked(20, 9, 11, torch.Generator().manual_seed(2))
+    probs = logits.softmax(-1).to(dtype)
+    expected = [h.label for h in decode(logits)]
+    assert [h.label for h in decode(probs, kind="probs")] == expected
+    assert [h.label for h in decode(logits.log_softmax(-1).to(dtype))] == expected  # harmless
+    padded = probs.clone()
+    padded[:, 7:] = 0
+    for values in (probs, padded):
+        with pytest.raises(ValueError, match="values as logits, and are probabilities"):
+            decode(values)
+    with pytest.raises(ValueError, match=r"below 0: values has .* at index \[0, 0, 0\]"):
+        decode(probs.log(), kind="probs")
+    assert len(decode(torch.zeros(2, 3, 11, dtype=dtype))) == 2  # flat logits sum to 0
+
+
+@pytest.mark.parametrize("decoder", [best_path, prefix_beam_search, exact_search])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_many_classes_in_few_digits(decoder, dtype):
+    """A flat frame of 5,001 classes: bfloat16 gives each a log-probability off by 0.014."""
+    alphabet = Alphabet("".join(map(chr, range(0x4E00, 0x4E00 + 5000))))
+    logits = torch.zeros(1, 2, 5001)
+    logits[0, 0, 7] = 5.0
+    log_probs = logits.to(dtype).log_softmax(-1)
+    (h,) = decoder(log_probs, alphabet=alphabet)
+    assert set(h.label) <= {7, 1} and h.log_prob <= 0
+    off = log_probs.clone()
+    off[0, 1] += 0.08
+    with pytest.raises(ValueError, match="line 0, frame 1 sum to"):
+        decoder(off, alphabet=alphabet)
+
+
+def test_no_log_probability_is_above_zero():
+    """A float32 frame may sum to a little more than 1, and a certain label with it."""
+    peaks = peaked(200, 40, 11, torch.Generator().manual_seed(3)) * 4
+    lattices = (peaks.double().log_softmax(-1) + 4e-7).float()
+    lattices[0, :, 1:], lattices[0, :, 0] = -30.0, 9e-4
+    for decoder in (best_path, prefix_beam_search, exact_search):
+        read = decoder(lattices)
+        assert max(h.log_prob for h in read) == 0 and read[0].proven
+        assert all(h.score == h.log_prob for h in read)
+    (h,) = prefix_beam_search(lattices[0], reference=True)
+    assert h.log_prob == h.score == 0
 
 
 # --- Without numba --------------------------------------------------------------------------------

@@ -6,19 +6,15 @@ import math
 
 import numpy as np
 
+from crnn_lib.decoders._compiled.records import FINE, RISKY, BeamRoom
 from crnn_lib.decoders._compiled.scores import (
-    FINE,
-    RISKY,
     compiled,
     label_log_prob,
-    njit,
     read_line,
     spell,
     text_weight,
     write_spans,
 )
-
-__all__ = ["RISKY", "beam_batch", "beam_line", "njit"]
 
 TINY = 1e-290  # below this a beam's mass is at risk
 
@@ -54,18 +50,30 @@ def insert(found, width, score, code, scores, codes):
 
 
 @compiled
-def beam_line(
-    p, peak, blank, width, fused, step, factor, most, need, need_first, start, trie, work, ints,
-    active, merged,
-):  # fmt: skip
+def beam_room(width, longest, classes):
+    """Memory for a beam of ``width`` prefixes over lines of at most ``longest`` frames."""
+    return BeamRoom(
+        np.empty((4, width * longest + 2), np.int32),
+        np.empty((8, width)),
+        np.empty((10, width), np.int32),
+        np.empty(classes, np.int32),
+        np.empty((width, classes), np.int32),
+    )
+
+
+@compiled
+def beam_line(p, peak, blank, width, tables, room):
     """The best prefixes after the last frame: how many, and the logarithm of their scale.
 
-    ``trie`` is (4, nodes): parent, last class, first child, next sibling. On return ``ints[0]``
-    and ``ints[2]`` hold the beam's nodes and states, and ``work[6]`` their masses. ``peak`` (T,) is
-    each frame's most probable class but the blank. A fused automaton multiplies each step by a
-    factor, ``most`` at most, and needs frames to its end.
+    On return the room's ``ints[0]`` and ``ints[2]`` hold the beam's nodes and states, and
+    ``work[6]`` their masses. ``peak`` (T,) is the probability of each frame's most probable class
+    but the blank. A fused automaton multiplies each step by a factor, and needs frames to its end.
     """
     frames, classes = p.shape
+    fused, step, factor, most = tables.fused, tables.step, tables.factor, tables.largest
+    need, need_first, start = tables.need, tables.need_first, tables.start
+    trie, work, ints = room.trie, room.work, room.ints
+    active, merged = room.active, room.merged
     parent, last_of, child, sibling = trie[0], trie[1], trie[2], trie[3]
     # Copies of each, to write one while the other is read: a now, s if all stay, z the new beam.
     pb, pn, total, scores = work[0:3], work[3:6], work[6], work[7]
@@ -222,21 +230,21 @@ def beam_line(
 
 
 @compiled
-def beam_batch(
-    log_p, lengths, blank, width, keep, low, high, fused, step, cost, factor, most, ends_at,
-    need, need_first, start, upper, counts, statuses, sizes, scores, labels, spans, span_scores,
-):  # fmt: skip
-    """Decode some lines. The results stand one after the other; returns how many and how long.
+def beam_batch(log_p, lengths, blank, width, keep, sums, tables, upper, results):
+    """Decode some lines into ``results``; returns how many hypotheses, and their characters.
 
-    ``counts`` (N,) hypotheses per line. Per hypothesis: ``sizes`` the length of its label, and
-    ``scores`` its log-probability, its score, and the bound on all others. Per character: its
-    class, its span, the log-probability of the span.
+    A frame's probabilities may sum to ``sums``, (lowest, highest). ``upper`` is the most that the
+    language can add to a label's log-probability.
     """
     longest, classes = log_p.shape[1], log_p.shape[2]
+    fused, step, cost, ends_at = tables.fused, tables.step, tables.cost, tables.ends_at
+    counts, statuses, sizes, scores = (
+        results.counts, results.statuses, results.sizes, results.scores,
+    )  # fmt: skip
+    labels, spans, span_scores = results.labels, results.spans, results.span_scores
     p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
-    trie = np.empty((4, width * longest + 2), np.int32)
-    work, ints = np.empty((8, width)), np.empty((10, width), np.int32)
-    active, merged = np.empty(classes, np.int32), np.empty((width, classes), np.int32)
+    room = beam_room(width, longest, classes)
+    trie, work, ints = room.trie, room.work, room.ints
     peak = np.empty(longest)
     rows = np.empty((2, longest + 1))
     back = np.empty((longest, 2 * longest + 1), np.uint8)
@@ -249,13 +257,10 @@ def beam_batch(
         frames = lengths[n]
         line, log_line = p[:frames], log_p[n, :frames]
         counts[n] = 0
-        statuses[n], mass = read_line(log_line, blank, low, high, line, peak, bits)
+        statuses[n], mass = read_line(log_line, blank, sums, line, peak, bits)
         if statuses[n] != FINE:
             continue
-        count, log_scale, statuses[n] = beam_line(
-            line, peak, blank, width, fused, step, factor, most, need, need_first, start, trie,
-            work, ints, active, merged,
-        )  # fmt: skip
+        count, log_scale, statuses[n] = beam_line(line, peak, blank, width, tables, room)
         if statuses[n] != FINE:
             continue
         # What the beam knows of each of its labels, and the rest, which may be any label's.
@@ -265,7 +270,7 @@ def beam_batch(
             weight[i], lower[i] = 0.0, work[6, i] * scale
             if fused:
                 text_sizes[i] = spell(trie, ints[0, i], texts[i])
-                weight[i] = text_weight(texts[i], text_sizes[i], step, cost, start)
+                weight[i] = text_weight(texts[i], text_sizes[i], step, cost, tables.start)
                 lower[i] = math.exp(math.log(work[6, i]) + log_scale - weight[i])
                 weight[i] += ends_at[ints[2, i]]
             rest -= lower[i]

@@ -1,4 +1,4 @@
-"""Compiled best-first search under :func:`crnn_lib.decoders.exact_search`; see :mod:`kernels`."""
+"""Compiled best-first search under :func:`crnn_lib.decoders.exact_search`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 
-from crnn_lib.decoders._compiled.beam import beam_line
+from crnn_lib.decoders._compiled.beam import beam_line, beam_room
+from crnn_lib.decoders._compiled.records import FINE, WRONG, Ahead, SearchRoom
 from crnn_lib.decoders._compiled.scores import (
-    FINE,
     SOUND,
-    WRONG,
     compiled,
     final_weight,
     label_log_prob,
@@ -60,19 +59,19 @@ def pop(heap, keys, size):
 
 
 @compiled
-def masses_ahead(
-    p, blank, factor, ends_at, entry, pair_state, pair_class, ahead, logs, work, start
-):
+def masses_ahead(p, blank, tables, pairs, result):
     """What all accepted continuations weigh together, from each place on: probability and weights.
 
     A place is a frame t and a pair: a state of the automaton, and the class it was entered by, as
-    an alignment stands on it. ``entry`` (S, C) is the pair that a step leads to, or -1. Writes
-    ``ahead`` (T, pairs), each row to be multiplied by the exponential of its number in ``logs``
-    (T,). Returns the logarithm of what all strings weigh.
+    an alignment stands on it. Writes ``result.masses`` (T, pairs), each row to be multiplied by the
+    exponential of its number in ``result.logs`` (T,). Returns the logarithm of what all strings
+    weigh.
     """
     frames, classes = p.shape
-    states, pairs = len(ends_at), len(pair_state)
-    at_blank, sums = work[0], work[1]
+    factor, ends_at, start = tables.factor, tables.ends_at, tables.start
+    entry, pair_state, pair_class = pairs.entry, pairs.state, pairs.label
+    ahead, logs, at_blank, sums = result.masses, result.logs, result.sums[0], result.sums[1]
+    states, count = len(ends_at), len(pair_state)
     log = -math.inf
     for i in range(states):
         log = max(log, ends_at[i])
@@ -80,7 +79,7 @@ def masses_ahead(
         return log
     for i in range(states):
         at_blank[i] = math.exp(ends_at[i] - log)
-    for j in range(pairs):
+    for j in range(count):
         ahead[frames - 1, j] = at_blank[pair_state[j]]
     logs[frames - 1] = log
     for t in range(frames - 2, -2, -1):
@@ -92,7 +91,7 @@ def masses_ahead(
                     total += factor[i, c] * p[t + 1, c] * ahead[t + 1, entry[i, c]]
             sums[i] = total
         if t >= 0:
-            for j in range(pairs):
+            for j in range(count):
                 i, c = pair_state[j], pair_class[j]
                 x = p[t + 1, c]
                 # The same class at once is the same character; the sum is a bound, so round up.
@@ -109,7 +108,7 @@ def masses_ahead(
             for i in range(states):
                 at_blank[i] /= most
             if t >= 0:
-                for j in range(pairs):
+                for j in range(count):
                     ahead[t, j] /= most
         if t >= 0:
             logs[t] = log
@@ -117,21 +116,22 @@ def masses_ahead(
 
 
 @compiled
-def exact_line(
-    p, blank, tail, budget, best, fused, step, cost, factor, ends_at, start, entry, ahead, logs,
-    log_mass, base, parts, text,
-):  # fmt: skip
+def exact_line(p, blank, budget, best, log_mass, base, tables, entry, future, room):
     """Best-first prefix search (Graves 2006, section 3.2.1) for what beats a value ``best``.
 
-    Values are probabilities, times ``exp(weight - base)`` if there is an automaton. Returns the
-    best value, its length in ``text`` (-1: nothing beats ``best``), a bound on all other values,
-    and whether the search came to its end within ``budget`` expansions.
+    Values are probabilities, times ``exp(weight - base)`` if there is an automaton; ``log_mass`` is
+    the logarithm of what all labels have together. Returns the best value, its length in
+    ``room.text`` (-1: nothing beats ``best``), a bound on all other values, and whether the search
+    came to its end within ``budget`` expansions.
 
     A prefix's mass is what all labels that begin with it have together. It splits among the label
     that is the prefix and the prefixes one character longer. Those that cannot beat the best label
     so far are dropped; the one with the most mass left is split next.
     """
     frames, classes = p.shape
+    fused, step, cost, factor = tables.fused, tables.step, tables.cost, tables.factor
+    ends_at, start, ahead, logs = tables.ends_at, tables.start, future.masses, future.logs
+    tail, parts, text = room.tail, room.parts, room.text
     parent = np.empty(256, np.int32)
     last, state = np.empty(256, np.int32), np.empty(256, np.int32)
     weight = np.empty(256)
@@ -281,29 +281,33 @@ def safe_exp(x):
 
 
 @compiled
-def exact_batch(
-    log_p, lengths, blank, budget, low, high, fused, step, cost, factor, largest, ends_at, need,
-    need_first, start, entry, pair_state, pair_class, counts, statuses, proven, sizes, scores,
-    labels, spans, span_scores,
-):  # fmt: skip
+def exact_batch(log_p, lengths, blank, budget, sums, tables, pairs, results, proven):
     """Find the best label of some lines. Results as of ``beam_batch``, and what is proven."""
     longest, classes = log_p.shape[1], log_p.shape[2]
+    fused, step, cost, start = tables.fused, tables.step, tables.cost, tables.start
+    ends_at = tables.ends_at
+    counts, statuses, sizes, scores = (
+        results.counts, results.statuses, results.sizes, results.scores,
+    )  # fmt: skip
+    labels, spans, span_scores = results.labels, results.spans, results.span_scores
     p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
     width = 10 if fused else 1
-    trie = np.empty((4, width * longest + 2), np.int32)
-    work, ints = np.empty((8, width)), np.empty((10, width), np.int32)
-    active, merged = np.empty(classes, np.int32), np.empty((width, classes), np.int32)
-    peak, tail, text = np.empty(longest), np.empty(longest + 1), np.empty(longest, np.int32)
-    rows, parts = np.empty((2, longest + 1)), np.empty((2, 64, longest))
+    beam = beam_room(width, longest, classes)
+    tail, text = np.empty(longest + 1), np.empty(longest, np.int32)
+    room = SearchRoom(tail, np.empty((2, 64, longest)), text)
+    peak, rows = np.empty(longest), np.empty((2, longest + 1))
     back = np.empty((longest, 2 * longest + 1), np.uint8)
-    ahead, logs = np.empty((longest if fused else 1, len(pair_state))), np.empty(longest)
-    sums = np.empty((2, len(ends_at)))
+    ahead = Ahead(
+        np.empty((longest if fused else 1, len(pairs.state))),
+        np.empty(longest),
+        np.empty((2, len(ends_at))),
+    )
     made = used = 0
     for n in range(len(log_p)):
         frames = lengths[n]
         line, log_line = p[:frames], log_p[n, :frames]
         counts[n], proven[n] = 0, False
-        statuses[n], mass = read_line(log_line, blank, low, high, line, peak, bits)
+        statuses[n], mass = read_line(log_line, blank, sums, line, peak, bits)
         if statuses[n] == WRONG:
             continue
         # A label to start with: what it has, others must beat.
@@ -311,21 +315,15 @@ def exact_batch(
         if fused:
             size, log_mass = -1, ends_at[start]
             if frames > 0:
-                log_mass = masses_ahead(
-                    line, blank, factor, ends_at, entry, pair_state, pair_class, ahead, logs, sums,
-                    start,
-                )  # fmt: skip
+                log_mass = masses_ahead(line, blank, tables, pairs, ahead)
             if log_mass == -math.inf:
                 proven[n] = statuses[n] == FINE  # of nothing: no string that is accepted fits
                 continue
-            count, _, _ = beam_line(
-                line, peak, blank, width, True, step, factor, largest, need, need_first, start,
-                trie, work, ints, active, merged,
-            )  # fmt: skip
+            count, _, _ = beam_line(line, peak, blank, width, tables, beam)
             top = -math.inf
             for i in range(count):
-                length = spell(trie, ints[0, i], text)
-                weight = text_weight(text, length, step, cost, start) + ends_at[ints[2, i]]
+                length = spell(beam.trie, beam.ints[0, i], text)
+                weight = text_weight(text, length, step, cost, start) + ends_at[beam.ints[2, i]]
                 log_prob = label_log_prob(line, log_line, blank, text, length, rows)
                 if log_prob + weight > top:
                     size, top = length, log_prob + weight
@@ -368,10 +366,10 @@ def exact_batch(
             first = 0.0
             if size >= 0:  # a little less, so that the search comes across this label too
                 first = math.exp(score - base) * (1.0 - 2e-9)
+            most = min(budget, ROOM // frames)
             value, length, other, complete = exact_line(
-                line, blank, tail, min(budget, ROOM // frames), first, fused, step, cost, factor,
-                ends_at, start, entry, ahead, logs, log_mass, base, parts, text,
-            )  # fmt: skip
+                line, blank, most, first, log_mass, base, tables, pairs.entry, ahead, room
+            )
             proven[n] = complete and other * (1.0 + 1e-9) < value
             bound = min(bound, math.log(other) + base if other > 0.0 else -math.inf)
             if length >= 0:

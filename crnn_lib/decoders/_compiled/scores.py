@@ -12,13 +12,14 @@ import math
 
 import numpy as np
 
+from crnn_lib.decoders._compiled.records import FINE, RISKY, WRONG
+
 try:
     from numba import njit
 except ImportError:  # the same loops, some hundred times slower
-    njit = None
+    njit = None  # type: ignore[assignment]
 
 SOUND = 1e-250  # a sum of paths above this has lost nothing to speak of
-FINE, RISKY, WRONG = 0, 1, 2  # what a line is: as it should be, out of range, not normalised
 
 
 def compiled(function):
@@ -61,8 +62,10 @@ def exponentials(x, out, bits, powers):
 
 
 @compiled
-def read_line(log_p, blank, low, high, p, peak, bits):
+def read_line(log_p, blank, sums, p, peak, bits):
     """Turn a line into probabilities and check it: every frame sums to 1, none is too small.
+
+    To 1, or between the two numbers of ``sums``.
 
     Writes ``p`` (T, C) and each frame's most probable class but the blank, ``peak`` (T,). Returns
     what the line is, and the product of all sums.
@@ -78,7 +81,7 @@ def read_line(log_p, blank, low, high, p, peak, bits):
             least = min(least, x)
             if c != blank:
                 most = max(most, x)
-        if not low <= total <= high:  # NaN is neither
+        if not sums[0] <= total <= sums[1]:  # NaN is neither
             return WRONG, 0.0
         if least < 1e-200:
             for c in range(classes):

@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import NEVER
 from crnn_lib.language import NOWHERE, WeightedAutomaton
 
 UNREACHABLE = 1 << 30  # frames that no line has
@@ -108,7 +109,7 @@ class Fusion:
         """The best that any string of at most so many characters can gather."""
         most = self.ends_at
         for _ in range(length):
-            ahead = np.where(self.step >= 0, self.cost + most[self.step], -math.inf)
+            ahead = np.where(self.step >= 0, self.cost + most[self.step], NEVER)
             new = np.maximum(self.ends_at, ahead.max(1))
             if (new == most).all():
                 break
@@ -127,14 +128,14 @@ class Fusion:
         """What a label adds to its score; ``-inf`` if it is not accepted."""
         steps = (self.weights_after(label[:i])[c] for i, c in enumerate(label))
         total = float(sum(steps))
-        if total == -math.inf or not end:
+        if total == NEVER or not end:
             return total
         return total + float(self.ends_at[self.state_after(label)])
 
     def weights_after(self, label: Sequence[int]) -> list[float]:
         """What each class would add after a label: C numbers."""
         state = self.state_after(label)
-        return self.cost[state].tolist() if state != NOWHERE else [-math.inf] * self.classes
+        return self.cost[state].tolist() if state != NOWHERE else [NEVER] * self.classes
 
     def fits(self, label: Sequence[int], at_blank: bool, left: int) -> bool:
         """Whether a label can still become an accepted one in the frames that are left."""
@@ -187,7 +188,7 @@ def fuse(
 def _fuse(language, alphabet, language_weight, length_bonus) -> Fusion:
     states, classes = language.num_states, alphabet.num_classes
     step = np.full((states, classes), NOWHERE, np.int32)
-    cost = np.full((states, classes), -math.inf)
+    cost = np.full((states, classes), NEVER)
     for column, character in enumerate(language.characters):
         if character in alphabet.characters:
             (c,) = alphabet.encode(character)
@@ -195,7 +196,7 @@ def _fuse(language, alphabet, language_weight, length_bonus) -> Fusion:
             allowed = step[:, c] >= 0
             weights = language.log_weight[allowed, column]
             cost[allowed, c] = language_weight * weights + length_bonus
-    ends_at = np.full(states, -math.inf)
-    accepted = language.final > -math.inf
+    ends_at = np.full(states, NEVER)
+    accepted = language.final > NEVER
     ends_at[accepted] = language_weight * language.final[accepted]
     return Fusion(step, cost, ends_at, int(language.start))
