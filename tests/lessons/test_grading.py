@@ -126,7 +126,9 @@ def test_wrong_answers_are_told_apart_whatever_the_notebook_prints(graded):
     row = graded[0]["wrong"]
     assert verdicts(row) == ["not yet", "error", "not attempted", "error"]
     assert row["correct"] == "0"
-    assert "3.1: `1-1` became `1`: drop blanks after merging, not before" in row["remarks"]
+    assert (
+        "3.1: `1-1` became `1`: a blank between equal characters keeps them two" in row["remarks"]
+    )
     assert "3.2: its cell is no Python: SyntaxError: invalid syntax (<code cell" in row["remarks"]
     assert "3.3: stretch is that of crnn_lib.lessons.chapter03.exercises" in row["remarks"]
     assert "3.4: count_alignments([1], 1) raises AttributeError" in row["remarks"]

@@ -19,6 +19,14 @@ def as_a_number(text):
     return len(str(int(text)))
 
 
+def digits_added(text):
+    return sum(int(digit) for digit in text)
+
+
+def counted_from_zero(text):
+    return len(text) - 1
+
+
 def by_striking_off(text: str) -> int:
     """Take one digit away until none is left: the oracle."""
     return 1 + by_striking_off(text[1:]) if text else 0
@@ -47,6 +55,8 @@ EXERCISES = (
         mistakes=(
             Mistake("a digit that comes twice counts twice", each_digit_once),
             Mistake("a zero in front is a digit of the line too", as_a_number),
+            Mistake("the digits were added up, not counted", digits_added),
+            Mistake("the last place is counted from 0, and so is one too few", counted_from_zero),
         ),
         hints=(
             "The text is a Python string, such as '55207'. Each of its characters is one digit.",

@@ -51,7 +51,9 @@ def check_column_profile(attempt: Attempt) -> str:
         cases,
         pixel_by_pixel,
         rule="count, for each column, the pixels that are at least 0.5 bright",
-        example=lambda case, got: "an image of {} rows and {} columns".format(*case[0].shape),
+        example=lambda case, got: (
+            f"an image of {plural(len(case[0]), 'row')} and {plural(case[0].shape[1], 'column')}"
+        ),
     )
     return f"All {count} profiles are right. Where a profile is 0, nothing is harmed by a cut."
 
@@ -255,7 +257,10 @@ EXERCISES = (
         returns=as_tensor,
         reference=column_profile,
         mistakes=(
-            Mistake("count along the rows of each column: the result has W numbers", wrong.of_rows),
+            Mistake(
+                "this is one number for each row, and the profile has one for each column",
+                wrong.of_rows,
+            ),
             Mistake("count pixels, do not add up their brightness", wrong.brightness),
             Mistake("count the pixels; whether there is ink at all is less", wrong.any_ink),
             Mistake("bright is ink and dark is background", wrong.background),
@@ -305,16 +310,17 @@ EXERCISES = (
         reference=merge_close,
         mistakes=(
             Mistake("exactly `gap` empty columns are still close", wrong.less_than),
+            Mistake("one empty column more than `gap` is not close any more", wrong.one_more),
             Mistake("what was joined may be close to the next one as well", wrong.in_pairs),
             Mistake(
-                "a span may end inside the one before: keep the later end", wrong.last_end_wins
+                "a span that ends inside the one before cuts it short here", wrong.last_end_wins
             ),
             Mistake(
                 "the gap goes from the end of one span to the start of the next",
                 wrong.from_start_to_start,
             ),
             Mistake(
-                "measure from the end of what has been joined so far, not from the last span",
+                "what was joined may reach further than the span before",
                 wrong.against_the_span_before,
             ),
             Mistake("spans that do not touch can be close, too", wrong.only_overlapping),
@@ -363,7 +369,7 @@ EXERCISES = (
             Mistake("cuts in between may be worth more than none", wrong.never_cut),
             Mistake("a candidate is no obligation: pieces may span several", wrong.cut_everywhere),
             Mistake(
-                "the best next piece may leave a bad rest: look at the whole sum",
+                "the best next piece may leave a bad rest",
                 wrong.best_next_piece,
             ),
             Mistake(

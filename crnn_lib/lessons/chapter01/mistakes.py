@@ -88,6 +88,10 @@ def less_than(spans, gap):
     return _merged(spans, gap - 1)
 
 
+def one_more(spans, gap):
+    return _merged(spans, gap + 1)
+
+
 def in_pairs(spans, gap):
     merged, k = [], 0
     while k < len(spans):

@@ -114,8 +114,8 @@ class RepairedReader(CarryingReader):
 CARRIED = "begin each batch without memory of the one before"
 NEIGHBOURS = "a line's reading must not depend on which other lines are in its batch"
 FORGETFUL = "forget between lines, but remember within a line"
-NORMALISED = "return log-probabilities of shape (N, T, C), with log_softmax over the classes"
-UNLEARNABLE = "the reader has to learn: return a tensor, detach nothing, and leave gradients on"
+NORMALISED = "the answer is no log-probabilities of shape (N, T, C)"
+UNLEARNABLE = "nothing can be learned from this answer: no gradient comes back from it"
 
 
 def check_repaired_reader(attempt: Attempt) -> str:
@@ -170,7 +170,7 @@ def check_repaired_reader(attempt: Attempt) -> str:
 # 2.4 ----------------------------------------------------------------------------------------------
 
 
-REVERSE = "the second network reads from the right: reverse its columns, along dimension 1"
+REVERSE = "both networks read from the left here"
 
 
 def read_both_ways(rightwards, leftwards, columns):
@@ -311,17 +311,22 @@ EXERCISES = (
         mistakes=(
             Mistake(REVERSE, wrong.never_reversed),
             Mistake(
-                "turn the states back, so that frame t is at place t in both", wrong.not_turned_back
+                "what leftwards knows at place t belongs to another frame", wrong.not_turned_back
             ),
             Mistake(
-                "reverse the columns before reading, and the states after it",
+                "the columns were read from the left, and only their states turned round",
                 wrong.only_turned_back,
             ),
             Mistake(REVERSE, wrong.batch_reversed),
-            Mistake("reverse the frames, dimension 1, not the pixels", wrong.features_reversed),
-            Mistake("join the states of each frame, dimension 2", wrong.one_after_the_other),
-            Mistake("keep both states side by side; do not add them", wrong.added),
-            Mistake("use the states of all frames, not the last one", wrong.last_state_only),
+            Mistake(
+                "the pixels of each column were reversed, and not the columns",
+                wrong.features_reversed,
+            ),
+            Mistake(
+                "the states stand one after the other, not side by side", wrong.one_after_the_other
+            ),
+            Mistake("two states that were added cannot be told apart any more", wrong.added),
+            Mistake("leftwards has one state for all frames here, its last", wrong.last_state_only),
             Mistake(
                 "at each frame, first the state of rightwards, then that of leftwards",
                 wrong.leftwards_first,

@@ -61,6 +61,13 @@ def check_collapse(attempt: Attempt) -> str:
             rule="merge repeats, then drop blanks, and nothing else",
             example=became,
         )
+    count += compare(
+        attempt,
+        ((word,) for word in words(range(3), 3)),
+        ctc.collapse,
+        rule="without a word about the blank, it is class 0",
+        example=lambda arguments, got: f"{name(arguments[0])} became {name(got)}",
+    )
     return (
         f"All {count} alignments of up to five frames become the right label, with the blank at "
         "either end of the classes. The blank between two equal characters is what keeps 55 whole."
@@ -131,15 +138,15 @@ def check_stretch(attempt: Attempt) -> str:
             if back == label:
                 continue
             if draw_runs(label) == back:
-                rule = "put a blank between equal neighbours, or they merge"
-            elif len(back) > len(label):
-                rule = (
-                    "fill up with the blank, which need not be class 0, or repeat a character next "
-                    "to itself"
-                )
+                rule = "equal neighbours of the label merge here"
+            elif blank != 0 and [c for c in back if c] == [c for c in label if c]:
+                rule = "class 0 need not be the blank: here it is a character"
             else:
                 rule = "the alignment has to collapse to the label that was asked for"
             raise Broken(rule, f"{name(got, blank)} collapses to {name(back, blank)}", detail)
+    if ctc.collapse(got := attempt([1, 2], 4), blank=0) != [1, 2] or len(got) != 4:
+        detail = f"{attempt.call} gives {show(got)}."
+        raise Broken("without a word about the blank, it is class 0", name(got), detail)
     return (
         f"All {count} alignments have the wanted length and collapse to their label. There are "
         "many more of each: any answer with these two properties passes."
@@ -187,7 +194,7 @@ def check_count_alignments(attempt: Attempt) -> str:
         attempt,
         [(label, 31)],
         ctc.count_alignments,
-        rule="it is right for small cases only: check for rounding, and take math.comb",
+        rule="it is right for small cases only: a float rounds counts as large as this one",
     )
     return (
         f"It agrees with listing them for {len(cases)} small cases, and 55207 has 183,579,396 "
@@ -205,13 +212,11 @@ EXERCISES = (
         returns=as_label,
         reference=collapse,
         mistakes=(
-            Mistake("drop blanks after merging, not before", wrong.drop_then_merge),
-            Mistake("merge repeats too: a run of one class is one character", wrong.only_drop),
-            Mistake("drop the blanks, once repeats are merged", wrong.only_merge),
+            Mistake("a blank between equal characters keeps them two", wrong.drop_then_merge),
+            Mistake("a run of one class is one character", wrong.only_drop),
+            Mistake("a blank is no character of the label", wrong.only_merge),
             Mistake("the blank is the class `blank`, which need not be 0", wrong.drop_class_0),
-            Mistake(
-                "merge neighbours only: a character may come back later", wrong.each_class_once
-            ),
+            Mistake("a character may come back later", wrong.each_class_once),
         ),
         hints=(
             "There are two rules, and their order matters. Say them aloud before you write them.",
@@ -259,11 +264,13 @@ EXERCISES = (
         returns=as_label,
         reference=stretch,
         mistakes=(
-            Mistake("put a blank between equal neighbours, or they merge", wrong.pad_with_blanks),
+            Mistake("equal neighbours of the label merge here", wrong.pad_with_blanks),
             Mistake("an alignment has one class for each frame", wrong.pad_with_the_last),
             Mistake("an alignment has one class for each frame", wrong.blanks_around_all),
             Mistake("an alignment has one class for each frame", wrong.shortest_only),
-            Mistake("fill up with the blank, which need not be class 0", wrong.pad_with_class_0),
+            Mistake(
+                "class 0 need not be the blank: here it is a character", wrong.pad_with_class_0
+            ),
         ),
         hints=(
             "Begin with the shortest alignment (exercise 3.2 counts its frames). Then make it "

@@ -236,15 +236,27 @@ EXERCISES = (
         returns=as_tensor,
         reference=loss_of_scores,
         mistakes=(
-            Mistake("raw scores are no log-probabilities: a log_softmax is missing", wrong.raw),
-            Mistake("torch's loss takes logarithms of probabilities", wrong.probabilities),
             Mistake(
-                "a frame's classes sum to 1: log_softmax goes over them", wrong.over_the_frames
+                "raw scores are no log-probabilities: a frame's classes do not sum to 1", wrong.raw
             ),
-            Mistake("a frame's classes sum to 1: log_softmax goes over them", wrong.over_the_lines),
-            Mistake("torch's loss wants the frames first: (T, N, C)", wrong.lines_first),
+            Mistake(
+                "torch's loss takes logarithms, and these are probabilities", wrong.probabilities
+            ),
+            Mistake(
+                "the classes of a frame do not sum to 1: it was normalised along another axis",
+                wrong.over_the_frames,
+            ),
+            Mistake(
+                "the classes of a frame do not sum to 1: it was normalised along another axis",
+                wrong.over_the_lines,
+            ),
+            Mistake("torch takes lines for frames here, and frames for lines", wrong.lines_first),
             Mistake("one loss per line is wanted, not their mean", wrong.averaged),
             Mistake("one loss per line is wanted, not their sum", wrong.summed),
+            Mistake(
+                "divided by the length of its text, a loss is no longer minus log P",
+                wrong.over_lengths,
+            ),
         ),
         hints=(
             "What must the classes of one frame add up to, before torch's loss can take their "
@@ -265,6 +277,7 @@ EXERCISES = (
         mistakes=(
             Mistake("after half a turn the last character comes first", wrong.not_reversed),
             Mistake("a 6 turns into a 9, and a 9 into a 6", wrong.only_reversed),
+            Mistake("a stroke is a 1 from either side", wrong.one_is_lost),
             Mistake("one digit that is none any more spoils the line: None", wrong.left_out),
             Mistake("a turned 2 is no 2 in handwriting, and a 5 no 5", wrong.as_on_a_calculator),
             Mistake("say None, not an empty text, where nothing can be read", wrong.empty),
@@ -286,11 +299,18 @@ EXERCISES = (
         returns=as_tensor,
         reference=like_a_photograph,
         mistakes=(
-            Mistake("three channels alone are not enough: normalise them", wrong.only_repeated),
+            Mistake(
+                "three channels alone are not enough: they are as they were", wrong.only_repeated
+            ),
             Mistake("the pixels are in [0, 1] already", wrong.divided_again),
-            Mistake("subtract the mean first, then divide", wrong.divided_first),
+            Mistake(
+                "torchvision's way to prepare a photograph also scales and crops it to 224 x 224: "
+                "a line is not square",
+                wrong.scaled_and_cropped,
+            ),
+            Mistake("the mean was subtracted in other units than it is in", wrong.divided_first),
             Mistake("each channel has a mean of its own", wrong.one_mean),
-            Mistake("divide by the deviation, not by its square", wrong.by_the_variance),
+            Mistake("this was divided by the variance", wrong.by_the_variance),
             Mistake("these numbers are not ImageNet's", wrong.halves),
         ),
         hints=(

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch.nn.functional import ctc_loss
+from torchvision.models import ResNet18_Weights
 
 
 def every_frame_a_character(frames, symbols):
@@ -72,6 +73,10 @@ def summed(scores, *lengths):
     return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths, reduction="sum")
 
 
+def over_lengths(scores, *lengths):
+    return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths) / lengths[-1]
+
+
 TURNS = {"0": "0", "1": "1", "6": "9", "8": "8", "9": "6"}
 
 
@@ -81,6 +86,11 @@ def not_reversed(text):
 
 def only_reversed(text):
     return None if set(text) - set(TURNS) else text[::-1]
+
+
+def one_is_lost(text):
+    turns = {c: turned for c, turned in TURNS.items() if c != "1"}
+    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
 
 
 def left_out(text):
@@ -110,6 +120,10 @@ def only_repeated(images):
 
 def divided_again(images):
     return _normalised(images / 255, MEAN, DEVIATION)
+
+
+def scaled_and_cropped(images):
+    return ResNet18_Weights.IMAGENET1K_V1.transforms()(images.repeat(1, 3, 1, 1))
 
 
 def divided_first(images):

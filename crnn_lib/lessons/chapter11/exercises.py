@@ -43,16 +43,17 @@ def by_scikit_image(pixels: list[int]) -> int:
 
 
 def grey_levels() -> list[tuple[list[int]]]:
-    """Pixels of ink and paper, few first; none with two best thresholds."""
+    """Pixels of ink and paper, few first; none that can be parted in two ways as well."""
     chance = np.random.default_rng(11)
-    cases = [([10, 200],), ([10, 20, 200],), ([0, 100, 110, 120],), ([40, 200, 210, 190, 205],)]
+    cases = [([10, 200],), ([200, 10, 20],), ([0, 110, 120, 100],), ([40, 200, 210, 190, 205],)]
+    cases += [([0, 3, 4],), ([13, 8, 5, 0],)]
     for size in (5, 8, 12, 20, 40):
         for _ in range(8):
             dark = chance.normal(70, 25, max(size // 5, 1))
             light = chance.normal(190, 20, size - len(dark))
             pixels = np.concatenate([dark, light]).round().clip(0, 255).astype(int)
             if len(set(_spreads(pixels))) == len(_spreads(pixels)):
-                cases.append((pixels.tolist(),))
+                cases.append((chance.permutation(pixels).tolist(),))
     return cases
 
 
@@ -64,6 +65,11 @@ def _spreads(pixels: np.ndarray) -> list[float]:
     return found
 
 
+def parts_alike(case: tuple[list[int]], got: int, right: int) -> bool:
+    """Whether both levels call the same pixels ink: between two of them, all levels do."""
+    return [p <= got for p in case[0]] == [p <= right for p in case[0]]
+
+
 def check_best_threshold(attempt: Attempt) -> str:
     count = compare(
         attempt,
@@ -71,6 +77,7 @@ def check_best_threshold(attempt: Attempt) -> str:
         by_scikit_image,
         rule="try each level: the product of both counts and the squared distance of the means",
         example=lambda case, got: f"{plural(len(case[0]), 'pixel')} {show(case[0])}",
+        agrees=parts_alike,
     )
     return (
         f"All {count} thresholds agree with scikit-image. It needs no loop over the pixels: sums "
@@ -94,28 +101,27 @@ def band(mask, least):
     return best
 
 
-def by_labels(mask: Tensor, least: int) -> tuple[int, int]:
+def by_labels(mask: np.ndarray, least: int) -> tuple[int, int]:
     """Connected rows, as scikit-image labels them; the first of the largest: the oracle."""
-    rows = mask.sum(1).numpy() >= least
+    rows = mask.sum(1) >= least
     runs = regionprops(label(rows[:, None].repeat(3, 1)))
     best = max(runs, key=lambda run: run.area, default=None)
     return (best.bbox[0], best.bbox[2]) if best is not None else (0, 0)
 
 
-def masks() -> list[tuple[Tensor, int]]:
+def masks() -> list[tuple[np.ndarray, int]]:
     """Masks with a line of writing and what disturbs it, small ones first."""
     cases = []
     for rows in ("0110", "11011100", "0111", "10111", "0111020110", "0000", "112211"):
         height, least = len(rows), 2 if "2" in rows else 1
-        mask = torch.zeros(height, height + 1, dtype=torch.bool)
+        mask = np.zeros((height, height + 1), dtype=bool)
         for row, count in enumerate(map(int, rows)):
             mask[row, 1 : 1 + count] = True
         cases.append((mask, least))
-    generator = torch.Generator().manual_seed(11)
+    chance = np.random.default_rng(11)
     for height, width in ((6, 8), (9, 12), (14, 20)):
         for _ in range(8):
-            share = torch.rand(height, 1, generator=generator)
-            mask = torch.rand(height, width, generator=generator) < 0.7 * share
+            mask = chance.random((height, width)) < 0.7 * chance.random((height, 1))
             cases.append((mask, width // 4))
     return cases
 
@@ -147,7 +153,7 @@ def scale_to(image, height):
     return image[at_row][:, at_column]
 
 
-def by_intervals(image: Tensor, height: int) -> Tensor:
+def by_intervals(image: np.ndarray, height: int) -> Tensor:
     """In which pixel does the middle of the new one lie? In exact fractions: the oracle."""
     rows, columns = image.shape
     width = max(round(columns * height / rows), 1)
@@ -165,7 +171,7 @@ def by_intervals(image: Tensor, height: int) -> Tensor:
     )
 
 
-def pictures() -> list[tuple[Tensor, int]]:
+def pictures() -> list[tuple[np.ndarray, int]]:
     """Images with a different value in each pixel, and a new height."""
     sizes = [(1, 1, 2), (2, 2, 1), (2, 2, 4), (2, 4, 1), (3, 3, 2), (3, 6, 5), (4, 4, 3)]
     sizes += [
@@ -177,9 +183,11 @@ def pictures() -> list[tuple[Tensor, int]]:
         (8, 20, 6),
         (10, 1, 4),
         (7, 12, 16),
+        (19, 6, 10),
+        (10, 19, 11),
     ]
     return [
-        (torch.arange(rows * columns).view(rows, columns) / 4.0, height)
+        (np.arange(rows * columns).reshape(rows, columns) / 4.0, height)
         for rows, columns, height in sizes
     ]
 
@@ -209,9 +217,9 @@ EXERCISES = (
         returns=as_count,
         reference=best_threshold,
         mistakes=(
-            Mistake("the sizes of both parts count, too: multiply by both", wrong.without_sizes),
-            Mistake("the mean is pulled towards the larger part: try all levels", wrong.mean_level),
-            Mistake("halfway from dark to light, one speck decides: try all levels", wrong.halfway),
+            Mistake("the sizes of both parts count, too", wrong.without_sizes),
+            Mistake("the mean of all is pulled towards the larger part", wrong.mean_level),
+            Mistake("halfway from the darkest to the lightest, one speck decides", wrong.halfway),
             Mistake("a pixel of level t itself is ink: p <= t", wrong.ink_below),
         ),
         hints=(
@@ -225,18 +233,21 @@ EXERCISES = (
         id="11.2",
         title="the band of a line",
         task="Write band(mask, least): the half-open rows (top, bottom) of the longest run of "
-        "neighbouring rows that hold at least `least` pixels of ink each; the first such run if "
-        "several are as long, and (0, 0) if there is none. mask is (H, W), True on ink.",
+        "neighbouring rows that hold at least `least` (1 or more) pixels of ink each; the first "
+        "such run if several are as long, and (0, 0) if there is none. mask is (H, W), True on "
+        "ink.",
         check=check_band,
         returns=as_pair,
         reference=band,
         mistakes=(
-            Mistake("a row without enough ink ends a run: do not bridge it", wrong.first_to_last),
+            Mistake(
+                "a row without enough ink ends a run, and here it was bridged", wrong.first_to_last
+            ),
             Mistake("rows are half-open: bottom is the row after the last", wrong.inclusive),
             Mistake("a run may reach the last row of the image", wrong.lost_at_the_end),
             Mistake("at least so many: a row with exactly that many counts", wrong.more_than),
-            Mistake("sum along the columns to get one count for each row", wrong.of_columns),
-            Mistake("of several runs as long, take the first", wrong.last_of_equals),
+            Mistake("these are counts of columns, not of rows", wrong.of_columns),
+            Mistake("of several runs as long, this is not the first", wrong.last_of_equals),
         ),
         hints=(
             "mask.sum(1) is the row profile: how much ink each row holds.",
@@ -255,15 +266,13 @@ EXERCISES = (
         returns=as_tensor,
         reference=scale_to,
         mistakes=(
-            Mistake(
-                "a pixel's middle is half a pixel after its border: i + 0.5", wrong.from_corners
-            ),
-            Mistake("keep the proportions: the width changes as the height does", wrong.same_width),
+            Mistake("a new pixel's border was looked up, not its middle", wrong.from_corners),
+            Mistake("the picture has lost its proportions: its width stayed", wrong.same_width),
             Mistake(
                 "the borders of the image coincide, not the middles of its outermost pixels",
                 wrong.corners_aligned,
             ),
-            Mistake("round the width, do not cut it off", wrong.width_cut),
+            Mistake("the width was cut off, not rounded", wrong.width_cut),
         ),
         hints=(
             "First the new width. Then a list of old rows, one for each new row.",

@@ -53,8 +53,8 @@ def check_crnn_parameters(attempt: Attempt) -> str:
         attempt,
         cases,
         by_building,
-        rule="add up the layers, weights and biases: convolutions, norms, both directions of the "
-        "GRU, the linear layer",
+        rule="add up the layers, weights and biases: convolutions (a bias for each channel), "
+        "norms, both directions of the GRU, the linear layer",
         example=lambda case, got: (
             f"channels {show(case[0])}, {plural(case[1], 'row')}, hidden {case[2]}, "
             f"{plural(case[3], 'class')}: {got} instead of {by_building(*case)}"
@@ -221,6 +221,11 @@ EXERCISES = (
         reference=crnn_parameters,
         mistakes=(
             Mistake("each layer has biases too", wrong.biases_forgotten),
+            Mistake(
+                "a norm would make up for a bias before it; these convolutions have theirs all "
+                "the same",
+                wrong.no_bias_before_a_norm,
+            ),
             Mistake("a norm learns a scale and a shift for each channel", wrong.norms_forgotten),
             Mistake(
                 "running means and variances are measured, not learned", wrong.statistics_counted
@@ -253,21 +258,26 @@ EXERCISES = (
         id="13.2",
         title="the interval of an exact match",
         task="Write exact_match_interval(right, count): Wilson's interval (low, high), with "
-        "z = 1.959964.",
+        "z = 1.959964, as shares from 0 to 1.",
         check=check_exact_match_interval,
         returns=as_tensor,
         reference=exact_match_interval,
         mistakes=(
             Mistake(
-                "share plus and minus 1.96 errors leaves [0, 1] and calls 1 of 1 certain: take "
-                "Wilson's ends",
+                "share plus and minus 1.96 errors leaves [0, 1], and calls 1 of 1 certain",
                 wrong.textbook,
             ),
             Mistake(
                 "cutting at 0 and 1 hides the fault: 1 of 1 is still called certain",
                 wrong.textbook_clipped,
             ),
-            Mistake("divide by the number of lines under the root", wrong.spread_of_one_line),
+            Mistake(
+                "the ends are asked for as shares from 0 to 1, not in percent", wrong.in_percent
+            ),
+            Mistake(
+                "this is the spread of one line, not of the share of so many",
+                wrong.spread_of_one_line,
+            ),
             Mistake(
                 "95 % on both sides together is z = 1.96; 1.64 gives 90 %", wrong.ninety_percent
             ),
@@ -275,7 +285,7 @@ EXERCISES = (
                 "the middle of the interval is not the share: it moves towards one half",
                 wrong.not_moved_to_the_middle,
             ),
-            Mistake("divide both ends by 1 + z**2 / count", wrong.not_scaled),
+            Mistake("the ends lie too far out: Wilson's scale is missing", wrong.not_scaled),
         ),
         hints=(
             "Which true shares p would make the count an accident of less than 1.96 standard "
@@ -301,7 +311,10 @@ EXERCISES = (
             Mistake("or more unevenly: add up all splits beyond this one", wrong.this_split_only),
             Mistake("a probability is 1 at most", wrong.above_one),
             Mistake("so few lines are counted, not approximated", wrong.by_the_bell_curve),
-            Mistake("begin with the smaller of the two", wrong.up_to_the_winner),
+            Mistake(
+                "these are the splits up to the larger count: nearly all there are",
+                wrong.up_to_the_winner,
+            ),
         ),
         hints=(
             "Throw only_a + only_b coins: 2**total ways. In how many of them get the heads as few "
@@ -347,7 +360,7 @@ EXERCISES = (
         returns=as_names,
         reference=missing,
         mistakes=(
-            Mistake("spaces are no words: strip the text", wrong.spaces_are_text),
+            Mistake("spaces are no words", wrong.spaces_are_text),
             Mistake(
                 "no figure at all is no whole card: any() and all() of nothing need a thought",
                 wrong.nothing_measured_is_fine,
@@ -356,7 +369,7 @@ EXERCISES = (
                 "each figure that is shown needs its lines and its seed",
                 wrong.one_whole_figure_is_enough,
             ),
-            Mistake("0 is a number: compare with None", wrong.nought_is_nothing),
+            Mistake("0 is a number, and it is known", wrong.nought_is_nothing),
             Mistake(
                 "look into the figures: who knows what None stands for?",
                 wrong.figures_not_looked_at,

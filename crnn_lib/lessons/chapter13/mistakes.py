@@ -24,6 +24,10 @@ def biases_forgotten(channels, rows, hidden, classes):
     return _sum(channels, rows, hidden, classes, bias=0, gru_biases=0)
 
 
+def no_bias_before_a_norm(channels, rows, hidden, classes):
+    return _sum(channels, rows, hidden, classes) - sum(channels)
+
+
 def norms_forgotten(channels, rows, hidden, classes):
     return _sum(channels, rows, hidden, classes, per_norm=0)
 
@@ -73,6 +77,11 @@ def textbook(right, count):
 def textbook_clipped(right, count):
     share, spread = _centred(right, count)
     return max(share - spread, 0.0), min(share + spread, 1.0)
+
+
+def in_percent(right, count):
+    centre, spread = _wilson(right, count, Z)
+    return 100 * (centre - spread), 100 * (centre + spread)
 
 
 def spread_of_one_line(right, count):

@@ -21,6 +21,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from crnn_lib.lessons.engine.values import Unreadable, as_it_is, show, untouched
 
 WIDTH = 80  # of a call in a sentence
@@ -32,7 +35,7 @@ class Broken(Exception):
     Parameters
     ----------
     rule : str
-        What to do instead: "drop blanks after merging, not before".
+        What went wrong: "a blank between equal characters keeps them two".
     example : str
         What happened, in a few words: "`1-1` became `1`". May be empty.
     detail : str
@@ -84,6 +87,8 @@ class Attempt:
         The last call, as one would type it.
     inputs : list of str
         Its arguments, where they are too long to stand in it.
+    plain : bool
+        Whether the last result was a list or a number, and no tensor or array.
     """
 
     def __init__(
@@ -101,7 +106,7 @@ class Attempt:
         self.name = name if usable else reference.__name__
         self.call, self.inputs = f"{self.name}(...)", []
         self.changed = ""  # the first call that changed its arguments
-        self.printed = ""  # by the last call
+        self.printed, self.plain = "", True  # by the last call
         self.seconds = self._left = seconds
 
     def __call__(self, *args, **kwargs):
@@ -136,7 +141,9 @@ class Attempt:
         try:
             with contextlib.redirect_stdout(printed), warnings.catch_warnings(), self._deadline():
                 warnings.simplefilter("ignore")
-                return (returns or self.returns)(action())
+                value = action()
+                self.plain = not isinstance(value, Tensor | np.ndarray)
+                return (returns or self.returns)(value)
         except Unreadable as error:
             raise Broken(f"{call} gives {error}", failure=str(error)) from None
         except _OutOfTime:

@@ -146,6 +146,7 @@ def compare(
     *,
     rule: str | Callable[[tuple, Any], str],
     example: Callable[[tuple, Any], str] = lambda arguments, got: "",
+    agrees: Callable[[tuple, Any, Any], bool] = lambda arguments, got, right: same(got, right),
     **named,
 ) -> int:
     """Hold the attempt against an oracle, case by case; return the number of cases.
@@ -164,6 +165,8 @@ def compare(
         What to say of an unknown mistake; a callable gets the arguments and the result.
     example : callable
         The failure in a few words, from the arguments and the result.
+    agrees : callable
+        Whether a result is as good as the oracle's, where several are right.
     **named
         Keyword arguments of every call, such as ``blank=0``.
 
@@ -182,22 +185,24 @@ def compare(
                 raise Broken(fits[0].rule, "", broken.rule) from None
             raise
         got, right = seen[-1][1], oracle(*case, **named)
-        if same(got, right):
+        if agrees(case, got, right):
             continue
         last = attempt.call, attempt.inputs, attempt.printed
+        detail = f"{attempt.call} {difference(got, right, plain=attempt.plain)}"
         fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
-        while len(fits) > 1:
+        while len(fits) > 1 and (case_ := next(cases, None)) is not None:
             try:
-                case_ = next(cases)
                 other = [(case_, attempt(*case_, **named))]
-            except (StopIteration, Broken, NotAttempted):
+                fits = [m for m in fits if _agrees(attempt, m, other, named)] or fits[:1]
+            except NotAttempted:
                 break
-            fits = [m for m in fits if _agrees(attempt, m, other, named)] or fits[:1]
+            except Broken as broken:
+                fits = [m for m in fits if _fails_alike(attempt, m, case_, named, broken)] or fits
+                break
         text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
         if not fits and _answers_anew(attempt, case, got, named):
             text = REMEMBERS
         attempt.call, attempt.inputs, attempt.printed = last
-        detail = f"{attempt.call} {difference(got, right)}"
         raise Broken(text, example(case, got), detail)
     return len(seen)
 

@@ -108,9 +108,9 @@ def try_out(
                 f"the test fails on {variant.name}, and did not before",
             )
     if alive:
-        first = alive[0]
+        first, caught = alive[0], len(buggy) - len(alive)
         raise Broken(
             first.advice,
             f"your test lets through {first.name}",
-            f"Of {len(buggy)} wrong ones, {len(buggy) - len(alive)} fail.",
+            f"Of {len(buggy)} wrong ones, {caught} {'fails' if caught == 1 else 'fail'}.",
         )

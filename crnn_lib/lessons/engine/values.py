@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -49,7 +49,7 @@ def as_number(value: object) -> float:
 
 
 def as_label(value: object) -> list[int]:
-    """A list of class indices, also from a tuple, tensor, array or generator.
+    """A list of class indices, also from a tuple, tensor or array.
 
     >>> as_label(torch.tensor([6, 6, 3]))
     [6, 6, 3]
@@ -189,12 +189,19 @@ def _short(number: float) -> str:
     return f"{number:.4g}" if abs(number) < 1000 else f"{number:.1f}"
 
 
-def difference(got: object, right: object) -> str:
+def difference(got: object, right: object, plain: bool = False) -> str:
     """What came and what should have come, as the end of a sentence.
+
+    With ``plain``, tensors stand for lists, and are shown as such.
 
     >>> difference(1, 2)
     'gives 1; it should be 2.'
+    >>> difference(torch.ones(2), torch.zeros(1, 2), plain=True)
+    'gives [1, 1]; it should be [[0, 0]].'
     """
+    if plain and isinstance(got, Tensor) and isinstance(right, Tensor):
+        if got.numel() <= SHOWN and right.numel() <= SHOWN:
+            got, right = _as_list(got), _as_list(right)
     if isinstance(got, Tensor) and isinstance(right, Tensor):
         if got.shape != right.shape:
             shapes = tuple(got.shape), tuple(right.shape)
@@ -208,6 +215,12 @@ def difference(got: object, right: object) -> str:
     if len(given) + len(wanted) <= 70:
         return f"gives {given}; it should be {wanted}."
     return f"gives\n    {given}\n  instead of\n    {wanted}"
+
+
+def _as_list(tensor: Tensor) -> object:
+    """Nested lists, of whole numbers if all are whole."""
+    whole = bool((tensor == tensor.round()).all())
+    return (tensor.long() if whole else tensor).tolist()
 
 
 def _normalised(rows: Tensor) -> bool:
@@ -236,6 +249,9 @@ def _plain(value: Tensor | np.ndarray) -> Tensor | np.ndarray:
 
 
 def _elements(value: Iterable) -> list:
+    if isinstance(value, Iterator):  # it is empty once it has been read
+        kind = {"generator": "a generator"}.get(type(value).__name__, f"{_type(value)}")
+        raise Unreadable(f"{kind}, which can be read once only, where a list should be")
     items = list(islice(iter(value), LONGEST + 1))
     if len(items) > LONGEST:
         raise Unreadable(f"more than {LONGEST} values")
