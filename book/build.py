@@ -6,9 +6,10 @@
     python book/build.py --strict         exit 1 if anything is missing
 
 What Sphinx reads is a copy of the notebooks and pages, in which the folders are those of the
-repository. Formulas are drawn by MathJax, fetched with npm as package-lock.json says, and served by
-the book itself. Without npm or network they stay source text, and all else is the same. Before the
-new pages replace the old ones they are searched for what must not be there: see faults.py.
+repository, and the library's reference, which reference.py makes of its faces. Formulas are drawn
+by MathJax, fetched with npm as package-lock.json says, and served by the book itself. Without npm
+or network they stay source text, and all else is the same. Before the new pages replace the old
+ones they are searched for what must not be there: see faults.py.
 """
 
 from __future__ import annotations
@@ -30,13 +31,16 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 sys.path[:0] = [str(BOOK), str(ROOT / "notebooks")]
 
+import reference  # noqa: E402
 from badges import BRANCH, doors, repository  # noqa: E402
 from faults import faults  # noqa: E402
 
 FRONT = "book/index.md"
+LIBRARY = "Reference"  # its pages are written by reference.py
 SECTIONS = {  # of the contents; a page stands where it is named first
     "The series": ["notebooks/[0-9]*.ipynb"],
     "Beside it": ["book/glossary.md", "book/further_reading.md"],
+    LIBRARY: [],
     "For teachers": ["book/teach/*.md", "book/*.md"],
 }
 SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"}
@@ -74,6 +78,8 @@ class Stage:
             found = [path for pattern in patterns for path in self._found(pattern)]
             self.sections[name] = [path for path in found if path not in self.places]
             self.places |= {path: path for path in self.sections[name]}
+        self.reference = reference.pages(self.root)
+        self.sections[LIBRARY] = [place for place in self.reference if place == reference.FRONT]
 
     def _found(self, pattern: str) -> list[str]:
         paths = [path.relative_to(self.root).as_posix() for path in self.root.glob(pattern)]
@@ -93,6 +99,9 @@ class Stage:
                 )
             elif path.endswith("/index.md"):
                 text += _contents([posixpath.basename(below) for below in self._below(path)])
+            (self.source / place).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / place).write_text(text, encoding="utf-8")
+        for place, text in self.reference.items():
             (self.source / place).parent.mkdir(parents=True, exist_ok=True)
             (self.source / place).write_text(text, encoding="utf-8")
 
@@ -146,8 +155,9 @@ class Stage:
         if target.startswith("..") or not file.exists():
             self.notes.append(f"{path} names {link}, which is not there")
             return "" if image else words
-        if target in self.places:
-            target = self.places[target]
+        places = self.places | reference.links(self.root)
+        if target in places:
+            target = places[target]
         elif kind in SHOWN | HANDED_OUT:
             (self.source / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, self.source / target)

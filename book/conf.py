@@ -7,22 +7,41 @@ import sys
 from pathlib import Path
 
 BOOK = Path(__file__).resolve().parent
-sys.path[:0] = [str(BOOK), str(BOOK.parent / "notebooks")]
+sys.path[:0] = [str(BOOK), str(BOOK.parent / "notebooks"), str(BOOK.parent)]
 
 from badges import BRANCH, repository  # noqa: E402
+from extras import linkcode_resolve  # noqa: E402, F401
 
 VENDOR = os.environ.get("BOOK_VENDOR", "")  # JavaScript from npm, if there is any
 
 project = "How does a machine read handwriting?"
 copyright = "crnn_lib contributors, MIT licence"
-extensions = ["myst_nb", "extras"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.linkcode",
+    "sphinx.ext.napoleon",
+    "extras",
+]
+
+# The reference: what autodoc finds stands under the name that one imports, as it is written.
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 70
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+python_use_unqualified_type_names = True
+html_domain_indices = False
+add_module_names = False
 
 # Notebooks are committed with their outputs, and tested. Nothing runs here.
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"
 myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # a glossary may go from its title to its terms
+# A glossary may go from its title to its terms; two classes may have a field of the same name.
+suppress_warnings = ["myst.header", "ref.python"]
 myst_links_external_new_tab = True
 
 html_theme = "sphinx_book_theme"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NOWHERE = -1  # in ``next_state``: no string goes on like this
+NOWHERE = -1  #: in ``next_state``: no string goes on like this
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,7 +70,7 @@ __all__ = [
     "union",
 ]
 
-# How each constraint is written, for messages and for a command line's help.
+#: How each constraint is written, for messages and for a command line's help.
 CONSTRAINTS = {
     "luhn": "luhn: a number with a check digit, as on cards",
     "date": "date or date:1990-2030: a day, YYYYMMDD or YYYY-MM-DD, by default 1900-2099",

@@ -18,10 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-INK, BAR, FAINT, ACCENT = "#1c1c22", "#4b4b57", "#6f6f78", "#d1495b"
+INK = "#1c1c22"  #: lines and words
+BAR = "#4b4b57"  #: bars
+FAINT = "#6f6f78"  #: axes, and what is beside the point
+ACCENT = "#d1495b"  #: the one thing to look at
 MARK = "#b3293e"  # the accent where it is text, which needs more contrast than a line
+#: From paper to ink: the colours of a line of handwriting.
 PAPER = LinearSegmentedColormap.from_list("paper", ["#f6f4ee", INK])
-WIDTH = 8.0  # inches; what a notebook has room for
+WIDTH = 8.0  #: inches; what a notebook has room for
 DPI = 144
 STYLE = {
     "font.size": 9,
@@ -40,7 +44,7 @@ STYLE = {
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
 }
-# Overlaid curves differ in dashes and in brightness as well as in hue.
+#: Colour and dashes of overlaid curves, which differ in brightness as well as in hue.
 CURVES = ((INK, "-"), (ACCENT, "--"), ("#8fb1da", "-."), ("#b59a2a", ":"))
 MARKERS = "os^D"  # of their points
 

@@ -18,7 +18,8 @@ from crnn_lib.language import NGram, WeightedAutomaton
 from crnn_lib.widgets.base import Explorer, bundle, stylesheet
 
 BEAM = 100  # wide: the candidates are those of the network, so none may be lost on the way
-MOST_WEIGHT, BONUSES = 2.0, (-2.0, 4.0)
+MOST_WEIGHT = 2.0  #: of the language, as far as the knob turns
+BONUSES = (-2.0, 4.0)
 
 # Small lattices, frame by frame: what the network sees there; the rest of a frame is blank.
 NOUGHTS = ({"3": 0.97}, {}, {"5": 0.95}, {}, {"0": 0.97}, {}, {"6": 0.55, "0": 0.41}, {})

@@ -5,7 +5,10 @@ What needs Sphinx skips where it is not installed; what needs MathJax, where npm
 
 from __future__ import annotations
 
+import ast
 import html
+import importlib
+import inspect
 import json
 import posixpath
 import re
@@ -130,6 +133,42 @@ def test_pages_stand_in_their_places_with_what_they_show(stage, tmp_path):
     pages = {page for _, group in contents for page in group.split()}
     assert copies == pages | {"index.md", "data/x.svg", "book/teach/00_a.md"}
     assert stage.notes == []
+
+
+def test_the_reference_follows_the_faces(checkout, tmp_path):
+    files = {
+        "__init__.py": '"""A library.\n\n===  ===\n``ctc``  frames\n``cli``  words\n===  ===\n"""',
+        "__init__.pyi": "from .ctc import loss as loss\n",
+        "ctc/__init__.py": '"""CTC: :mod:`~crnn_lib.ctc.rules`, :mod:`~crnn_lib.ctc.losses`."""',
+        "ctc/__init__.pyi": "from .losses import loss as loss\nfrom .rules import NEVER as NEVER\n",
+        "ctc/losses.py": 'def loss(x):\n    """How wrong\n    it is.\n\n    More."""\n',
+        "ctc/rules.py": "#: No way\n#: at all.\nNEVER = -1\n",
+        "cli/__init__.py": "",
+    }
+    for name, content in files.items():
+        path = checkout / "crnn_lib" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    stage = build.Stage(checkout, tmp_path / "source")
+    stage.write()
+    assert stage.sections["Reference"] == ["reference/index.rst"]
+    front, page = (tmp_path / f"source/reference/{n}.rst" for n in ("index", "ctc"))
+    assert re.findall(r"\* - (.+)\n +- (.+)", front.read_text()) == [
+        (":doc:`ctc`", "frames"),
+        ("``cli``", "words"),
+        (":py:obj:`~crnn_lib.ctc.loss`", ":doc:`ctc`"),
+    ]
+    text = page.read_text()
+    assert re.findall(r"\* - (.+)\n +- (.+)", text) == [
+        (":py:obj:`~crnn_lib.ctc.NEVER`", "No way at all."),
+        (":py:obj:`~crnn_lib.ctc.loss`", "How wrong it is."),
+    ], "in the order of the docstring"
+    assert ".. py:data:: NEVER\n   :value: -1" in text
+    assert ".. autofunction:: crnn_lib.ctc.loss" in text
+    assert stage.markdown("[it](../crnn_lib)", "book/index.md") == "[it](reference/index.rst)"
+    (checkout / "crnn_lib/ctc/rules.py").write_text("")
+    with pytest.raises(LookupError, match="lists NEVER, which its room does not define"):
+        build.Stage(checkout, tmp_path / "source")
 
 
 def test_a_notebook_loses_what_a_page_cannot_use(stage, tmp_path, checkout):
@@ -360,6 +399,61 @@ def test_a_notebook_opens_elsewhere_and_can_be_taken_along(book, name):
     assert f'href="../_sources/notebooks/{name}.ipynb"' in page
 
 
+def faces():
+    """Dotted name -> face, of each wing and of what it holds, without the answers of chapters."""
+    found = {"crnn_lib": importlib.import_module("crnn_lib")}
+    for path in sorted((ROOT / "crnn_lib").rglob("__init__.pyi")):
+        name = ".".join(path.parent.relative_to(ROOT).parts)
+        if ".chapter" not in name:
+            found[name] = importlib.import_module(name)
+    return found
+
+
+def test_every_public_name_has_one_entry(book):
+    entries = {}
+    for page in book.glob("reference/*.html"):
+        for name in re.findall(r'<dt class="sig[^>]* id="([\w.]+)"', page.read_text("utf-8")):
+            assert name not in entries, f"{name} stands in {entries[name]} and {page.name}"
+            entries[name] = page.name
+    for module, face in faces().items():
+        for name in face.__all__:
+            if not inspect.ismodule(getattr(face, name)):
+                homes = [f for f in faces() if f.startswith(module) and f"{f}.{name}" in entries]
+                assert homes or f"crnn_lib.alphabet.{name}" in entries, f"{module}.{name}"
+    assert entries["crnn_lib.cutting.cut_line"] == "cutting.html"
+    assert entries["crnn_lib.photos.Reader.read"] == "photos.html"
+
+
+def test_an_entry_has_signature_docstring_example_and_source(book):
+    page = (book / "reference/ctc.html").read_text("utf-8")
+    (entry,) = re.findall(
+        r'<dt class="sig[^>]* id="crnn_lib.ctc.ctc_loss">.*?</dd></dl>', page, re.S
+    )
+    words = html.unescape(re.sub("<[^>]+>", "", entry))
+    for wanted in ("log_probs: Tensor", "reduction: str = 'mean'", "Parameters", ">>> "):
+        assert wanted in words
+    assert f'href="{REPOSITORY}/blob/main/crnn_lib/ctc/loss.py#L' in entry
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_what_a_notebook_imports_first_leads_to_its_entry(book, name):
+    page = (book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    found = re.findall(r'<a class="entry" href="\.\./reference/\S+#(?:\w+-)?([\w.]+)">', page)
+    assert len(found) == len(set(found)), "once"
+    imported = set()
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "find_spec" not in "".join(cell["source"]):
+            lines = "".join(cell["source"]).splitlines()
+            source = "\n".join(x for x in lines if not x.lstrip().startswith(("%", "!")))
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("crnn_lib"):
+                    if ".chapter" not in node.module:  # answers
+                        imported |= {alias.name for alias in node.names}
+    imported -= {n for n in imported if n.startswith("chapter")}
+    assert imported == {entry.rpartition(".")[2] for entry in found}
+
+
 def test_every_link_between_pages_leads_somewhere(book):
     ids, lost = {}, []
     pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
@@ -381,7 +475,9 @@ def test_the_search_knows_the_pages(book):
     assert index.startswith("Search.setIndex(")
     for name in SERIES:
         assert f'"notebooks/{name}"' in index
-    assert "plateau" in index and "staticModel" not in index and "base64" not in index
+    assert "plateau" in index and "staticModel" not in index
+    assert not re.search(r"[\w+/]{100}", index), "data of an explorer"
+    assert '"crnn_lib.ctc"' in index and "ctc_loss" in index
 
 
 def test_pages_are_put_on_the_web_as_they_are_built_here():
