@@ -1,4 +1,4 @@
-"""The command line: ``python -m crnn_lib read | train | evaluate | glyphs``.
+"""The command line: ``crnn read | train | evaluate | glyphs``, or ``python -m crnn_lib ...``.
 
 Only the arguments are dealt with here, and nothing is imported that takes time, so that --help and
 a wrong argument are answered at once. The work is done in the rooms beside this one.
@@ -13,10 +13,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from crnn_lib import __version__
 
-PROG = "python -m crnn_lib"
+# what the user called: the script that an install makes, or the module
+CALLED = Path("".join(sys.argv[:1])).stem.removesuffix("-script")
+PROG = "crnn" if CALLED == "crnn" else "python -m crnn_lib"
 ROOMS = {  # where each command is at work; imported when it is called
     "read": "read",
     "train": "train",

@@ -1,4 +1,4 @@
-"""What ``python -m crnn_lib glyphs`` does: list, fetch and show the sources of glyphs."""
+"""What ``crnn glyphs`` does: list, fetch and show the sources of glyphs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import argparse
 from pathlib import Path
 
 from crnn_lib.cli._targets import check_target
-from crnn_lib.handwriting import (
-    Glyphs,
-    available_sources,
-    data_root,
-    load_glyphs,
-)
+from crnn_lib.cli.arguments import PROG
+from crnn_lib.handwriting import Glyphs, available_sources, data_root, load_glyphs
 
 
 def glyphs_list(options: argparse.Namespace) -> int:
@@ -56,6 +52,6 @@ def glyphs_on_disk(source: str, split: str) -> Glyphs:
     except FileNotFoundError:
         raise FileNotFoundError(
             f"the {split} glyphs of {source} are not in {data_root()}. Fetch them "
-            f"({'11' if source == 'mnist' else '562'} MB) with: python -m crnn_lib glyphs download "
-            f"{source}. The source pen needs no download."
+            f"({'11' if source == 'mnist' else '562'} MB) with: {PROG} glyphs download {source}. "
+            "The source pen needs no download."
         ) from None

@@ -1,4 +1,4 @@
-"""What ``python -m crnn_lib read`` does: photos in, texts out."""
+"""What ``crnn read`` does: photos in, texts out."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def read(options: argparse.Namespace) -> int:
     rows = []
     for row in reader.read_many(files, progress=len(files) > 20 and sys.stderr.isatty()):
         failures += row.error is not None
-        _tell(row, options)
+        _print_row(row, options)
         if options.csv:
-            rows += _table(row)
+            rows += _table_rows(row)
         if options.show is not None and row.readings:
-            _draw(row, options.show or f"{Path(row.path).stem}-read.png")
+            _draw_row(row, options.show or f"{Path(row.path).stem}-read.png")
     if options.csv:
         with open(options.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -65,7 +65,7 @@ def _files(names: list[str]) -> tuple[list[str], int]:
     return files, failures
 
 
-def _tell(row: Row, options: argparse.Namespace) -> None:
+def _print_row(row: Row, options: argparse.Namespace) -> None:
     """A file's lines on the output; what cannot be read, and what is refused, on the other."""
     if row.error is not None:
         print(f"{row.path}: {row.error}", file=sys.stderr)
@@ -96,7 +96,7 @@ def _as_object(name: str, reading: Reading) -> dict:
     }
 
 
-def _table(row: Row) -> list[tuple]:
+def _table_rows(row: Row) -> list[tuple]:
     if row.error is not None:
         return [(row.path, "", "", "", row.error)]
     return [
@@ -105,7 +105,7 @@ def _table(row: Row) -> list[tuple]:
     ]
 
 
-def _draw(row: Row, target: str) -> None:
+def _draw_row(row: Row, target: str) -> None:
     from crnn_lib.plots import plot_reading, to_png
 
     Path(target).write_bytes(to_png(plot_reading(row.readings, row.path)))

@@ -16,18 +16,10 @@ import torch
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.glyphs import glyphs_on_disk
-from crnn_lib.cli.read import (
-    chosen_decoder,  # a command of its own
-)
+from crnn_lib.cli.read import chosen_decoder
 from crnn_lib.evaluation import Report
 from crnn_lib.evaluation import evaluate as evaluate_model
-from crnn_lib.handwriting import (
-    Glyphs,
-    LineBatch,
-    LineStyle,
-    compose_lines,
-    load_glyphs,
-)
+from crnn_lib.handwriting import Glyphs, LineBatch, LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, load_model, save_model
 from crnn_lib.training import (
     Alternating,

@@ -12,6 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from conftest import ROOT
+
 from crnn_lib.cli.arguments import _parser, main
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.handwriting import glyphs as glyph_module
@@ -78,6 +85,8 @@ def run(capsys, *arguments):
 # ------------------------------------------------------------------ help and usage
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULE = "python -m crnn_lib"
 COMMANDS = [["read"], ["train"], ["evaluate"], ["glyphs"]]
 COMMANDS += [["glyphs", "list"], ["glyphs", "download"], ["glyphs", "preview"]]
 
@@ -99,6 +108,25 @@ def test_examples_of_the_help_are_valid_commands(command, capsys):
     for example in examples:
         words = example.split(">")[0].split()[3:]
         assert _parser().parse_args(words).command.startswith(command)
+
+
+def test_the_script_names_itself(tmp_path):
+    """``crnn``, which an install makes, says crnn; ``python -m crnn_lib`` says that."""
+    (tmp_path / "crnn").write_text(
+        f"import pkgutil, sys\nsys.exit(pkgutil.resolve_name({PROJECT['scripts']['crnn']!r})())\n"
+    )
+    for start, name in (([str(tmp_path / "crnn")], "crnn"), (["-m", "crnn_lib"], MODULE)):
+        for words in (["--help"], ["read", "--help"], ["read"]):
+            ran = subprocess.run([sys.executable, *start, *words], capture_output=True, text=True)
+            text = ran.stdout + ran.stderr
+            assert ran.returncode == (0 if "--help" in words else 2), text
+            assert text.startswith(f"usage: {name} ")
+            other = MODULE if name == "crnn" else "\n  crnn "
+            assert other not in text
+    ran = subprocess.run(
+        [sys.executable, str(tmp_path / "crnn"), "read", "none.png"], capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr.strip()) == (1, "none.png: there is no such file")
 
 
 def test_help_needs_no_torch():
