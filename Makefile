@@ -17,7 +17,9 @@ UNFINISHED := $(VENV)/.unfinished
 IS_A_VENV := $(PY) -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null
 # Moved away first: a removal that is interrupted must not leave a .venv that looks whole.
 DISCARD := rm -rf $(VENV).partial; [ ! -e $(VENV) ] || mv $(VENV) $(VENV).partial; rm -rf $(VENV).partial
-NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+# No news; and a saved notebook keeps its explorers, which live on when its kernel is gone.
+LAB_SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}, \
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}}
 
 SAY = { echo "$(1)" >&2; exit 1; }
 CHECK_PYTHON = command -v $(PYTHON) >/dev/null 2>&1 \
@@ -72,7 +74,7 @@ setup:
 	touch $(UNFINISHED); \
 	if PIP_REQUIRE_VIRTUALENV=1 $(PY) -m pip install --prefer-binary -e '.[notebooks,dev,book]'; then \
 	    settings=$(VENV)/share/jupyter/lab/settings; \
-	    mkdir -p $$settings && echo '$(NO_NEWS)' > $$settings/overrides.json || exit 1; \
+	    mkdir -p $$settings && echo '$(LAB_SETTINGS)' > $$settings/overrides.json || exit 1; \
 	    rm -f $(VENV)/.installed-*; \
 	    touch $(STAMP) && rm -f $(UNFINISHED); \
 	else \

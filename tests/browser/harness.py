@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -24,7 +25,9 @@ from conftest import ROOT
 LIMIT = 500.0  # seconds, to end what hangs; a passing test does not wait for it
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
-NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+# Plugin -> settings: what make writes for JupyterLab.
+SETTINGS = json.loads(re.search(r"^LAB_SETTINGS := (.+)$", MAKEFILE, re.MULTILINE)[1])
 # Every kernel runs it first, while Lab still loads its page.
 PRELOAD = "import crnn_lib.lessons, crnn_lib.widgets\n"
 
@@ -81,9 +84,11 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "notebooks"
         self.folder.mkdir()
-        settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
+        for plugin, settings in SETTINGS.items():
+            package, _, name = plugin.partition(":")
+            file = folder / "settings" / package / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(settings))
         startup = folder / "ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "preload.py").write_text(PRELOAD)
@@ -160,6 +165,20 @@ class Lab:
         )
         with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             self._session = json.load(answer)["id"]
+
+    def open_saved(self, page, name: str) -> Notebook:
+        """Open a notebook of the folder as it is; Lab starts a kernel for it."""
+        page.goto(self._address(f"lab/tree/{name}"), timeout=1000 * LIMIT)
+        return Notebook(page, name, self.folder / "unwatched.json")
+
+    def shut_kernels_down(self) -> None:
+        """End all kernels, as the menu of JupyterLab does."""
+        with urllib.request.urlopen(self._address("api/sessions"), timeout=LIMIT) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            address = self._address(f"api/sessions/{session['id']}")
+            urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=LIMIT)
+        self._session = ""
 
     def __exit__(self, *exception) -> None:
         self._server.terminate()  # it shuts the kernels down
