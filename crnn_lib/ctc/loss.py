@@ -37,7 +37,7 @@ def ctc_loss(
     The value is :func:`torch.nn.functional.ctc_loss`'s, and so is the gradient for the logits under
     a ``log_softmax``. The gradient for ``log_probs`` is the true partial derivative, minus the
     occupancy. torch adds ``exp(log_probs)`` to it: wrong there, but ``log_softmax`` cancels it.
-    Second derivatives, which torch has not, are right too, at the price of a slower way.
+    Second derivatives are right too, by a slower way.
 
     Parameters
     ----------
