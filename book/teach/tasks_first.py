@@ -459,10 +459,10 @@ def ctc_loss() -> Sheet:
         total[label] = total.get(label, 0.0) + probability
         text = "".join("-a"[c] for c in alignment)
         rows.append([text, *gaps([number(probability), label or "(nothing)"])])
-    lattice = ctc.forward_backward(line, [1])
-    alpha, beta = lattice.alpha.exp(), lattice.beta.exp()  # (T, S)
-    gamma = lattice.occupancy.exp()[:, 1]  # (T,)
-    assert math.isclose(total["a"], math.exp(lattice.log_prob))
+    trellis = ctc.forward_backward(line, [1])
+    alpha, beta = trellis.alpha.exp(), trellis.beta.exp()  # (T, S)
+    gamma = trellis.occupancy.exp()[:, 1]  # (T,)
+    assert math.isclose(total["a"], math.exp(trellis.log_prob))
     states = [0, *(c for d in DIGITS.encode("55207") for c in (d, 0))]
     skips = [s >= 2 and states[s] not in (0, states[s - 2]) for s in range(len(states))]
     half = len(rows) // 2
@@ -507,10 +507,8 @@ def ctc_loss() -> Sheet:
                 "Alpha",
                 [
                     Words(
-                        "The states of the text a are  -  a  - . alpha(t, s) = (alpha of frame t "
-                        "− 1, added up over the ways into s) × (probability of the class of s in "
-                        "frame t). The ways: stay, next. P(a) is the sum of the last two entries "
-                        "of the last row."
+                        "The states of the text a are  -  a  - . Frame 0 is given. Fill in alpha of "
+                        "the other two frames, and P(a)."
                     ),
                     Table(
                         ["", "state 0: -", "state 1: a", "state 2: -"],
@@ -524,8 +522,8 @@ def ctc_loss() -> Sheet:
                 "Where may one skip?",
                 [
                     Words(
-                        "The states of 55207. A skip leads from two states before, past a blank. "
-                        "Put a cross under each state into which it is allowed."
+                        "The states of 55207. A skip leads from two states before, past the one "
+                        "between. Put a cross under each state into which it is allowed."
                     ),
                     Table(
                         ["state", *map(str, range(11))],
@@ -535,43 +533,47 @@ def ctc_loss() -> Sheet:
                         ],
                         widths=[20, *[13.5] * 11],
                     ),
-                    Lines([("Why not into state 3?", Gap("the two 5s would merge"))]),
+                    Lines(
+                        [
+                            (
+                                "One character has no cross. Why?",
+                                Gap("state 3: the two 5s would merge"),
+                            )
+                        ]
+                    ),
                 ],
             ),
             Task(
                 "Beta, and what comes of both",
                 [
                     Words(
-                        "Beta adds up all ways to the end; it leaves out the probability of its "
-                        "own frame. Fill in from below. Then multiply: each row of alpha × beta "
-                        "has the same sum."
+                        "Fill in beta, from the last frame upwards. Then multiply, and add up each "
+                        "row of alpha × beta."
                     ),
                     Table(
                         ["", "state 0: -", "state 1: a", "state 2: -", "sum"],
                         [
-                            [*row, "" if name == "beta" else Gap(number(lattice_sum))]
+                            [*row, "" if name == "beta" else Gap(number(row_sum))]
                             for name, table in (("beta", beta), ("alpha × beta", alpha * beta))
-                            for row, lattice_sum in zip(
-                                three(name, table), table.sum(1), strict=True
-                            )
+                            for row, row_sum in zip(three(name, table), table.sum(1), strict=True)
                         ],
                     ),
                 ],
             ),
             Task(
-                "The gradient",
+                "Said, and what it should have said",
                 [
                     Words(
-                        "gamma is the share of P(a) that passes through a: divide the middle entry "
-                        "of alpha × beta by P(a). The gradient for the logit of a is p − gamma."
+                        "Which share of P(a) has an a in this frame? How much more than that did "
+                        "the network say, or how much less? What does training want of it?"
                     ),
                     Table(
-                        ["", "p of a", "gamma of a", "p − gamma", "the loss wants"],
+                        ["", "said", "share of P(a)", "said − share", "training wants"],
                         [
                             [
                                 f"frame {t}",
                                 str(probs[t][1]),
-                                *gaps([number(gamma[t]), number(probs[t][1] - gamma[t])]),
+                                *gaps([number(gamma[t], 4), number(probs[t][1] - gamma[t], 4)]),
                                 Gap("more a" if gamma[t] > probs[t][1] else "less a"),
                             ]
                             for t in range(3)

@@ -27,5 +27,5 @@ from .style import say as say
 from .style import show as show
 from .style import styled as styled
 from .style import to_png as to_png
-from .trellis import plot_strips as plot_strips
+from .trellis import plot_panels as plot_panels
 from .trellis import plot_trellis as plot_trellis

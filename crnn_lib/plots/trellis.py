@@ -1,4 +1,4 @@
-"""The loss in pictures: alignments as ways through a trellis, and strips of what frames say.
+"""The loss in pictures: alignments as ways through a trellis, and panels of what frames say.
 
 The trellis has a row for each state of the label, blanks around its characters, and a column for
 each frame (Graves et al., 2006, figure 3).
@@ -21,7 +21,7 @@ from crnn_lib.plots.style import ACCENT, FAINT, INK, MARK, WIDTH, canvas, draw_i
 BLUE = "#2b5c9e"
 WAYS = ((INK, "-", 2.2), (BLUE, (0, (3, 1.4)), 2.2), ("#8a6d00", ":", 2.2))  # one look a way
 LEFT, COLUMN, RUNG, TOP = 26.0, 19.0, 17.0, 20.0  # points
-ROW, STRIP_LEFT, STRIP_RIGHT = 13.0, 46.0, 52.0
+ROW, PANEL_LEFT, PANEL_RIGHT = 13.0, 46.0, 52.0
 
 
 @styled
@@ -95,7 +95,7 @@ def _grid(axes: Axes, states: Sequence[str], frames: int, left: float) -> None:
         y = _place(left, 0, s)[1]
         axes.text(left - 9, y, symbol, ha="center", va="center_baseline", fontsize=11, **look)
     for t in range(frames):
-        axes.text(_place(left, t, 0)[0], TOP - 8, str(t), ha="center", fontsize=7, color=FAINT)
+        axes.text(_place(left, t, 0)[0], TOP - 8, str(t), ha="center", fontsize=8, color=FAINT)
 
 
 def _draw_way(axes, alignment: str, way: list[int], left: float, k: int, bottom: float) -> None:
@@ -142,8 +142,8 @@ def _say_ways(panel: Sequence[str], ways: list[list[int]], states: Sequence[str]
 
 
 @styled
-def plot_strips(
-    strips: Mapping[str, Tensor],
+def plot_panels(
+    panels: Mapping[str, Tensor],
     *,
     image: Tensor | None = None,
     edges: Sequence[float] | None = None,
@@ -151,15 +151,15 @@ def plot_strips(
     most: float = 1.0,
     alphabet: Alphabet | None = None,
 ) -> Figure:
-    """The ink, and under it what is said of each frame, strip under strip, the blank below.
+    """The ink, and under it what is said of each frame, panel under panel, the blank below.
 
-    Probabilities are drawn as brightness. A strip that holds negative numbers, such as a gradient,
+    Probabilities are drawn as brightness. A panel that holds negative numbers, such as a gradient,
     is drawn as triangles: blue and upwards where a step down the gradient raises the class, red and
     downwards where it lowers it; their area is the size of the number.
 
     Parameters
     ----------
-    strips : mapping of str to Tensor, (T, C)
+    panels : mapping of str to Tensor, (T, C)
         Title -> numbers. All have the same shape.
     image : Tensor, (H, W) or (1, H, W), optional
         The line.
@@ -174,46 +174,46 @@ def plot_strips(
     Raises
     ------
     ValueError
-        If the strips' shapes differ, or do not fit the alphabet.
+        If the panels' shapes differ, or do not fit the alphabet.
     """
     alphabet = alphabet or Alphabet()
-    shapes = {tuple(strip.shape) for strip in strips.values()}
+    shapes = {tuple(numbers.shape) for numbers in panels.values()}
     if len(shapes) != 1 or {len(s) for s in shapes} != {2} or min(min(s) for s in shapes) < 1:
-        raise ValueError(f"All strips have one shape (T, C); got {sorted(shapes)}.")
+        raise ValueError(f"All panels have one shape (T, C); got {sorted(shapes)}.")
     (frames, classes) = shapes.pop()
     if classes != alphabet.num_classes:
         raise ValueError(
             f"The alphabet {alphabet.characters!r} and its blank are {alphabet.num_classes} "
-            f"classes; the strips have {classes}."
+            f"classes; the panels have {classes}."
         )
     rows = alphabet.encode(alphabet.characters if characters is None else characters)
     image = None if image is None else image.detach().cpu().reshape(image.shape[-2:])
     width = frames if image is None else image.shape[1]
     edges = np.linspace(0, width, frames + 1) if edges is None else np.asarray(edges)
     limits = min(0.0, float(edges[0])), max(float(width), float(edges[-1]))
-    wide = 72 * WIDTH - STRIP_LEFT - STRIP_RIGHT
+    wide = 72 * WIDTH - PANEL_LEFT - PANEL_RIGHT
     ink = 0.0 if image is None else image.shape[0] * min(wide / (limits[1] - limits[0]), 2.2)
     high = ROW * (len(rows) + 1.5)
-    total = 4 + ink + len(strips) * (high + 20) + 24
+    total = 4 + ink + len(panels) * (high + 20) + 24
     figure = Figure(figsize=(WIDTH, total / 72))
 
     def panel(top: float, height: float) -> Axes:
-        place = STRIP_LEFT / (72 * WIDTH), 1 - (top + height) / total
+        place = PANEL_LEFT / (72 * WIDTH), 1 - (top + height) / total
         axes = figure.add_axes((*place, wide / (72 * WIDTH), height / total))
         axes.set(xlim=limits)
         return axes
 
     if image is not None:
-        strip = panel(4, ink)
-        strip.set(ylim=(image.shape[0], 0))
-        draw_ink(strip, image, 0, 0, 1)
-        strip.set_axis_off()
+        axes = panel(4, ink)
+        axes.set(ylim=(image.shape[0], 0))
+        draw_ink(axes, image, 0, 0, 1)
+        axes.set_axis_off()
     top = 4 + ink
-    for title, strip in strips.items():
+    for title, numbers in panels.items():
         top += 20
         axes = panel(top, high)
         axes.set_title(title, loc="left", fontsize=10, pad=4)
-        numbers = strip.detach().cpu().double().numpy()  # (T, C)
+        numbers = numbers.detach().cpu().double().numpy()  # (T, C)
         drawn = _triangles if (numbers < 0).any() else _brightness
         mesh = drawn(axes, numbers[:, rows], numbers[:, [alphabet.blank]], edges, most)
         places = [*range(len(rows)), len(rows) + 0.5]
@@ -224,7 +224,7 @@ def plot_strips(
         axes.set_xticks([])
         if mesh is not None:
             bar = figure.add_axes(
-                ((STRIP_LEFT + wide + 8) / (72 * WIDTH), 1 - (top + high) / total)
+                ((PANEL_LEFT + wide + 8) / (72 * WIDTH), 1 - (top + high) / total)
                 + (7 / (72 * WIDTH), high / total)
             )
             figure.colorbar(mesh, cax=bar, ticks=(0, most)).outline.set_visible(False)
@@ -235,7 +235,7 @@ def plot_strips(
     axes.set_xticks(middles[::step], [str(t) for t in range(0, frames, step)])
     axes.set_xlabel("frame")
     over = "" if image is None else "The line, and under it "
-    return say(figure, f"{over}{frames} frames: {', then '.join(strips)}.")
+    return say(figure, f"{over}{frames} frames: {', then '.join(panels)}.")
 
 
 def _brightness(axes: Axes, rows, blank, edges, most: float):
@@ -255,4 +255,4 @@ def _triangles(axes: Axes, rows, blank, edges, most: float) -> None:
         area = np.abs(values[t, r]) / biggest * min(ROW, column) ** 2
         axes.scatter(middles[t], places[r], s=area, marker=marker, color=colour, linewidth=0)
     for y in places:
-        axes.axhline(y + 0.5, color=FAINT, linewidth=0.4, alpha=0.25)
+        axes.hlines(y + 0.5, edges[0], edges[-1], color=FAINT, linewidth=0.4, alpha=0.25)

@@ -184,6 +184,24 @@ class LatticeExplorer(Explorer):
         self.encoded = encode(values)
 
     @property
+    def image(self) -> Tensor | None:
+        """The line without the paper above and below its ink, (H, W) in [0, 1]; None if none."""
+        line = self.lines[self.line]
+        if not line["image"]:
+            return None
+        pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8)
+        return torch.from_numpy(pixels.reshape(line["rows"], -1) / np.float32(255))
+
+    @property
+    def edges(self) -> np.ndarray | None:
+        """Borders of the frames in pixel columns of the image, (T + 1,); None without an image."""
+        if self.image is None:
+            return None
+        start, end = self.lines[self.line]["span"]  # where the image lies, in frames
+        frames = np.arange(len(self.log_probs) + 1)
+        return (frames - start) * self.image.shape[1] / (end - start)
+
+    @property
     def lattice(self) -> Trellis:
         """What forward-backward finds out about the label."""
         alphabet = self.alphabet

@@ -96,10 +96,10 @@ def photo_reading():
     return plots.plot_reading(readings, picture)
 
 
-def strips():
+def panels():
     said = torch.randn(12, 11, generator=torch.Generator().manual_seed(0)).softmax(1)
-    strips = {"said": said, "difference": said - said.roll(1, 0)}
-    return plots.plot_strips(strips, image=lines("55207").images[0], characters="5207")
+    numbers = {"said": said, "difference": said - said.roll(1, 0)}
+    return plots.plot_panels(numbers, image=lines("55207").images[0], characters="5207")
 
 
 def names(things):
@@ -126,7 +126,7 @@ DRAWN = {
     plots.plot_trellis: lambda: plots.plot_trellis(
         "55", ["5-55"], ["5-55", "-5-5", "55-5"], forbidden=0
     ),
-    plots.plot_strips: strips,
+    plots.plot_panels: panels,
     plots.plot_history: lambda: plots.plot_history(names(map(history, (1, 1.2, 1.5, 2)))),
     plots.plot_errors_by_length: lambda: plots.plot_errors_by_length(names([REPORT] * 4)),
     plots.plot_confusions: lambda: plots.plot_confusions(REPORT),

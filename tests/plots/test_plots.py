@@ -71,6 +71,8 @@ def figures(glyphs, lines, model, report):
     image = lines.images[0, :, :, : lines.widths[0]]
     log_probs = alignment_log_probs("-55--5--22---0---7-", Alphabet())
     return {
+        "trellis": plots.plot_trellis("552", ["55-52"], ["5-552", "55-52"], forbidden=0),
+        "panels": plots.plot_panels({"p": log_probs.exp(), "log p": log_probs}, image=image),
         "lines": plots.plot_lines(lines),
         "lines read": plots.plot_lines(lines, readings=READINGS, spans=False),
         "one line": plots.plot_lines(lines.select([3]), readings=["12345678901234567890"]),
@@ -95,7 +97,7 @@ def texts_of(figure):
 
 
 NAMES = ["lines", "lines read", "one line", "glyphs", "receptive field", "window", "history"]
-NAMES += ["histories", "posteriors", "errors", "confusions", "no confusions"]
+NAMES += ["trellis", "panels", "histories", "posteriors", "errors", "confusions", "no confusions"]
 
 
 @pytest.mark.parametrize("name", NAMES)
