@@ -133,3 +133,34 @@ def test_templates_are_short_and_named():
         assert set(yaml.safe_load(head)) == {"name", "about"} and len(body.splitlines()) <= 8
     request = (ROOT / ".github" / "pull_request_template.md").read_text(encoding="utf-8")
     assert "CONTRIBUTING.md" in request and "make test" in request
+
+
+# ------------------------------------------------------------------ the README
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readmes_python_runs(number, monkeypatch, capsys):
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    monkeypatch.chdir(ROOT)
+    exec(blocks[number], {})
+    assert capsys.readouterr().out.startswith("55207 ")
+
+
+def test_the_readmes_commands_name_what_is_there():
+    commands = re.findall(
+        r"^    python -m crnn_lib\S* (?:read|lessons|grade) (\S+)", README, re.MULTILINE
+    )
+    assert len(commands) == 4
+    for path in commands:
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readme_says_how_its_photo_was_chosen():
+    page = (ROOT / "data" / "photos" / "README.md").read_text(encoding="utf-8")
+    tried, read = re.search(
+        r"(\d+) that the seeds 0 to 11 give, (\d+) are read right", page
+    ).groups()
+    assert f"of {tried} such photos, {read} are" in README
