@@ -18,4 +18,5 @@ from .metrics import evaluate_texts as evaluate_texts
 from .metrics import substituted_characters as substituted_characters
 from .metrics import wilson_interval as wilson_interval
 from .reading import evaluate as evaluate
+from .reading import lattices_of as lattices_of
 from .reading import read_lines as read_lines

@@ -57,3 +57,18 @@ def read_lines(
     for number, hypothesis, _ in read_batches(model, (b.tolist() for b in batches), load, decoder):
         hypotheses[number] = hypothesis
     return hypotheses
+
+
+def lattices_of(model: nn.Module, lines: LineBatch, batch_size: int = 128) -> tuple[Tensor, Tensor]:
+    """What a model says of each line, for several decoders to read: (N, T, C) and (N,).
+
+    Log-probabilities on the CPU, in the order of the lines, and how many frames of each count.
+    """
+
+    def keep(log_probs: Tensor, frame_lengths: Tensor, **_) -> list[Tensor]:
+        counts = frame_lengths.tolist()
+        return [line[:n].cpu() for line, n in zip(log_probs, counts, strict=True)]
+
+    found = read_lines(model, lines, keep, batch_size)
+    frame_lengths = torch.tensor([len(line) for line in found])
+    return nn.utils.rnn.pad_sequence(found, batch_first=True), frame_lengths  # (N, T, C)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import product
 
 import torch
@@ -162,7 +163,9 @@ def as_beam(value: object) -> dict[tuple[int, ...], float]:
     return beam
 
 
-def by_keeping_alignments(probs: Tensor, beam_width: int) -> dict[tuple[int, ...], float]:
+def by_keeping_alignments(
+    probs: Tensor, beam_width: int, allowed: Callable = lambda label: True
+) -> dict[tuple[int, ...], float]:
     """Each alignment is kept, in a heap with those that collapse to the same: the oracle."""
     heaps: dict[tuple[int, ...], list[tuple[tuple[int, ...], float]]] = {(): [((), 1.0)]}
     for frame in probs.tolist():
@@ -170,7 +173,9 @@ def by_keeping_alignments(probs: Tensor, beam_width: int) -> dict[tuple[int, ...
         for alignment, probability in [pair for heap in heaps.values() for pair in heap]:
             for c, p in enumerate(frame):
                 longer = (*alignment, c)
-                grown[tuple(collapse(longer, blank=0))].append((longer, probability * p))
+                label = tuple(collapse(longer, blank=0))
+                if allowed(label):
+                    grown[label].append((longer, probability * p))
         total = {label: math.fsum(p for _, p in heap) for label, heap in grown.items()}
         best = sorted(total, key=total.__getitem__, reverse=True)[:beam_width]
         heaps = {label: grown[label] for label in best if total[label] > 0}

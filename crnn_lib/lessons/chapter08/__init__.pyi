@@ -1,5 +1,10 @@
+from .charts import plot_corrections as plot_corrections
+from .charts import plot_luhn as plot_luhn
+from .charts import plot_ways as plot_ways
 from .exercises import EXERCISES as EXERCISES
+from .exercises import beam_with_rule as beam_with_rule
 from .exercises import bigram_table as bigram_table
 from .exercises import next_state as next_state
 from .exercises import passes_luhn as passes_luhn
 from .exercises import rerank as rerank
+from .exercises import with_a_slip as with_a_slip

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from itertools import product
 
 import torch
 from torch import Tensor
 
 from crnn_lib.language import luhn
+from crnn_lib.lessons.chapter07.exercises import as_beam, by_keeping_alignments, lattices
 from crnn_lib.lessons.chapter08 import mistakes as wrong
 from crnn_lib.lessons.engine import (
     Attempt,
@@ -18,6 +21,7 @@ from crnn_lib.lessons.engine import (
     as_count,
     as_tensor,
     compare,
+    plural,
     show,
     words,
 )
@@ -83,12 +87,22 @@ def candidate_lists() -> list[tuple[list[tuple[str, float, float]], float, float
     return cases
 
 
+def _why_another_order(case: tuple, got: list[str]) -> str:
+    candidates, weight, _ = case
+    if weight == 0 and any(language == -math.inf for _, _, language in candidates):
+        return (
+            "at weight 0, 0 * -inf is nan, which is neither larger nor smaller than any score: the "
+            "order is chance. A forbidden text comes last at any weight"
+        )
+    return "add network + weight * language + bonus * length, and put the largest first"
+
+
 def check_rerank(attempt: Attempt) -> str:
     count = compare(
         attempt,
         candidate_lists(),
         by_duels,
-        rule="add network + weight * language + bonus * length, and put the largest first",
+        rule=_why_another_order,
         example=lambda case, got: f"weight {case[1]:g}, bonus {case[2]:g}",
     )
     return f"Right on all {count} lists. The decoder does the same to whole beams, frame by frame."
@@ -161,6 +175,87 @@ def check_next_state(attempt: Attempt) -> str:
 # 8.4 ----------------------------------------------------------------------------------------------
 
 
+def beam_with_rule(probs, beam_width, first, step, accepts):
+    beam, state_of = {(): (1.0, 0.0)}, {(): first}
+    for frame in probs.tolist():
+        grown = defaultdict(lambda: [0.0, 0.0])
+        for prefix, (at_blank, at_char) in beam.items():
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                repeats = prefix[-1:] == (c,)
+                if repeats:
+                    grown[prefix][1] += at_char * p
+                state = step(state_of[prefix], c)
+                if state is not None:
+                    state_of[(*prefix, c)] = state
+                    grown[(*prefix, c)][1] += (at_blank if repeats else at_blank + at_char) * p
+        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)
+        beam = {prefix: grown[prefix] for prefix in best[:beam_width]}
+    return {prefix: sum(both) for prefix, both in beam.items() if accepts(state_of[prefix])}
+
+
+def even_sum(state: int, c: int) -> int:
+    """the classes sum to an even number"""
+    return (state + c) % 2
+
+
+def at_most_two(state: int, c: int) -> int | None:
+    """no more than two characters, and two in the end"""
+    return state + 1 if state < 2 else None
+
+
+def never_2_after_1(state: int, c: int) -> int | None:
+    """a 2 never follows a 1, and the last is a 2"""
+    return None if (state, c) == (1, 2) else c
+
+
+RULES = (  # first state, step, which states are accepted at the end
+    (0, even_sum, lambda state: state == 0),
+    (0, at_most_two, lambda state: state == 2),
+    (0, never_2_after_1, lambda state: state == 2),
+)
+
+
+def by_judging_each_prefix(
+    probs: Tensor, beam_width: int, first: int, step: Callable, accepts: Callable
+) -> dict[tuple[int, ...], float]:
+    """Alignments in heaps, as in 7.3; each prefix is judged anew from its beginning: the oracle."""
+
+    def state_after(label: Iterable[int]) -> int | None:
+        state = first
+        for c in label:
+            state = None if state is None else step(state, c)
+        return state
+
+    found = by_keeping_alignments(probs, beam_width, lambda label: state_after(label) is not None)
+    return {label: p for label, p in found.items() if accepts(state_after(label))}
+
+
+def check_beam_with_rule(attempt: Attempt) -> str:
+    sizes = [(1, 3), (2, 3), (3, 3), (4, 3), (5, 3)]
+    tables = [lattice.exp() for lattice in lattices(sizes, 2, 1.0)]
+    cases = [
+        (probs, width, *rule) for probs in tables for rule in RULES for width in (1000, 4, 2, 1)
+    ]
+    count = compare(
+        attempt,
+        cases,
+        by_judging_each_prefix,
+        rule="the beam of 7.3, in which a prefix may take a new character only where step gives a "
+        "state, and in the end only accepted prefixes count",
+        example=lambda case, got: (
+            f"the rule: {case[3].__doc__}; {plural(len(case[0]), 'frame')}, a beam of {case[1]}"
+        ),
+    )
+    return (
+        f"All {count} beams keep to their rule. Whatever can be said by an automaton, your search "
+        "can now be told."
+    )
+
+
+# 8.5 ----------------------------------------------------------------------------------------------
+
+
 def bigram_table(texts, characters):
     counts = torch.ones(len(characters), len(characters))
     for text in texts:
@@ -181,6 +276,15 @@ def by_looking_for_pairs(texts: list[str], characters: str) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
+def _why_another_table(case: tuple, got: Tensor) -> str:
+    if got.shape == (len(case[1]),) * 2 and bool(got.isnan().any()):
+        return (
+            "a row in which no pair was seen is 0 / 0, and that is nan: each count begins at 1, "
+            "not at 0"
+        )
+    return "row by row: one more than how often this character followed, over the row's sum"
+
+
 def check_bigram_table(attempt: Attempt) -> str:
     cases = [([], "57"), (["5"], "57"), (["57"], "57"), (["55", "7"], "57"), (["577"], "57")]
     cases += [(["75", "55"], "57"), (["55207"], "0257"), (["500", "50", "2000"], "0257")]
@@ -195,10 +299,20 @@ def check_bigram_table(attempt: Attempt) -> str:
         attempt,
         cases,
         by_looking_for_pairs,
-        rule="row by row: one more than how often this character followed, over the row's sum",
+        rule=_why_another_table,
         example=lambda case, got: f"texts {show(case[0])}",
     )
     return f"All {count} tables agree. Each row sums to 1, and no pair has probability 0."
+
+
+def with_a_slip(texts: list[str], generator: torch.Generator) -> list[str]:
+    """Each number with one of its digits replaced by another, as a hasty writer would."""
+    slips = []
+    for text in texts:
+        place, more = (int(torch.randint(n, (), generator=generator)) for n in (len(text), 9))
+        digit = (int(text[place]) + 1 + more) % 10  # any but the right one
+        slips.append(f"{text[:place]}{digit}{text[place + 1 :]}")
+    return slips
 
 
 EXERCISES = (
@@ -239,6 +353,11 @@ EXERCISES = (
         reference=passes_luhn,
         mistakes=(
             Mistake("count from the right: a number may have an odd length", wrong.from_the_left),
+            Mistake(
+                "count from the right: from the left it fits numbers of even length only",
+                wrong.first_doubled,
+            ),
+            Mistake("the sum of all digits counts, the doubled ones too", wrong.doubled_alone),
             Mistake("the last digit is not doubled, the one before it is", wrong.last_doubled),
             Mistake("take 9 off a doubled digit that has two digits", wrong.nines_kept),
             Mistake("every second digit is doubled", wrong.all_plain),
@@ -272,6 +391,55 @@ EXERCISES = (
     ),
     Exercise(
         id="8.4",
+        title="the automaton in the beam",
+        task="Write beam_with_rule(probs, beam_width, first, step, accepts): the beam of 7.3, in "
+        "which each prefix carries a state. The empty prefix has the state first. step(state, c) "
+        "gives the state after one more character, or None if none may follow; accepts(state) says "
+        "whether a label may end there. Return the accepted labels as 7.3 does.",
+        check=check_beam_with_rule,
+        returns=as_beam,
+        reference=beam_with_rule,
+        seconds=20.0,
+        mistakes=(
+            Mistake(
+                "a character that lasts for another frame is no new one: the state stays",
+                wrong.moved_while_it_lasts,
+            ),
+            Mistake(
+                "a character that lasts may always last: the rule is asked for new ones only",
+                wrong.stopped_while_it_lasts,
+            ),
+            Mistake(
+                "in the end a prefix has to be accepted: ask accepts once, after the last frame",
+                wrong.never_accepted,
+            ),
+            Mistake(
+                "what is not accepted yet may still become so: ask accepts after the last frame, "
+                "not before",
+                wrong.accepted_too_early,
+            ),
+            Mistake(
+                "where step gives None, the prefix does not exist, and takes no place in the beam",
+                wrong.judged_at_the_end,
+            ),
+            Mistake(
+                "each prefix has a state of its own: it comes from the state of the prefix that "
+                "grew",
+                wrong.one_state_for_all,
+            ),
+            Mistake("the rule is to be asked, not only the lattice", wrong.rule_forgotten),
+        ),
+        hints=(
+            'Begin with your beam of 7.3; solution("7.3") prints one. Which of its four moves make '
+            "a new character? Only there is step asked.",
+            "Keep the states in a second dictionary, prefix to state. The state of a longer prefix "
+            "is step(state of the prefix, c).",
+            "if state is not None: note the longer prefix's state, and let it grow as before. In "
+            "the end leave out the labels whose state is not accepted.",
+        ),
+    ),
+    Exercise(
+        id="8.5",
         title="what follows what",
         task="Write bigram_table(texts, characters): a tensor (K, K) whose row i says how likely "
         "each character comes after character i. Each count begins at 1; each row sums to 1.",
@@ -287,6 +455,11 @@ EXERCISES = (
             Mistake("the row is the character before, the column the one after", wrong.transposed),
             Mistake("the end of a text is not followed by the beginning of the next", wrong.joined),
             Mistake("the ones that were added belong to the row's sum", wrong.ones_not_counted),
+            Mistake(
+                "the row sums have the shape (K,), and divide along columns: which of them meets "
+                "which count?",
+                wrong.sums_across,
+            ),
         ),
         hints=(
             "Start from torch.ones(K, K), and add 1 for each pair of neighbours in each text.",
