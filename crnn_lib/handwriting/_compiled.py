@@ -9,6 +9,7 @@ seed are the same with and without numba.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -19,14 +20,16 @@ F32, U32 = np.float32, np.uint32  # unsigned indices: numba need not ask whether
 ZERO, HALF, ONE, TWO = F32(0), F32(0.5), F32(1), F32(2)
 
 
-@intrinsic
-def multiply_add(typing_context, a, b, c):
+def _multiply_add(typing_context, a, b, c):
     """Return a * b + c, rounded once, as torch's vector code has it."""
 
     def build(context, builder, signature, arguments):
         return builder.fma(*arguments)
 
     return a(a, b, c), build
+
+
+multiply_add: Any = intrinsic(_multiply_add)
 
 
 @njit(cache=True)

@@ -10,7 +10,7 @@ import gzip
 import math
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def idx_shape(path: Path) -> tuple[int, ...]:
     return shape
 
 
-def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bytes]:
+def read_header(file: IO[bytes] | gzip.GzipFile) -> tuple[tuple[int, ...], bytes]:
     """Read the header of an idx file of unsigned bytes: its shape, and the header as it stands."""
     head = file.read(4)
     if len(head) < 4 or head[:3] != b"\0\0\x08" or not 1 <= head[3] <= 3:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,8 +68,8 @@ def glyph_boxes(
     kernels = _kernels()
     if kernels is None:
         inks = stroke_weight(inks.float() / 255, weight)
-        pixels = warp_glyphs(inks, size, scale, angle, slant, right, down, mode)  # (M, *size)
-        return Boxes(size, *ink_extent(pixels, ink), pixels)
+        warped = warp_glyphs(inks, size, scale, angle, slant, right, down, mode)  # (M, *size)
+        return Boxes(size, *ink_extent(warped, ink), warped)
     (height, width), count = size, len(inks)
     theta = _sources(inks.shape[-1], size, scale, angle, slant, right, down)
     # Of these pixels only the first are written; the system gives memory when that happens.
@@ -86,8 +86,8 @@ def glyph_boxes(
         parts,
         extents,
     )
-    pixels, parts, extents = map(torch.from_numpy, (pixels[:end], parts, extents))
-    return Boxes(size, *extents.unbind(1), pixels, parts)
+    left, right = torch.from_numpy(extents).unbind(1)
+    return Boxes(size, left, right, torch.from_numpy(pixels[:end]), torch.from_numpy(parts))
 
 
 def lay_boxes(boxes: Boxes, offsets: Tensor, written: Tensor, widths: Tensor) -> Tensor:
@@ -99,19 +99,20 @@ def lay_boxes(boxes: Boxes, offsets: Tensor, written: Tensor, widths: Tensor) ->
     lengths, width = written.sum(1), max(widths.tolist(), default=0)
     if int(lengths.sum()) != len(boxes):
         raise ValueError(f"{int(lengths.sum())} glyphs are written; there are {len(boxes)} boxes.")
-    if boxes.parts is None:
-        images = blend_boxes(boxes.pixels, offsets, written, width)
-        images *= length_mask(widths, width)[:, None, None]
-        return images
+    kernels = _kernels()
+    if boxes.parts is None or kernels is None:
+        blended = blend_boxes(boxes.pixels, offsets, written, width)
+        blended *= length_mask(widths, width)[:, None, None]
+        return blended
     # numpy's zeros, unlike torch's, cost nothing until they are written
     images = np.zeros((len(written), boxes.size[0], width), np.float32)
     arrays = (boxes.pixels, boxes.parts, offsets.contiguous(), lengths, widths.contiguous())
-    _kernels().lay_parts(*(array.numpy() for array in arrays), images)
+    kernels.lay_parts(*(array.numpy() for array in arrays), images)
     return torch.from_numpy(images)[:, None]
 
 
 @cache
-def _kernels() -> ModuleType | None:
+def _kernels() -> Any:
     """The compiled way, or None where it is not to be had. Numba is imported when first needed."""
     try:
         import numba
@@ -119,7 +120,7 @@ def _kernels() -> ModuleType | None:
         from crnn_lib.handwriting import _compiled as warp_kernels
     except (ImportError, RuntimeError):  # the latter where numba may write its cache nowhere
         return None
-    return None if numba.config.DISABLE_JIT else warp_kernels
+    return None if getattr(numba.config, "DISABLE_JIT", False) else warp_kernels
 
 
 def ink_extent(boxes: Tensor, ink: float) -> tuple[Tensor, Tensor]:

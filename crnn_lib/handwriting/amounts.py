@@ -6,6 +6,7 @@ Of all that is written only the digits are read. Dots, commas, dashes and curren
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -148,7 +149,7 @@ def _amount(drawn: list[int], chance: list[float], style: AmountStyle) -> str:
     return text
 
 
-def _pick_by_weight(weights: dict[str, float], chance: float) -> str:
+def _pick_by_weight(weights: Mapping[str, float], chance: float) -> str:
     """The key on which a uniform number falls."""
     left = chance * sum(weights.values())
     for key, weight in weights.items():

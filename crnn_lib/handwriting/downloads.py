@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -264,8 +264,14 @@ def download_mnist(
 ) -> Path:
     """Fetch MNIST (11 MB for both splits) to ``ROOT/MNIST/raw``.
 
-    ``mirrors`` (base addresses) and ``resources`` (pairs of file name and md5) are torchvision's by
-    default. The rest is as in :func:`download_emnist`; the archives here are the gzip files.
+    Parameters
+    ----------
+    mirrors : sequence of str, optional
+        Base addresses; torchvision's by default.
+    resources : sequence of (str, str), optional
+        File names and their md5; torchvision's by default.
+    root, splits, keep_archive, timeout, progress
+        As in :func:`download_emnist`; the archives here are the gzip files.
     """
     raw = Path(root) / "MNIST" / "raw"
     wanted = [name for split in splits for name in mnist_files(split)]
@@ -293,7 +299,7 @@ def download_mnist(
     return raw
 
 
-def _unpack(compressed: BinaryIO, target: Path) -> None:
+def _unpack(compressed: IO[bytes], target: Path) -> None:
     """Write the idx file in a gzip stream to ``target``."""
     with gzip.open(compressed) as source:
         shape, head = read_header(source)

@@ -337,7 +337,7 @@ def _load(
                 f"{folder / name} (or .gz) is not there: call load_glyphs({source!r}, {split!r}, "
                 f'download=True) to fetch {size}, or use source "pen", which needs no file.'
             )
-    images, labels = (read_idx(path) for path in paths)
+    images, labels = (read_idx(path) for path in paths if path)
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
         raise ValueError(
             f"{paths[0]} {images.shape} and {paths[1]} {labels.shape} do not belong together: "

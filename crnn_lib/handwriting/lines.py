@@ -150,7 +150,7 @@ def compose_lines(
 
     inks = choose_glyphs(glyphs, characters, written, is_silent, style.one_hand, generator)
     if style.cell is not None:
-        images, widths, spans = _write_in_cells(inks, written, style, generator)
+        images, widths, spans = _write_in_cells(inks, written, style, style.cell, generator)
     elif silent or style.strung:
         is_zero = torch.tensor([c == "0" for c in glyphs.characters])[characters]
         if apart is None:
@@ -291,17 +291,16 @@ def _space(
 
 
 def _write_in_cells(
-    inks: Tensor, written: Tensor, style: LineStyle, generator: torch.Generator
+    inks: Tensor, written: Tensor, style: LineStyle, cell: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Put each glyph into a cell of its own; what leaves the cell is cut off."""
     chance = Chance(written, generator)
-    cell, height = style.cell, style.height
     angle = torch.deg2rad(chance.per_glyph(-style.rotation, style.rotation))
     right, down = (torch.round(chance.per_glyph(-s, s) * 28) for s in style.translation)
     scale = chance.per_line(*style.size)[chance.line] * chance.per_glyph(*style.glyph_size)
     slant = chance.per_line_and_glyph(style.slant, style.glyph_slant)
     weight = chance.per_line_and_glyph(style.stroke, style.glyph_stroke)
-    shape, mode = (height, cell), style.interpolation
+    shape, mode = (style.height, cell), style.interpolation
     boxes = glyph_boxes(inks, weight, shape, scale, angle, slant, right, down, mode, ink=INK)
 
     offsets = (cell * torch.arange(written.shape[1])).expand(written.shape)  # (N, L)

@@ -53,6 +53,20 @@ def choose_glyphs(
 ) -> Tensor:
     """One glyph for each character that is written: (N, L) -> (M, 28, 28) uint8.
 
+    Parameters
+    ----------
+    glyphs : Glyphs
+        What is chosen from.
+    characters : Tensor, (N, L)
+        Their places in ``glyphs.characters``.
+    written, silent : Tensor, (N, L), bool
+        Which of the characters are written at all, and which are marks that no label has.
+    one_hand : float
+        See below.
+    generator : torch.Generator
+
+    Notes
+    -----
     A share of ``one_hand`` of the lines is written by one person, the one who wrote a glyph drawn
     at random: who has many glyphs writes many lines. What that person has never written, such as
     the marks where only the digits are of unknown hands, a second person adds.

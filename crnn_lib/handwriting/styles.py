@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-RANGES = ("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin")
-RANGES += ("kerning", "growth", "climb", "small_zero_size")
+RANGES = (
+    *("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"),
+    *("kerning", "growth", "climb", "small_zero_size"),
+)
 SHARES = ("one_hand", "small_zeros", "joined_zeros")
 
 

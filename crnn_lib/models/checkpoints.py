@@ -74,9 +74,11 @@ def save_model(
     Path
         The file that was written.
     """
-    path, model = Path(path), unwrap_model(model)
-    name = type(model).__name__
-    if ARCHITECTURES.get(name, (None,))[0] is not type(model):
+    path = Path(path)
+    network = unwrap_model(model)
+    kind = type(network)
+    name = kind.__name__
+    if ARCHITECTURES.get(name, (None,))[0] is not kind:
         raise TypeError(f"save_model saves a {' or a '.join(ARCHITECTURES)}; got {name}.")
     if path.suffix != SUFFIX:
         raise ValueError(f"A checkpoint's name ends in {SUFFIX}; got {str(path)!r}.")
@@ -97,11 +99,11 @@ def save_model(
         "format": "crnn_lib",
         "format_version": str(FORMAT_VERSION),
         "architecture": name,
-        "config": json.dumps(dataclasses.asdict(model.config), sort_keys=True),
-        "alphabet": json.dumps(dataclasses.asdict(model.alphabet), sort_keys=True),
+        "config": json.dumps(dataclasses.asdict(network.config), sort_keys=True),
+        "alphabet": json.dumps(dataclasses.asdict(network.alphabet), sort_keys=True),
         "provenance": story,
     }
-    tensors = {key: _stored(key, value, dtype) for key, value in model.state_dict().items()}
+    tensors = {key: _stored(key, value, dtype) for key, value in network.state_dict().items()}
     # safetensors lays the tensors out; the header is put together here, because the order of the
     # library's own metadata changes from run to run, and because the digest must cover it.
     laid_out = safetensors.save(tensors)
@@ -320,8 +322,13 @@ def _architecture(story: dict[str, Any], n_tensors: int, path: Path) -> tuple[ty
     except Exception as error:  # as in load_model
         raise _refused(path, f"its config is no {config_class.__name__} ({error})") from None
     characters, blank = story["alphabet"].get("characters"), story["alphabet"].get("blank")
-    kinds = (str, list)  # a list where a character has several code points
-    if not isinstance(characters, kinds) or type(blank) is not int or len(story["alphabet"]) != 2:
+    if isinstance(characters, list):  # a character has several code points
+        characters = tuple(characters)
+    if (
+        not isinstance(characters, (str, tuple))
+        or type(blank) is not int
+        or len(story["alphabet"]) != 2
+    ):
         raise _refused(path, "the alphabet in its header is not characters and a blank")
     try:
         return architecture, config, Alphabet(characters, blank)

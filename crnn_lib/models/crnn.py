@@ -185,9 +185,10 @@ class CRNN(nn.Module):
         """
         height, dtype = self.config.height, self.classify.weight.dtype
         x, widths = prepare_lines(images, widths, height, self.minimum_width, dtype)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+        layers = zip(self.convolutions, self.norms, self.config.strides, strict=True)
+        for convolution, norm, (_, across) in layers:
             x = self.activation(convolution(x))  # (N, C', H', W')
-            widths = _convolved_size(widths, convolution.stride[1], self.config.padding)
+            widths = _convolved_size(widths, across, self.config.padding)
             x = norm(x, widths) if isinstance(norm, InstanceNorm) else norm(x)
             x = erase_padding(x, widths)
         return x.permute(0, 3, 1, 2).flatten(2), widths  # (N, T, C' * H')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 WRAPPERS = (DataParallel, DistributedDataParallel, AveragedModel)
 
 
-def unwrap_model(model: nn.Module) -> nn.Module:
+def unwrap_model(model: Any) -> Any:
     """The network itself, of what torch wraps around it.
 
     ``DataParallel``, ``DistributedDataParallel``, ``AveragedModel`` and ``torch.compile`` hide the
@@ -63,14 +64,14 @@ def read_batches(
     log_probs : Tensor, (T, C)
         Its lattice, on the CPU: its own frames only.
     """
-    model = unwrap_model(model)
-    device = next(model.parameters()).device
+    network = unwrap_model(model)
+    device = next(network.parameters()).device
     for numbers in batches:
-        with _evaluation_mode(model), torch.inference_mode():
+        with _evaluation_mode(network), torch.inference_mode():
             images, widths = load(numbers)
-            log_probs, lengths = model(images.to(device), widths.to(device))  # (N, T, C), (N,)
+            log_probs, lengths = network(images.to(device), widths.to(device))  # (N, T, C), (N,)
             log_probs, lengths = log_probs.cpu(), lengths.cpu()
-            results = decoder(log_probs, lengths, alphabet=model.alphabet)
+            results = decoder(log_probs, lengths, alphabet=network.alphabet)
         for line in zip(numbers, results, log_probs, lengths.tolist(), strict=True):
             number, result, frames, length = line
             yield number, result, frames[:length]

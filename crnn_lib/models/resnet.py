@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +70,11 @@ class ResNetRNN(nn.Module):
         Start with torchvision's ImageNet weights. They are downloaded (45 MB) unless they lie in
         torch's cache. Where that fails, a warning says so and the weights stay random.
     """
+
+    mean: Tensor
+    deviation: Tensor
+    stem: Any  # a ModuleDict
+    stages: Any  # a ModuleList of Sequentials of torchvision's BasicBlock
 
     def __init__(
         self,
@@ -160,7 +166,7 @@ class ResNetRNN(nn.Module):
             return scores.log_softmax(-1), frame_lengths
 
 
-def _residual(block: nn.Module, x: Tensor, widths: Tensor) -> Tensor:
+def _residual(block: Any, x: Tensor, widths: Tensor) -> Tensor:
     """What torchvision's BasicBlock does, with the padding erased before each convolution."""
     y = erase_padding(block.bn1(block.conv1(x)).relu(), widths)
     y = block.bn2(block.conv2(y))
@@ -173,7 +179,7 @@ def _halved(size):
     return (size + 1) // 2
 
 
-def _resnet18(pretrained: bool) -> nn.Module:
+def _resnet18(pretrained: bool) -> Any:
     from torchvision.models import ResNet18_Weights, resnet18
 
     if pretrained:

@@ -24,7 +24,6 @@ from .reader import Reader as Reader
 from .reader import Reading as Reading
 from .reader import Row as Row
 from .reader import files_of as files_of
-from .reader import reason_of as reason_of
 from .steps import binarise as binarise
 from .steps import denoise as denoise
 from .steps import deskew as deskew

@@ -130,8 +130,7 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
                 width, height = image.size
             if image.getexif().get(ORIENTATION, 1) >= 5:  # lies on its side
                 width, height = height, width
-            image = ImageOps.exif_transpose(image)
-            return _colours(image), (width, height)
+            return _colours(ImageOps.exif_transpose(image)), (width, height)
         except ImageError:
             raise
         except Image.DecompressionBombError:

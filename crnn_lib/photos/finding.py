@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -67,8 +68,10 @@ class Place:
 
     def scaled(self, factor: float) -> Place:
         """The same place on an image that is larger by a factor."""
-        edges = (factor * edge for edge in (self.left, self.right, self.top, self.bottom))
-        return Place(*edges, self.degrees)
+        left, right, top, bottom = (
+            factor * edge for edge in (self.left, self.right, self.top, self.bottom)
+        )
+        return Place(left, right, top, bottom, self.degrees)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +140,18 @@ class Trace:
     steps: tuple[Step, ...]
     places: tuple[Place, ...]
     lines: tuple[PhotoLine, ...]
+
+
+@overload
+def clean_photo(
+    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: Literal[False] = False
+) -> list[PhotoLine]: ...
+
+
+@overload
+def clean_photo(
+    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: Literal[True]
+) -> Trace: ...
 
 
 def clean_photo(
@@ -284,6 +299,19 @@ def crop_line(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a line out, level and scaled; beyond the image's borders lies paper.
 
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+        The photo.
+    place : Place
+        Where the line stands on it.
+    height : int
+        Pixels of what is returned.
+    fill : float
+        Share of the height that the bodies of the digits get.
+    paper : ndarray, optional
+        Brightness of the paper under each pixel of ``grey``.
+
     Returns
     -------
     image : ndarray, (height, W)
@@ -316,14 +344,15 @@ class _Patches:
 
     def __init__(self, mask: np.ndarray) -> None:
         self.labels, count = ndimage.label(mask, np.ones((3, 3)))
-        boxes = [
+        found = [
             (rows.start, columns.start, rows.stop, columns.stop)
             for rows, columns in ndimage.find_objects(self.labels)
         ]
-        boxes = np.array(boxes, int).reshape(-1, 4)
+        boxes = np.array(found, int).reshape(-1, 4)
         heights = boxes[:, 2] - boxes[:, 0]
         self.numbers = np.argsort(-heights, kind="stable")[:MOST_PATCHES]
-        self.boxes, self.heights = boxes[self.numbers], heights[self.numbers]
+        self.boxes: np.ndarray = boxes[self.numbers]
+        self.heights: np.ndarray = heights[self.numbers]
         self.widths = self.boxes[:, 3] - self.boxes[:, 1]
         self.count = count
 

@@ -153,9 +153,9 @@ def load_test_set(*folders: str | os.PathLike[str]) -> OwnLines:
 def _labelled(folder: Path) -> list[tuple[Path, str]]:
     """Image files and their texts, in a folder and the folders in it; hidden ones are left out."""
     found = {}
-    for place, inner, files in os.walk(folder):
+    for root, inner, files in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        place = Path(place)
+        place = Path(root)
         for name in sorted(files):
             if named := _NAMED.fullmatch(name):
                 found[place / name] = named[1]
@@ -165,10 +165,10 @@ def _labelled(folder: Path) -> list[tuple[Path, str]]:
             path = place / name
             if not path.is_file():
                 raise ValueError(f"{place / TABLE} names {name!r}, which is not there.")
-            named = found.get(path, "")
+            said = found.get(path, "")
             # a spreadsheet takes 007 for a number and stores 7
-            eaten = named.startswith("0") and named.lstrip("0") == text.lstrip("0")
-            found[path] = named if eaten else text
+            eaten = said.startswith("0") and said.lstrip("0") == text.lstrip("0")
+            found[path] = said if eaten else text
     return sorted(found.items(), key=lambda item: str(item[0]))
 
 

@@ -219,19 +219,20 @@ class Reader:
         with bar:
             files = iter(paths)
             while chunk := list(itertools.islice(files, AHEAD)):
-                found, errors = [], []
+                found: list[list[tuple[PhotoLine, ...]]] = []
+                reasons: list[str | None] = []
                 for path in chunk:
                     try:
                         found.append(self._lines_of(path))
-                        errors.append(None)
+                        reasons.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
-                        errors.append(reason_of(error))
+                        reasons.append(_reason_of(error))
                 readings = iter(self._read_lines([line for lines in found for line in lines]))
-                for path, lines, error in zip(chunk, found, errors, strict=True):
+                for path, lines, why in zip(chunk, found, reasons, strict=True):
                     own = tuple(next(readings) for _ in lines)
                     bar.update()
-                    yield Row(os.fspath(path), own, error)
+                    yield Row(os.fspath(path), own, why)
 
     # ------------------------------------------------------------------ the pieces
 
@@ -329,7 +330,7 @@ def files_of(path: str | os.PathLike[str]) -> list[str]:
     return files
 
 
-def reason_of(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
     """Why a file could not be read, as half a sentence."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"

@@ -56,8 +56,10 @@ IN_CAMERA = {
     "jpeg": _effects_camera.jpeg,
 }
 # What makes a line hard to read. Together it never gets worse than LIMIT of these at their worst.
-HARM = ("faint", "skips", "mottle", "light", "blur", "motion", "resolution", "contrast", "noise")
-HARM += ("bilevel", "jpeg")
+HARM = (
+    *("faint", "skips", "mottle", "light", "blur", "motion", "resolution", "contrast", "noise"),
+    *("bilevel", "jpeg"),
+)
 LIMIT = 1.5
 LEAST = 8  # pixels of paper per character: two frames of 4, so that CTC can spell 111
 
@@ -90,7 +92,7 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
     if not count:
         return lines
     strengths = {name: _strengths(getattr(style, name), count, generator) for name in EFFECTS}
-    harm = sum(strengths[name] for name in HARM)
+    harm = sum((strengths[name] for name in HARM), torch.zeros(count))
     for name in HARM:
         strengths[name] = strengths[name] * (LIMIT / harm.clamp_min(LIMIT))
     ink, height = lines.images[:, 0], lines.images.shape[2]

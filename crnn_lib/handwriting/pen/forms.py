@@ -7,9 +7,10 @@ alone, and not on the hand that writes them, is worked out here once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,11 @@ MARK_CHARACTERS = "".join(MARK_FORMS)
 CROWDED = ("#", "$", "*", "=")
 
 DIGITS = tuple(FORMS)
-BOOKS = {"school": FORMS, "hurried": HURRIED_FORMS, "marks": MARK_FORMS}
+BOOKS: dict[str, Mapping[Any, dict[str, Form]]] = {
+    "school": FORMS,
+    "hurried": HURRIED_FORMS,
+    "marks": MARK_FORMS,
+}
 NAMES = {  # one row per form
     book: tuple((key, name) for key in forms for name in forms[key])
     for book, forms in BOOKS.items()
