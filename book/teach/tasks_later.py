@@ -186,7 +186,7 @@ def beam_search() -> Sheet:
                                 Gap(number(_ends(two, "a", 2, letters)[2])),
                             ),
                             ("Why keep them apart?", Gap("after a blank, another a is a new one")),
-                        ]
+                        ],
                     ),
                 ],
             ),
@@ -373,19 +373,19 @@ def language() -> Sheet:
                 [
                     Words(
                         "Read the number from the left. The state is the remainder by 7 of what "
-                        "was read so far: new = (10 · old + digit) mod 7. It starts at 0 and "
-                        "accepts at 0."
+                        "was read so far. It starts at 0 and accepts at 0."
                     ),
                     Table([], _remainders("55207")),
                     Table([], _remainders("55209")),
+                    Lines([("How does 5520 come from 552 and 0?", Gap("10 · 552 + 0"))]),
                 ],
             ),
             Task(
                 "What follows what",
                 [
                     Words(
-                        f"Texts: {', '.join(texts)}. Count which character follows which, begin "
-                        "each count at 1, and divide each row by its sum."
+                        f"Texts: {', '.join(texts)}. How often does which character follow which? "
+                        "Each count begins at 1. How likely is each, after a 0 and after a 5?"
                     ),
                     Table(
                         ["after", "0: count", "5: count", "0: share", "5: share"],
