@@ -16,7 +16,7 @@ import numpy as np
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER
-from crnn_lib.language import NOWHERE, WeightedAutomaton
+from crnn_lib.language import NOWHERE, WeightedAutomaton, respell
 
 UNREACHABLE = 1 << 30  # frames that no line has
 
@@ -153,6 +153,17 @@ def fuse(
 ) -> Fusion | None:
     """Tables for a language over the classes of an alphabet. None if nothing is to be added.
 
+    Where the alphabet's characters take several code points and the language's do not, the language
+    reads them one code point after the other (:func:`crnn_lib.language.respell`).
+
+    Parameters
+    ----------
+    language : WeightedAutomaton, optional
+    alphabet : Alphabet
+    language_weight, length_bonus : float
+        As for :func:`~crnn_lib.decoders.prefix_beam_search`. The bonus is one per character of the
+        alphabet.
+
     Raises
     ------
     TypeError
@@ -172,10 +183,11 @@ def fuse(
     if language is None:
         if length_bonus == 0:
             return None
-        known = alphabet.characters
-        anything = np.zeros((1, len(known)))
-        language = WeightedAutomaton(known, anything.astype(np.int32), anything, np.zeros(1))
-    shared = set(language.characters) & set(alphabet.characters)
+        anything = np.zeros((1, len(alphabet.characters)))
+        language = WeightedAutomaton(
+            alphabet.characters, anything.astype(np.int32), anything, np.zeros(1)
+        )
+    shared = set(language.characters) & {*alphabet.characters, *"".join(alphabet.characters)}
     if language.characters and not shared:
         raise ValueError(
             f"The language knows the characters {language.characters!r}, the alphabet has "
@@ -186,12 +198,15 @@ def fuse(
 
 @lru_cache(maxsize=8)
 def _fuse(language, alphabet, language_weight, length_bonus) -> Fusion:
+    if isinstance(language.characters, str) and isinstance(alphabet.characters, tuple):
+        language = respell(language, alphabet.characters)
     states, classes = language.num_states, alphabet.num_classes
     step = np.full((states, classes), NOWHERE, np.int32)
     cost = np.full((states, classes), NEVER)
+    known = set(alphabet.characters)  # "th" is in the str "other", and is none of its characters
     for column, character in enumerate(language.characters):
-        if character in alphabet.characters:
-            (c,) = alphabet.encode(character)
+        if character in known:
+            (c,) = alphabet.encode(character)  # no other spelling has fewer characters
             step[:, c] = language.next_state[:, column]
             allowed = step[:, c] >= 0
             weights = language.log_weight[allowed, column]

@@ -5,6 +5,7 @@ from .algebra import explore as explore
 from .algebra import intersect as intersect
 from .algebra import is_empty as is_empty
 from .algebra import minimise as minimise
+from .algebra import respell as respell
 from .algebra import strings as strings
 from .algebra import trim as trim
 from .algebra import union as union

@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
 
 # Building -----------------------------------------------------------------------------------------
 
 
 def explore(
-    characters: str,
+    characters: Sequence[str],
     start: Hashable,
-    step: Callable[[Hashable, str], Hashable | None],
-    accepts: Callable[[Hashable], bool],
+    step: Callable[[Any, str], Hashable | None],
+    accepts: Callable[[Any], bool],
 ) -> WeightedAutomaton:
     """The smallest automaton of a machine that is given as two functions.
 
@@ -33,7 +35,7 @@ def explore(
 
     Parameters
     ----------
-    characters : str
+    characters : str or sequence of str
     start : hashable
         State before the first character.
     step : callable
@@ -67,7 +69,50 @@ def explore(
     next_state = np.array(rows, np.int32).reshape(len(found), len(characters))
     final = np.array([0.0 if accepts(state) else -math.inf for state in found])
     log_weight = np.zeros(next_state.shape)
+    characters = distinct_characters(characters, "an automaton")
     return minimise(WeightedAutomaton(characters, next_state, log_weight, final))
+
+
+def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> WeightedAutomaton:
+    """The same strings and weights, spelled with characters that may take several code points.
+
+    Such a character is read one code point after the other. A string that the characters spell in
+    several ways is accepted in each of them. The decoders do so where a language knows code points
+    and the network longer characters.
+
+    Parameters
+    ----------
+    automaton : WeightedAutomaton
+        Its own characters are one code point each.
+    characters : str or sequence of str
+
+    Examples
+    --------
+    >>> fives = explore("057", 0, lambda n, c: n + (c == "5") if n < 2 else None, lambda n: n == 2)
+    >>> pairs = respell(fives, ("5", "05", "55"))
+    >>> pairs.accepts("0505"), pairs.accepts("55"), pairs.accepts(["5", "5"]), pairs.accepts("5")
+    (True, True, True, False)
+    """
+    if not isinstance(automaton.characters, str):
+        raise ValueError(
+            "respell takes an automaton whose characters are one code point each; got "
+            f"{automaton.characters!r:.200}."
+        )
+    characters = distinct_characters(characters, "an automaton")
+    column = {letter: k for k, letter in enumerate(automaton.characters)}
+    shape = (automaton.num_states, len(characters))
+    next_state, log_weight = np.full(shape, NOWHERE), np.full(shape, -math.inf)
+    for k, character in enumerate(characters):
+        if column.keys() >= set(character):
+            state, weight = np.arange(shape[0]), np.zeros(shape[0])
+            for letter in character:
+                weight = weight + automaton.log_weight[state, column[letter]]
+                state = np.append(automaton.next_state[:, column[letter]], NOWHERE)[state]
+                weight[state == NOWHERE] = -math.inf
+            next_state[:, k], log_weight[:, k] = state, weight
+    return trim(
+        WeightedAutomaton(characters, next_state, log_weight, automaton.final, automaton.start)
+    )
 
 
 def trim(automaton: WeightedAutomaton) -> WeightedAutomaton:
@@ -124,7 +169,7 @@ def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
 
 def _classes(columns) -> np.ndarray:
     """Number the distinct rows of a table that is given by its columns, (S,) integers each."""
-    rows = 0
+    rows = np.zeros(1, np.int64)
     for column in columns:
         rows = rows * (int(column.max(initial=0)) + 1) + column.astype(np.int64)
         rows = np.unique(rows, return_inverse=True)[1].reshape(-1)
@@ -252,7 +297,8 @@ def count_strings(automaton: WeightedAutomaton, length: int) -> int:
 def strings(automaton: WeightedAutomaton, longest: int) -> Iterator[str]:
     """All accepted strings of up to ``longest`` characters: short ones first, then in order.
 
-    The order of the characters is the automaton's. Lazy: no time is lost on dead ends.
+    The order of the characters is the automaton's. Lazy: no time is lost on dead ends. What longer
+    characters spell in several ways comes once for each.
     """
     _require_length(longest)
     allowed = automaton.next_state != NOWHERE
@@ -302,7 +348,16 @@ def draw_string(automaton: WeightedAutomaton, length: int, generator: torch.Gene
 def draw_strings(
     automaton: WeightedAutomaton, length: int, count: int, generator: torch.Generator
 ) -> list[str]:
-    """Draw several, independently; see :func:`draw_string`."""
+    """Draw several strings, independently; each as :func:`draw_string` does.
+
+    Parameters
+    ----------
+    automaton : WeightedAutomaton
+        Its weights say how likely a string is, among those of this length.
+    length, count : int
+        Characters of a string, and how many strings.
+    generator : torch.Generator
+    """
     _require_length(length)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")

@@ -9,9 +9,13 @@ likely they are.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from crnn_lib.alphabet import Alphabet, distinct_characters
 
 NOWHERE = -1  #: in ``next_state``: no string goes on like this
 
@@ -22,8 +26,9 @@ class WeightedAutomaton:
 
     Parameters
     ----------
-    characters : str
-        The K characters it knows, each once. It accepts no string with any other.
+    characters : str or tuple of str
+        The K characters it knows, each once, as an :class:`~crnn_lib.alphabet.Alphabet` has them.
+        It accepts no string with any other.
     next_state : ndarray, (S, K), int32
         The state after reading a character in a state; -1 where that is forbidden.
     log_weight : ndarray, (S, K), float64
@@ -45,17 +50,15 @@ class WeightedAutomaton:
     (True, False)
     """
 
-    characters: str
+    characters: str | tuple[str, ...]
     next_state: np.ndarray
     log_weight: np.ndarray
     final: np.ndarray
     start: int = 0
 
     def __post_init__(self) -> None:
-        if len(set(self.characters)) != len(self.characters):
-            raise ValueError(
-                f"Each character may stand once in an automaton; got {self.characters!r}."
-            )
+        known = distinct_characters(self.characters, "an automaton")
+        object.__setattr__(self, "characters", known)
         final = np.array(self.final, np.float64)
         if final.ndim != 1 or not len(final):
             raise ValueError(f"final has one weight per state, (S,); got {final.shape}.")
@@ -96,17 +99,27 @@ class WeightedAutomaton:
         """Number of states S."""
         return len(self.final)
 
-    def score(self, text: str) -> float:
-        """Log-weight of a string: its steps and its end. ``-inf`` if it is not accepted."""
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {character: k for k, character in enumerate(self.characters)}
+
+    def score(self, text: str | Sequence[str]) -> float:
+        """Log-weight of a string: its steps and its end. ``-inf`` if it is not accepted.
+
+        If characters take several code points, a str is cut into them as
+        :meth:`crnn_lib.alphabet.Alphabet.split` does; a sequence of characters is taken as it is.
+        """
+        if isinstance(text, str) and isinstance(self.characters, tuple):
+            text = Alphabet(self.characters).split(text, strict=False)
         state, total = self.start, 0.0
         for character in text:
-            column = self.characters.find(character)
-            if column < 0 or self.next_state[state, column] == NOWHERE:
+            column = self._columns.get(character)
+            if column is None or self.next_state[state, column] == NOWHERE:
                 return -math.inf
             total += float(self.log_weight[state, column])
             state = self.next_state[state, column]
         return total + float(self.final[state])
 
-    def accepts(self, text: str) -> bool:
+    def accepts(self, text: str | Sequence[str]) -> bool:
         """Whether the string may be at all."""
         return self.score(text) > -math.inf

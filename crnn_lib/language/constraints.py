@@ -2,7 +2,8 @@
 
 Every function takes the characters of the network's alphabet and returns a
 :class:`~crnn_lib.language.WeightedAutomaton` whose weights are 0: it says what may be, not how
-likely it is. :func:`crnn_lib.language.intersect` combines several,
+likely it is. Characters that take several code points are read one code point after the other,
+except where characters are counted. :func:`crnn_lib.language.intersect` combines several,
 :func:`crnn_lib.language.parse_constraint` makes them from a line of text.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import numpy as np
 
-from crnn_lib.language.algebra import explore, intersect, minimise, union
+from crnn_lib.alphabet import Alphabet, distinct_characters
+from crnn_lib.language.algebra import explore, intersect, minimise, respell, union
 from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
 
 DIGITS = "0123456789"
@@ -24,7 +27,7 @@ LONGEST = 10_000  # characters: an automaton that counts them has a state for ea
 # Length and shape ---------------------------------------------------------------------------------
 
 
-def fixed_length(characters: str, length: int) -> WeightedAutomaton:
+def fixed_length(characters: Sequence[str], length: int) -> WeightedAutomaton:
     """Any string of exactly this many characters.
 
     >>> fixed_length("0123456789", 5).accepts("55207")
@@ -33,7 +36,9 @@ def fixed_length(characters: str, length: int) -> WeightedAutomaton:
     return length_between(characters, length, length)
 
 
-def length_between(characters: str, least: int, most: int | None = None) -> WeightedAutomaton:
+def length_between(
+    characters: Sequence[str], least: int, most: int | None = None
+) -> WeightedAutomaton:
     """Any string of ``least`` to ``most`` characters, both included; None means without end.
 
     >>> two_or_three = length_between("0123456789", 2, 3)
@@ -54,17 +59,18 @@ def length_between(characters: str, least: int, most: int | None = None) -> Weig
         after[-1] = NOWHERE
     next_state = np.repeat(after[:, None], len(characters), 1)  # (S, K)
     final = np.where(np.arange(states) >= least, 0.0, -math.inf)
+    characters = distinct_characters(characters, "an automaton")
     return WeightedAutomaton(characters, next_state, np.zeros(next_state.shape), final)
 
 
-def pattern(characters: str, wildcard: str) -> WeightedAutomaton:
+def pattern(characters: Sequence[str], wildcard: str) -> WeightedAutomaton:
     """Strings of a shape: ``?`` is any one character, ``*`` any number of them, also none.
 
     >>> shape = pattern("0123456789", "55*7")
     >>> [shape.accepts(text) for text in ("55207", "557", "5520")]
     [True, True, False]
     """
-    if clash := set("*?") & set(characters):
+    if clash := set("*?") & set("".join(characters)):
         raise ValueError(
             f"In a pattern * and ? are wildcards, but {sorted(clash)} are among the characters."
         )
@@ -86,14 +92,18 @@ def pattern(characters: str, wildcard: str) -> WeightedAutomaton:
             wanted = wildcard[place : place + 1]
             if wanted == "*":
                 after.add(place)
-            elif wanted in ("?", character):
+            elif wanted == "?":
                 after.add(place + 1)
+            elif wildcard.startswith(character, place):
+                after.add(place + len(character))
         return passed(after) if after else None
 
     return explore(characters, passed([0]), step, lambda places: len(wildcard) in places)
 
 
-def lexicon(characters: str, words: Iterable[str] | Mapping[str, float]) -> WeightedAutomaton:
+def lexicon(
+    characters: Sequence[str], words: Iterable[str] | Mapping[str, float]
+) -> WeightedAutomaton:
     """One of some words; a mapping gives each word its log-weight.
 
     Words that begin alike share states, and so do those that end alike: the smallest automaton
@@ -108,7 +118,9 @@ def lexicon(characters: str, words: Iterable[str] | Mapping[str, float]) -> Weig
     weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
     if not weights:
         raise ValueError("A lexicon needs at least one word; this one is empty.")
-    column = {character: k for k, character in enumerate(characters)}
+    characters = distinct_characters(characters, "a lexicon")
+    letters = "".join(dict.fromkeys("".join(characters)))
+    column = {letter: k for k, letter in enumerate(letters)}
     # A trie: for each prefix, where its characters lead, and the weight of ending there.
     children: list[dict[int, int]] = [{}]
     ends = [-math.inf]
@@ -118,6 +130,8 @@ def lexicon(characters: str, words: Iterable[str] | Mapping[str, float]) -> Weig
         if not -math.inf < weight < math.inf:
             raise ValueError(f"A log-weight is a finite number; {word!r} has {weight}.")
         _require(characters, set(word), f"the word {word!r}")
+        if isinstance(characters, tuple):
+            Alphabet(characters).split(word)  # can it be spelled?
         node = 0
         for character in word:
             after = children[node].get(column[character])
@@ -133,19 +147,20 @@ def lexicon(characters: str, words: Iterable[str] | Mapping[str, float]) -> Weig
     for node in reversed(range(len(children))):
         steps = tuple(sorted((k, state[child]) for k, child in children[node].items()))
         state[node] = known.setdefault((ends[node], steps), len(known))
-    next_state = np.full((len(known), len(characters)), NOWHERE, np.int32)
+    next_state = np.full((len(known), len(letters)), NOWHERE, np.int32)
     final = np.empty(len(known))
     for (end, steps), number in known.items():
         final[number] = end
         for k, after in steps:
             next_state[number, k] = after
-    return WeightedAutomaton(characters, next_state, np.zeros(next_state.shape), final, state[0])
+    found = WeightedAutomaton(letters, next_state, np.zeros(next_state.shape), final, state[0])
+    return found if isinstance(characters, str) else minimise(respell(found, characters))
 
 
 # Check digits -------------------------------------------------------------------------------------
 
 
-def luhn(characters: str, length: int | None = None) -> WeightedAutomaton:
+def luhn(characters: Sequence[str], length: int | None = None) -> WeightedAutomaton:
     """Digits whose last one is the check digit of Luhn (ISO/IEC 7812-1): card numbers.
 
     From the right, every second digit is doubled, and 9 is taken off if that gives two digits. The
@@ -155,7 +170,7 @@ def luhn(characters: str, length: int | None = None) -> WeightedAutomaton:
 
     Parameters
     ----------
-    characters : str
+    characters : str or sequence of str
         Must contain the ten digits. Others are forbidden.
     length : int, optional
         Number of digits, at least 2. Any from 2 on by default.
@@ -179,13 +194,13 @@ def luhn(characters: str, length: int | None = None) -> WeightedAutomaton:
         twice = 2 * digit - 9 * (digit > 4)
         return (doubled + digit) % 10, (plain + twice) % 10, min(count + 1, 2)
 
-    found = explore(characters, (0, 0, 0), step, lambda state: state[0] == 0 and state[2] == 2)
+    found = _explore(characters, (0, 0, 0), step, lambda state: state[0] == 0 and state[2] == 2)
     if length is None:
         return found
-    return minimise(intersect(found, fixed_length(characters, length)))
+    return minimise(intersect(found, respell(fixed_length(DIGITS, length), characters)))
 
 
-def isbn13(characters: str) -> WeightedAutomaton:
+def isbn13(characters: Sequence[str]) -> WeightedAutomaton:
     """ISBN of 13 digits: 978 or 979, nine more, and the check digit. No hyphens.
 
     The digits are weighed 1, 3, 1, 3, ...; the sum must end in 0.
@@ -202,10 +217,10 @@ def isbn13(characters: str) -> WeightedAutomaton:
             return None
         return place + 1, (total + (3 if place % 2 else 1) * int(character)) % 10
 
-    return explore(characters, (0, 0), step, lambda state: state == (13, 0))
+    return _explore(characters, (0, 0), step, lambda state: state == (13, 0))
 
 
-def isbn10(characters: str) -> WeightedAutomaton:
+def isbn10(characters: Sequence[str]) -> WeightedAutomaton:
     """ISBN of 10 digits, the last of which is the check digit. No hyphens.
 
     The digits are weighed 10, 9, ..., 1; the sum must be a multiple of 11. The check digit may be
@@ -225,10 +240,10 @@ def isbn10(characters: str) -> WeightedAutomaton:
         value = 10 if character == "X" else int(character)
         return place + 1, (total + (10 - place) * value) % 11
 
-    return explore(characters, (0, 0), step, lambda state: state == (10, 0))
+    return _explore(characters, (0, 0), step, lambda state: state == (10, 0))
 
 
-def isbn(characters: str) -> WeightedAutomaton:
+def isbn(characters: Sequence[str]) -> WeightedAutomaton:
     """:func:`isbn10` or :func:`isbn13`."""
     return union(isbn10(characters), isbn13(characters))
 
@@ -237,7 +252,7 @@ def isbn(characters: str) -> WeightedAutomaton:
 
 
 def iso_date(
-    characters: str, *, first_year: int = 1900, last_year: int = 2099
+    characters: Sequence[str], *, first_year: int = 1900, last_year: int = 2099
 ) -> WeightedAutomaton:
     """Days of the calendar, YYYYMMDD, and YYYY-MM-DD if ``-`` is among the characters (ISO 8601).
 
@@ -246,7 +261,7 @@ def iso_date(
 
     Parameters
     ----------
-    characters : str
+    characters : str or sequence of str
         Must contain the ten digits.
     first_year, last_year : int
         Both included, from 1 to 9999.
@@ -294,11 +309,11 @@ def iso_date(
             return ("end", (), "") if 1 <= int(so_far) <= known[0] else None
         return (part, known, so_far) if part in ("year", "month", "day") else None
 
-    return explore(characters, ("year", (), ""), step, lambda state: state[0] == "end")
+    return _explore(characters, ("year", (), ""), step, lambda state: state[0] == "end")
 
 
 def amount(
-    characters: str, maximum: int | str | Decimal | None = None, *, decimals: int = 2
+    characters: Sequence[str], maximum: int | str | Decimal | None = None, *, decimals: int = 2
 ) -> WeightedAutomaton:
     """Amounts of money: no leading zeros, and cents if there is a character to part them.
 
@@ -307,7 +322,7 @@ def amount(
 
     Parameters
     ----------
-    characters : str
+    characters : str or sequence of str
         Must contain the ten digits.
     maximum : int, str or Decimal, optional
         The largest amount, as ``552`` or ``"552.07"``. Without it amounts may be of any length.
@@ -335,13 +350,15 @@ def amount(
         return ("zero" if part == "empty" and character == "0" else "whole"), 0
 
     ends = ("zero", 0), ("whole", 0), ("cents", decimals)
-    found = explore(characters, ("empty", 0), step, lambda state: state in ends)
+    found = _explore(characters, ("empty", 0), step, lambda state: state in ends)
     if maximum is None:
         return found
     return minimise(intersect(found, _at_most(characters, maximum, decimals)))
 
 
-def _at_most(characters: str, maximum: int | str | Decimal, decimals: int) -> WeightedAutomaton:
+def _at_most(
+    characters: Sequence[str], maximum: int | str | Decimal, decimals: int
+) -> WeightedAutomaton:
     """Numbers up to a maximum, if they have no leading zeros."""
     try:
         limit = Decimal(str(maximum).replace(",", "."))
@@ -371,11 +388,30 @@ def _at_most(characters: str, maximum: int | str | Decimal, decimals: int) -> We
         part, count, compared = state
         return part == "whole" and count == len(whole) and compared > 0
 
-    return explore(characters, ("whole", 0, 0), step, lambda state: not above(state))
+    return _explore(characters, ("whole", 0, 0), step, lambda state: not above(state))
 
 
-def _require(characters: str, needed: set[str], what: str) -> None:
-    if missing := "".join(sorted(needed - set(characters))):
+def _explore(
+    characters: Sequence[str],
+    start: Hashable,
+    step: Callable[[Any, str], Hashable | None],
+    accepts: Callable[[Any], bool],
+) -> WeightedAutomaton:
+    """:func:`explore`, with a step for each code point of a character."""
+
+    def read(state: Hashable, character: str) -> Hashable | None:
+        after: Hashable | None = state
+        for letter in character:
+            after = step(after, letter)
+            if after is None:
+                return None
+        return after
+
+    return explore(characters, start, read, accepts)
+
+
+def _require(characters: Sequence[str], needed: set[str], what: str) -> None:
+    if missing := "".join(sorted(needed - set("".join(characters)))):
         raise ValueError(
             f"{what} needs characters that are not there: {missing!r} is not in {characters!r}."
         )

@@ -23,7 +23,7 @@ import math
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from crnn_lib.alphabet import Alphabet, distinct_characters
 from crnn_lib.language.automata import WeightedAutomaton
 
 START = "\x02"  # stands before the first character, in contexts only
@@ -44,13 +45,14 @@ class NGram:
 
     Parameters
     ----------
-    characters : str
-        The K characters of its texts.
+    characters : str or tuple of str
+        The K characters of its texts, as an :class:`~crnn_lib.alphabet.Alphabet` has them.
     order : int
         Length n of the n-grams, 1 to 5.
     counts : dict of str to ndarray (K + 1,)
         How often each character, or the end (last), came after each of the longest contexts: n - 1
-        characters, or fewer after the start of a text, which the character U+0002 marks.
+        characters, or fewer after the start of a text, which the character U+0002 marks. A context
+        is a tuple of characters if they take several code points.
 
     Examples
     --------
@@ -64,17 +66,17 @@ class NGram:
     24.0
     """
 
-    characters: str
+    characters: str | tuple[str, ...]
     order: int
-    counts: dict[str, np.ndarray]
+    counts: dict
 
     def __post_init__(self) -> None:
         if not isinstance(self.order, int) or self.order not in ORDERS:
             raise ValueError(f"The order of an n-gram model is 1 to 5; got {self.order}.")
-        if not self.characters or len(set(self.characters)) != len(self.characters):
-            raise ValueError(
-                f"An n-gram model needs characters, each once; got {self.characters!r}."
-            )
+        known = distinct_characters(self.characters, "an n-gram model")
+        object.__setattr__(self, "characters", known)
+        if not known:
+            raise ValueError("An n-gram model needs characters; got none.")
         if START in self.characters:
             raise ValueError(
                 "U+0002 marks the start of a text; it cannot be one of its characters."
@@ -87,7 +89,9 @@ class NGram:
         )
 
     @classmethod
-    def fit(cls, texts: Iterable[str], *, order: int = 3, characters: str = "0123456789") -> NGram:
+    def fit(
+        cls, texts: Iterable[str], *, order: int = 3, characters: Sequence[str] = "0123456789"
+    ) -> NGram:
         """Count the n-grams of some texts.
 
         Parameters
@@ -96,8 +100,9 @@ class NGram:
             At least one. A text that stands there twice counts twice.
         order : int
             1 to 5. Each more knows more, and needs some ten times as many texts.
-        characters : str
-            All characters that may occur, also those that do not.
+        characters : str or sequence of str
+            All characters that may occur, also those that do not. Texts are cut into them as
+            :meth:`crnn_lib.alphabet.Alphabet.split` does.
 
         Raises
         ------
@@ -106,34 +111,51 @@ class NGram:
         """
         if isinstance(texts, str):
             raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
-        column = {character: k for k, character in enumerate(characters)}
-        counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(characters) + 1, np.int64))
+        empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
+        counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
         for text in texts:
-            context = START
-            for character in text:
-                if character not in column:
-                    raise ValueError(
-                        f"{text!r} has the character {character!r}, which is not among the "
-                        f"model's: {characters!r}."
-                    )
-                counts[_cut(context, order)][column[character]] += 1
-                context = _cut(context + character, order)
+            context = empty._history("")
+            for column, piece in empty._pieces(text):
+                counts[_cut(context, order)][column] += 1
+                context = _cut(context + piece, order)
             counts[_cut(context, order)][-1] += 1
         if not counts:
             raise ValueError("An n-gram model needs at least one text to learn from.")
-        return cls(characters, order, dict(counts))
+        return cls(empty.characters, order, dict(counts))
+
+    # Histories are strings, and tuples where characters take several code points: both can be
+    # sliced, added, and looked up.
+
+    @cached_property
+    def _alphabet(self) -> Alphabet:
+        return Alphabet(self.characters, len(self.characters))  # classes 0 to K - 1
+
+    def _piece(self, column: int):
+        """A character, as a history of one."""
+        return self.characters[column : column + 1]
+
+    def _pieces(self, text: str) -> list[tuple]:
+        """The columns of a text's characters, and each as a history of one."""
+        return [(column, self._piece(column)) for column in self._alphabet.encode(text)]
+
+    def _history(self, text: str):
+        """The start, and a text after it."""
+        history = START if isinstance(self.characters, str) else (START,)
+        for _, piece in self._pieces(text):
+            history += piece
+        return history
 
     # What it says of a text -----------------------------------------------------------------------
 
     @cached_property
-    def _distributions(self) -> dict[str, np.ndarray]:
+    def _distributions(self) -> dict:
         """P(character or end | context) for each context seen, the shorter ones included."""
         size = len(self.characters) + 1
-        counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(size, np.int64))
+        counts: dict = defaultdict(lambda: np.zeros(size, np.int64))
         for context, row in self.counts.items():
             for cut in range(len(context) + 1):  # what followed a context followed its suffixes
                 counts[context[cut:]] += row
-        found: dict[str, np.ndarray] = {}
+        found: dict = {}
         for context in sorted(counts, key=len):
             # A suffix of a context that was seen was seen too: so the shorter one is there.
             shorter = found[context[1:]] if context else np.full(size, 1 / size)
@@ -142,7 +164,7 @@ class NGram:
             found[context] = (row + kinds * shorter) / (row.sum() + kinds)
         return found
 
-    def _state(self, history: str) -> str:
+    def _state(self, history):
         """The longest end of a history that was seen as a context."""
         context = _cut(history, self.order)
         while context not in self._distributions:
@@ -151,16 +173,14 @@ class NGram:
 
     def probabilities(self, text: str) -> np.ndarray:
         """What comes after the beginning of a text: (K + 1,), each character, and last the end."""
-        self._require_characters(text)
-        return self._distributions[self._state(START + text)].copy()
+        return self._distributions[self._state(self._history(text))].copy()
 
     def log_prob(self, text: str) -> float:
         """Log-probability of a whole text: its characters, and that it ends there."""
-        self._require_characters(text)
-        total, context = 0.0, self._state(START)
-        for character in text:
-            total += math.log(self._distributions[context][self.characters.index(character)])
-            context = self._state(context + character)
+        total, context = 0.0, self._state(self._history(""))
+        for column, piece in self._pieces(text):
+            total += math.log(self._distributions[context][column])
+            context = self._state(context + piece)
         return total + math.log(self._distributions[context][-1])
 
     def perplexity(self, texts: Iterable[str]) -> float:
@@ -173,7 +193,7 @@ class NGram:
         total, symbols = 0.0, 0
         for text in texts:
             total += self.log_prob(text)
-            symbols += len(text) + 1
+            symbols += len(self._pieces(text)) + 1
         if not symbols:
             raise ValueError("There is no text to judge the model by.")
         return math.exp(-total / symbols)
@@ -184,20 +204,21 @@ class NGram:
         A state is the longest end of what was read that was seen as a context. That is exact: for
         a context that was never seen, the mix is the shorter context's alone.
         """
-        start = self._state(START)
+        start = self._state(self._history(""))
         number = {start: 0}
         found, rows = [start], []
         for context in found:  # grows while it is read
             row = []
-            for character in self.characters:
-                after = self._state(context + character)
+            for column in range(len(self.characters)):
+                after = self._state(context + self._piece(column))
                 if after not in number:
                     number[after] = len(found)
                     found.append(after)
                 row.append(number[after])
             rows.append(row)
         weights = np.log([self._distributions[context] for context in found])  # (S, K + 1)
-        return WeightedAutomaton(self.characters, rows, weights[:, :-1], weights[:, -1])
+        steps = np.array(rows, np.int32)
+        return WeightedAutomaton(self.characters, steps, weights[:, :-1], weights[:, -1])
 
     def sample(self, generator: torch.Generator, *, longest: int = 1000) -> str:
         """Write a text, drawing each character from its distribution.
@@ -210,24 +231,17 @@ class NGram:
         """
         if not isinstance(generator, torch.Generator):
             raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
-        text, context = "", self._state(START)
+        text: list[str] = []
+        context = self._state(self._history(""))
         while len(text) < longest:
             chance = torch.rand((), generator=generator, dtype=torch.float64).item()
             shares = self._distributions[context].cumsum()
             drawn = int((shares <= chance * shares[-1]).sum())
             if drawn == len(self.characters):
                 break
-            text += self.characters[drawn]
-            context = self._state(context + self.characters[drawn])
-        return text
-
-    def _require_characters(self, text: str) -> None:
-        for character in text:
-            if character not in self.characters:
-                raise ValueError(
-                    f"{text!r} has the character {character!r}, which this model does not know: "
-                    f"{self.characters!r}."
-                )
+            text.append(self.characters[drawn])
+            context = self._state(context + self._piece(drawn))
+        return "".join(text)
 
     # Files ----------------------------------------------------------------------------------------
 
@@ -240,6 +254,8 @@ class NGram:
             "order": self.order,
             "counts": {c: self.counts[c].tolist() for c in sorted(self.counts)},
         }
+        if isinstance(self.characters, tuple):  # a key of JSON is a str
+            content["counts"] = [[c, self.counts[c].tolist()] for c in sorted(self.counts)]
         content["crc32"] = _check_sum(content)
         Path(path).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
@@ -274,13 +290,16 @@ class NGram:
             raise refused("its check sum does not fit, so it was changed or damaged")
         try:
             characters, order, counts = (content[k] for k in ("characters", "order", "counts"))
+            if isinstance(characters, list):
+                characters = tuple(characters)
+                counts = {tuple(context): row for context, row in counts}
             rows = {context: _row(row, len(characters)) for context, row in counts.items()}
             model = cls(characters, order, rows)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise refused(f"it does not hold counts ({error})") from None
         known = set(characters)
         for context in rows:
-            inner = context.removeprefix(START)
+            inner = context[1:] if context[:1] == model._history("") else context
             full = len(context) == order - 1 or (context != inner and len(context) < order)
             if not full or not known.issuperset(inner):
                 raise refused(f"{context!r} is no context of order {order}")
@@ -289,7 +308,7 @@ class NGram:
         return model
 
 
-def _cut(history: str, order: int) -> str:
+def _cut(history, order: int):
     """The last n - 1 characters: the context that a model of order n looks at."""
     return history[len(history) - order + 1 :] if len(history) >= order else history
 

@@ -1,37 +1,22 @@
-"""What makes a string likely: constraints and n-grams, and how to combine them.
+"""A language as a user writes it: ``luhn+length:16``.
 
 A language is a :class:`~crnn_lib.language.WeightedAutomaton`: it gives each string a log-weight,
--inf to those that cannot be. The decoders add it to what the network says. Here are the ways to
-get one: constraints by name (:func:`parse_constraint`), models learned from texts
-(:class:`~crnn_lib.language.NGram`), both at once (:func:`~crnn_lib.language.intersect`).
+-inf to those that cannot be. The decoders add it to what the network says.
 
 >>> card = parse_constraint("luhn+length:16", "0123456789")
 >>> card.accepts("4111111111111111"), card.accepts("4111111111111112")
 (True, False)
->>> count_strings(card, 16) == 10**15  # the check digit takes one digit in ten
-True
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from crnn_lib.language.algebra import (
-    count_strings,
-    draw_string,
-    draw_strings,
-    explore,
-    intersect,
-    is_empty,
-    minimise,
-    strings,
-    trim,
-    union,
-)
+from crnn_lib.language.algebra import intersect, is_empty, minimise, respell
 from crnn_lib.language.automata import WeightedAutomaton
 from crnn_lib.language.constraints import (
     amount,
-    fixed_length,
     isbn,
     isbn10,
     isbn13,
@@ -42,33 +27,6 @@ from crnn_lib.language.constraints import (
     pattern,
 )
 from crnn_lib.language.ngrams import NGram
-
-__all__ = [
-    "CONSTRAINTS",
-    "NGram",
-    "WeightedAutomaton",
-    "amount",
-    "count_strings",
-    "draw_string",
-    "draw_strings",
-    "explore",
-    "fixed_length",
-    "intersect",
-    "is_empty",
-    "isbn",
-    "isbn10",
-    "isbn13",
-    "iso_date",
-    "length_between",
-    "lexicon",
-    "luhn",
-    "minimise",
-    "parse_constraint",
-    "pattern",
-    "strings",
-    "trim",
-    "union",
-]
 
 #: How each constraint is written, for messages and for a command line's help.
 CONSTRAINTS = {
@@ -86,7 +44,7 @@ CONSTRAINTS = {
 MANY_STATES = 20_000  # beyond it, to merge some would take seconds
 
 
-def parse_constraint(constraint: str, characters: str) -> WeightedAutomaton:
+def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAutomaton:
     """Make a language from what a user typed.
 
     Parameters
@@ -94,7 +52,7 @@ def parse_constraint(constraint: str, characters: str) -> WeightedAutomaton:
     constraint : str
         One of :data:`CONSTRAINTS`, or several that must all hold: ``"luhn+length:16"``. A file's
         name cannot contain a ``+``.
-    characters : str
+    characters : str or sequence of str
         Those of the network's alphabet.
 
     Returns
@@ -128,7 +86,7 @@ def parse_constraint(constraint: str, characters: str) -> WeightedAutomaton:
     return language
 
 
-def _parse(part: str, characters: str) -> WeightedAutomaton:
+def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton:
     name, colon, argument = part.partition(":")
     plain = {"luhn": luhn, "isbn": isbn, "isbn10": isbn10, "isbn13": isbn13}
     if name not in CONSTRAINTS:
@@ -145,7 +103,7 @@ def _parse(part: str, characters: str) -> WeightedAutomaton:
         return length_between(characters, *_range(part, argument, open_end=True))
     if name == "date":
         first, last = _range(part, argument) if colon else (1900, 2099)
-        return iso_date(characters, first_year=first, last_year=last)
+        return iso_date(characters, first_year=first, last_year=first if last is None else last)
     if name == "amount":
         return amount(characters, argument if colon else None)
     if name == "pattern":
@@ -179,10 +137,12 @@ def _words(path: str) -> list[str]:
     return words
 
 
-def _with_characters(model: NGram, characters: str, path: str) -> WeightedAutomaton:
-    if model.characters != characters:
-        raise ValueError(
-            f"{path!r} was trained on the characters {model.characters!r}; the network reads "
-            f"{characters!r}."
-        )
-    return model.automaton()
+def _with_characters(model: NGram, characters: Sequence[str], path: str) -> WeightedAutomaton:
+    if model.characters == characters:
+        return model.automaton()
+    if isinstance(model.characters, str) and set("".join(characters)) == set(model.characters):
+        return respell(model.automaton(), characters)
+    raise ValueError(
+        f"{path!r} was trained on the characters {model.characters!r}; the network reads "
+        f"{characters!r}."
+    )

@@ -21,7 +21,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import collapse, ctc_loss, forced_alignment
 from crnn_lib.decoders import best_path, decode, exact_search, prefix_beam_search, prefix_beams
 from crnn_lib.decoders.fusion import fuse
-from crnn_lib.language import WeightedAutomaton
+from crnn_lib.language import NGram, WeightedAutomaton, lexicon, luhn
 
 BLANKS = pytest.mark.parametrize("blank", [0, -1])
 CHARACTERS = "0123456789"
@@ -488,6 +488,122 @@ def test_lattices_of_all_kinds(data):
                 assert other.label == exact.label or other.log_prob < exact.log_prob
         if beam.proven:
             assert exact.label == beam.label
+
+
+# --- Characters of several code points ------------------------------------------------------------
+
+LONG = ("th", "e", "cat", "t")  # "th" holds "t"
+
+
+def spelled(alphabet, label):
+    return "".join(alphabet.symbols[c] for c in label)
+
+
+@BLANKS
+def test_long_characters_stay_in_their_lines(blank):
+    """Texts of several lines are made at once; each gets its own, whatever its characters."""
+    alphabet = Alphabet(LONG, blank % 5)
+    texts = ["thecat", "cate", "", "te", "thth", "t"]
+    lattices = torch.full((len(texts), 13, 5), 0.01, dtype=torch.float64)
+    for n, text in enumerate(texts):
+        label = alphabet.encode(text)
+        lattices[n, range(1, 2 * len(label), 2), label] = 1.0
+        lattices[n, 0 : 2 * len(label) : 2, alphabet.blank] = 1.0
+        lattices[n, 2 * len(label) :, alphabet.blank] = 1.0
+    log_probs = lattices.log().log_softmax(-1)
+    for read in (
+        best_path(log_probs, alphabet=alphabet),
+        prefix_beam_search(log_probs, alphabet=alphabet),
+        prefix_beam_search(log_probs, alphabet=alphabet, reference=True),
+        exact_search(log_probs, alphabet=alphabet),
+        [h for (h,) in prefix_beam_search(log_probs, alphabet=alphabet, n_best=1)],
+        decode(log_probs, alphabet=alphabet, kind="log_probs", decoder="exact"),
+    ):
+        assert [h.text for h in read] == texts
+        for h in read:
+            assert h.label == tuple(alphabet.encode(h.text))
+            assert [(s.label, s.start) for s in h.spans] == [
+                (c, 2 * i + 1) for i, c in enumerate(h.label)
+            ]
+
+
+@BLANKS
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+def test_long_characters_change_the_text_and_nothing_else(blank, data):
+    """The same lattices with characters of one code point: the same labels, scores and spans."""
+    tokens = data.draw(st.lists(st.text("ab5", min_size=1, max_size=3), min_size=2, max_size=4,
+                                unique=True))  # fmt: skip
+    classes = len(tokens) + 1
+    alphabet, plain = Alphabet(tuple(tokens), blank % classes), alphabet_of(classes, blank)
+    frames, seed = data.draw(st.integers(1, 7)), data.draw(st.integers(0, 999))
+    lattices = random_lattices(4, frames, classes, seed=seed, sharp=1.5)
+    automaton = random_automaton(plain.characters, 3, seed)
+    over_tokens = WeightedAutomaton(
+        tuple(tokens), automaton.next_state, automaton.log_weight, automaton.final
+    )
+    for decoder, options in (
+        (best_path, {}),
+        (prefix_beam_search, {"n_best": 4}),
+        (prefix_beam_search, {"n_best": 4, "reference": True}),
+        (exact_search, {}),
+    ):
+        pairs = [({}, {})]
+        if decoder is not best_path:
+            pairs.append(({"language": automaton}, {"language": over_tokens}))
+        for short, long in pairs:
+            expected = decoder(lattices, alphabet=plain, **options, **short)
+            read = decoder(lattices, alphabet=alphabet, **options, **long)
+            for one, other in zip(read, expected, strict=True):
+                one, other = (x if isinstance(x, list) else [x] for x in (one, other))
+                for h, known in zip(one, other, strict=True):
+                    if known is None:
+                        assert h is None
+                        continue
+                    assert dataclasses.replace(h, text="") == dataclasses.replace(known, text="")
+                    assert h.text == spelled(alphabet, h.label)
+
+
+@BLANKS
+@pytest.mark.parametrize("seed", range(6))
+def test_a_language_of_letters_reads_long_characters(blank, seed):
+    """A list, a check digit, a model of letters: over every label there is, by its text."""
+    alphabet = Alphabet(("5", "55", "0", "505")[: 3 + seed % 2], blank % (4 + seed % 2))
+    lattices = random_lattices(4, 1 + seed % 3, alphabet.num_classes, seed=seed, sharp=1.0)
+    languages = [
+        lexicon("50", {"55": -0.5, "505": -1.0, "5055": 0.0, "0": -2.0}),
+        lexicon(alphabet.characters, {"55": -0.5, "505": -1.0, "5055": 0.0, "0": -2.0}),
+        luhn("0123456789"),
+        NGram.fit(["505", "55", "5"], order=2, characters="50").automaton(),
+    ]
+    for language in languages:
+        options = {"alphabet": alphabet, "language": language}
+        wide = prefix_beam_search(lattices, **options, beam_width=200, n_best=200)
+        slow = prefix_beam_search(lattices, **options, beam_width=200, n_best=200, reference=True)
+        exact = exact_search(lattices, **options)
+        for line, fast, plain, best in zip(lattices, wide, slow, exact, strict=True):
+            scores = {}
+            for label, p in all_labels(line, alphabet.blank).items():
+                text = spelled(alphabet, label)
+                weight = language.score(
+                    text if isinstance(language.characters, str)
+                    else [alphabet.symbols[c] for c in label]
+                )  # fmt: skip
+                if weight > -math.inf:
+                    scores[label] = math.log(p) + weight
+            assert {h.label: pytest.approx(h.score, abs=1e-9) for h in fast} == scores
+            same(fast, plain)
+            assert (best is None) == (not scores)
+            if scores:
+                assert best.score == pytest.approx(max(scores.values()), abs=1e-9)
+
+
+def test_a_long_character_is_not_found_inside_a_str():
+    """ "th" is part of the str "brother", and none of its characters."""
+    lattices = random_lattices(2, 5, 8)
+    language = lexicon(("th", "e", "r"), ["there", "er"])
+    for h in prefix_beam_search(lattices, alphabet=Alphabet("brothea"), language=language):
+        assert h.text == "er"
 
 
 # --- The objects, the input, the threads ----------------------------------------------------------

@@ -39,6 +39,7 @@ from crnn_lib.language import (
     minimise,
     parse_constraint,
     pattern,
+    respell,
     strings,
     trim,
     union,
@@ -402,6 +403,122 @@ def test_bad_constraints_are_refused(build, message):
 def test_one_text_is_not_a_lexicon():
     with pytest.raises(TypeError, match=r"such as \['55207'\]"):
         lexicon(DIGITS, "55207")
+
+
+# ---------------------------------------------------------------- characters of several code points
+
+
+def all_rows(characters, longest):
+    """All sequences of characters, as tuples."""
+    return [row for n in range(longest + 1) for row in product(characters, repeat=n)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(automata(), st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4,
+                            unique=True))  # fmt: skip
+def test_a_respelled_automaton_weighs_the_text(automaton, characters):
+    """However a text is cut, it weighs what its code points weigh."""
+    respelled = respell(automaton, characters)
+    for row in all_rows(characters, 3):
+        assert respelled.score(row) == pytest.approx(automaton.score("".join(row)))
+    assert respelled.score("c") == respelled.score(["c"]) == -math.inf
+
+
+DIGIT_PAIRS = (*DIGITS, "55", "78", "97", "07", "00", "12", "-", ".")
+
+
+@pytest.mark.parametrize(
+    "build, longest",
+    [
+        (luhn, 3),
+        (lambda characters: luhn(characters, 4), 4),
+        (amount, 3),
+        (lambda characters: amount(characters, "55.20"), 4),
+        (lambda characters: lexicon(characters, {"5507": -1.0, "78": -2.5, "": 0.0}), 4),
+    ],
+)
+def test_constraints_read_long_characters_as_texts(build, longest):
+    long, short = build(DIGIT_PAIRS), build(DIGITS + "-.")
+    assert long.characters == DIGIT_PAIRS
+    characters = ("5", "0", "7", "2", "55", "78", "07", "00", ".")  # 9 ** 4 rows are enough
+    rows = all_rows(characters, longest)
+    assert [long.score(row) for row in rows] == [short.score("".join(row)) for row in rows]
+    assert any(len(row) > 1 and max(map(len, row)) > 1 for row in rows if long.accepts(row))
+
+
+@pytest.mark.parametrize(
+    "build, row",
+    [
+        (isbn13, ["97", "8", "0", "3", "0", "6", "4", "0", "6", "1", "5", "7"]),
+        (isbn10, ["0", "3", "0", "6", "4", "0", "6", "1", "5", "2"]),
+        (iso_date, ["2", "0", "07", "12", "0", "5"]),
+        (iso_date, ["2", "0", "07", "-", "12", "-", "0", "5"]),
+    ],
+)
+def test_books_and_days_in_long_characters(build, row):
+    found = build(DIGIT_PAIRS)
+    assert found.accepts(row) and build(DIGITS + "-").accepts("".join(row))
+    assert not found.accepts([*row[:-1], "0"]) and not found.accepts([*row, "55"])
+
+
+def fits(pieces, wildcard):
+    """Whether characters fit a pattern, where ? and * stand for whole characters."""
+    if not wildcard:
+        return not pieces
+    if wildcard[0] == "*" and fits(pieces, wildcard[1:]):
+        return True
+    if not pieces:
+        return False
+    if wildcard[0] in "*?":
+        return fits(pieces[1:], wildcard if wildcard[0] == "*" else wildcard[1:])
+    size = len(pieces[0])
+    return wildcard.startswith(pieces[0]) and fits(pieces[1:], wildcard[size:])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text("abc?*", max_size=5))
+def test_patterns_of_long_characters(wildcard):
+    characters = ("a", "ab", "bc", "c", "b")
+    shape = pattern(characters, wildcard)
+    for row in all_rows(characters, 3):
+        assert shape.accepts(row) == fits(row, wildcard)
+
+
+def test_lengths_count_characters():
+    found = fixed_length(("th", "e", "cat"), 2)
+    assert found.accepts("the") and found.accepts("catcat") and not found.accepts("thecat")
+    assert [*strings(found, 2)][:4] == ["thth", "the", "thcat", "eth"]
+    assert count_strings(found, 2) == 9
+    drawn = draw_strings(found, 2, 50, torch.Generator().manual_seed(1))
+    assert set(drawn) <= set(strings(found, 2)) and len(set(drawn)) > 5
+
+
+def test_what_long_characters_cannot_spell_is_told():
+    with pytest.raises(ValueError, match="'cate' has the character 't'"):
+        lexicon(("th", "e", "ca", "hat"), ["the", "cate"])
+    with pytest.raises(ValueError, match="'x' is not in"):
+        lexicon(("th", "e"), ["thex"])
+    with pytest.raises(ValueError, match="one code point each; got"):
+        respell(fixed_length(("th", "e"), 2), ("the",))
+    with pytest.raises(ValueError, match="same characters"):
+        intersect(fixed_length(("th", "e"), 2), fixed_length("the", 2))
+    with pytest.raises(ValueError, match="'th' stands more often"):
+        length_between(("th", "e", "th"), 1)
+
+
+def test_constraints_by_name_in_long_characters(tmp_path):
+    characters = ("5", "55", "2", "0", "07", *"1346789")
+    found = parse_constraint("luhn+length:3", characters)
+    assert found.characters == characters
+    assert found.accepts(["55", "2", "0"]) == luhn(DIGITS).accepts("5520")
+    assert found.accepts(["5", "5", "07"]) == luhn(DIGITS).accepts("5507")
+    for row in product(["55", "2", "0", "07", "8"], repeat=3):
+        assert found.accepts(row) == luhn(DIGITS).accepts("".join(row))
+    path = tmp_path / "model.json"
+    model = NGram.fit(["55207", "5520"], order=3)
+    model.save(path)
+    language = parse_constraint(f"ngram:{path}", characters)
+    assert language.score(["55", "2", "07"]) == pytest.approx(model.log_prob("55207"))
 
 
 # ---------------------------------------------------------------- from a line of text
