@@ -137,7 +137,7 @@ def check_band(attempt: Attempt) -> str:
         ),
     )
     return (
-        f"All {count} bands are right. `clean` also looks which patches of ink stand side by side, "
+        f"All {count} bands are right. `clean_photo` also looks which patches stand side by side, "
         "so that two lines at different angles stay two."
     )
 
