@@ -20,7 +20,7 @@ from crnn_lib.plots.style import ACCENT, FAINT, INK, MARK, WIDTH, canvas, draw_i
 
 BLUE = "#2b5c9e"
 WAYS = ((INK, "-", 2.2), (BLUE, (0, (3, 1.4)), 2.2), ("#8a6d00", ":", 2.2))  # one look a way
-LEFT, COLUMN, RUNG, TOP = 26.0, 19.0, 17.0, 20.0  # points
+LEFT, COLUMN, RUNG, TOP, GAP = 26.0, 26.0, 17.0, 20.0, 22.0  # points
 ROW, PANEL_LEFT, PANEL_RIGHT = 13.0, 46.0, 52.0
 
 
@@ -58,24 +58,25 @@ def plot_trellis(text: str, *panels: Sequence[str], forbidden: int | None = None
         raise ValueError(f"forbidden is a frame from 0 to {frames - 2}; got {forbidden}.")
     states = [BLANK_SYMBOL, *(symbol for c in text for symbol in (c, BLANK_SYMBOL))]
     rows = max(map(len, panels))
-    pitch = LEFT + frames * COLUMN + 22
+    column = min(COLUMN, (72 * WIDTH / len(panels) - LEFT - GAP) / frames)
+    pitch = LEFT + frames * column + GAP
     wide, tall = len(panels) * pitch, TOP + len(states) * RUNG
     figure, axes = canvas(wide, tall + 10 + 14 * rows)
     words = [f"The {len(states)} states of {text}, from top to bottom, and {frames} frames."]
     for number, panel in enumerate(panels):
         left = number * pitch + LEFT
-        _grid(axes, states, frames, left)
+        _grid(axes, states, frames, left, column)
         ways = [states_of(alignment, blank=BLANK_SYMBOL) for alignment in panel]
         for k, (alignment, way) in enumerate(zip(panel, ways, strict=True)):
-            _draw_way(axes, alignment, way, left, k, tall)
+            _draw_way(axes, alignment, way, (left, column, tall), k)
         words.append(_say_ways(panel, ways, states))
         if (met := _meeting(ways)) is not None:
-            at = _place(left, met, ways[0][met])
+            at = _place(left, column, met, ways[0][met])
             axes.add_patch(Circle(at, 8, fill=False, edgecolor=INK, linewidth=1.6, zorder=5))
     if forbidden is not None:
         for s in range(3, len(states), 2):
             if states[s] == states[s - 2]:
-                _draw_forbidden(axes, left, forbidden, s)
+                _draw_forbidden(axes, left, column, forbidden, s)
                 words.append(
                     f"In red: the skip from one {states[s]} to the next {states[s]}, which is "
                     "forbidden."
@@ -83,43 +84,50 @@ def plot_trellis(text: str, *panels: Sequence[str], forbidden: int | None = None
     return say(figure, " ".join(words))
 
 
-def _place(left: float, frame: int, state: int) -> tuple[float, float]:
-    return left + (frame + 0.5) * COLUMN, TOP + (state + 0.5) * RUNG
+def _place(left: float, column: float, frame: int, state: int) -> tuple[float, float]:
+    return left + (frame + 0.5) * column, TOP + (state + 0.5) * RUNG
 
 
-def _grid(axes: Axes, states: Sequence[str], frames: int, left: float) -> None:
-    dots = np.array([_place(left, t, s) for t in range(frames) for s in range(len(states))])
+def _grid(axes: Axes, states: Sequence[str], frames: int, left: float, column: float) -> None:
+    dots = np.array([_place(left, column, t, s) for t in range(frames) for s in range(len(states))])
     axes.plot(*dots.T, linestyle="", marker="o", markersize=2.2, color=FAINT, alpha=0.3)
     for s, symbol in enumerate(states):
         look = {"weight": "bold", "color": INK} if s % 2 else {"color": FAINT}
-        y = _place(left, 0, s)[1]
+        y = _place(left, column, 0, s)[1]
         axes.text(left - 9, y, symbol, ha="center", va="center_baseline", fontsize=11, **look)
     for t in range(frames):
-        axes.text(_place(left, t, 0)[0], TOP - 8, str(t), ha="center", fontsize=8, color=FAINT)
+        axes.text(
+            _place(left, column, t, 0)[0], TOP - 8, str(t), ha="center", fontsize=8, color=FAINT
+        )
 
 
-def _draw_way(axes, alignment: str, way: list[int], left: float, k: int, bottom: float) -> None:
+def _draw_way(
+    axes: Axes, alignment: str, way: list[int], place: tuple[float, float, float], k: int
+) -> None:
     """The way, and the alignment under it; later ways lie a little beside the earlier ones."""
-    colour, dashes, width = WAYS[k]
-    points = np.array([_place(left, t, s) for t, s in enumerate(way)]) + (0, 2.4 * k)
+    (left, column, bottom), (colour, dashes, width) = place, WAYS[k]
+    points = np.array([_place(left, column, t, s) for t, s in enumerate(way)]) + (0, 2.4 * k)
     axes.plot(*points.T, color=colour, linestyle=dashes, linewidth=width, zorder=3 + k)
     axes.plot(*points.T, color=colour, linestyle="", marker="os^"[k], markersize=6, zorder=3 + k)
     y = bottom + 14 + 14 * k
     sample = [left - 17, left - 2]
     axes.plot(sample, [y - 3.5] * 2, color=colour, linestyle=dashes, linewidth=width)
     for t, symbol in enumerate(alignment):
-        x = _place(left, t, 0)[0]
+        x = _place(left, column, t, 0)[0]
         axes.text(x, y, symbol, ha="center", fontsize=11, family="monospace", color=colour)
 
 
-def _draw_forbidden(axes: Axes, left: float, frame: int, state: int) -> None:
-    start, end = _place(left, frame, state - 2), _place(left, frame + 1, state)
-    look = {"arrowstyle": "-|>", "color": ACCENT, "linewidth": 2, "linestyle": (0, (4, 2))}
-    axes.annotate("", end, start, arrowprops=look | {"shrinkA": 3, "shrinkB": 3}, zorder=6)
+def _draw_forbidden(axes: Axes, left: float, column: float, frame: int, state: int) -> None:
+    start = _place(left, column, frame, state - 2)
+    end = _place(left, column, frame + 1, state)
+    look = {"arrowstyle": "-|>,head_width=0.3", "color": ACCENT, "linewidth": 2.4}
+    look |= {"linestyle": (0, (4, 2)), "shrinkA": 4, "shrinkB": 0, "mutation_scale": 12}
+    axes.annotate("", end, start, arrowprops=look, zorder=6)
     middle = [(a + b) / 2 for a, b in zip(start, end, strict=True)]
-    cross = {"marker": "x", "markersize": 11, "markeredgewidth": 2.6, "linestyle": ""}
-    axes.plot(*middle, color=ACCENT, zorder=7, **cross)
-    axes.text(end[0] + 10, middle[1] - 1, "forbidden", va="center", color=MARK, weight="bold")
+    cross = {"marker": "x", "markersize": 8, "markeredgewidth": 2.2, "linestyle": ""}
+    axes.plot(*middle, color=MARK, zorder=7, **cross)
+    where = (start[0] - 4, end[1] + 0.8 * RUNG)
+    axes.text(*where, "forbidden", va="center", fontsize=9, color=MARK, weight="bold")
 
 
 def _meeting(ways: list[list[int]]) -> int | None:

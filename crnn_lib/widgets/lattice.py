@@ -202,7 +202,7 @@ class LatticeExplorer(Explorer):
         return (frames - start) * self.image.shape[1] / (end - start)
 
     @property
-    def lattice(self) -> Trellis:
+    def trellis(self) -> Trellis:
         """What forward-backward finds out about the label."""
         alphabet = self.alphabet
         return forward_backward(self.log_probs, alphabet.encode(self.text), blank=alphabet.blank)
@@ -210,7 +210,7 @@ class LatticeExplorer(Explorer):
     @property
     def log_prob(self) -> float:
         """Log-probability of the label."""
-        return self.lattice.log_prob
+        return self.trellis.log_prob
 
     @property
     def probability(self) -> float:
@@ -225,10 +225,10 @@ class LatticeExplorer(Explorer):
     @property
     def gradient(self) -> Tensor:
         """Gradient of the loss for the logits, (T, C): posteriors minus occupancy."""
-        lattice = self.lattice
-        if lattice.log_prob == -math.inf:
-            return torch.zeros_like(lattice.occupancy)
-        return self.log_probs.double().exp() - lattice.occupancy.exp()
+        trellis = self.trellis
+        if trellis.log_prob == -math.inf:
+            return torch.zeros_like(trellis.occupancy)
+        return self.log_probs.double().exp() - trellis.occupancy.exp()
 
     @property
     def cell(self) -> tuple[int, int] | None:

@@ -297,7 +297,7 @@ def test_what_goes_in_comes_out(blank):
     label = alphabet.encode("abba")
     truth = forward_backward(log_probs, label, blank=blank)
     assert explorer.log_prob == truth.log_prob
-    assert torch.equal(explorer.lattice.occupancy, truth.occupancy)
+    assert torch.equal(explorer.trellis.occupancy, truth.occupancy)
     assert explorer.lines[0]["span"] == [0.0, 9.0]
     assert explorer.cell is None
     explorer.frame, explorer.row = 4, 3
@@ -373,6 +373,17 @@ def test_pages_are_alike_and_small():
     assert (
         "http://" not in html.replace("http://www.w3.org/2000/svg", "") and "https://" not in html
     )
+
+
+def test_the_image_and_its_frames_come_back():
+    explorer = LatticeExplorer.early()
+    with np.load(FOLDER.parent / "lattices.npz") as packed:
+        np.testing.assert_allclose(explorer.edges, packed["early/edges"], atol=1e-4)
+        whole = packed["early/image"]
+    height, width = explorer.image.shape
+    assert width == whole.shape[1] and height <= whole.shape[0]
+    assert (255 * explorer.image).sum() == pytest.approx(whole.sum(), rel=1e-3)  # paper is cut off
+    assert LatticeExplorer.example().image is LatticeExplorer.example().edges is None
 
 
 # ------------------------------------------------------------------ the stored lattices

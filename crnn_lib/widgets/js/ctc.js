@@ -67,8 +67,8 @@ export function forwardBackward({ frames, classes, logProbs }, label, blank) {
 
 /** Share of the probability on each step of the trellis, as { t, from, to, share }: a step goes
  * from frame t to t + 1. With a cell { t, s }, the shares of what passes through that cell alone. */
-export function flows({ frames, classes, logProbs }, lattice, cell = null) {
-  const { states, alpha, beta, logProb } = lattice, S = states.length;
+export function flows({ frames, classes, logProbs }, trellis, cell = null) {
+  const { states, alpha, beta, logProb } = trellis, S = states.length;
   const emitted = (t, s) => logProbs[t * classes + states[s]];
   let into = alpha, onwards = beta, before = logProb, after = logProb;
   if (cell) { // it is the end of all that comes before, and the start of all that comes after

@@ -32,7 +32,7 @@ function imageOf({ image, rows }) {
 function render({ model, el }) {
   const view = mount({ model, el }, "lattice", "Lattice explorer: a line, its posteriors, and the trellis of a label");
   const { root } = view;
-  let line, data, text, label, lattice, words, picture, scene = null; // what is drawn
+  let line, data, text, label, trellis, words, picture, scene = null; // what is drawn
   let hover = null, chosen = 0, history = []; // cell under the pointer; selected class; losses of the nudges
   let arrows = true, rate = 1, playing = null, held = null, message = ""; // message: news that stays until the next deed
 
@@ -96,7 +96,7 @@ function render({ model, el }) {
   );
 
   // What changes ---------------------------------------------------------------------------------
-  const T = () => data.frames, S = () => lattice.states.length;
+  const T = () => data.frames, S = () => trellis.states.length;
   const cell = () => (model.get("row") >= 0 && model.get("row") < S() ? { t: now(), s: model.get("row") } : null);
   const now = () => clamp(model.get("frame"), 0, T() - 1);
   const known = () => { const n = model.get("known"); return n < 1 || n > T() ? T() : n; };
@@ -142,8 +142,8 @@ function render({ model, el }) {
   }
   function push() {
     stop();
-    if (!history.length) history.push(-lattice.logProb);
-    const changed = nudged(data, lattice.gradient, rate);
+    if (!history.length) history.push(-trellis.logProb);
+    const changed = nudged(data, trellis.gradient, rate);
     history.push(-forwardBackward(changed, label, line.blank).logProb);
     const [was, is] = history.slice(-2);
     message = `Nudge ${history.length - 1}: the loss goes from ${say(was)} to ${say(is)}.${is > was ? " It rose: the step was too large." : ""}`;
@@ -158,7 +158,7 @@ function render({ model, el }) {
   function show(n) { // n frames are computed; the selected cell is the likeliest of the last
     const kind = model.get("view") === "beta" ? "beta" : "alpha";
     const t = kind === "beta" ? T() - n : n - 1;
-    view.change({ view: kind, known: n, frame: t, row: bestState(t, sharesOf(lattice[kind], T(), S())) });
+    view.change({ view: kind, known: n, frame: t, row: bestState(t, sharesOf(trellis[kind], T(), S())) });
   }
   function advance() {
     const running = ["alpha", "beta"].includes(model.get("view")) && model.get("known") > 0 && known() < T();
@@ -187,7 +187,7 @@ function render({ model, el }) {
     stop();
     t = clamp(t, 0, T() - 1);
     s = clamp(s, -1, S() - 1);
-    if (s >= 0) chosen = lattice.states[s];
+    if (s >= 0) chosen = trellis.states[s];
     view.change({ frame: t, row: s });
     draw();
   }
@@ -195,8 +195,8 @@ function render({ model, el }) {
     t = clamp(t, 0, T() - 1);
     chosen = clamp(c, 0, data.classes - 1);
     let best = -1;
-    lattice.states.forEach((k, s) => {
-      if (k === chosen && (best < 0 || lattice.stateOccupancy[t * S() + s] > lattice.stateOccupancy[t * S() + best])) best = s;
+    trellis.states.forEach((k, s) => {
+      if (k === chosen && (best < 0 || trellis.stateOccupancy[t * S() + s] > trellis.stateOccupancy[t * S() + best])) best = s;
     });
     stop();
     view.change({ frame: t, row: best });
@@ -258,8 +258,8 @@ function render({ model, el }) {
     if (label && model.get("text") !== text) complain(""); // a new label, so the refused one is history
     text = model.get("text");
     label = labelOf(text);
-    lattice = forwardBackward(data, label, blank);
-    words = wordsOf(line, data, lattice);
+    trellis = forwardBackward(data, label, blank);
+    words = wordsOf(line, data, trellis);
     if (picture?.line !== line) picture = { line, canvas: imageOf(line) };
     if (document.activeElement !== field && !fault.textContent) field.value = model.get("text");
   }
@@ -271,7 +271,7 @@ function render({ model, el }) {
     const imageHeight = canvas ? clamp((line.rows * column * (line.span[1] - line.span[0])) / canvas.width / 1.5, 60, 92) : 0;
     const style = getComputedStyle(root);
     scene = {
-      line, data, label, lattice, small, left, column, imageHeight, arrows, chosen, held,
+      line, data, label, trellis, small, left, column, imageHeight, arrows, chosen, held,
       picture: canvas, top: imageHeight && imageHeight + 6,
       row: small ? 36 : clamp(190 / data.classes, 11, 18), rung: small ? clamp(300 / S(), 40, 60) : clamp(245 / S(), 14, 30),
       view: model.get("view"), known: known(), cell: cell(), frame: now(), pointed: hover,
@@ -292,7 +292,7 @@ function render({ model, el }) {
     if (pointed) return words.ofState(scene.view, scene.known, pointed.t, pointed.r);
     if (held || focus === "posteriors") return words.ofClass(scene.frame, chosen);
     if (chosenCell) return words.ofState(scene.view, scene.known, chosenCell.t, chosenCell.s);
-    if (lattice.logProb === -Infinity) return "The label has the probability 0: each way across meets a 0.";
+    if (trellis.logProb === -Infinity) return "The label has the probability 0: each way across meets a 0.";
     return "Click a disc to see the paths through it. Step computes α frame by frame.";
   }
 
@@ -303,8 +303,8 @@ function render({ model, el }) {
     views.set(kind);
     note.textContent = line.note;
     note.hidden = !line.note;
-    verdict.textContent = sayLog(lattice.logProb);
-    loss.textContent = `loss ${lattice.logProb > -Infinity ? say(Math.abs(lattice.logProb)) : "∞"}`;
+    verdict.textContent = sayLog(trellis.logProb);
+    loss.textContent = `loss ${trellis.logProb > -Infinity ? say(Math.abs(trellis.logProb)) : "∞"}`;
     const count = countAlignments(label, T());
     many.textContent = `${count < 1e12 ? count.toLocaleString("en") : inPowers(count)} ${count === 1 ? "alignment" : "alignments"} of ${T()} frames`;
     announce(result, `P(${text || "nothing"}) = ${verdict.textContent}, ${loss.textContent}, ${many.textContent}.`);
@@ -330,7 +330,7 @@ function render({ model, el }) {
 
   /** All alignments, one by one, beside the recursion. */
   function listing() {
-    const { blank, symbols } = line, { cell: now } = scene, whole = Math.exp(lattice.logProb);
+    const { blank, symbols } = line, { cell: now } = scene, whole = Math.exp(trellis.logProb);
     const all = bruteForce(data, label, blank).sort((a, b) => b.logProb - a.logProb);
     const sum = all.reduce((total, { logProb }) => total + Math.exp(logProb), 0);
     const through = now ? all.filter(({ path }) => path[now.t] === now.s) : [];

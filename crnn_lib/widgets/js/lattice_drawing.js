@@ -1,6 +1,6 @@
 // How the lattice explorer draws: posteriors above, the trellis below, in one scene.
 //
-// A scene has what is drawn: line, picture, data, label, lattice; how: view, known, arrows, cell
+// A scene has what is drawn: line, picture, data, label, trellis; how: view, known, arrows, cell
 // { t, s } or null, frame, chosen (class), pointed { on, t, r } or null, focus, held; where: left,
 // column, top, row, imageHeight, rung, small; and text, soft, mono of the theme.
 import { cividis } from "./common.js";
@@ -86,7 +86,7 @@ function drawImage(pen, scene) {
 }
 
 export function drawPosteriors(canvas, scene) {
-  const { line: { symbols, blank }, data, label, lattice, cell, pointed, left, column, top, row, small } = scene;
+  const { line: { symbols, blank }, data, label, trellis, cell, pointed, left, column, top, row, small } = scene;
   const bottom = top + row * symbols.length;
   const pen = penOf(canvas, left + column * data.frames + 2, bottom + 20);
   if (scene.picture) drawImage(pen, scene);
@@ -105,7 +105,7 @@ export function drawPosteriors(canvas, scene) {
         pen.fillText(say(p), x + column / 2 - 8, y);
       }
       const size = Math.min(row, column) * (small ? 0.3 : 0.55);
-      if (scene.arrows) arrow(pen, small ? x + column - 14 : x + column / 2, y, -lattice.gradient[i], size, p > 0.6);
+      if (scene.arrows) arrow(pen, small ? x + column - 14 : x + column / 2, y, -trellis.gradient[i], size, p > 0.6);
     }
   });
   ticks(pen, bottom + 11, scene);
@@ -116,17 +116,17 @@ export function drawPosteriors(canvas, scene) {
       pen.strokeRect(left + column * t, top + row * c, column, row);
     }
   };
-  if (pointed) ring(pointed.t, pointed.on === "posteriors" ? pointed.r : lattice.states[pointed.r], 1);
-  if (cell || scene.focus === "posteriors" || scene.held) ring(scene.frame, cell ? lattice.states[cell.s] : scene.chosen, 2);
+  if (pointed) ring(pointed.t, pointed.on === "posteriors" ? pointed.r : trellis.states[pointed.r], 1);
+  if (cell || scene.focus === "posteriors" || scene.held) ring(scene.frame, cell ? trellis.states[cell.s] : scene.chosen, 2);
 }
 
 /** What the trellis shows: the share (area of a disc) and the value (number) of each cell, and
  * whether an alignment can get there at all. */
-function seen({ data, lattice, label, line, view, known }) {
-  const { states } = lattice, S = states.length, T = data.frames;
+function seen({ data, trellis, label, line, view, known }) {
+  const { states } = trellis, S = states.length, T = data.frames;
   const recursion = view === "alpha" || view === "beta";
-  const values = view === "posterior" ? lattice.alpha.map((_, i) => data.logProbs[Math.floor(i / S) * data.classes + states[i % S]])
-    : view === "gamma" ? lattice.stateOccupancy : lattice[view];
+  const values = view === "posterior" ? trellis.alpha.map((_, i) => data.logProbs[Math.floor(i / S) * data.classes + states[i % S]])
+    : view === "gamma" ? trellis.stateOccupancy : trellis[view];
   const shares = recursion ? sharesOf(values, T, S) : values.map(Math.exp);
   const computed = (t) => (view === "alpha" ? t < known : view === "beta" ? t >= T - known : true);
   // Zeros among the posteriors do not matter to this: counted with all of them equal. Alpha knows
@@ -144,8 +144,8 @@ function seen({ data, lattice, label, line, view, known }) {
 export const rungTop = RUNG_TOP;
 
 export function drawTrellis(canvas, scene) {
-  const { line: { symbols }, data, lattice, view, cell, pointed, left, column, rung, small } = scene;
-  const { states, logProb } = lattice, S = states.length, T = data.frames, high = RUNG_TOP + rung * S + 4;
+  const { line: { symbols }, data, trellis, view, cell, pointed, left, column, rung, small } = scene;
+  const { states, logProb } = trellis, S = states.length, T = data.frames, high = RUNG_TOP + rung * S + 4;
   const { computed, open, share, value } = seen(scene);
   const roomy = column >= ROOMY; // for the numbers themselves
   const radius = Math.min(column, roomy ? rung - 16 : rung) / 2 - (small ? 3 : 1);
@@ -170,12 +170,12 @@ export function drawTrellis(canvas, scene) {
   }
   const thick = Math.min(7, rung * 0.26);
   if (view === "gamma" && logProb > -Infinity) {
-    for (const { t, from, to, share: part } of flows(data, lattice)) {
+    for (const { t, from, to, share: part } of flows(data, trellis)) {
       if (part > 0.002) wire(t, from, to, `rgba(${FLOW},${(cell ? 0.4 : 1) * (0.25 + 0.55 * part)})`, 0.8 + thick * part);
     }
   }
   if (cell && view !== "posterior") { // the paths through it: all of them, or the side that is added up
-    for (const { t, from, to, share: part } of flows(data, lattice, cell)) {
+    for (const { t, from, to, share: part } of flows(data, trellis, cell)) {
       const side = view === "gamma" || (view === "alpha") === t < cell.t;
       if (part > 0.002 && side && computed(t) && computed(t + 1)) wire(t, from, to, `rgba(${FOUND},${0.35 + 0.6 * part})`, 1 + thick * part);
     }
@@ -225,8 +225,8 @@ export function drawTrellis(canvas, scene) {
 }
 
 /** The ways into the cell (alpha) or out of it (beta), each with its name; a cross where none is. */
-function drawWays(pen, { data, lattice, view, cell: { t, s }, column }, x, y, wire) {
-  const forwards = view === "alpha", other = forwards ? t - 1 : t + 1, { states } = lattice;
+function drawWays(pen, { data, trellis, view, cell: { t, s }, column }, x, y, wire) {
+  const forwards = view === "alpha", other = forwards ? t - 1 : t + 1, { states } = trellis;
   if ((view !== "alpha" && view !== "beta") || other < 0 || other >= data.frames) return;
   const first = Math.min(t, other), found = (forwards ? waysInto : waysFrom)(states, s);
   for (const [r, name] of found) {

@@ -30,13 +30,13 @@ export function percent(share) {
   return share > 0.9995 && share < 1 - 1e-9 ? "more than 99.9 %" : `${Number((100 * share).toPrecision(3))} %`;
 }
 
-/** What there is to say about a line, a label and their lattice. `line` has symbols and blank. */
-export function wordsOf({ symbols, blank }, data, lattice) {
-  const { states, alpha, beta } = lattice, S = states.length, T = data.frames;
+/** What there is to say about a line, a label and their trellis. `line` has symbols and blank. */
+export function wordsOf({ symbols, blank }, data, trellis) {
+  const { states, alpha, beta } = trellis, S = states.length, T = data.frames;
   const posterior = (t, s) => Math.exp(data.logProbs[t * data.classes + states[s]]);
   const at = (values, t, s) => values[t * S + s]; // a logarithm
   const nameOf = (s) => (s % 2 ? `“${symbols[states[s]]}”` : "blank");
-  const whole = sayLog(lattice.logProb);
+  const whole = sayLog(trellis.logProb);
 
   /** Why state s cannot be entered past the blank before it. */
   function noSkip(s) {
@@ -66,7 +66,7 @@ export function wordsOf({ symbols, blank }, data, lattice) {
     ends,
     /** One cell of the trellis, in one of the views; `known` frames of a recursion are there. */
     ofState(view, known, t, s) {
-      const passes = `${percent(Math.exp(at(lattice.stateOccupancy, t, s)))} of the probability passes here.`;
+      const passes = `${percent(Math.exp(at(trellis.stateOccupancy, t, s)))} of the probability passes here.`;
       const where = `Frame ${t}, ${nameOf(s)}: `;
       if (view === "posterior") return `${where}the network gives it ${say(posterior(t, s))}. ${passes}`;
       if (view === "gamma") {
@@ -77,7 +77,7 @@ export function wordsOf({ symbols, blank }, data, lattice) {
     },
     /** One posterior. */
     ofClass(t, c) {
-      const i = t * data.classes + c, pull = lattice.gradient[i], share = Math.exp(lattice.occupancy[i]);
+      const i = t * data.classes + c, pull = trellis.gradient[i], share = Math.exp(trellis.occupancy[i]);
       const way = Math.abs(pull) < 5e-4 ? "The gradient leaves it alone."
         : `Gradient p − γ = ${pull > 0 ? "" : "−"}${say(Math.abs(pull))}: a nudge ${pull > 0 ? "lowers" : "raises"} it.`;
       const name = c === blank ? "the blank" : `“${symbols[c]}”`;

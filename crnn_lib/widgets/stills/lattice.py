@@ -39,8 +39,8 @@ def plot_lattice(explorer: LatticeExplorer | None = None) -> Figure:
         :meth:`LatticeExplorer.trained` by default.
     """
     explorer = LatticeExplorer.trained() if explorer is None else explorer
-    log_probs, lattice, symbols = explorer.log_probs, explorer.lattice, explorer.alphabet.symbols
-    (T, C), S = log_probs.shape, len(lattice.states)
+    log_probs, trellis, symbols = explorer.log_probs, explorer.trellis, explorer.alphabet.symbols
+    (T, C), S = log_probs.shape, len(trellis.states)
     line = explorer.lines[explorer.line]
     column = min((72 * WIDTH - LEFT - 8) / T, 60.0)
     high = IMAGE if line["image"] else 0.0
@@ -51,22 +51,22 @@ def plot_lattice(explorer: LatticeExplorer | None = None) -> Figure:
     if line["image"]:
         _draw_line(axes, line, column, T)
     for c, symbol in enumerate(symbols):
-        used = c in lattice.states and c != explorer.alphabet.blank
+        used = c in trellis.states and c != explorer.alphabet.blank
         _name(axes, rows + (c + 0.5) * ROW, symbol, used, 8)
     _draw_matrix(axes, log_probs.exp(), rows, column)
     panel = Rectangle((LEFT, top), T * column, S * RUNG, color=CIVIDIS(0.0), linewidth=0)
     axes.add_patch(panel)
-    for s, c in enumerate(lattice.states.tolist()):
+    for s, c in enumerate(trellis.states.tolist()):
         _name(axes, top + (s + 0.5) * RUNG, symbols[c], s % 2 == 1, 11)
-    _draw_wires(axes, lattice, log_probs, top, column)
-    _draw_discs(axes, lattice, top, column)
+    _draw_wires(axes, trellis, log_probs, top, column)
+    _draw_discs(axes, trellis, top, column)
     step = 1 if column > 14 else 5
     for t in range(0, T, step):
         at = (LEFT + (t + 0.5) * column, top + S * RUNG + 8)
         axes.text(*at, str(t), ha="center", va="center", size=7, color=FAINT)
 
     label = explorer.alphabet.encode(explorer.text)
-    count, total = count_alignments(label, T), math.exp(lattice.log_prob)
+    count, total = count_alignments(label, T), math.exp(trellis.log_prob)
     number = f"{count:,}" if count < 1e12 else f"{count:.2g}"
     ways = "alignment adds" if count == 1 else "alignments add"
     words = f"The trellis of {explorer.text or 'the empty label'} in {T} frames: "
@@ -76,7 +76,7 @@ def plot_lattice(explorer: LatticeExplorer | None = None) -> Figure:
         at = (LEFT + (t + 0.5) * column, top + (s + 0.5) * RUNG)
         ring = Circle(at, min(column, RUNG) / 2, fill=False, edgecolor="white", linewidth=2)
         axes.add_patch(ring)
-        share = math.exp(lattice.state_occupancy[t, s])
+        share = math.exp(trellis.state_occupancy[t, s])
         words += f" {100 * share:.3g} % of it passes the ringed disc."
     return say(figure, words)
 
@@ -113,18 +113,18 @@ def _draw_matrix(axes: Axes, probs: Tensor, top: float, column: float) -> None:
     axes.hlines(top + ROW * np.arange(C + 1), LEFT, LEFT + T * column, **white)
 
 
-def _draw_wires(axes: Axes, lattice: Trellis, log_probs: Tensor, top: float, column: float) -> None:
+def _draw_wires(axes: Axes, trellis: Trellis, log_probs: Tensor, top: float, column: float) -> None:
     """The steps of the trellis, as wide as the share of the probability that takes them."""
-    states = lattice.states
+    states = trellis.states
     emitted = log_probs.double()[:, states]  # (T, S)
     wires, shares = [], []
     for back in (0, 1, 2):
-        if lattice.log_prob == -math.inf or back >= len(states):
+        if trellis.log_prob == -math.inf or back >= len(states):
             break
-        start, end = lattice.alpha[:-1], (lattice.beta + emitted)[1:]  # (T - 1, S)
+        start, end = trellis.alpha[:-1], (trellis.beta + emitted)[1:]  # (T - 1, S)
         if back:
             start, end = start[:, :-back], end[:, back:]
-        share = (start + end - lattice.log_prob).exp()  # (T - 1, S - back)
+        share = (start + end - trellis.log_prob).exp()  # (T - 1, S - back)
         if back == 2:  # past a blank only, and not between equal characters
             blanks = torch.arange(len(states) - 2) % 2 == 0
             share = share.masked_fill(blanks | (states[2:] == states[:-2]), 0.0)
@@ -137,9 +137,9 @@ def _draw_wires(axes: Axes, lattice: Trellis, log_probs: Tensor, top: float, col
     axes.add_collection(LineCollection(wires, linewidths=widths, colors=colours, zorder=2))
 
 
-def _draw_discs(axes: Axes, lattice: Trellis, top: float, column: float) -> None:
+def _draw_discs(axes: Axes, trellis: Trellis, top: float, column: float) -> None:
     biggest = min(column, RUNG) / 2 - 0.5
-    for t, frame in enumerate(lattice.state_occupancy.exp().tolist()):
+    for t, frame in enumerate(trellis.state_occupancy.exp().tolist()):
         for s, share in enumerate(frame):
             if share > 1e-4:
                 at = (LEFT + (t + 0.5) * column, top + (s + 0.5) * RUNG)
