@@ -60,6 +60,11 @@ def check_best_alignment(attempt: Attempt) -> str:
             for sharpness in (1.0, 2.0):
                 noise = torch.randn(frames, 3, generator=generator, dtype=torch.float64)
                 cases.append(((sharpness * noise).log_softmax(-1), states))
+    for path, states in (([1, 0, 0, 1], [0, 1, 0]), ([1, 2, 0, 0, 1, 2], [0, 1, 0, 2, 0])):
+        # the frames say the label twice, and no way leads from the end to the beginning
+        noise = torch.randn(len(path), 3, generator=generator, dtype=torch.float64)
+        twice = 4.0 * torch.nn.functional.one_hot(torch.tensor(path), 3) + noise
+        cases.append((twice.log_softmax(-1), states))
     cases.sort(key=lambda case: (len(case[1]), len(case[0])))
     count = compare(
         attempt,
