@@ -44,6 +44,7 @@ COMPUTED = {
     ast.Pow: ast.Mult,
 }
 PAIRS = ("min max", "any all", "floor ceil", "argmin argmax", "minimum maximum", "append extend")
+KEPT = ast.FunctionDef | ast.ClassDef | ast.Return | ast.Pass  # the other statements may go
 SYMMETRIC = "min max maximum minimum transpose logaddexp allclose equal".split()
 MODULES = ("torch", "math", "F", "nn", "np", "nn.utils.rnn")
 OTHER = {a: b for pair in PAIRS for a, b in (pair.split(), pair.split()[::-1])}
@@ -125,9 +126,7 @@ def changed(node: ast.AST) -> Iterator[ast.AST | None]:
             if isinstance(func, ast.Attribute) and ast.unparse(func.value) not in MODULES:
                 yield func.value
             yield from (with_(keywords=[k for k in keywords if k is not lost]) for lost in keywords)
-        case ast.Expr() | ast.Assign() | ast.AugAssign() | ast.Continue() | ast.Break():
-            yield ast.Pass()
-    if isinstance(node, ast.If | ast.For | ast.With | ast.While):
+    if isinstance(node, ast.stmt) and not isinstance(node, KEPT):
         yield ast.Pass()
     if isinstance(node, ast.If | ast.For) and node.orelse:
         yield with_(orelse=[])
@@ -204,8 +203,14 @@ def survivors(exercise: Exercise) -> tuple[int, list[Mutant]]:
 
 
 def explained(exercise: Exercise) -> set[str]:
-    """The changes that do no harm, each said why."""
+    """The changes that do no harm, each said why; ``*`` stands for all."""
     return {change for group in EQUIVALENT.get(exercise.id, {}).values() for change in group}
+
+
+def unexplained(exercise: Exercise, living: list[Mutant]) -> list[Mutant]:
+    """The mutants among these that :data:`EQUIVALENT` does not name."""
+    known = explained(exercise)
+    return [mutant for mutant in living if not known & {"*", mutant.change}]
 
 
 def main(ids: list[str]) -> int:
@@ -215,15 +220,15 @@ def main(ids: list[str]) -> int:
             if ids and exercise.id not in ids:
                 continue
             count, living = survivors(exercise)
-            unexplained = [m for m in living if m.change not in explained(exercise)]
-            stale = explained(exercise) - {m.change for m in living}
+            holes = unexplained(exercise, living)
+            stale = explained(exercise) - {"*"} - {mutant.change for mutant in living}
             print(f"{exercise.id:5} {count:4} mutants, {len(living):2} live", end="")
-            print(f", {len(unexplained)} of them unexplained" * bool(unexplained), flush=True)
-            for mutant in unexplained:
+            print(f", {len(holes)} of them unexplained" * bool(holes), flush=True)
+            for mutant in holes:
                 print(f"      - {mutant.before}\n      + {mutant.after}", flush=True)
             for change in stale:
                 print(f"      explained, but does not live: {change}")
-            total, alive, open_ = total + count, alive + len(living), open_ + len(unexplained)
+            total, alive, open_ = total + count, alive + len(living), open_ + len(holes)
     print(f"{total} mutants, {alive} live, {open_} of them unexplained")
     return int(open_ > 0)
 

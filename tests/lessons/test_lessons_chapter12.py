@@ -253,8 +253,8 @@ def test_implementations_look_alike(id):
 def test_survivors_are_counted_and_the_first_is_explained():
     text = verdict("12.3", lambda read: bool(read(torch.eye(4)[None], torch.tensor([4]), 0))).text
     assert text == (
-        "your test lets through one that merges again what has been collapsed: say 5-5: a blank "
-        "keeps equal characters apart.\n  Of 8 wrong ones, 0 fail."
+        "your test lets through one that merges again what has been collapsed: it goes wrong "
+        "only where a blank parts two equal characters.\n  Of 8 wrong ones, 0 fail."
     )
 
 
