@@ -178,12 +178,14 @@ def normalise_digits(inks: Tensor) -> Tensor:
         there = inside.any(axis).int()  # (M, W) or (M, H)
         first, last = there.argmax(1), there.shape[1] - there.flip(1).argmax(1)
         extents.append((last - first).clamp_min(1))
-    scale = torch.stack(extents).amax(0) / BOX  # (M,) pixels of the line per pixel of the box
+    scale = (
+        torch.stack(extents).amax(0).to(inks.dtype) / BOX
+    )  # (M,) pixels of the line per pixel of the box
     mass = inks.sum((1, 2)).clamp_min(1e-6)
     centres = [
         (inks.sum(axis) * torch.arange(n)).sum(1) / mass for axis, n in ((1, width), (2, height))
     ]
-    steps = torch.arange(SIZE) - (SIZE - 1) / 2
+    steps = torch.arange(SIZE, dtype=inks.dtype) - (SIZE - 1) / 2
     across, down = (c[:, None] + scale[:, None] * steps for c in centres)  # (M, 28)
     grid = torch.stack(
         [
@@ -244,7 +246,7 @@ def train_digit_net(
     digits = torch.tensor([int(text) for text in lines.texts])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-        network = DigitNet()
+        network = DigitNet().float()
     steps = epochs * -(-count // 64)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps)

@@ -230,3 +230,18 @@ def test_curves_say_where_they_begin_and_end():
     assert left > right, "gaps stand on the left"
     with pytest.raises(ValueError, match="One to"):
         plot_against_spacing({})
+
+
+def test_the_default_dtype_does_no_harm():
+    glyphs = load_glyphs("pen", count=40)
+    torch.set_default_dtype(torch.float64)
+    try:
+        generator = torch.Generator().manual_seed(0)
+        network = train_digit_net(glyphs, generator, count=64, epochs=1)
+        lines = compose_lines(glyphs, 3, LineStyle(), generator)
+        boxes = normalise_digits(lines.images[:, 0])
+        texts = CutReader(network).read(lines)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert boxes.dtype == torch.float32 and torch.equal(boxes, normalise_digits(lines.images[:, 0]))
+    assert texts == CutReader(network).read(lines)

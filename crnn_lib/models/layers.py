@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from crnn_lib.models.reading import unwrap_model
+
 
 class InstanceNorm(nn.Module):
     """Each channel of each line to mean 0 and variance 1, over the line's own columns.
@@ -68,6 +70,7 @@ def frame_edges(model, frames: int) -> np.ndarray:
     >>> frame_edges(SlidingWindowRNN(), 3).tolist()  # windows of 8 columns, 4 apart
     [2.0, 6.0, 10.0, 14.0]
     """
+    model = unwrap_model(model)
     (a, b), (c, d) = model.receptive_field(0), model.receptive_field(1)
     middle, step = (a + b) / 2, (c + d - a - b) / 2
     return middle + step * (np.arange(frames + 1) - 0.5)
