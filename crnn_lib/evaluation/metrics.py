@@ -1,4 +1,8 @@
-"""How well were the lines read? Exact match, character error rate, and what went wrong."""
+"""How well were the lines read? Exact match, character error rate, and what went wrong.
+
+A character is a code point, unless an alphabet or a sequence says otherwise: then it is what one
+class of a network stands for, a piece of a word or a letter of several code points.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
+
+from crnn_lib.alphabet import Alphabet
 
 
 class EditCounts(NamedTuple):
@@ -24,7 +30,7 @@ class EditCounts(NamedTuple):
         return sum(self)
 
 
-def edit_counts(prediction: str, truth: str) -> EditCounts:
+def edit_counts(prediction: str | Sequence[str], truth: str | Sequence[str]) -> EditCounts:
     """Count the edits of a shortest way from the truth to the prediction.
 
     A substitution is a character read as another one. An insertion is a character in the
@@ -37,8 +43,8 @@ def edit_counts(prediction: str, truth: str) -> EditCounts:
 
     Parameters
     ----------
-    prediction, truth : str
-        What was read, and what is written there.
+    prediction, truth : str or sequence of str
+        What was read, and what is written there: two texts, or the characters of each.
 
     Examples
     --------
@@ -50,9 +56,11 @@ def edit_counts(prediction: str, truth: str) -> EditCounts:
     EditCounts(substitutions=0, insertions=1, deletions=0)
     >>> edit_counts("25", "52")
     EditCounts(substitutions=2, insertions=0, deletions=0)
+    >>> edit_counts("cate", "thecat").total, edit_counts(["cat", "e"], ["th", "e", "cat"]).total
+    (4, 2)
     """
-    _require_text(prediction, "prediction")
-    _require_text(truth, "truth")
+    _require_characters(prediction, "prediction")
+    _require_characters(truth, "truth")
     # Each edit costs `unit`, and an insertion or deletion one more. A path has fewer than `unit`
     # edits, so the cheapest path is a shortest one, and among those has the fewest of that kind.
     unit = len(prediction) + len(truth) + 1
@@ -62,7 +70,9 @@ def edit_counts(prediction: str, truth: str) -> EditCounts:
     return EditCounts(total - unpaired, (unpaired + surplus) // 2, (unpaired - surplus) // 2)
 
 
-def substituted_characters(prediction: str, truth: str) -> list[tuple[str, str]]:
+def substituted_characters(
+    prediction: str | Sequence[str], truth: str | Sequence[str]
+) -> list[tuple[str, str]]:
     """Pair each substituted character of the truth with the one it was read as.
 
     Of all alignments with the counts of :func:`edit_counts`, the one is taken that keeps
@@ -73,8 +83,8 @@ def substituted_characters(prediction: str, truth: str) -> list[tuple[str, str]]
     >>> substituted_characters("53201", "55207")
     [('5', '3'), ('7', '1')]
     """
-    _require_text(prediction, "prediction")
-    _require_text(truth, "truth")
+    _require_characters(prediction, "prediction")
+    _require_characters(truth, "truth")
     if len(prediction) == len(truth):  # the usual case needs no table
         pairs = [(t, p) for t, p in zip(truth, prediction, strict=True) if t != p]
         if len(pairs) <= 1 or len(pairs) == edit_counts(prediction, truth).total:
@@ -152,13 +162,13 @@ class Confusion(NamedTuple):
 
     truth: str
     prediction: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name
 
 
 class WrongLine(NamedTuple):
     """A line that was not read exactly; ``index`` is its place in the lists given."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
     truth: str
     prediction: str
 
@@ -172,7 +182,8 @@ class Report:
     n, n_exact : int
         Number of lines, and of those that were read without any error.
     characters : int
-        Number of characters in all truths together.
+        Number of characters in all truths together. What a character is: see
+        :func:`evaluate_texts`.
     substitutions, insertions, deletions : int
         Edits over all lines, as :func:`edit_counts` counts them.
     by_length : tuple of LengthRow
@@ -247,7 +258,11 @@ class Report:
 
 
 def evaluate_texts(
-    predictions: Sequence[str], truths: Sequence[str], *, max_wrong: int = 20
+    predictions: Sequence[str],
+    truths: Sequence[str],
+    *,
+    alphabet: Alphabet | None = None,
+    max_wrong: int = 20,
 ) -> Report:
     """Compare what was read with what is written there, line by line.
 
@@ -255,6 +270,9 @@ def evaluate_texts(
     ----------
     predictions, truths : sequence of str
         One text per line, in the same order; at least one line. A text may be empty.
+    alphabet : Alphabet, optional
+        Count its characters, which may take several code points. What it cannot spell counts one
+        for each code point. Without it every code point is a character.
     max_wrong : int
         How many of the wrong lines the report lists.
 
@@ -282,6 +300,14 @@ def evaluate_texts(
     wrong lines (2 of 2)
          1   '55207' read as '55201'
          2   '55207' read as '5207'
+
+    Three of six code points are wrong here, and one of three characters:
+
+    >>> evaluate_texts(["thee"], ["thecat"]).character_error_rate
+    0.5
+    >>> report = evaluate_texts(["thee"], ["thecat"], alphabet=Alphabet(("th", "e", "cat")))
+    >>> report.characters, report.confusions
+    (3, (Confusion(truth='cat', prediction='e', count=1),))
     """
     for texts, name in ((predictions, "predictions"), (truths, "truths")):
         if isinstance(texts, str):
@@ -297,6 +323,9 @@ def evaluate_texts(
     if max_wrong < 0:
         raise ValueError(f"max_wrong is a number of lines, 0 or more; got {max_wrong}.")
 
+    def cut(text: str) -> str | list[str]:
+        return text if alphabet is None else alphabet.split(text, strict=False)
+
     edits = [0, 0, 0]
     lines: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])  # n, n_exact, edits
     confusions: Counter[tuple[str, str]] = Counter()
@@ -304,16 +333,18 @@ def evaluate_texts(
     for index, (prediction, truth) in enumerate(zip(predictions, truths, strict=True)):
         _require_text(prediction, f"predictions[{index}]")
         _require_text(truth, f"truths[{index}]")
-        row = lines[len(truth)]
+        written = cut(truth)
+        row = lines[len(written)]
         row[0] += 1
         if prediction == truth:
             row[1] += 1
             continue
-        counts = edit_counts(prediction, truth)
+        read = cut(prediction)
+        counts = edit_counts(read, written)
         row[2] += counts.total
         edits = [total + count for total, count in zip(edits, counts, strict=True)]
         if counts.substitutions:
-            confusions.update(substituted_characters(prediction, truth))
+            confusions.update(substituted_characters(read, written))
         if len(wrong) < max_wrong:
             wrong.append(WrongLine(index, truth, prediction))
 
@@ -321,7 +352,7 @@ def evaluate_texts(
     return Report(
         n=len(truths),
         n_exact=sum(row[1] for row in lines.values()),
-        characters=sum(len(truth) for truth in truths),
+        characters=sum(length * row[0] for length, row in lines.items()),
         substitutions=edits[0],
         insertions=edits[1],
         deletions=edits[2],
@@ -347,3 +378,9 @@ def _percent(fraction: float) -> str:
 def _require_text(text: str, name: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str; got {type(text).__name__}: {text!r}.")
+
+
+def _require_characters(text: str | Sequence[str], name: str) -> None:
+    characters = text if isinstance(text, (list, tuple)) else (text,)
+    for character in characters:
+        _require_text(character, name if character is text else f"A character of {name}")

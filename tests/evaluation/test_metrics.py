@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.evaluation import (
     EditCounts,
     edit_counts,
@@ -149,6 +150,46 @@ def test_a_report_adds_up(lines):
     assert str(report)
 
 
+@given(pairs)
+def test_long_characters_count_like_short_ones(lines):
+    """A letter for each gives the same report, in letters."""
+    alphabet = Alphabet(("th", "e", "cat"))
+
+    def long(text):
+        return "".join(alphabet.characters["012".index(c)] for c in text)
+
+    read, written = zip(*lines, strict=True)
+    short = evaluate_texts(read, written, max_wrong=3)
+    report = evaluate_texts(
+        [*map(long, read)], [*map(long, written)], alphabet=alphabet, max_wrong=3
+    )
+    assert {(long(t), long(p), n) for t, p, n in short.confusions} == set(report.confusions)
+    assert [(i, long(t), long(p)) for i, t, p in short.wrong] == [*report.wrong]
+    same = dataclasses.replace(short, confusions=report.confusions, wrong=report.wrong)
+    assert same == report and "lines" in str(report)
+    for prediction, truth in lines:
+        pieces = [[alphabet.characters["012".index(c)] for c in t] for t in (prediction, truth)]
+        assert edit_counts(*pieces) == edit_counts(prediction, truth)
+        assert substituted_characters(*map(tuple, pieces)) == [
+            (long(t), long(p)) for t, p in substituted_characters(prediction, truth)
+        ]
+
+
+def test_a_grapheme_is_one_character():
+    """Tamil mi, the consonant m with a vowel sign, read as m alone: one of three characters."""
+    alphabet = Alphabet(("த", "மி", "ம", "ழ்"))
+    report = evaluate_texts(["தமழ்"], ["தமிழ்"], alphabet=alphabet)
+    assert report.characters == 3 and report.confusions == (("மி", "ம", 1),)
+    by_code_point = evaluate_texts(["தமழ்"], ["தமிழ்"])
+    assert by_code_point.characters == 5 and by_code_point.deletions == 1
+
+
+def test_what_an_alphabet_cannot_spell_counts_by_code_points():
+    alphabet = Alphabet(("th", "e", "cat"))
+    report = evaluate_texts(["the", "thexy"], ["thex", "the"], alphabet=alphabet)
+    assert (report.characters, report.insertions, report.deletions) == (5, 2, 1)
+
+
 @given(pairs, st.randoms())
 def test_the_order_of_the_lines_does_not_matter(lines, random):
     def figures(lines):
@@ -231,7 +272,7 @@ def test_bad_lists_are_refused(predictions, truths, error, message):
 def test_other_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="max_wrong"):
         evaluate_texts(["7"], ["7"], max_wrong=-1)
-    with pytest.raises(TypeError, match="prediction must be a str; got list"):
+    with pytest.raises(TypeError, match="A character of prediction must be a str; got int"):
         edit_counts([6, 6, 3, 1, 8], "55207")
     with pytest.raises(TypeError, match="truth must be a str; got int"):
         substituted_characters("55207", 55207)
