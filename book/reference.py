@@ -139,7 +139,7 @@ def public_names(source: str) -> list[str]:
 
 def _entry(wing: str, name: str, source: str) -> tuple[str, str]:
     """The first sentence about a name, and the directive that documents it."""
-    for node in ast.parse(source).body:
+    for node in reversed(ast.parse(source).body):  # overloads come before what they are of
         if getattr(node, "name", None) == name:
             about = (ast.get_docstring(node) or "").partition("\n\n")[0].replace("\n", " ")
             kind = "class" if isinstance(node, ast.ClassDef) else "function"

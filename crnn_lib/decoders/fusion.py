@@ -103,6 +103,7 @@ class Fusion:
 
     @property
     def classes(self) -> int:
+        """Classes of the network, the blank included."""
         return self.step.shape[1]
 
     def most(self, length: int) -> float:
@@ -119,6 +120,7 @@ class Fusion:
     # For one label at a time, and slowly:
 
     def state_after(self, label: Sequence[int]) -> int:
+        """Where a label leads, or ``NOWHERE``."""
         state = self.start
         for c in label:
             state = int(self.step[state, c]) if state != NOWHERE else NOWHERE

@@ -35,6 +35,7 @@ class Bin(NamedTuple):
 
     @property
     def accuracy(self) -> float:
+        """Share of what is right; NaN if there is nothing in it."""
         return self.n_correct / self.n if self.n else math.nan
 
     @property
@@ -61,8 +62,8 @@ class Reliability:
 
 
 def reliability(
-    confidences: Sequence[float],
-    correct: Sequence[bool],
+    confidences: Sequence[float] | np.ndarray,
+    correct: Sequence[bool] | np.ndarray,
     *,
     bins: int = 15,
     equal_counts: bool = False,
@@ -115,7 +116,10 @@ def reliability(
 
 
 def expected_calibration_error(
-    confidences: Sequence[float], correct: Sequence[bool], *, bins: int = 15
+    confidences: Sequence[float] | np.ndarray,
+    correct: Sequence[bool] | np.ndarray,
+    *,
+    bins: int = 15,
 ) -> float:
     """How far confidence is from accuracy, on average (Guo et al. 2017, equation 3).
 
@@ -130,7 +134,9 @@ def expected_calibration_error(
     return reliability(confidences, correct, bins=bins).expected_error
 
 
-def brier_score(confidences: Sequence[float], correct: Sequence[bool]) -> float:
+def brier_score(
+    confidences: Sequence[float] | np.ndarray, correct: Sequence[bool] | np.ndarray
+) -> float:
     """Mean squared distance of the confidence from what happened, 0 or 1 (Brier 1950).
 
     Only honest confidences minimise it, and among those it prefers the ones that tell right lines
@@ -174,7 +180,9 @@ class RiskCoverage:
     best_area: float
 
 
-def risk_coverage(confidences: Sequence[float], correct: Sequence[bool]) -> RiskCoverage:
+def risk_coverage(
+    confidences: Sequence[float] | np.ndarray, correct: Sequence[bool] | np.ndarray
+) -> RiskCoverage:
     """Trade how many lines are read for how many of those are wrong.
 
     Parameters
@@ -263,7 +271,10 @@ class Refusal:
 
 
 def refusal_threshold(
-    confidences: Sequence[float], correct: Sequence[bool], *, refuse: float = 0.05
+    confidences: Sequence[float] | np.ndarray,
+    correct: Sequence[bool] | np.ndarray,
+    *,
+    refuse: float = 0.05,
 ) -> Refusal:
     """Refuse the least sure lines: where to put the threshold, and what that does.
 
@@ -296,7 +307,9 @@ def refusal_threshold(
 
 
 def refuse_below(
-    confidences: Sequence[float], correct: Sequence[bool], threshold: float
+    confidences: Sequence[float] | np.ndarray,
+    correct: Sequence[bool] | np.ndarray,
+    threshold: float,
 ) -> Refusal:
     """What a given threshold does to these lines.
 

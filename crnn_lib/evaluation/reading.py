@@ -46,7 +46,15 @@ def read_lines(
     decoder: Callable = best_path,
     batch_size: int = 128,
 ) -> list:
-    """One hypothesis per line, in the order of the lines. See :func:`evaluate`."""
+    """One hypothesis per line, in the order of the lines.
+
+    Parameters
+    ----------
+    model, lines, decoder
+        As in :func:`evaluate`.
+    batch_size : int
+        Lines that are read at once; those of like width are.
+    """
     hypotheses: list = [None] * len(lines)
     batches = torch.argsort(lines.widths, stable=True).split(batch_size)
 

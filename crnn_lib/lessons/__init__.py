@@ -24,14 +24,15 @@ registration. :mod:`crnn_lib.lessons.chapter03.exercises` is a model to follow. 
    and a sentence for who got it right. For rules of another kind, ``raise Broken(rule, example,
    detail)``. For a class, build and use it in ``attempt.run(action, "how the call looks",
    returns=as_tensor)``; :mod:`crnn_lib.lessons.chapter02.exercises` has one.
-3. The *mistakes*, in ``mistakes.py`` beside it, at least two, each with its rule: the wrong answers that people really give.
+3. The *mistakes*, in ``mistakes.py`` beside it, at least two, each with its rule: the wrong
+   answers that people really give.
    ``compare`` recognises them by what they return. A rule says what to do, in one line.
 4. ``returns=`` says how results are read (``as_count``, ``as_number``, ``as_label``, ``as_pair``,
    ``as_tensor``). *Hints* go from a nudge to nearly the whole. ``task`` tells who has not begun
    what to write.
 
-``tests/lessons/test_lessons.py`` finds the chapter by itself: it runs each check against its stub, its
-reference (and the source that ``solution`` prints) and each mistake, whose rule must be named.
+``tests/lessons/test_lessons.py`` finds the chapter by itself: it runs each check against its stub,
+its reference (and the source that ``solution`` prints) and each mistake, whose rule must be named.
 
 Questions stand in ``QUESTIONS`` of ``questions.py``. The wrong options are answers that
 people have given, and each gets a reply of its own. The code that settles it is run by a test.

@@ -111,7 +111,18 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def draw_ink(axes: Axes, image, left: float, top: float, scale: float) -> None:
-    """Draw an image (H, W), ink dark on paper, with its upper left corner at a point."""
+    """Draw an image, ink dark on paper, into axes whose limits stay.
+
+    Parameters
+    ----------
+    axes : Axes
+    image : array_like, (H, W)
+        Ink bright on black, 0 to 1.
+    left, top : float
+        Where its upper left corner comes, in the units of the axes.
+    scale : float
+        Units per pixel.
+    """
     height, width = image.shape
     extent = (left, left + width * scale, top + height * scale, top)
     limits = axes.get_xlim(), axes.get_ylim()

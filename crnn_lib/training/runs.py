@@ -60,6 +60,7 @@ class Run:
     history: History
 
     def log(self, step: int, loss: float, exact_match: float, seconds: float) -> None:
+        """Add what was measured at a step to the history."""
         self.history.step.append(step)
         self.history.loss.append(round(float(loss), 5))
         self.history.exact_match.append(round(float(exact_match), 5))
@@ -67,6 +68,7 @@ class Run:
         self.history.seconds.append(round(seconds, 2))
 
     def save(self, path: str, step: int, config: str) -> None:
+        """Write all of it, so that a run of the same configuration can go on after ``step``."""
         buffer = io.BytesIO()
         torch.save(
             {
@@ -84,6 +86,7 @@ class Run:
         atomic_write(path, buffer.getvalue())
 
     def load(self, path: str, config: str) -> int:
+        """Take up a saved run; return its step, or 0 where there is no file."""
         if not Path(path).exists():
             return 0
         try:

@@ -241,7 +241,16 @@ class _Pools(Dataset):
 def batches(
     lines: Stream | LineSet, first: int, last: int, workers: int = 0
 ) -> Iterator[tuple[int, LineBatch]]:
-    """The steps ``first`` to ``last - 1`` with their lines, composed ahead by worker processes."""
+    """The steps ``first`` to ``last - 1`` with their lines.
+
+    Parameters
+    ----------
+    lines : Stream or LineSet
+    first, last : int
+        Half-open, as a range.
+    workers : int
+        Processes that compose lines ahead; 0 composes them here. The lines are the same.
+    """
     if not workers:
         yield from ((step, lines.batch(step)) for step in range(first, last))
         return

@@ -217,6 +217,7 @@ class Change:
 
     @property
     def learners(self) -> int:
+        """How many answered both times."""
         return sum(self.moves.values())
 
     @property

@@ -23,7 +23,7 @@ OUTCOMES = {
     (False, True): "wrong, the reason right",
     (False, False): "wrong",
 }
-TEXT_WIDTH = 96
+TEXT_WIDTH = 96  #: columns of what is printed
 
 _given: dict[str, tuple[str, int]] = {}  # outcome of the last answer, and how many there were
 

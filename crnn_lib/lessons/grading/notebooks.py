@@ -36,6 +36,7 @@ STOPS = 6  # so often a notebook may have to be stopped before the rest is left
 ORDER = ("not attempted", "error", "timeout", "not yet", "correct")  # the best of several counts
 STATED = re.compile(r"""(?:Exercise\s+|\bcheck\(\s*["'])(\d+\.\d+)""")
 ENDLESS = "it did not end, and was stopped"
+#: What is said before learners' code runs.
 WARNING = (
     "This runs the notebooks' code with limits on time and memory, but it is no sandbox: the code "
     "may do on this machine whatever you may. Grade the work of people you know."
