@@ -102,7 +102,7 @@ def as_spans(value: object) -> list[tuple[int, ...]]:
         raise Unreadable(f"{show(value)}, where a list of (class, start, end) should be")
     spans = []
     for item in value:
-        span = tuple(as_label(item))
+        span = tuple(as_label(item)) if isinstance(item, list | tuple | Tensor) else ()
         if len(span) != 3:
             raise Unreadable(f"a list that holds {show(item)}, where (class, start, end) should be")
         spans.append(span)
