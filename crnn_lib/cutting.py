@@ -178,9 +178,8 @@ def normalise_digits(inks: Tensor) -> Tensor:
         there = inside.any(axis).int()  # (M, W) or (M, H)
         first, last = there.argmax(1), there.shape[1] - there.flip(1).argmax(1)
         extents.append((last - first).clamp_min(1))
-    scale = (
-        torch.stack(extents).amax(0).to(inks.dtype) / BOX
-    )  # (M,) pixels of the line per pixel of the box
+    sides = torch.stack(extents).amax(0).to(inks.dtype)
+    scale = sides / BOX  # (M,) pixels of the line per pixel of the box
     mass = inks.sum((1, 2)).clamp_min(1e-6)
     centres = [
         (inks.sum(axis) * torch.arange(n)).sum(1) / mass for axis, n in ((1, width), (2, height))

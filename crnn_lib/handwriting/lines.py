@@ -111,7 +111,7 @@ def compose_lines(
         What to write: one text per line. Without it, lengths and characters are drawn uniformly.
     alphabet : Alphabet, optional
         Sets the class indices of the targets. By default all characters of the glyphs that are
-        not silent, with blank 0.
+        not silent, with blank 0. A character of several code points takes as many glyphs.
     silent : str
         Characters that are drawn and are no part of the label: the dots, dashes and currency
         signs around an amount. A space, if silent, needs no glyph: it keeps its neighbours apart.
@@ -167,6 +167,9 @@ def compose_lines(
         characters, spans = (_compact(x, spoken, short) for x in (characters, spans))
         written = short
         texts = [text.translate(dict.fromkeys(map(ord, silent))) for text in texts]
+    if isinstance(alphabet.characters, tuple):
+        targets, lengths, spans = _label_pieces(texts, spans, alphabet)
+        return LineBatch(images, widths, targets, lengths, texts, spans)
     classes = torch.tensor(
         [-1 if c in silent else alphabet.encode(c)[0] for c in glyphs.characters]
     )
@@ -222,6 +225,26 @@ def _heads(text: str) -> list[str]:
     ['$', '$12']
     """
     return [text[:i].replace(" ", "") for i, character in enumerate(text) if character == " "]
+
+
+def _label_pieces(
+    texts: list[str], spans: Tensor, alphabet: Alphabet
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets, lengths and spans where a character of the alphabet takes several glyphs.
+
+    Spans of glyphs (N, L, 2) become those of characters (N, L', 2), from first to last ink.
+    """
+    pieces = [alphabet.split(text) for text in texts]
+    lengths = torch.tensor([len(line) for line in pieces], dtype=torch.long)
+    longest = max(map(len, pieces), default=0)
+    targets = torch.full((len(texts), longest), alphabet.blank)
+    joined = spans.new_zeros(len(texts), longest, 2)
+    for n, line in enumerate(pieces):
+        targets[n, : len(line)] = torch.tensor(alphabet.encode(texts[n]))
+        glyphs = spans[n, : len(texts[n])].split([len(piece) for piece in line])
+        joined[n, : len(line), 0] = torch.stack([part[:, 0].min() for part in glyphs])
+        joined[n, : len(line), 1] = torch.stack([part[:, 1].max() for part in glyphs])
+    return targets, lengths, joined
 
 
 def _compact(values: Tensor, kept: Tensor, place: Tensor) -> Tensor:

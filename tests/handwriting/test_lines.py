@@ -452,3 +452,45 @@ def test_bad_calls(glyphs):
             fives, characters="0123456789", labels=torch.tensor([5, 8, 9])[fives.labels * 0]
         )
         compose_lines(fives, 1, LineStyle(), generator(), texts=["01234567"])
+
+
+# ---------------------------------------------------------------------------- long characters
+
+
+@pytest.mark.parametrize("blank", [0, 3])
+@pytest.mark.parametrize("silent", ["", ".", ". "])
+def test_a_character_may_take_several_glyphs(blank, silent):
+    """The same ink as with single characters; labels and spans are those of the pieces."""
+    glyphs = load_glyphs("pen", count=200)
+    if silent:
+        dots = glyphs.of("0")
+        dots = dataclasses.replace(dots, labels=torch.zeros_like(dots.labels), characters=".")
+        glyphs = Glyphs.concat([glyphs, dots])
+    texts = ["5520", "7", "0552"] if not silent else ["5.520", "7", "05.52"]
+    if " " in silent:
+        texts[0] = "5. 520"
+    alphabet = Alphabet(("55", "20", "7", "0", "2", *"134689"), blank=blank)
+
+    def write(alphabet):
+        generator = torch.Generator().manual_seed(4)
+        more = {"texts": texts, "alphabet": alphabet, "silent": silent}
+        return compose_lines(glyphs, 3, LineStyle(), generator, **more)
+
+    single, lines = write(Alphabet("0123456789")), write(alphabet)
+    assert torch.equal(lines.images, single.images) and lines.texts == ["5520", "7", "0552"]
+    labels = [["55", "20"], ["7"], ["0", "55", "2"]]
+    for n, label in enumerate(labels):
+        target = lines.targets[n, : lines.target_lengths[n]].tolist()
+        assert [alphabet.symbols[c] for c in target] == label
+        assert (lines.targets[n, len(label) :] == blank).all()
+        assert not lines.spans[n, len(label) :].any()
+    first, last = single.spans[0, :2], single.spans[0, 2:4]
+    for span, glyph_spans in zip(lines.spans[0, :2], (first, last), strict=True):
+        assert span.tolist() == [int(glyph_spans[:, 0].min()), int(glyph_spans[:, 1].max())]
+
+
+def test_a_text_that_long_characters_cannot_spell_is_refused():
+    glyphs, alphabet = load_glyphs("pen", count=50), Alphabet(("55", "20", "7"))
+    with pytest.raises(ValueError, match="'5207' has the character '5', which this alphabet"):
+        compose_lines(glyphs, 1, LineStyle(), torch.Generator(), texts=["5207"], alphabet=alphabet)
+    assert len(compose_lines(glyphs, 0, LineStyle(), torch.Generator(), alphabet=alphabet)) == 0
