@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.evaluation import Report, wilson_interval
-from crnn_lib.plots.style import BAR, CURVES, MARKERS, WIDTH, say, styled
+from crnn_lib.plots.style import BAR, CURVES, FAINT, MARKERS, WIDTH, say, styled
 from crnn_lib.training import History
 
 
@@ -69,6 +69,48 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
         )
     words = "; ".join(parts)
     return say(figure, words[0].upper() + words[1:] + ".")
+
+
+@styled
+def plot_plateau(
+    steps: Sequence[int], losses: Sequence[float], blanks: Sequence[float], read: Sequence[float]
+) -> Figure:
+    """The beginning of a run: its loss, the share of blanks, and the share of lines read.
+
+    Parameters
+    ----------
+    steps : sequence of int
+    losses : sequence of float
+    blanks : sequence of float
+        Share of the frames whose best class is the blank.
+    read : sequence of float
+        Share of the lines that are read without a mistake.
+    """
+    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
+    shares = {"frames that\nsay blank": blanks, "lines read": read}
+    for k, (name, values) in enumerate({"loss": losses, **shares}.items()):
+        axes = panels[k]
+        axes.plot(steps, values, CURVES[k][1], color=CURVES[k][0], linewidth=1.8)
+        axes.set(ylabel=name)
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        if k:
+            axes.set(ylim=(0, 1.02), yticks=(0, 0.5, 1))
+            axes.set_yticklabels(["0 %", "50 %", "100 %"])
+    flat = [step for step, share in zip(steps, blanks, strict=True) if share >= 0.95]
+    if flat:
+        for axes in panels:
+            axes.axvspan(flat[0], flat[-1], color=FAINT, alpha=0.15, linewidth=0)
+        panels[0].text(flat[-1], max(losses), " nearly all frames say blank", va="top", fontsize=9)
+    panels[0].set(ylim=(0, None))
+    panels[2].set(xlabel="step", xlim=(0, steps[-1]))
+    between = f"from step {flat[0]} to {flat[-1]}" if flat else "never"
+    return say(
+        figure,
+        f"Nearly all frames say blank {between}; the loss goes from {losses[0]:.1f} to "
+        f"{losses[-1]:.2f}, and {100 * read[-1]:.0f} % of the lines are read in the end.",
+    )
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -181,6 +223,11 @@ def _draw_shares(axes: Axes, k: int, name: str, x, shares: np.ndarray, spread: n
 
 
 def listed(items: Sequence[str], most: int) -> str:
+    """The first items in words, and how many more there are.
+
+    >>> listed(["5", "2", "0"], 2)
+    '5, 2 and 1 more'
+    """
     shown = ", ".join(items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 

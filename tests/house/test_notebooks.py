@@ -113,11 +113,26 @@ def compares_most_outputs(notebook, name):
 
 
 def asserts_where_it_does_not_compare(notebook, name):
-    for cell in code_cells(notebook)[1:]:  # the first one is the setup, with nothing to show
-        if IGNORE in tags(cell) and not any(
-            isinstance(node, ast.Assert) for node in ast.walk(syntax(cell))
-        ):
+    """In the cell itself, or, of what it defines, in a folded cell that is tagged guard."""
+    cells = code_cells(notebook)[1:]  # the first one is the setup, with nothing to show
+    asserts = {
+        cell.id: [node for node in ast.walk(syntax(cell)) if isinstance(node, ast.Assert)]
+        for cell in cells
+    }
+    guarded = {
+        node.id
+        for cell in cells
+        for check in asserts[cell.id] * ("guard" in tags(cell))
+        for node in ast.walk(check)
+        if isinstance(node, ast.Name)
+    }
+    for cell in cells:
+        nodes = [node for node in ast.walk(syntax(cell)) if isinstance(node, ast.Name)]
+        defined = {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+        if IGNORE in tags(cell) and not asserts[cell.id] and not defined & guarded:
             yield f"{cell.id} is tagged {IGNORE} and asserts nothing, so it cannot fail"
+        if "guard" in tags(cell) and not cell.metadata.get("jupyter", {}).get("source_hidden"):
+            yield f"{cell.id} is tagged guard and its source is not hidden"
 
 
 def says_in_words_what_figures_show(notebook, name):
@@ -224,6 +239,7 @@ BREAKING = [
     (compares_most_outputs, on(15, lambda cell: cell.metadata.update(tags=["raises-exception"]))),
     (compares_most_outputs, on(15, lambda c: c.update(source="# NBVAL_IGNORE_OUTPUT\nprint(1)"))),
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=[IGNORE]))),
+    (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=["guard"]))),
     (says_in_words_what_figures_show, on(15, png)),
     (names_no_machine, on(15, lambda cell: cell.outputs[0].update(text="in /home" + "/eva/x.png"))),
     (names_no_machine, on(3, lambda cell: cell.update(source="`/tmp" + "/line.png`"))),

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import math
+import copy
+from collections.abc import Callable, Sequence
 from itertools import product
+from types import SimpleNamespace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn_lib.ctc import minimum_frames
+from crnn_lib.ctc import ctc_loss
 from crnn_lib.lessons.chapter06 import mistakes as wrong
+from crnn_lib.lessons.chapter06.network import Layers, erase, frames_of, recur
 from crnn_lib.lessons.engine import (
     Attempt,
+    Broken,
     Exercise,
     Mistake,
     Unreadable,
     as_count,
-    as_label,
+    as_it_is,
+    as_number,
     as_tensor,
     compare,
     plural,
@@ -76,145 +81,406 @@ def check_stack_frames(attempt: Attempt) -> str:
 # 6.2 ----------------------------------------------------------------------------------------------
 
 
-def stack_field(strides):
-    field = 1
-    for stride in reversed(strides):  # from the frame back to the pixels
-        field = (field - 1) * stride + 3
-    return field
+class Plain(Layers):
+    def forward(self, images):  # (N, 1, 32, W)
+        x = self.look(images)  # (N, C', H', T)
+        frames = x.permute(0, 3, 1, 2).flatten(2)  # (N, T, C' * H')
+        states, _ = self.remember(frames)  # (N, T, 2 * 64)
+        return self.classify(states).log_softmax(-1)  # (N, T, C)
 
 
-def by_gradient(strides: list[int]) -> int:
-    """Input columns on which one output depends, as torch finds them: the oracle."""
-    x = torch.zeros(1, 1, 8 * math.prod(strides) + 8 * sum(strides), requires_grad=True)
-    y = x
-    for stride in strides:
-        y = F.conv1d(y, torch.ones(1, 1, 3), stride=stride)
-    y[0, 0, 0].backward()
-    return int((x.grad != 0).sum())
+def with_weights(network: nn.Module, seed: int = 0) -> nn.Module:
+    """The network with weights that depend on the seed alone, its averages as after some steps."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = Layers().state_dict()
+        for name, values in weights.items():
+            if "running" in name:
+                values.uniform_(0.5, 1.5)
+            elif "tracked" in name:
+                values.fill_(30)
+    network.load_state_dict(weights)
+    return network.eval()
 
 
-def check_stack_field(attempt: Attempt) -> str:
-    cases = [
-        (list(strides),)
-        for layers in (1, 2, 3, 4)
-        for strides in product((1, 2, 3) if layers < 4 else (1, 2), repeat=layers)
-    ]
-    cases += [([2, 1, 2, 1, 1, 1],), ([1, 1, 2, 1, 1, 2],)]
-    count = compare(
-        attempt,
-        cases,
-        by_gradient,
-        rule="go from the frame back to the pixels, one convolution at a time",
-        example=lambda case, got: (
-            f"strides {show(case[0])}: {plural(got, 'column')} instead of {by_gradient(*case)}"
-        ),
-    )
+def compare_at_work(attempt: Attempt, put_to_work: Callable, *given, **named) -> int:
+    """``compare``, with the answer and its known mistakes put to work, each in the same way."""
+    mistakes = tuple(Mistake(m.rule, put_to_work(m.does)) for m in attempt.mistakes)
+    work = put_to_work(attempt.answer)
+    at_work = Attempt(work, work, as_it_is, attempt.seconds, mistakes)
+    try:
+        return compare(at_work, *given, **named)
+    except Broken as broken:  # the example says it; a call of ours would say nothing to a learner
+        raise Broken(broken.rule, broken.example, "" if broken.example else broken.detail) from None
+
+
+def class_of(attempt: Attempt) -> None:
+    """Raise Broken unless the answer is a class of networks with the notebook's layers."""
+    if isinstance(attempt.answer, nn.Module):
+        raise Broken("hand over the class itself, not a network made from it: no brackets")
+    with torch.random.fork_rng(devices=[]):
+        call = f"{attempt.name}()"
+        network = attempt.run(attempt.answer, call, returns=as_it_is)
+    names = ("look", "remember", "classify")
+    if not isinstance(network, nn.Module) or not all(hasattr(network, name) for name in names):
+        raise Broken("hand over the class, a subclass of Layers", call)
+
+
+def reads(make: type) -> Callable:
+    def network(images):
+        return as_tensor(with_weights(make())(images))
+
+    return network
+
+
+def column_by_column(images: Tensor) -> Tensor:
+    """One column after the other, and the softmax by hand: the oracle."""
+    layers = with_weights(Layers())
+    with torch.no_grad():
+        x = layers.look(images)
+        frames = torch.stack([x[..., t].flatten(1) for t in range(x.shape[-1])], 1)  # (N, T, F)
+        scores = layers.classify(layers.remember(frames)[0]).double()  # (N, T, C)
+    return scores - scores.exp().sum(-1, keepdim=True).log()
+
+
+def noise(*sizes: tuple[int, int]) -> list[Tensor]:
+    """Lines of noise (N, 1, 32, W), one batch for each (N, W)."""
+    generator = torch.Generator().manual_seed(6)
+    return [torch.rand(n, 1, 32, width, generator=generator) for n, width in sizes]
+
+
+def unlearned(attempt: Attempt) -> list[str]:
+    """Weights that a loss on the answer could not change."""
+    network = with_weights(attempt.answer())
+    answer, weights = network(*noise((1, 12))), dict(network.named_parameters())
+    if not isinstance(answer, Tensor) or not answer.requires_grad:
+        return [*weights]
+    found = torch.autograd.grad(answer[..., 0].sum(), [*weights.values()], allow_unused=True)
+    return [name for name, gradient in zip(weights, found, strict=True) if gradient is None]
+
+
+def check_forward(attempt: Attempt) -> str:
+    with torch.random.fork_rng(devices=[]):
+        class_of(attempt)
+        count = compare_at_work(
+            attempt,
+            reads,
+            [(images,) for images in noise((1, 4), (1, 12), (2, 8), (2, 20), (3, 28), (5, 20))],
+            column_by_column,
+            rule="look, then one frame for each column, then the GRU, then the classes",
+            example=lambda case, got: (
+                f"images of shape {tuple(case[0].shape)} give {tuple(got.shape)}"
+            ),
+        )
+        if names := attempt.run(lambda: unlearned(attempt), "network(images)", returns=as_it_is):
+            raise Broken(
+                "a loss on this answer cannot change the weights: something cuts the gradient off",
+                f"no gradient reaches {names[0]}",
+            )
     return (
-        f"All {count} stacks see what torch's gradient says they see. The earlier a stride comes, "
-        "the wider all later convolutions look."
+        f"All {count} batches come out as when each column is carried over by itself. This is a "
+        "whole CRNN: what follows trains it."
     )
 
 
 # 6.3 ----------------------------------------------------------------------------------------------
 
 
-def choose_strides(label, pitch):
-    strides = [1] * 6
-    width, needs = pitch * len(label), minimum_frames(label)
-    for i in range(6):
-        width = math.ceil(width / 2)  # frames, if this convolution takes two columns a step
-        if width < needs:
-            break
-        strides[i] = 2
-    return strides
+def moved(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) - columns(images)).abs().amax(2) > 1e-6  # (N, T)
 
 
-def as_strides(value: object) -> list[int]:
-    """Six strides of 1 or 2. Their order does not change the number of frames: large ones first."""
-    strides = as_label(value)
-    if len(strides) != 6 or not set(strides) <= {1, 2}:
-        raise Unreadable(f"{show(strides)}, where six strides of 1 or 2 should be")
-    return sorted(strides, reverse=True)
+def permuted(images):
+    return images.permute(0, 3, 1, 2).flatten(2)
 
 
-def by_trying(label: list[int], pitch: int) -> list[int]:
-    """Of all strides with frames enough, those with the fewest frames: the oracle."""
-    choices = [[2] * twos + [1] * (6 - twos) for twos in range(7)]
-    width, needs = pitch * len(label), minimum_frames(label)
-    enough = [strides for strides in choices if by_convolving(width, strides, 1) >= needs]
-    return max(enough, key=math.prod)
+def mirrored(images):
+    return torch.cat([permuted(images), -permuted(images)], 2)
 
 
-def check_choose_strides(attempt: Attempt) -> str:
-    texts = ["1", "11", "12", "111", "122", "11111", "55207", "1112223334"]
-    labels = [[int(digit) for digit in text] for text in texts]
-    cases = [(label, pitch) for label in labels for pitch in (2, 3, 4, 5, 8, 10, 16, 28)]
+def inverted(images):
+    return -permuted(images)
 
-    def example(case, got) -> str:
-        label, pitch = case
-        frames = by_convolving(pitch * len(label), got, 1)
-        return (
-            f"{show(label)}, {pitch} columns for each character: strides {show(got)} leave "
-            f"{plural(frames, 'frame')}, and it needs {minimum_frames(label)}"
-        )
 
+def pooled(images):
+    return permuted(F.avg_pool2d(images, 2))
+
+
+def remembered(images):
+    return permuted(images).cumsum(1)
+
+
+def reshaped(images):
+    return images.reshape(len(images), images.shape[3], -1)
+
+
+def mixed(images):
+    return images.reshape(images.shape[3], len(images), -1).transpose(0, 1)
+
+
+def numbered(images):
+    return F.pad(permuted(images), (1, 0), value=1.0)
+
+
+def one_by_one(columns: Callable, images: Tensor, x: int) -> Tensor:
+    """Frame by frame: does it hold another number? The oracle."""
+    changed = images.clone()
+    changed[0, 0, :, x] = -changed[0, 0, :, x]
+    before, after = columns(images).tolist(), columns(changed).tolist()
+    pairs = zip(before, after, strict=True)
+    return torch.tensor([[float(a != b) for a, b in zip(*pair, strict=True)] for pair in pairs])
+
+
+def check_moved(attempt: Attempt) -> str:
+    generator = torch.Generator().manual_seed(0)
+    ways = (permuted, inverted, numbered, mirrored, pooled, remembered, reshaped, mixed)
+    sizes = [(1, 2, 2, 0), (1, 2, 4, 3), (2, 4, 4, 1), (2, 4, 6, 2), (3, 6, 8, 5)]
+    cases = [
+        (way, 0.2 + 0.6 * torch.rand(n, 1, high, wide, generator=generator), x)
+        for n, high, wide, x in sizes
+        for way in ways
+    ]
     count = compare(
         attempt,
         cases,
-        by_trying,
-        rule="stride as far as frames enough are left, and no further",
-        example=example,
+        lambda *case: one_by_one(*case).double(),
+        rule="True where frame t of line n changes when column x of line 0 does, else False",
+        example=lambda case, got: (
+            f"columns = {case[0].__name__}, images of shape {tuple(case[1].shape)}, x = {case[2]}"
+        ),
     )
     return (
-        f"All {count} choices fit, and none could stride further. It is a limit, not advice: a "
-        "network reads better with a few frames to spare for each character."
+        f"All {count} pokes are right. Whatever turns images into frames can be tested with it, "
+        "trained or not."
     )
 
 
 # 6.4 ----------------------------------------------------------------------------------------------
 
 
-def read_out(x, weight):
-    frames = x.permute(0, 3, 1, 2).flatten(2)  # (N, T, C' * H')
-    return (frames @ weight.T).log_softmax(-1)  # (N, T, C)
+def learn(network, optimizer, lines):
+    log_probs = network(lines.images)  # (N, T, C)
+    loss = nn.CTCLoss()(
+        log_probs.transpose(0, 1),  # (T, N, C)
+        lines.targets,
+        frames_of(lines.widths),
+        lines.target_lengths,
+    )
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
-def column_by_column(x: Tensor, weight: Tensor) -> Tensor:
-    """One line, one frame, one class at a time, in plain numbers: the oracle."""
-    count, channels, height, width = x.shape
-    log_probs = torch.zeros(count, width, len(weight), dtype=torch.float64)
-    for n, t in product(range(count), range(width)):
-        column = [float(x[n, c, h, t]) for c in range(channels) for h in range(height)]
-        scores = [math.fsum(map(float.__mul__, column, row)) for row in weight.double().tolist()]
-        total = math.log(math.fsum(map(math.exp, scores)))
-        log_probs[n, t] = torch.tensor([score - total for score in scores])
-    return log_probs
+LINES = SimpleNamespace(  # as many lines as frames: torch cannot tell one for the other
+    images=noise((6, 24))[0],
+    widths=torch.tensor([20, 17, 12, 24, 21, 16]),
+    targets=torch.tensor([[6, 6], [3, 1], [8, 0], [1, 10], [10, 2], [5, 0]]),
+    target_lengths=torch.tensor([2, 2, 1, 2, 2, 1]),
+)
+RATE = 0.02
 
 
-def check_read_out(attempt: Attempt) -> str:
-    generator = torch.Generator().manual_seed(0)
-    sizes = [(1, 1, 1, 1, 2), (1, 1, 1, 2, 2), (1, 2, 1, 2, 2), (1, 1, 2, 3, 2), (2, 2, 1, 3, 2)]
-    sizes += [(1, 2, 2, 3, 3), (2, 2, 3, 4, 3), (3, 2, 2, 5, 4)]
-    cases = [
-        (
-            torch.randint(-2, 3, (n, c, h, t), generator=generator).float(),
-            torch.randint(-1, 2, (classes, c * h), generator=generator).float(),
+def learns(learn: Callable) -> Callable:
+    def calls_of_learn(count):
+        """The losses, and how far the weights have gone."""
+        network = with_weights(Plain()).train()
+        start = nn.utils.parameters_to_vector(network.parameters()).detach()
+        optimizer = torch.optim.SGD(network.parameters(), lr=RATE)
+        losses = [as_number(learn(network, optimizer, copy.copy(LINES))) for _ in range(count)]
+        end = nn.utils.parameters_to_vector(network.parameters()).detach()
+        return [*losses, (end - start).norm().item()]
+
+    return calls_of_learn
+
+
+def by_hand(count: int) -> list[float]:
+    """With the loss of crnn_lib, and each step taken by hand: the oracle."""
+    network = with_weights(Plain()).train()
+    weights, losses = [*network.parameters()], []
+    start = [w.detach().clone() for w in weights]
+    for _ in range(count):
+        lengths = torch.tensor([5, 5, 3, 6, 6, 4])
+        loss = ctc_loss(network(LINES.images), LINES.targets, lengths, LINES.target_lengths)
+        with torch.no_grad():
+            for w, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                w -= RATE * slope
+        losses.append(loss.item())
+    gone = sum((w - s).square().sum().item() for w, s in zip(weights, start, strict=True))
+    return [*losses, gone**0.5]
+
+
+def check_learn(attempt: Attempt) -> str:
+    def example(case, got) -> str:
+        *losses, gone = got
+        *wanted, far = by_hand(*case)
+        texts = [", ".join(f"{x:.3f}" for x in row) for row in (losses, wanted)]
+        return (
+            f"the losses of {plural(case[0], 'step')} are {texts[0]} instead of {texts[1]}, "
+            f"the weights have gone {gone:.4f} instead of {far:.4f}"
         )
-        for n, c, h, t, classes in sizes
-        for _ in range(4)
-    ]
-    count = compare(
-        attempt,
-        cases,
-        column_by_column,
-        rule="frame t of line n is made of column t of line n, and of nothing else",
-        example=lambda case, got: f"features of shape {tuple(case[0].shape)}",
-    )
+
+    with torch.random.fork_rng(devices=[]):
+        compare_at_work(
+            attempt,
+            learns,
+            [(1,), (2,), (3,)],
+            by_hand,
+            rule="loss, zero_grad, backward, step: once each",
+            example=example,
+        )
     return (
-        f"All {count} batches are right: each frame is its own column, and its classes sum to 1. "
-        "Both bugs keep the shape, so no shape test could have found them."
+        "Three steps go as those that are taken by hand, with the loss of notebook 04. The line "
+        "for the loss call is all that CTC asks of a training loop."
     )
 
+
+# 6.5 ----------------------------------------------------------------------------------------------
+
+
+class Mended(Layers):
+    def forward(self, images, widths):  # (N, 1, 32, W), (N,)
+        x = erase(images, widths)
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            widths = (widths - 1) // stride + 1
+            x = erase(block(x), widths)  # (N, C', H', W')
+        frames = x.permute(0, 3, 1, 2).flatten(2)  # (N, T, C' * H')
+        states = recur(self.remember, frames, widths)  # (N, T, 2 * 64)
+        return self.classify(states).log_softmax(-1), widths  # (N, T, C), (N,)
+
+
+def reads_lines(make: type) -> Callable:
+    def network(images, widths):
+        """Frames of each line, and what its own frames hold, one below the other."""
+        answer = with_weights(make())(images, widths)
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise Unreadable(f"{show(answer)}, where a pair (log_probs, frame_lengths) should be")
+        log_probs, lengths = as_tensor(answer[0]), as_tensor(answer[1])
+        if log_probs.ndim != 3 or lengths.shape != widths.shape or len(log_probs) != len(widths):
+            shapes = tuple(log_probs.shape), tuple(lengths.shape)
+            raise Unreadable(f"the shapes {shapes[0]} and {shapes[1]}, not (N, T, C) and (N,)")
+        if bool((lengths > log_probs.shape[1]).any()):
+            raise Unreadable(
+                f"{int(lengths.max())} as the frames of a line, and has {log_probs.shape[1]} in all"
+            )
+        own = [row[: int(n)] for row, n in zip(log_probs, lengths, strict=True)]
+        return [lengths.long().tolist(), torch.cat(own)]
+
+    return network
+
+
+def each_alone(images: Tensor, widths: Tensor) -> list:
+    """Each line by itself, cut to its width: the oracle."""
+    own = [
+        column_by_column(images[n : n + 1, :, :, :width])[0]
+        for n, width in enumerate(widths.tolist())
+    ]
+    return [[len(frames) for frames in own], torch.cat(own)]
+
+
+def check_mended(attempt: Attempt) -> str:
+    cases = []
+    for width, widths in ((12, [12]), (20, [12]), (12, [3]), (21, [13, 21]), (32, [32, 18, 25])):
+        ink = noise((len(widths), width))[0]
+        cases += [(erase(ink, torch.tensor(widths)), torch.tensor(widths))]  # black padding
+        cases += [(ink, torch.tensor(widths))]  # old ink
+
+    def example(case, got) -> str:
+        images, widths = case
+        lengths, alone = [int(n) for n in got[0]], each_alone(*case)
+        if lengths != alone[0]:
+            return f"widths {widths.tolist()} give {lengths} frames instead of {alone[0]}"
+        if int(widths.min()) == images.shape[3]:
+            return "a line alone, without padding"
+        black = not bool((images - erase(images, widths)).any())
+        what = "black padding" if black else "old ink in the padding"
+        return f"lines {widths.tolist()} columns wide in a batch of {images.shape[3]}, {what}"
+
+    with torch.random.fork_rng(devices=[]):
+        class_of(attempt)
+        count = compare_at_work(
+            attempt,
+            reads_lines,
+            cases,
+            each_alone,
+            rule="read(x) == read(pad(x)): a line reads otherwise in this batch than alone",
+            example=example,
+        )
+    return (
+        f"read(x) == read(pad(x)) in all {count} batches, with black padding and with old ink: "
+        "each line reads as if it were alone."
+    )
+
+
+# 6.6 ----------------------------------------------------------------------------------------------
+
+
+def settle(network, batches):
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # from here on, the plain average over all batches
+    network.train()
+    with torch.no_grad():
+        for images in batches:
+            network(images)
+    network.eval()
+
+
+def settles(settle: Callable) -> Callable:
+    def averages(batches):
+        """Mean and variance in each norm after settling, and whether the network is in eval."""
+        network = with_weights(Plain()).train()
+        settle(network, batches)
+        stats = [values for name, values in network.named_buffers() if "running" in name]
+        return [torch.cat(stats).double(), not network.training]
+
+    return averages
+
+
+def by_measuring(batches: Sequence[Tensor]) -> list:
+    """Mean and variance of each batch in front of each norm, then their average: the oracle."""
+    found: list[list[Tensor]] = []
+    with torch.no_grad():
+        for x in batches:
+            found.append([])
+            for convolution, activation, norm in with_weights(Layers()).look:
+                x = activation(convolution(x))
+                mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))  # (C',), (C',)
+                found[-1] += [mean, variance]
+                x = F.batch_norm(x, None, None, norm.weight, norm.bias, training=True)
+    stats = [torch.cat(batch).double() for batch in found]
+    return [torch.stack(stats).mean(0), True]
+
+
+def check_settle(attempt: Attempt) -> str:
+    def example(case, got) -> str:
+        off = (got[0] - by_measuring(*case)[0]).abs().max().item()
+        batches = f"after {len(case[0])} batch{'es' * (len(case[0]) > 1)}"
+        if off < 1e-3:
+            return f"{batches} the averages are right, and the network is in train mode"
+        return f"{batches} an average is off by {off:.2f}"
+
+    with torch.random.fork_rng(devices=[]):
+        count = compare_at_work(
+            attempt,
+            settles,
+            [(noise(*[(2, 12)] * number),) for number in (1, 2, 3, 5)],
+            by_measuring,
+            rule="the plain average over these batches, and nothing of what was there before",
+            example=example,
+        )
+    return (
+        f"The averages are those of the batches, {count} times out of {count}, and the network is "
+        "ready to read."
+    )
+
+
+UNMOVED = "the loss is right, and no gradient is there when the step is taken: the weights stay"
+NOT_FORGOTTEN = "what the averages were before is still in them"
+LAST_ONLY = "only the last batch counts here"
 
 EXERCISES = (
     Exercise(
@@ -252,98 +518,259 @@ EXERCISES = (
     ),
     Exercise(
         id="6.2",
-        title="receptive field of a stack",
-        task="Write stack_field(strides): how many pixel columns one frame sees through 3-wide "
-        "convolutions with these strides, the first one next to the pixels.",
-        check=check_stack_field,
-        returns=as_count,
-        reference=stack_field,
+        title="forward, from images to log-probabilities",
+        task="Write the forward of class Plain(Layers): images (N, 1, 32, W) in, log-probabilities "
+        "(N, T, C) out. A frame's numbers stand channel by channel, each from top to bottom.",
+        check=check_forward,
+        reference=Plain,
         mistakes=(
-            Mistake("strides widen what later convolutions see", wrong.two_per_layer),
-            Mistake("neighbouring threes overlap, so they do not add up", wrong.three_per_layer),
-            Mistake("go backwards: begin with the last convolution", wrong.forwards),
             Mistake(
-                "a stride spreads what comes after its convolution, not its own three columns",
-                wrong.own_stride_counted,
+                "each frame holds pieces of many columns: the shape is right, and the numbers "
+                "stand in the order in which they lay in memory",
+                wrong.Reshaped,
             ),
-            Mistake("that is the step from frame to frame; a frame sees more", wrong.only_the_step),
             Mistake(
-                "n columns lie n - 1 steps apart: scale the steps, then add 3",
-                wrong.whole_field_scaled,
+                "the numbers of one line stand in the frames of another: the shape is right, and "
+                "lines are mixed",
+                wrong.Mixed,
+            ),
+            Mistake(
+                "a frame goes row by row here, and the task says channel by channel",
+                wrong.RowsFirst,
+            ),
+            Mistake(
+                "a frame has 48 numbers here where the GRU waits for 192: its rows are thrown "
+                "together",
+                wrong.RowsAveraged,
+            ),
+            Mistake(
+                "a GRU answers with two things, its states and the last of them, and both are "
+                "handed on",
+                wrong.TupleKept,
+            ),
+            Mistake(
+                "one answer comes out for the whole line: only one state is asked", wrong.LastState
+            ),
+            Mistake(
+                "these are the states of the GRU, 128 for each frame: nobody has named a class yet",
+                wrong.StatesReturned,
+            ),
+            Mistake(
+                "these are scores: exponentiated, those of a frame do not add up to 1", wrong.Scores
+            ),
+            Mistake("these are probabilities, and their logarithms are asked", wrong.Probabilities),
+            Mistake(
+                "each class adds up to 1 over the frames; it is each frame that should, over its "
+                "classes",
+                wrong.OverTheFrames,
+            ),
+            Mistake(
+                "each class adds up to 1 over the lines of the batch; it is each frame that "
+                "should, over its classes",
+                wrong.OverTheLines,
+            ),
+            Mistake("frames come first here, and lines should: (N, T, C)", wrong.TimeFirst),
+            Mistake(
+                "the GRU got frames where it takes lines, and remembers from line to line",
+                wrong.TimeFirstInside,
             ),
         ),
         hints=(
-            "Go backwards. One frame is one column after the last convolution. How many columns "
-            "of its input does that convolution look at?",
-            "Say `field` columns are needed after a convolution. The first and the last of them "
-            "lie field - 1 steps apart; before the convolution, each step is `stride` columns.",
-            "field = 1; for stride in reversed(strides): field = (field - 1) * stride + 3",
+            "Four steps: self.look(images) gives (N, C', H', T). Make it (N, T, C' * H'). Let "
+            "self.remember read it, then self.classify. Print the shape after each.",
+            "The axes have to change places before two of them become one: x.permute(0, 3, 1, 2) "
+            "is (N, T, C', H'), and .flatten(2) joins the last two.",
+            "self.remember(frames) returns the states of all frames, and the last state, which is "
+            "not needed. The classes are the last axis: .log_softmax(-1).",
         ),
     ),
     Exercise(
         id="6.3",
-        title="strides that leave frames enough",
-        task="Write choose_strides(label, pitch): six strides across, each 1 or 2, that leave as "
-        "few frames as possible of a line with `pitch` columns for each character, and yet enough.",
-        check=check_choose_strides,
-        returns=as_strides,
-        reference=choose_strides,
+        title="poke a column",
+        task="Write moved(columns, images, x): columns turns images (N, 1, H, W) into frames "
+        "(N, T, F). Change pixel column x of line 0, and return which frames changed: (N, T), "
+        "True or False.",
+        check=check_moved,
+        returns=as_tensor,
+        reference=moved,
         mistakes=(
             Mistake(
-                "equal neighbours need a blank between them: use minimum_frames",
-                wrong.repeats_forgotten,
+                "nothing ever moves: a second name for the images is no second picture, and both "
+                "are poked",
+                wrong.not_cloned,
             ),
-            Mistake("only equal neighbours need a blank", wrong.blank_in_every_gap),
-            Mistake("stride 1 everywhere wastes frames", wrong.never_strided),
-            Mistake("one choice does not fit all: look at label and pitch", wrong.as_shipped),
-            Mistake("exactly as many frames as needed are enough", wrong.one_frame_to_spare),
-            Mistake("stop before the frames are too few, not after", wrong.one_too_far),
+            Mistake("column x is poked in every line, not in line 0 alone", wrong.all_lines_poked),
+            Mistake("a row of pixels is poked here, not a column", wrong.row_poked),
+            Mistake(
+                "a frame counts here only if all of its numbers have changed", wrong.all_numbers
+            ),
+            Mistake(
+                "one number up and one down cancel in a sum, and the frame has changed all the "
+                "same",
+                wrong.summed,
+            ),
+            Mistake("only the first number of each frame is compared", wrong.first_number),
+            Mistake(
+                "the other lines are left out, and whether they move is the question",
+                wrong.line_0_only,
+            ),
+            Mistake(
+                "there is an answer for each number; one for each frame is asked",
+                wrong.every_number_told,
+            ),
+            Mistake(
+                "this says which features changed in any frame, not which frames", wrong.other_axis
+            ),
+            Mistake("True stands where nothing has changed", wrong.unmoved),
         ),
         hints=(
-            "How wide is the line, and how many frames does its label need? minimum_frames(label) "
-            "counts the blanks between equal neighbours too.",
-            "A padded convolution with stride 2 leaves half of the columns, rounded up: "
-            "math.ceil(width / 2). Take one more such stride as long as that is enough.",
-            "Begin with [1] * 6. For each place: halve the width; if it is less than needed, stop; "
-            "else put a 2 there.",
+            "Two pictures are needed: the images, and a copy in which one column differs. What "
+            "does columns make of each?",
+            "images.clone() is a copy. poked[0, :, :, x] is column x of line 0, all of its rows.",
+            "Compare the two results, number by number, (N, T, F). A frame has moved if any of its "
+            "F numbers differs.",
         ),
     ),
     Exercise(
         id="6.4",
-        title="find the two bugs",
-        task="Mend read_out(x, weight): from features (N, C', H', T) to log-probabilities "
-        "(N, T, C). A frame's numbers stand channel by channel, each from top to bottom.",
-        check=check_read_out,
-        returns=as_tensor,
-        reference=read_out,
+        title="one step of learning",
+        task="Write learn(network, optimizer, lines): one step on a batch of lines, in train mode. "
+        "It returns the loss, as a number. frames_of(lines.widths) has each line's frames.",
+        check=check_learn,
+        reference=learn,
         mistakes=(
             Mistake(
-                "frame t is column t: reshape only deals the numbers out anew, permute moves "
-                "axes. The log_softmax has to go over the classes too",
-                wrong.flattened,
+                "the gradients of earlier steps are still there, and pile up", wrong.gradients_kept
+            ),
+            Mistake(UNMOVED, wrong.never_stepped),
+            Mistake(UNMOVED, wrong.gradients_dropped),
+            Mistake(
+                "each step is taken with the gradient of the batch before, and the first with none",
+                wrong.stepped_first,
+            ),
+            Mistake("the weights go uphill: the loss is made larger", wrong.uphill),
+            Mistake(
+                "the norms use their averages, as in reading: this is eval mode", wrong.in_eval_mode
             ),
             Mistake(
-                "frame t is column t: reshape only deals the numbers out anew, permute moves axes",
-                wrong.reshaped,
+                "this loss is the sum over the lines, not divided by their lengths",
+                wrong.summed_up,
             ),
             Mistake(
-                "a frame's classes sum to 1: log_softmax goes over them", wrong.over_the_frames
+                "every line gets as many frames as the longest, and padding counts as part of it",
+                wrong.longest_for_all,
             ),
-            Mistake("a frame's classes sum to 1: log_softmax goes over them", wrong.over_the_lines),
-            Mistake("keep channels before rows: the weights count on that order", wrong.rows_first),
-            Mistake("lines come first, then frames: (N, T, C)", wrong.time_first),
             Mistake(
-                "scores are no log-probabilities yet: a log_softmax is missing",
-                wrong.not_normalised,
+                "the loss is told the widths, which are pixels; it asks for frames",
+                wrong.widths_for_frames,
             ),
-            Mistake("log-probabilities are wanted, not probabilities", wrong.probabilities),
+            Mistake("a width that does not divide by 4 loses a frame here", wrong.rounded_down),
+            Mistake(
+                "torch takes the first axis for time, and gets the lines there",
+                wrong.not_transposed,
+            ),
+            Mistake(
+                "class 10 is the digit 9, and here it is taken for the blank", wrong.blank_last
+            ),
+            Mistake(
+                "the loss gets probabilities, and reads them as logarithms", wrong.softmax_again
+            ),
         ),
         hints=(
-            "Print the shapes: all are right. Then change one column of x, and look which frames "
-            "of the result change. And exponentiate: what sums to 1?",
-            "reshape keeps the order of the numbers in memory. To make time the second axis, the "
-            "axes have to move: permute. And dim 1 of (N, T, C) is not the classes.",
-            "frames = x.permute(0, 3, 1, 2).flatten(2), then (frames @ weight.T).log_softmax(-1)",
+            "First the loss: network(lines.images), then the call of the cell above. Then the "
+            "three lines that every torch loop has.",
+            "nn.CTCLoss()(log_probs.transpose(0, 1), lines.targets, frames_of(lines.widths), "
+            "lines.target_lengths)",
+            "optimizer.zero_grad(), loss.backward(), optimizer.step(), in this order. Then return "
+            "loss.item().",
+        ),
+    ),
+    Exercise(
+        id="6.5",
+        title="padding that is not read",
+        task="Write the forward of class Mended(Layers): images and widths (N,) in; out come "
+        "log-probabilities (N, T, C) and each line's frames (N,). What stands in the padding must "
+        "not change what a line says.",
+        check=check_mended,
+        reference=Mended,
+        mistakes=(
+            Mistake(
+                "the widths are only handed on: convolutions and GRU still read the padding",
+                wrong.Ignored,
+            ),
+            Mistake(
+                "the images are clean; the first block makes something else than 0 of their "
+                "padding, and the next one reads it",
+                wrong.OnlyImages,
+            ),
+            Mistake(
+                "by the time the padding is erased, three blocks have read it; and the GRU from "
+                "the right reads what is left in its place",
+                wrong.OnlyTheEnd,
+            ),
+            Mistake(
+                "clean at both ends: in between two blocks read padding, and after them the GRU",
+                wrong.BothEnds,
+            ),
+            Mistake("the first block reads the padding of the images themselves", wrong.NotImages),
+            Mistake(
+                "the convolutions are mended; the GRU that comes from the right still walks "
+                "through the padding first",
+                wrong.NotPacked,
+            ),
+            Mistake("the GRU is mended; the convolutions still read the padding", wrong.OnlyPacked),
+            Mistake(
+                "after the first block a line is half as wide, and it is erased as if it were not",
+                wrong.PixelsForFrames,
+            ),
+            Mistake(
+                "a width that does not divide by 4 loses its last frame here", wrong.RoundedDown
+            ),
+            Mistake(
+                "what comes back are widths in pixels; the frames were asked", wrong.WidthsReturned
+            ),
+            Mistake("the frames of each line do not come back", wrong.NoLengths),
+        ),
+        hints=(
+            "Where can a number from the padding get into a line? Through each block, whose "
+            "convolution looks one column to the right, and through the GRU from the right.",
+            "Go through the blocks one by one: for block, stride in zip(self.look, (2, 2, 1)). "
+            "After each, a line is (width - 1) // stride + 1 columns wide. Erase the rest there.",
+            "erase(images, widths) before the first block and erase(block(x), widths) after each; "
+            "recur(self.remember, frames, widths) in the place of the GRU's call.",
+        ),
+    ),
+    Exercise(
+        id="6.6",
+        title="averages taken anew",
+        task="Write settle(network, batches): replace the running averages of all BatchNorm2d "
+        "layers by the plain average over these batches of images, then leave the network in eval "
+        "mode.",
+        check=check_settle,
+        reference=settle,
+        mistakes=(
+            Mistake(NOT_FORGOTTEN, wrong.never_reset),
+            Mistake(NOT_FORGOTTEN, wrong.plain_but_not_reset),
+            Mistake(
+                "each batch takes a tenth, and the rest is still 0 and 1: that is no plain average",
+                wrong.momentum_kept,
+            ),
+            Mistake(LAST_ONLY, wrong.last_batch_only),
+            Mistake(LAST_ONLY, wrong.reset_each_time),
+            Mistake(
+                "in eval mode a norm uses its averages and never changes them",
+                wrong.looked_in_eval_mode,
+            ),
+            Mistake("the averages are those from before", wrong.nothing_looked_at),
+            Mistake("the network is left in train mode", wrong.left_in_train_mode),
+        ),
+        hints=(
+            "The norms are the layers of network.modules() that are nn.BatchNorm2d. They forget "
+            "with layer.reset_running_stats().",
+            "layer.momentum is the share that each new batch gets, 0.1. With None, torch takes the "
+            "plain average over all batches.",
+            "Reset and set the momentum; network.train(); with torch.no_grad() call network on "
+            "each batch; network.eval().",
         ),
     ),
 )

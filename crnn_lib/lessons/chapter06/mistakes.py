@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import nn
+
+from crnn_lib.lessons.chapter06.network import Layers, erase, recur
+
+# 6.1 ----------------------------------------------------------------------------------------------
 
 
 def divided(width, strides, padding):
@@ -45,107 +50,420 @@ def strides_at_the_end(width, strides, padding):
     return math.ceil(width / math.prod(strides))
 
 
-def two_per_layer(strides):
-    return 1 + 2 * len(strides)
+# 6.2 ----------------------------------------------------------------------------------------------
 
 
-def three_per_layer(strides):
-    return 3 * len(strides)
+class Reshaped(Layers):
+    def forward(self, images):
+        x = self.look(images)
+        frames = x.reshape(x.shape[0], x.shape[3], -1)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
-def forwards(strides):
-    field = 1
-    for stride in strides:
-        field = (field - 1) * stride + 3
-    return field
+class Mixed(Layers):
+    def forward(self, images):
+        x = self.look(images)
+        frames = x.reshape(x.shape[3], x.shape[0], -1).transpose(0, 1)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
-def own_stride_counted(strides):
-    field, step = 1, 1
-    for stride in strides:
-        step *= stride
-        field += 2 * step
-    return field
+class RowsFirst(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 2, 1).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
-def only_the_step(strides):
-    return math.prod(strides)
+class RowsAveraged(Layers):
+    def forward(self, images):
+        frames = self.look(images).mean(2).transpose(1, 2)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
-def whole_field_scaled(strides):
-    field = 1
-    for stride in reversed(strides):
-        field = field * stride + 2
-    return field
+class TupleKept(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)).log_softmax(-1)
 
 
-def largest(label, pitch, needs):
-    """Six strides of 1 or 2, as large as these needs allow; the large ones first."""
-    twos = 0
-    while twos < 6 and math.ceil(pitch * len(label) / 2 ** (twos + 1)) >= needs:
-        twos += 1
-    return [2] * twos + [1] * (6 - twos)
+class LastState(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0][:, -1]).log_softmax(-1)
 
 
-def repeats_of(label):
-    return sum(a == b for a, b in zip(label[:-1], label[1:], strict=True))
+class StatesReturned(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.remember(frames)[0].log_softmax(-1)
 
 
-def repeats_forgotten(label, pitch):
-    return largest(label, pitch, len(label))
+class Scores(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0])
 
 
-def blank_in_every_gap(label, pitch):
-    return largest(label, pitch, 2 * len(label) + 1)
+class Probabilities(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).softmax(-1)
 
 
-def never_strided(label, pitch):
-    return [1] * 6
+class OverTheFrames(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(1)
 
 
-def as_shipped(label, pitch):
-    return [2, 1, 2, 1, 1, 1]
+class OverTheLines(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(0)
 
 
-def one_frame_to_spare(label, pitch):
-    return largest(label, pitch, len(label) + repeats_of(label) + 1)
+class TimeFirst(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1).transpose(0, 1)
 
 
-def one_too_far(label, pitch):
-    strides = largest(label, pitch, len(label) + repeats_of(label))
-    twos = min(strides.count(2) + 1, 6)
-    return [2] * twos + [1] * (6 - twos)
+class TimeFirstInside(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(3, 0, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
-def reshaped(x, weight):
-    n, c, h, t = x.shape
-    return (x.reshape(n, t, c * h) @ weight.T).log_softmax(-1)
+# 6.3 ----------------------------------------------------------------------------------------------
 
 
-def flattened(x, weight):
-    n, c, h, t = x.shape
-    return (x.flatten(1).view(n, t, c * h) @ weight.T).log_softmax(1)
+def not_cloned(columns, images, x):
+    poked = images
+    poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images)).any(2)
 
 
-def over_the_frames(x, weight):
-    return (x.permute(0, 3, 1, 2).flatten(2) @ weight.T).log_softmax(1)
+def all_lines_poked(columns, images, x):
+    poked = images.clone()
+    poked[:, :, :, x] += 1
+    return (columns(poked) != columns(images)).any(2)
 
 
-def over_the_lines(x, weight):
-    return (x.permute(0, 3, 1, 2).flatten(2) @ weight.T).log_softmax(0)
+def row_poked(columns, images, x):
+    poked = images.clone()
+    poked[0, :, x] += 1
+    return (columns(poked) != columns(images)).any(2)
 
 
-def rows_first(x, weight):
-    return (x.permute(0, 3, 2, 1).flatten(2) @ weight.T).log_softmax(-1)
+def all_numbers(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images)).all(2)
 
 
-def time_first(x, weight):
-    return (x.permute(3, 0, 1, 2).flatten(2) @ weight.T).log_softmax(-1)
+def summed(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) - columns(images)).sum(2).abs() > 1e-4
 
 
-def not_normalised(x, weight):
-    return x.permute(0, 3, 1, 2).flatten(2) @ weight.T
+def first_number(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images))[..., 0]
 
 
-def probabilities(x, weight):
-    return torch.softmax(x.permute(0, 3, 1, 2).flatten(2) @ weight.T, -1)
+def line_0_only(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images)).any(2)[0]
+
+
+def every_number_told(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return columns(poked) != columns(images)
+
+
+def other_axis(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images)).any(1)
+
+
+def unmoved(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] += 1
+    return (columns(poked) == columns(images)).all(2)
+
+
+# 6.4 ----------------------------------------------------------------------------------------------
+
+
+def loss_of(network, lines, lengths=None, **options):
+    log_probs = network(lines.images).transpose(0, 1)
+    lengths = (lines.widths + 3) // 4 if lengths is None else lengths
+    return nn.CTCLoss(**options)(log_probs, lines.targets, lengths, lines.target_lengths)
+
+
+def step(optimizer, loss):
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def gradients_kept(network, optimizer, lines):
+    loss = loss_of(network, lines)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def gradients_dropped(network, optimizer, lines):
+    loss = loss_of(network, lines)
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+def never_stepped(network, optimizer, lines):
+    loss = loss_of(network, lines)
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def stepped_first(network, optimizer, lines):
+    loss = loss_of(network, lines)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def uphill(network, optimizer, lines):
+    return -step(optimizer, -loss_of(network, lines))
+
+
+def in_eval_mode(network, optimizer, lines):
+    network.eval()
+    return step(optimizer, loss_of(network, lines))
+
+
+def summed_up(network, optimizer, lines):
+    return step(optimizer, loss_of(network, lines, reduction="sum"))
+
+
+def longest_for_all(network, optimizer, lines):
+    log_probs = network(lines.images)
+    lengths = torch.full((len(log_probs),), log_probs.shape[1])
+    return step(optimizer, loss_of(network, lines, lengths))
+
+
+def widths_for_frames(network, optimizer, lines):
+    return step(optimizer, loss_of(network, lines, lines.widths))
+
+
+def rounded_down(network, optimizer, lines):
+    return step(optimizer, loss_of(network, lines, lines.widths // 4))
+
+
+def not_transposed(network, optimizer, lines):
+    lengths = (lines.widths + 3) // 4
+    log_probs = network(lines.images)
+    loss = nn.CTCLoss()(log_probs, lines.targets, lengths, lines.target_lengths)
+    return step(optimizer, loss)
+
+
+def blank_last(network, optimizer, lines):
+    return step(optimizer, loss_of(network, lines, blank=10))
+
+
+def softmax_again(network, optimizer, lines):
+    lengths = (lines.widths + 3) // 4
+    probabilities = network(lines.images).exp().transpose(0, 1)
+    loss = nn.CTCLoss()(probabilities, lines.targets, lengths, lines.target_lengths)
+    return step(optimizer, loss)
+
+
+# 6.5 ----------------------------------------------------------------------------------------------
+
+
+def frame_lengths(widths):
+    return (widths + 3) // 4
+
+
+class Ignored(Layers):
+    def forward(self, images, widths):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        states, _ = self.remember(frames)
+        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+
+
+class OnlyImages(Layers):
+    def forward(self, images, widths):
+        frames = self.look(erase(images, widths)).permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, frame_lengths(widths))
+        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+
+
+class OnlyTheEnd(Layers):
+    def forward(self, images, widths):
+        widths = frame_lengths(widths)
+        frames = erase(self.look(images), widths).permute(0, 3, 1, 2).flatten(2)
+        states, _ = self.remember(frames)
+        return self.classify(states).log_softmax(-1), widths
+
+
+class BothEnds(Layers):
+    def forward(self, images, widths):
+        x = self.look(erase(images, widths))
+        widths = frame_lengths(widths)
+        frames = erase(x, widths).permute(0, 3, 1, 2).flatten(2)
+        states, _ = self.remember(frames)
+        return self.classify(states).log_softmax(-1), widths
+
+
+class NotImages(Layers):
+    def forward(self, images, widths):
+        x = images
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            widths = (widths - 1) // stride + 1
+            x = erase(block(x), widths)
+        frames = x.permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, widths)
+        return self.classify(states).log_softmax(-1), widths
+
+
+class NotPacked(Layers):
+    def forward(self, images, widths):
+        x = erase(images, widths)
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            widths = (widths - 1) // stride + 1
+            x = erase(block(x), widths)
+        states, _ = self.remember(x.permute(0, 3, 1, 2).flatten(2))
+        return self.classify(states).log_softmax(-1), widths
+
+
+class OnlyPacked(Layers):
+    def forward(self, images, widths):
+        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, frame_lengths(widths))
+        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+
+
+class PixelsForFrames(Layers):
+    def forward(self, images, widths):
+        x = erase(images, widths)
+        for block in self.look:
+            x = erase(block(x), widths)
+        frames = x.permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, frame_lengths(widths))
+        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+
+
+class RoundedDown(Layers):
+    def forward(self, images, widths):
+        x = erase(images, widths)
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            widths = widths // stride
+            x = erase(block(x), widths)
+        frames = x.permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, widths)
+        return self.classify(states).log_softmax(-1), widths
+
+
+class WidthsReturned(Layers):
+    def forward(self, images, widths):
+        x, own = erase(images, widths), widths
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            own = (own - 1) // stride + 1
+            x = erase(block(x), own)
+        frames = x.permute(0, 3, 1, 2).flatten(2)
+        states = recur(self.remember, frames, own)
+        return self.classify(states).log_softmax(-1), widths
+
+
+class NoLengths(Layers):
+    def forward(self, images, widths):
+        x = erase(images, widths)
+        for block, stride in zip(self.look, (2, 2, 1), strict=True):
+            widths = (widths - 1) // stride + 1
+            x = erase(block(x), widths)
+        frames = x.permute(0, 3, 1, 2).flatten(2)
+        return self.classify(recur(self.remember, frames, widths)).log_softmax(-1)
+
+
+# 6.6 ----------------------------------------------------------------------------------------------
+
+
+def norms_of(network):
+    return [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+
+def look_at(network, batches):
+    with torch.no_grad():
+        for images in batches:
+            network(images)
+
+
+def never_reset(network, batches):
+    network.train()
+    look_at(network, batches)
+    network.eval()
+
+
+def plain_but_not_reset(network, batches):
+    for norm in norms_of(network):
+        norm.momentum = None
+    network.train()
+    look_at(network, batches)
+    network.eval()
+
+
+def momentum_kept(network, batches):
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+    network.train()
+    look_at(network, batches)
+    network.eval()
+
+
+def last_batch_only(network, batches):
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+        norm.momentum = 1.0
+    network.train()
+    look_at(network, batches)
+    network.eval()
+
+
+def looked_in_eval_mode(network, batches):
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.eval()
+    look_at(network, batches)
+
+
+def nothing_looked_at(network, batches):
+    network.eval()
+
+
+def left_in_train_mode(network, batches):
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    look_at(network, batches)
+
+
+def reset_each_time(network, batches):
+    network.train()
+    for images in batches:
+        for norm in norms_of(network):
+            norm.reset_running_stats()
+            norm.momentum = None
+        look_at(network, [images])
+    network.eval()
