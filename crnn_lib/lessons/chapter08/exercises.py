@@ -326,7 +326,7 @@ EXERCISES = (
         reference=rerank,
         mistakes=(
             Mistake("the bonus counts once for each character", wrong.bonus_per_text),
-            Mistake("the language has a say, too: add weight * language", wrong.no_language),
+            Mistake("the language has a say, too", wrong.no_language),
             Mistake(
                 "the weight belongs to the language, not to the network", wrong.weight_on_network
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,14 +96,14 @@ def spans_of(alignment):
 
 def as_spans(value: object) -> list[tuple[int, ...]]:
     """A list of (class, start, end), also of lists or a tensor's rows."""
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor | np.ndarray):
         value = value.tolist()
     if not isinstance(value, list | tuple):
         as_label(value)  # says what None, a number or an ellipsis is; a generator gets through
         raise Unreadable(f"{show(value)}, where a list of (class, start, end) should be")
     spans = []
     for item in value:
-        span = tuple(as_label(item)) if isinstance(item, list | tuple | Tensor) else ()
+        span = tuple(as_label(item)) if isinstance(item, list | tuple | Tensor | np.ndarray) else ()
         if len(span) != 3:
             raise Unreadable(f"a list that holds {show(item)}, where (class, start, end) should be")
         spans.append(span)
