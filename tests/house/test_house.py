@@ -395,9 +395,9 @@ def log(checkout):
 
 def test_make_installs_once(checkout):
     assert done(make(checkout, "test"))[0] == 0
-    assert log(checkout) == ["install", "ruff", "ruff", "pytest"]
+    assert log(checkout) == ["install", "ruff", "ruff", "mypy", "pytest"]
     assert done(make(checkout, "lab", "LAB_ARGS=--no-browser"))[0] == 0
-    assert log(checkout)[4:] == ["jupyterlab"], "lab and test share what is installed"
+    assert log(checkout)[5:] == ["jupyterlab"], "lab and test share what is installed"
 
 
 def test_make_updates_in_place_when_a_dependency_changes(checkout):
