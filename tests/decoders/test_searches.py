@@ -19,8 +19,15 @@ from hypothesis import strategies as st
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import collapse, ctc_loss, forced_alignment
-from crnn_lib.decoders import best_path, decode, exact_search, prefix_beam_search, prefix_beams
-from crnn_lib.decoders.fusion import fuse
+from crnn_lib.decoders import (
+    _blocks,
+    best_path,
+    decode,
+    exact_search,
+    fuse,
+    prefix_beam_search,
+    prefix_beams,
+)
 from crnn_lib.language import NGram, WeightedAutomaton, lexicon, luhn
 
 BLANKS = pytest.mark.parametrize("blank", [0, -1])
@@ -201,17 +208,17 @@ def test_scores_are_true_even_where_the_beam_lost_mass(blank):
 
 @BLANKS
 @pytest.mark.parametrize("width", [2, 6])
-def test_two_thousand_frames(blank, width):
-    """Far beyond what a product of probabilities can hold."""
-    alphabet = alphabet_of(4, blank)
-    lattices = random_lattices(1, 2000, 4, seed=6, sharp=0.4)
+def test_a_thousand_frames(blank, width):
+    """Far beyond what a product of probabilities can hold: exp(-745) is 0 in a float64."""
+    alphabet = alphabet_of(8, blank)
+    lattices = random_lattices(1, 1000, 8, seed=6, sharp=0.4)
     options = {"alphabet": alphabet, "beam_width": width}
     fast = prefix_beam_search(lattices, **options)
     slow = prefix_beam_search(lattices, **options, reference=True)
     for line, one, other in zip(lattices, fast, slow, strict=True):
         assert one.label == other.label and len(one.label) > 100
         expected = log_prob_of(line, one.label, alphabet.blank)
-        assert one.log_prob == pytest.approx(expected, rel=1e-12) and expected < -600
+        assert one.log_prob == pytest.approx(expected, rel=1e-12) and expected < -800
         assert not one.proven
 
 
@@ -303,8 +310,8 @@ def test_the_beam_holds_no_prefix_that_cannot_end(blank, width):
     """However narrow it is, it comes to an accepted end, and at the last moment if need be."""
     alphabet = alphabet_of(5, blank)
     for frames in range(1, 8):
-        lattices = random_lattices(4, frames, 5, seed=frames)
-        for length in range(1, 6):
+        lattices = random_lattices(2, frames, 5, seed=frames)
+        for length in (1, 2, 3, 5):
             language = of_length(length, alphabet.characters)
             options = {"alphabet": alphabet, "language": language, "beam_width": width}
             fast = prefix_beam_search(lattices, **options)
@@ -435,7 +442,7 @@ def test_a_spent_budget_is_told(blank):
 
 
 def test_a_long_flat_line_ends_in_time():
-    flat = torch.full((1, 2000, 11), -math.log(11), dtype=torch.float64)
+    flat = torch.full((1, 1000, 11), -math.log(11), dtype=torch.float64)
     (h,) = exact_search(flat)
     assert not h.proven and h.bound == pytest.approx(0, abs=1e-6)
     assert h.log_prob == pytest.approx(log_prob_of(flat[0], h.label, 0))
@@ -628,12 +635,13 @@ def test_hypotheses_are_plain_frozen_data():
 
 
 @pytest.mark.parametrize("decoder", [prefix_beam_search, exact_search])
-def test_threads_change_nothing(decoder):
-    lattices = random_lattices(700, 20, 11, sharp=3.0)
-    lengths = torch.arange(700) % 21
+def test_threads_and_blocks_change_nothing(decoder, monkeypatch):
+    lattices = random_lattices(150, 20, 11, sharp=3.0)
+    lengths = torch.arange(150) % 21
     one = decoder(lattices, lengths)
-    assert decoder(lattices, lengths, threads=3) == one
-    assert [decoder(lattices[n], lengths[n : n + 1])[0] for n in range(0, 700, 50)] == one[::50]
+    monkeypatch.setattr(_blocks, "BLOCK", 20 * 20 * 11)  # 20 lines
+    assert decoder(lattices, lengths, threads=3) == decoder(lattices, lengths) == one
+    assert [decoder(lattices[n], lengths[n : n + 1])[0] for n in range(0, 150, 30)] == one[::30]
 
 
 @pytest.mark.parametrize("decoder", [prefix_beam_search, exact_search])
@@ -759,7 +767,7 @@ def test_probabilities_are_told_from_logits_and_logs_from_both(dtype):
     padded = probs.clone()
     padded[:, 7:] = 0
     for values in (probs, padded):
-        with pytest.raises(ValueError, match="values as logits, and are probabilities"):
+        with pytest.raises(ValueError, match="given as logits, and are probabilities"):
             decode(values)
     with pytest.raises(ValueError, match=r"below 0: values has .* at index \[0, 0, 0\]"):
         decode(probs.log(), kind="probs")
@@ -799,20 +807,28 @@ def test_no_log_probability_is_above_zero():
 
 WITHOUT_NUMBA = """
 import sys, warnings
-sys.modules["numba"] = None  # importing it raises ImportError
+asked = []
+class NoNumba:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "numba":
+            asked.append(name)
+            raise ImportError(name)
+sys.meta_path.insert(0, NoNumba)
 import torch
 from crnn_lib.decoders import exact_search, prefix_beam_search
+assert not asked  # it takes a while, so nobody does before it is needed
 lattices = torch.randn(3, 6, 11, generator=torch.Generator().manual_seed(2)).log_softmax(-1)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     beams = prefix_beam_search(lattices) + prefix_beam_search(lattices)
     exact = exact_search(lattices)
+assert asked
 print([str(w.message) for w in caught])
 print([h.text for h in beams[:3]], [h.text for h in exact], all(h.proven for h in exact))
 """
 
 
-def test_without_numba_it_works_and_warns_once():
+def test_numba_is_asked_for_late_and_without_it_all_works_and_warns_once():
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=True
     )
@@ -821,8 +837,3 @@ def test_without_numba_it_works_and_warns_once():
     lattices = torch.randn(3, 6, 11, generator=torch.Generator().manual_seed(2)).log_softmax(-1)
     beams, exact = prefix_beam_search(lattices), exact_search(lattices)
     assert read == f"{[h.text for h in beams]} {[h.text for h in exact]} True"
-
-
-def test_importing_the_decoders_does_not_import_numba():
-    code = "import sys, crnn_lib.decoders; assert 'numba' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
