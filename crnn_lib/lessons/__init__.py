@@ -24,18 +24,22 @@ registration. :mod:`crnn_lib.lessons.chapter03.exercises` is a model to follow. 
    and a sentence for who got it right. For rules of another kind, ``raise Broken(rule, example,
    detail)``. For a class, build and use it in ``attempt.run(action, "how the call looks",
    returns=as_tensor)``; :mod:`crnn_lib.lessons.chapter02.exercises` has one.
-3. The *mistakes*, in ``mistakes.py`` beside it, at least two, each with its rule: the wrong
-   answers that people really give.
-   ``compare`` recognises them by what they return. A rule says what to do, in one line.
+3. The *mistakes*, in ``mistakes.py`` beside it, at least four, each with its rule: the wrong
+   answers that people really give. ``compare`` recognises them by what they return, or by the
+   error that they raise. A rule names what went wrong, in one line, and leaves the cure to the
+   hints. Cases keep to what the task says. Where several answers are right, ``agrees=`` says so.
 4. ``returns=`` says how results are read (``as_count``, ``as_number``, ``as_label``, ``as_pair``,
    ``as_tensor``). *Hints* go from a nudge to nearly the whole. ``task`` tells who has not begun
    what to write.
 
 ``tests/lessons/test_lessons.py`` finds the chapter by itself: it runs each check against its stub,
 its reference (and the source that ``solution`` prints) and each mistake, whose rule must be named.
+``tests/lessons/mutation.py`` changes the reference in one place after the other, and lists what a
+check calls correct all the same: a case is missing, or ``equivalent.py`` says why it is right.
 
-Questions stand in ``QUESTIONS`` of ``questions.py``. The wrong options are answers that
-people have given, and each gets a reply of its own. The code that settles it is run by a test.
+Questions stand in ``QUESTIONS`` of ``questions.py``, each with a few words as its name. The wrong
+options are answers that people have given, and each gets a reply of its own. The code that settles
+it is run by a test.
 """
 
 import lazy_loader
