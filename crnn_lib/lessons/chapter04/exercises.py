@@ -240,6 +240,10 @@ EXERCISES = (
             ),
             Mistake("this is an average over the frames", wrong.averaged),
             Mistake(
+                "the probabilities are added, as if one frame or another had to fit",
+                wrong.probabilities_added,
+            ),
+            Mistake(
                 "the blanks are left out, and they have a probability like any class",
                 wrong.without_blanks,
             ),
@@ -313,7 +317,12 @@ EXERCISES = (
                 "an arrow leads from blank to blank: the character between would be missing",
                 wrong.skipping_characters,
             ),
+            Mistake(
+                "every state has a skip into it: characters get lost, and equals merge",
+                wrong.skipping_everywhere,
+            ),
             Mistake("no class can last for two frames here", wrong.never_staying),
+            Mistake("no arrow leads from a state to the one after it", wrong.never_going_on),
             Mistake(
                 "only the best way into a state is counted; the others are alternatives too",
                 wrong.best_way_only,
@@ -430,6 +439,14 @@ EXERCISES = (
                 "there is no way past a blank here: every text would need one in each gap",
                 wrong.beta_never_skipping,
             ),
+            Mistake(
+                "every state has a skip out of it: characters get lost, and equals merge",
+                wrong.beta_skipping_everywhere,
+            ),
+            Mistake(
+                "the skip leads two states ahead, and was allowed by the state two before",
+                wrong.beta_comparing_backwards,
+            ),
             Mistake("no class can last for two frames here", wrong.beta_never_staying),
             Mistake(
                 "only the best way out of a state is counted; the others are alternatives too",
@@ -471,6 +488,14 @@ EXERCISES = (
             Mistake(
                 "several states have the same class, and only the last of them counts here",
                 wrong.last_state_wins,
+            ),
+            Mistake(
+                "gamma is divided by the sum over frames: here each state's shares add up to 1",
+                wrong.normalised_over_frames,
+            ),
+            Mistake(
+                "gamma is divided by the sum over all crossings, and each frame counts them all",
+                wrong.normalised_over_all,
             ),
             Mistake(
                 "this is alpha x beta, not its share: the frames of gamma do not add up to 1",

@@ -40,6 +40,10 @@ def averaged(log_probs, alignment):
     return summed(log_probs, alignment) / len(alignment)
 
 
+def probabilities_added(log_probs, alignment):
+    return sum(log_probs[t, c].exp() for t, c in enumerate(alignment))
+
+
 def without_blanks(log_probs, alignment):
     return sum(log_probs[t, c] for t, c in enumerate(alignment) if c != 0)
 
@@ -160,6 +164,14 @@ def skipping_characters(alpha, states, emitted):
     return step(alpha, states, emitted, skips=any_skip_but_equals)
 
 
+def skipping_everywhere(alpha, states, emitted):
+    return step(alpha, states, emitted, skips=lambda states, s: True)
+
+
+def never_going_on(alpha, states, emitted):
+    return step(alpha, states, emitted, first=(len(states), 2))
+
+
 def never_staying(alpha, states, emitted):
     return step(alpha, states, emitted, combine=lambda ways: sum(ways[1:]))
 
@@ -252,6 +264,14 @@ def beta_never_skipping(beta, states, emitted):
     return back(beta, states, emitted, skips=lambda states, s: False)
 
 
+def beta_skipping_everywhere(beta, states, emitted):
+    return back(beta, states, emitted, skips=lambda states, s: True)
+
+
+def beta_comparing_backwards(beta, states, emitted):
+    return back(beta, states, emitted, skips=lambda states, s: states[s - 2] != states[s - 4])
+
+
 def beta_never_staying(beta, states, emitted):
     return back(
         beta,
@@ -312,6 +332,22 @@ def last_state_wins(log_probs, states, alpha, beta):
 
 def not_normalised(log_probs, states, alpha, beta):
     return gradient_with(log_probs, states, alpha, beta, divide=False)
+
+
+def normalised_over_frames(log_probs, states, alpha, beta):
+    through = alpha + beta
+    shares = (through - through.logsumexp(0)).exp().nan_to_num()
+    return log_probs.exp() - summed_by_class(log_probs, states, shares)
+
+
+def normalised_over_all(log_probs, states, alpha, beta):
+    through = alpha + beta
+    shares = (through - through.flatten().logsumexp(0)).exp()
+    return log_probs.exp() - summed_by_class(log_probs, states, shares)
+
+
+def summed_by_class(log_probs, states, shares):
+    return torch.zeros_like(log_probs).index_add(1, states, shares)
 
 
 def emission_taken_out(log_probs, states, alpha, beta):
