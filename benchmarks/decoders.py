@@ -8,6 +8,7 @@ The others need an environment of their own. Where there is one, name its Python
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -31,9 +32,10 @@ from crnn_lib import (
     prefix_beam_search,
 )
 from crnn_lib.language import NGram
+from crnn_lib.lessons.chapter07 import beam_search
 from crnn_lib.training import seeded_generator
 
-SEED, REPEATS, WIDTH, HARD = 1, 9, 10, 2000
+SEED, REPEATS, WIDTH, HARD, PLAIN = 1, 9, 10, 2000, 100
 
 
 def decoders(alphabet) -> dict:
@@ -94,6 +96,32 @@ def ours(load: Workload) -> tuple[list[list[str]], list[str]]:
         )
         print(rows[-1], flush=True)
     return rows, exact
+
+
+def learners_row(load: Workload, exact: list[str | None]) -> list[str]:
+    """The beam of notebook 07 in plain Python, as its learner writes it: on probabilities."""
+    blank = load.alphabet.blank
+    probs = torch.from_numpy(load.log_probs[:PLAIN]).double().exp()
+    probs = torch.cat([probs[..., blank:], probs[..., :blank]], -1)  # its blank is class 0
+    others = [*range(blank, load.log_probs.shape[2]), *range(blank)]
+
+    def task() -> list[tuple]:
+        found = [beam_search(line, WIDTH) for line in probs]
+        return [max(seen.items(), key=lambda pair: pair[1]) for seen in found]
+
+    seconds = interleaved_medians({"plain": task}, REPEATS)["plain"]
+    labels = [[others[c] for c in label] for label, _ in task()]
+    scores = [math.log(seen) for _, seen in task()]
+    texts = [load.alphabet.decode(label) for label in labels]
+    agree = [text == best for text, best in zip(texts, exact, strict=False) if best is not None]
+    return [
+        f"beam of {WIDTH} in plain Python, from notebook 07",
+        f"{PLAIN / seconds:,.0f}",
+        f"{np.mean(agree):.2%}",
+        share_right(scores, true_log_probs(load.log_probs, labels, blank)),
+        "-",
+        f"{PLAIN:,}",
+    ]
 
 
 def peers(loads: list[Workload]) -> tuple[dict, str]:
@@ -198,6 +226,7 @@ def run() -> str:
     }
     for load in loads:
         rows, exact = ours(load)
+        rows.append(learners_row(load, exact))
         rows += peer_rows(results, load, exact)
         parts += [f"**{titles[load.name]}**", markdown_table(header, rows)]
     return "\n\n".join([*parts, *([missing] if missing else []), on_the_network()])
