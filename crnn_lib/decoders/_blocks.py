@@ -64,17 +64,17 @@ def empty_results(lines: int, keep: int, frames: int) -> Results:
     )
 
 
-def filled(results: Results, made: int, used: int) -> Results:
-    """What was written of it: so many hypotheses and characters.
+def filled(results: Results, made: int, used: int) -> tuple[np.ndarray, ...]:
+    """What was written: sizes and scores of hypotheses, labels, spans and their scores.
 
     Spans are copied, for the hypotheses keep them, and the block has room for many more.
     """
-    return results._replace(
-        sizes=results.sizes[:made],
-        scores=results.scores[:made],
-        labels=results.labels[:used],
-        spans=results.spans[:, :used].copy(),
-        span_scores=results.span_scores[:used].copy(),
+    return (
+        results.sizes[:made],
+        results.scores[:made],
+        results.labels[:used],
+        results.spans[:, :used].copy(),
+        results.span_scores[:used].copy(),
     )
 
 
@@ -97,7 +97,6 @@ def make_hypotheses(
     if len(text) > len(pieces):  # some characters take several code points
         places = [0, *accumulate(map(len, pieces))]
         cuts = [places[last] for last in lasts]
-    scores[:, :2] -= np.maximum(scores[:, :1], 0.0)  # by rounding: no probability is above 1
     columns = *spans, span_scores
     made, first, start = [], 0, 0
     for last, cut, (log_prob, score, bound), sure in zip(

@@ -212,11 +212,10 @@ def _compiled_search(
         made, used = beam_batch(
             block, lengths, alphabet.blank, beam_width, keep, sums, tables, upper, results
         )
-        counts, statuses, *rows = filled(results, made, used)
+        rows = filled(results, made, used)
         proven = rows[1][:, 1] > rows[1][:, 2] + ROUNDING
-        return Decoded(
-            counts, statuses, statuses != RISKY, make_hypotheses(alphabet, proven, *rows)
-        )
+        hypotheses = make_hypotheses(alphabet, proven, *rows)
+        return Decoded(results.counts, results.statuses, results.statuses != RISKY, hypotheses)
 
     return in_blocks(decode, log_probs, frame_lengths, threads, n_best is None)
 

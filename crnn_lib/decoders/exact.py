@@ -129,8 +129,8 @@ def _compiled_search(
         made, used = exact_batch(
             block, lengths, alphabet.blank, budget, sums, tables, pairs, results, proven
         )
-        counts, statuses, *rows = filled(results, made, used)
-        hypotheses = make_hypotheses(alphabet, proven[counts > 0], *rows)
-        return Decoded(counts, statuses, proven, hypotheses)
+        rows = filled(results, made, used)
+        hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
+        return Decoded(results.counts, results.statuses, proven, hypotheses)
 
     return in_blocks(decode, log_probs, frame_lengths, threads, True)

@@ -312,8 +312,9 @@ def beam_batch(log_p, lengths, blank, width, keep, sums, tables, upper, results)
             size = text_sizes[top[j]]
             sizes[made] = size
             rival = top_score[0] if j else (top_score[1] if kept > 1 else -math.inf)
-            scores[made, 0] = top_log_p[j]
-            scores[made, 1] = top_score[j]
+            over = max(top_log_p[j], 0.0)  # by rounding: no probability is above 1
+            scores[made, 0] = top_log_p[j] - over
+            scores[made, 1] = top_score[j] - over
             scores[made, 2] = max(other, rival)
             made += 1
             labels[used : used + size] = texts[top[j], :size]

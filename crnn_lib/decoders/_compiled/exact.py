@@ -383,7 +383,8 @@ def exact_batch(log_p, lengths, blank, budget, sums, tables, pairs, results, pro
         if size < 0:
             continue
         counts[n], sizes[made] = 1, size
-        scores[made, 0], scores[made, 1], scores[made, 2] = log_prob, score, bound
+        over = max(log_prob, 0.0)  # by rounding: no probability is above 1
+        scores[made, 0], scores[made, 1], scores[made, 2] = log_prob - over, score - over, bound
         made += 1
         write_spans(log_line, blank, labels, used, size, rows, back, spans, span_scores)
         used += size
