@@ -293,6 +293,7 @@ def collapse(alignment, *, blank=0):
     assert printed(capsys, "3.1", cell(source, "collapse")) == (
         "Exercise 3.1, not yet: collapse([0], blank=0) raises IndexError: list index out of range, "
         "in line 4: `return label + [alignment[7]]`.\n"
+        "  It should give [].\n"
     )
 
 
@@ -300,7 +301,7 @@ def test_error_inside_a_library_names_the_learners_own_line(capsys):
     source = "def log_sum_exp(values):\n    rows = values\n    return torch.stack(rows).sum()\n"
     out = printed(capsys, "4.4", cell(source, "log_sum_exp"))
     assert out.startswith("Exercise 4.4, not yet: log_sum_exp([-2.303]) raises TypeError: ")
-    assert out.endswith("in line 3: `return torch.stack(rows).sum()`.\n")
+    assert "in line 3: `return torch.stack(rows).sum()`.\n  It should give -2.303.\n" in out
 
 
 def test_overflow_is_explained_by_its_rule(capsys):
@@ -343,6 +344,7 @@ def test_missing_return_is_seen(capsys):
 
     assert printed(capsys, "3.1", collapse) == (
         "Exercise 3.1, not yet: collapse([0], blank=0) gives None: is a `return` missing?\n"
+        "  It should give [].\n"
     )
 
 
@@ -352,7 +354,7 @@ def test_a_result_of_another_kind_is_explained(capsys):
 
     assert printed(capsys, "3.1", collapse) == (
         "Exercise 3.1, not yet: collapse([0], blank=0) gives '', where a list of class indices "
-        "should be.\n"
+        "should be.\n  It should give [].\n"
     )
 
 
@@ -370,7 +372,7 @@ def test_a_generator_is_no_list():
 
     assert examine(BY_ID["3.1"], collapse).text == (
         "collapse([0], blank=0) gives a generator, which can be read once only, where a list "
-        "should be."
+        "should be.\n  It should give []."
     )
 
 
@@ -392,7 +394,8 @@ def test_a_broken_count_is_explained():
 
     text = examine(BY_ID["2.1"], count_frames).text
     assert text == (
-        "count_frames(3, 2, 2) gives 1.5, where a whole number should be: round it, or use `//`."
+        "count_frames(3, 2, 2) gives 1.5, where a whole number should be: round it, or use `//`.\n"
+        "  It should give 2."
     )
 
 

@@ -183,6 +183,8 @@ def compare(
             fits = [m for m in fits if _fails_alike(attempt, m, case, named, broken)]
             if fits:
                 raise Broken(fits[0].rule, "", broken.rule) from None
+            if broken.failure:
+                broken.detail = f"It should give {show(oracle(*case, **named))}."
             raise
         got, right = seen[-1][1], oracle(*case, **named)
         if agrees(case, got, right):
