@@ -1,0 +1,523 @@
+"""Make a deck of slides for each notebook, to be projected in class.
+
+    python book/teach/slides.py              all, into book/_build/slides
+    python book/teach/slides.py 03 04        only these
+    python book/teach/slides.py --output FOLDER
+
+A deck is made from its notebook as it is stored; nothing is run. It has the notebook's question,
+the idea of each section, its figures, each prediction (the question first, the answer one key
+later), the questions, and the recap. It is one file that needs no network: reveal.js and MathJax,
+fetched by npm as the book's package-lock.json says, are inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE.parent)]
+
+from build import BADGE, fetch  # noqa: E402
+
+MOST = 20  # slides a lesson
+GOALS, RECAP, NEXT, TEACHERS = "What you will be able to do", "Recap", "Next", "If you teach this"
+PREDICT = re.compile(r"\*\*(Predict(?! →)[^*]*)\*\*")
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+WIDGET = re.compile(r"showStatic\('\w+', (?=\{)")
+# What checks say before anybody has written anything is no part of a lecture.
+CHECKS = re.compile(
+    r"Exercise \d+\.\d+, |From here on, |\d+\.\d+  .* tries$|\d+ of \d+ exercises? correct|Hint \d+ of"
+)
+
+
+# ------------------------------------------------------------------ what a notebook holds
+
+
+@dataclass
+class Part:
+    """A piece of a notebook, in the order of reading.
+
+    ``kind`` is one of heading, text, list, table, formula, predict, picture, printed, explorer,
+    question and pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
+    """
+
+    kind: str
+    text: str = ""
+    cell: str = ""
+    section: str = ""
+    folded: bool = False
+    exercise: bool = False
+    label: str = ""
+    data: dict = field(default_factory=dict)
+
+
+def parts_of(notebook: Path) -> list[Part]:
+    """All that a deck may show, in its order."""
+    found, section = [], ""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if "guard" in cell["metadata"].get("tags", []):
+            continue
+        read = _read_text if cell["cell_type"] == "markdown" else _read_outputs
+        for part in read(cell, notebook):
+            section = part.text if part.kind == "heading" else section
+            part.cell, part.section = cell["id"], section
+            found.append(part)
+    return [part for part in found if part.section != TEACHERS]
+
+
+def _read_text(cell: dict, notebook: Path) -> list[Part]:
+    text = re.sub(r"<details>.*?</details>", "", BADGE.sub("", "".join(cell["source"])), flags=re.S)
+    found, exercise = [], False
+    for block in _blocks(text):
+        if heading := re.match(r"#{1,2} (.+)", block):
+            exercise = False
+            found.append(Part("heading", plain(heading[1])))
+        elif block.startswith("###"):
+            exercise = "Exercise" in block
+        elif PREDICT.search(block):
+            found += _predictions(block, found)
+        elif re.search(r"\*\*[^*]*lesson 1\b", block):
+            found.append(Part("pause", block))
+        elif image := re.match(r"!\[([^\]]*)\]\(([^)]+)\)$", block):
+            picture = (notebook.parent / image[2]).resolve()
+            found.append(Part("picture", image[1], data=_file(picture)))
+        elif block != "---":
+            kinds = {"|": "table", "$$": "formula", "- ": "list", "1. ": "list"}
+            kind = next((k for start, k in kinds.items() if block.startswith(start)), "text")
+            found.append(Part(kind, block, exercise=exercise))
+    return found
+
+
+def _blocks(text: str) -> list[str]:
+    """Paragraphs; a fenced or displayed block is one, whatever is in it."""
+    fenced = r"(^```.*?^```$|^\$\$.*?^\$\$$)"
+    found = []
+    for n, piece in enumerate(re.split(fenced, text, flags=re.M | re.S)):
+        found += [piece] if n % 2 else re.split(r"\n\s*\n", piece)
+    lines = [block.strip("\n") for block in found]
+    return [block.strip() for block in lines if block.strip() and not block.startswith("    ")]
+
+
+def _predictions(block: str, before: list[Part]) -> list[Part]:
+    """The questions of a paragraph; what stands before the first one leads to it."""
+    lead, *rest = PREDICT.split(block)
+    if not lead.strip() and before and before[-1].kind == "text" and not before[-1].exercise:
+        lead = before[-1].text
+    found = []
+    for label, text in zip(rest[::2], rest[1::2], strict=True):
+        text = text.strip(" ,:.\n")
+        text += "" if text[-1:] in "?.!" else "."
+        label = label.strip(" .:")
+        found.append(Part("predict", text[:1].upper() + text[1:], label=label, data={"lead": lead}))
+    return found
+
+
+def _file(path: Path) -> dict:
+    kind = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}[path.suffix]
+    return {"kind": kind, "base64": base64.b64encode(path.read_bytes()).decode("ascii")}
+
+
+def _read_outputs(cell: dict, notebook: Path) -> list[Part]:
+    folded = bool(cell["metadata"].get("jupyter", {}).get("outputs_hidden"))
+    found: list[Part] = []
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        page = "".join(data.get("text/html", ""))
+        image = next((kind for kind in data if kind.startswith("image/")), None)
+        if image:
+            about = output.get("metadata", {}).get(image, {})
+            content = "".join(data[image])
+            if image == "image/svg+xml":
+                content = base64.b64encode(content.encode()).decode("ascii")
+            picture = {"kind": image, "base64": content.strip(), "width": about.get("width")}
+            found.append(Part("picture", about.get("alt", ""), data=picture))
+        elif page:
+            widget = WIDGET.search(page)
+            known = json.JSONDecoder().raw_decode(page, widget.end())[0] if widget else {}
+            asked = "reasons" in known.get("content", {})
+            kind, inside = ("question", known["content"]) if asked else ("explorer", {})
+            found.append(Part(kind, page, data=inside))
+        else:
+            said = "".join(output.get("text", data.get("text/plain", "")))
+            words = found[-1].text if found and found[-1].kind == "picture" else None
+            lines = [x for x in said.rstrip().split("\n") if x != words and not CHECKS.match(x)]
+            if any(lines) and "<Figure" not in said:
+                found.append(Part("printed", "\n".join(lines).strip("\n")))
+    for part in found:
+        part.folded = folded
+    return found
+
+
+# ------------------------------------------------------------------ words
+
+
+MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, double_inline=True)
+MARKDOWN.add_render_rule("math_inline", lambda self, t, i, *_: _formula(t[i].content, "()"))
+MARKDOWN.add_render_rule("math_block", lambda self, t, i, *_: _formula(t[i].content, "[]"))
+
+
+def _formula(content: str, ends: str) -> str:
+    return f"\\{ends[0]}{html.escape(content)}\\{ends[1]}"
+
+
+def plain(text: str) -> str:
+    """Markdown as one reads it: no links, no emphasis, one space between words."""
+    return " ".join(re.sub(r"[*`]", "", LINK.sub(r"\2", text)).split())
+
+
+def to_html(text: str) -> str:
+    """Markdown without links: a slide leads nowhere."""
+    return MARKDOWN.render(LINK.sub(r"\2", text))
+
+
+def inline(text: str) -> str:
+    """A sentence."""
+    return MARKDOWN.renderInline(" ".join(LINK.sub(r"\2", text).split()))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a paragraph. What is set in bold stays whole."""
+    found: list[str] = []
+    for piece in re.split(r"(?<=[.!?])\s+|(?<=[.!?]\*\*)\s+|(?<=[.!?]\))\s+|(?<=:)\n+", text):
+        whole = not found or (found[-1].count("**") % 2 == 0 and found[-1].count("(") <= found[-1].count(")"))
+        if whole:
+            found.append(piece)
+        else:
+            found[-1] += " " + piece
+    return found
+
+
+def opening(text: str, least: int = 45, most: int = 200) -> str:
+    """The first sentences of a paragraph, so many that they say something."""
+    said = ""
+    for sentence in sentences(text):
+        if said and (len(plain(said)) >= least or len(plain(f"{said} {sentence}")) > most):
+            break
+        said = f"{said} {sentence}".strip()
+    return said
+
+
+def ending(text: str, most: int = 230) -> str:
+    """The last sentences of a paragraph: what leads to what follows."""
+    said = ""
+    for sentence in reversed(sentences(text)):
+        if said and len(plain(f"{sentence} {said}")) > most:
+            break
+        said = f"{sentence} {said}".strip()
+    return said
+
+
+def idea(paragraphs: list[Part]) -> Part | None:
+    """The paragraph with the key sentence of a section, cut down to that sentence.
+
+    It is the shortest of those in which something is set in bold that is no term alone; without
+    one, of those with a term; without a term, the first.
+    """
+    found = [
+        (sentence, part)
+        for part in paragraphs
+        for sentence in sentences(part.text)
+        if 25 <= len(plain(sentence)) <= 210 and not re.search(r"exercise|notebook \d", sentence)
+    ]
+    bold = [p for p in found if re.search(r"\*\*[^*\[\]]{12,}\*\*", p[0])]
+    terms = [p for p in found if "**" in p[0]]
+    if not found:
+        return None
+    best = min(bold or terms or found[:1], key=lambda pair: len(plain(pair[0])))
+    return Part("idea", best[0], section=best[1].section, data={"of": best[1]})
+
+
+# ------------------------------------------------------------------ slides
+
+
+@dataclass
+class Slide:
+    """A slide: its kind, the section that it stands in, and its pieces of HTML."""
+
+    kind: str
+    section: str
+    body: list[str]
+    spare: bool = False  # may go where there are too many
+    text: str = ""
+
+
+def figure(part: Part) -> str:
+    """A picture that fills what is left of a slide, and its sentence below."""
+    size = f' style="max-width:{2.1 * part.data["width"]:.0f}px"' if part.data.get("width") else ""
+    words = html.escape(part.text, quote=True)
+    source = f"data:{part.data['kind']};base64,{part.data['base64']}"
+    picture = f'<div class="picture"{size}><img alt="{words}" src="{source}"></div>'
+    return f"<figure>{picture}<figcaption>{html.escape(part.text)}</figcaption></figure>"
+
+
+def printed(text: str, room: int) -> str:
+    """What a cell printed, as large as fits into so many pixels of height."""
+    lines = text.split("\n")
+    size = min(30.0, 1080 / (0.61 * max(map(len, lines))), room / (1.35 * len(lines)))
+    return f'<pre class="printed" style="font-size:{size:.1f}px">{html.escape(text)}</pre>'
+
+
+def explorer(part: Part) -> str:
+    """A page within the page: it keeps its own keys, and its pixels are its own."""
+    page = "<!doctype html><meta charset='utf-8'><style>body{margin:0}</style>" + part.text
+    source = html.escape(page, quote=True)
+    return f'<div class="explorer"><iframe title="Explorer" data-page="{source}"></iframe></div>'
+
+
+def question(part: Part) -> list[str]:
+    """A question of the series: its answers, and one key later the reasons."""
+    steps = []
+    for name, words in (("answers", "Which answer?"), ("reasons", "And why?")):
+        options = "".join(
+            f"<li><span>{'abcdefgh'[n]}</span><p>{inline(option['text'])}</p></li>"
+            for n, option in enumerate(part.data[name])
+        )
+        hidden = ' class="fragment"' if steps else ""
+        steps.append(f"<div{hidden}><h4>{words}</h4><ol>{options}</ol></div>")
+    text = to_html(part.data["text"])
+    return [f'<div class="asked">{text}</div>', f'<div class="options">{"".join(steps)}</div>']
+
+
+def answers_of(parts: list[Part], n: int) -> list[Part]:
+    """What shows the answer of prediction n: the outputs of one cell before the next prediction.
+
+    A folded cell comes before all others.
+    """
+    after = parts[n + 1 :]
+    while after and after[0].kind == "predict" and after[0].cell == parts[n].cell:
+        after = after[1:]
+    end = next((i for i, p in enumerate(after) if p.kind in ("predict", "pause")), len(after))
+    kinds = ("picture", "printed", "explorer")
+    asked = parts[n].text.endswith("reason.")  # the reason is asked by the question that follows
+    outputs = [p for p in after[:end] if p.kind in (("question",) if asked else kinds)]
+    chosen = next((p.cell for p in outputs if p.folded), outputs[0].cell if outputs else "")
+    return [p for p in outputs if p.cell == chosen]
+
+
+def told_after(parts: list[Part], last: Part) -> str:
+    """What the text says right after an answer."""
+    for part in parts[parts.index(last) + 1 :]:
+        if part.kind in ("heading", "predict", "pause") or part.exercise:
+            break
+        if part.kind == "text":
+            return opening(part.text)
+    return ""
+
+
+def prediction(parts: list[Part], n: int, shown: set[int], said: set[str]) -> list[Slide]:
+    """The slides of a prediction: the question, what answers it, and the figures beside that."""
+    part = parts[n]
+    answer = answers_of(parts, n)
+    lead = ending(part.data["lead"]) if part.data["lead"].strip() else ""
+    lead = "" if plain(lead) in said else lead
+    if lead and not part.text.startswith(("Its", "It ")):
+        said.add(plain(lead))
+    size = next(c for c, most in (("xl", 110), ("l", 220), ("m", 380), ("s", 1e9)) if len(part.text) <= most)
+    asked = f'<p class="chip">{html.escape(part.label)}</p>'
+    if lead:
+        asked += f'<p class="lead">{inline(lead)}</p>'
+    asked += f'<p class="question {size}" data-predict>{inline(part.text)}</p>'
+    fresh = [p for p in answer if id(p) not in shown]
+    shown.update(map(id, fresh))
+    if fresh and fresh[0].kind == "question":
+        body = [f'<p class="chip" data-predict>{html.escape(part.label)}</p>', *question(fresh[0])]
+        return [Slide("quiz", part.section, body)]
+    pictures = [p for p in fresh if p.kind == "picture"]
+    alive = [p for p in fresh if p.kind == "explorer"]
+    lines = "\n".join(p.text for p in fresh if p.kind == "printed")
+    told = told_after(parts, answer[-1] if answer else part)
+    said.add(plain(told))
+    body, more = "", []
+    if alive:
+        body += explorer(alive[0])
+        more += [Slide("figure", part.section, [figure(p)]) for p in pictures]
+    elif pictures:
+        body += figure(pictures[0])
+        more += [Slide("figure", part.section, [figure(p)]) for p in pictures[1:]]
+        few = lines.split("\n")
+        if lines:
+            body += printed("\n".join(few if len(few) <= 3 else few[-1:]), 84)
+    elif lines:
+        body += printed(lines, 330)
+    if told and not alive:
+        body += f'<p class="so">{inline(told)}</p>'
+    slide = Slide("predict", part.section, [f'<div class="ask">{asked}</div>'])
+    if body:
+        slide.body.append(f'<div class="answer fragment">{body}</div>')
+    return [slide, *more]
+
+
+def slides_of(notebook: Path) -> list[Slide]:
+    """The slides of a notebook."""
+    parts = parts_of(notebook)
+    title = parts[0].text
+    asked = next((p.text for p in parts if p.section == title and p.kind == "text"), "")
+    name, _, words = title.partition(" · ")
+    found = [Slide("title", "", [f"<p>{name}</p><h1>{words}</h1><p class='opening'>{inline(asked)}</p>"])]
+    ideas = {}
+    for section in dict.fromkeys(p.section for p in parts):
+        texts = [p for p in parts if p.section == section and p.kind == "text" and not p.exercise]
+        best = None if section in (title, GOALS, RECAP, NEXT) else idea(texts)
+        if best:
+            ideas[id(best.data["of"])] = best
+    shown: set[int] = set()  # outputs
+    said: set[str] = set()  # sentences
+    for n, part in enumerate(parts):
+        if part.kind == "predict":
+            found += prediction(parts, n, shown, said)
+        elif id(part) in ideas:
+            best = ideas[id(part)]
+            if plain(best.text) not in said:
+                said.add(plain(best.text))
+                body = [f'<p class="idea">{inline(best.text)}</p>']
+                found.append(Slide("idea", part.section, body, spare=True, text=best.text))
+        elif part.kind == "list" and part.section in (GOALS, RECAP):
+            found.append(Slide("card", part.section, [to_html(part.text)]))
+        elif part.kind == "text" and part.section == NEXT:
+            found.append(Slide("next", part.section, [f'<p class="idea">{inline(part.text)}</p>']))
+        elif part.kind in ("table", "formula") and not part.exercise:
+            add_beside(found, part)
+        elif part.kind == "pause":
+            found.append(Slide("pause", "", ["<h2>Break</h2><p>Here ends lesson 1.</p>"]))
+        elif part.kind == "picture" and id(part) not in shown:
+            add_picture(found, part)
+        elif part.kind == "explorer" and id(part) not in shown:
+            found.append(Slide("play", part.section, [explorer(part)]))
+        elif part.kind == "question" and id(part) not in shown:
+            found.append(Slide("quiz", part.section, question(part)))
+    lessons = 2 if any(slide.kind == "pause" for slide in found) else 1
+    return thin_out(found, MOST * lessons)
+
+
+def add_beside(slides: list[Slide], part: Part) -> None:
+    """Put a small table or a formula on the slide of the idea that it follows."""
+    small = part.text.count("\n") <= 9 and len(part.text) < 900
+    last = slides[-1]
+    if small and last.kind == "idea" and last.section == part.section and len(last.body) == 1:
+        last.body.append(f'<div class="beside">{to_html(part.text)}</div>')
+        last.spare = False
+
+
+def add_picture(slides: list[Slide], part: Part) -> None:
+    """Put a figure on the slide of the idea that it follows, or on one of its own."""
+    last = slides[-1]
+    if last.kind == "idea" and last.section == part.section and len(last.body) == 1:
+        last.body.append(figure(part))
+        last.spare = False
+    else:
+        slides.append(Slide("figure", part.section, [figure(part)]))
+
+
+def thin_out(slides: list[Slide], most: int) -> list[Slide]:
+    """Leave out ideas that stand alone, first in the sections that have most to show."""
+    slides = list(slides)
+    while len(slides) > most:
+        spare = [s for s in slides if s.spare]
+        if not spare:
+            break
+        sections = [s.section for s in slides]
+        slides.remove(max(spare, key=lambda s: sections.count(s.section)))
+    return slides
+
+
+# ------------------------------------------------------------------ the file
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+<div class="reveal"><div class="slides">
+{slides}
+</div></div>
+{scripts}
+</body>
+</html>
+"""
+TYPESET = {"options": {"enableMenu": False}, "svg": {"fontCache": "local"}}
+
+
+def to_page(slides: list[Slide], title: str, modules: Path) -> str:
+    """One HTML file with all that it needs.
+
+    Parameters
+    ----------
+    modules : Path
+        The folder ``node_modules`` with reveal.js and MathJax.
+    """
+    sections = []
+    for slide in slides:
+        head = f"<h2>{html.escape(slide.section)}</h2>" if slide.section else ""
+        body = "\n".join(slide.body)
+        sections.append(f'<section class="{slide.kind}">\n{head}\n{body}\n</section>')
+    body = "\n".join(sections)
+    reveal = modules / "reveal.js" / "dist"
+    scripts = [(reveal / "reveal.js").read_text(encoding="utf-8")]
+    if re.search(r"\\[(\[]", body):
+        scripts.append(f"window.MathJax = {json.dumps(TYPESET)};")
+        scripts.append((modules / "mathjax" / "es5" / "tex-svg.js").read_text(encoding="utf-8"))
+    scripts.append((HERE / "slides.js").read_text(encoding="utf-8"))
+    style = (reveal / "reveal.css", HERE / "slides.css")
+    return PAGE.format(
+        title=html.escape(title),
+        style="\n".join(path.read_text(encoding="utf-8") for path in style),
+        slides=body,
+        scripts="\n".join(f"<script>{_within_script(text)}</script>" for text in scripts),
+    )
+
+
+def _within_script(text: str) -> str:
+    """A script must not hold its own end."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def notebooks(chosen: list[str]) -> list[Path]:
+    """The notebooks of the series, or those whose names begin so."""
+    found = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    return [p for p in found if not chosen or any(p.name.startswith(c) for c in chosen)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, write the decks, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Make the slides.")
+    parser.add_argument("--output", type=Path, default=ROOT / "book" / "_build" / "slides")
+    parser.add_argument("names", nargs="*", help="only these, such as 03")
+    options = parser.parse_args(arguments)
+    work = ROOT / "book" / "_build" / "npm"
+    if why := fetch(work):
+        print(f"No slides: reveal.js is not here. {why[0].upper() + why[1:]}.", file=sys.stderr)
+        return 1
+    chosen = notebooks(options.names)
+    if not chosen:
+        print(f"No notebook begins with {' or '.join(options.names)}.", file=sys.stderr)
+        return 1
+    options.output.mkdir(parents=True, exist_ok=True)
+    for notebook in chosen:
+        slides = slides_of(notebook)
+        page = to_page(slides, parts_of(notebook)[0].text, work / "node_modules")
+        (options.output / f"{notebook.stem}.html").write_text(page, encoding="utf-8")
+        print(f"{notebook.stem}: {len(slides)} slides, {len(page) / 1e6:.1f} MB")
+    print(f"They are in {options.output}. Open one in a browser; the arrow keys lead on.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
