@@ -68,6 +68,11 @@ def add_launch_menu(app: Sphinx, page: str, template: str, context: dict, doctre
     )
 
 
+def name_defaults(app: Sphinx, what, name, of, options, signature: str, returns: str):
+    """A function that is a default is its name, not where it lies in memory."""
+    return re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature or ""), returns
+
+
 def find_by_last_name(app: Sphinx, env, node: nodes.Element, contnode: nodes.Element):
     """Lead a name of the library that is written in another way to the entry of its wing."""
     last = node.get("reftarget", "").rpartition(".")[2]
@@ -146,6 +151,7 @@ def _block(translator, node: nodes.Element) -> None:
 def setup(app: Sphinx) -> dict:
     """Connect to Sphinx."""
     app.connect("doctree-read", name_figures)
+    app.connect("autodoc-process-signature", name_defaults)
     app.connect("missing-reference", find_by_last_name)
     app.connect("html-page-context", link_first_uses)
     app.connect("html-page-context", add_launch_menu, priority=502)  # after the theme's buttons
