@@ -92,6 +92,47 @@ def test_a_beam_of_tensors_in_any_order_with_noughts_is_right():
     assert examine(EXERCISE["7.3"], beam_search).status == "correct"
 
 
+@pytest.mark.parametrize(
+    "id, answer, sentence",
+    [
+        (
+            "7.3",
+            lambda probs, beam_width: {
+                label: math.log(p)
+                for label, p in chapter07.beam_search(probs, beam_width).items()
+                if p
+            },
+            "these are logarithms",
+        ),
+        (
+            "7.3",
+            lambda probs, beam_width: {
+                label: p / sum(chapter07.beam_search(probs, beam_width).values())
+                for label, p in chapter07.beam_search(probs, beam_width).items()
+            },
+            "not to be stretched to 1",
+        ),
+        (
+            "7.4",
+            lambda probs, prefix: math.log(chapter07.begins_with(probs, prefix) or 1.0),
+            "this is a logarithm",
+        ),
+        (
+            "9.1",
+            lambda log_probs, states: [c for c in chapter09.best_alignment(log_probs, states) if c],
+            "one class for each frame",
+        ),
+    ],
+)
+def test_other_answers_get_a_sentence_too(id, answer, sentence):
+    assert sentence in said(id, answer)
+
+
+def test_a_function_is_shown_by_its_name():
+    text = said("8.4", lambda probs, beam_width, first, step, accepts: {(1,): 2.0})
+    assert "step = the function even_sum" in text and "accepts = the function is_0" in text
+
+
 # ------------------------------------------------------------------ going on with an exercise
 
 

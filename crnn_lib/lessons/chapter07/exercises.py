@@ -182,6 +182,18 @@ def by_keeping_alignments(
     return {label: math.fsum(p for _, p in heap) for label, heap in heaps.items()}
 
 
+def why_another_beam(case: tuple, got: dict[tuple[int, ...], float]) -> str:
+    """What to say of a beam whose mistake is not known."""
+    if any(seen < 0 for seen in got.values()):
+        return "these are logarithms: probabilities come in, and probabilities go out"
+    if got and math.isclose(math.fsum(got.values()), 1.0, rel_tol=1e-9):
+        return "what fell out of the beam is missing: the sums are not to be stretched to 1"
+    return (
+        "in each frame the four moves of 7.2 add to the two numbers of a prefix; then only the "
+        "beam_width prefixes with the largest sums stay"
+    )
+
+
 def check_beam_search(attempt: Attempt) -> str:
     sizes = [(1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (5, 3)]
     small = [lattice.exp() for lattice in lattices(sizes, 3, 1.0)]
@@ -191,8 +203,7 @@ def check_beam_search(attempt: Attempt) -> str:
         attempt,
         wide + narrow,
         by_keeping_alignments,
-        rule="in each frame the four moves of 7.2 add to the two numbers of a prefix; then only "
-        "the beam_width prefixes with the largest sums stay",
+        rule=why_another_beam,
         example=lambda case, got: f"{plural(len(case[0]), 'frame')}, a beam of {case[1]}",
     )
     return (
@@ -242,8 +253,12 @@ def check_begins_with(attempt: Attempt) -> str:
         attempt,
         cases,
         by_listing_beginnings,
-        rule="add up, frame by frame, the probability of completing the beginning in that frame; "
-        "whatever follows sums to 1",
+        rule=lambda case, got: (
+            "this is a logarithm: the probability itself is asked for"
+            if got < 0
+            else "add up, frame by frame, the probability of completing the beginning in that "
+            "frame; whatever follows sums to 1"
+        ),
         example=lambda case, got: f"{plural(len(case[0]), 'frame')}, beginning {show(case[1])}",
     )
     return (
@@ -397,6 +412,15 @@ EXERCISES = (
             Mistake(
                 "the empty prefix begins with 1 in one of its two numbers, and 0 in the other",
                 wrong.begins_twice,
+            ),
+            Mistake(
+                "a new character ends the prefix in a character: its way belongs to the second "
+                "number, also after a blank",
+                wrong.new_one_at_the_blank,
+            ),
+            Mistake(
+                "what a prefix had before this frame is used up: each frame begins with nothing",
+                wrong.kept_from_before,
             ),
             Mistake(
                 "first every prefix grows, then the beam is narrowed: once a frame, not once a "

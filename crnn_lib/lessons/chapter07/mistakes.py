@@ -149,6 +149,38 @@ def begins_twice(probs, beam_width):
     return _beam(probs, beam_width, start=(1.0, 1.0))
 
 
+def new_one_at_the_blank(probs, beam_width):
+    beam = {(): (1.0, 0.0)}
+    for frame in probs.tolist():
+        grown = defaultdict(lambda: [0.0, 0.0])
+        for prefix, (at_blank, at_char) in beam.items():
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                if prefix[-1:] == (c,):
+                    grown[prefix][1] += at_char * p
+                    grown[(*prefix, c)][0] += at_blank * p
+                else:
+                    grown[(*prefix, c)][1] += (at_blank + at_char) * p
+        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)[:beam_width]
+        beam = {prefix: tuple(grown[prefix]) for prefix in best}
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
+def kept_from_before(probs, beam_width):
+    beam = {(): (1.0, 0.0)}
+    for frame in probs.tolist():
+        grown = defaultdict(lambda: [0.0, 0.0], {k: [*both] for k, both in beam.items()})
+        for prefix, (at_blank, at_char) in beam.items():
+            grown[prefix][0] += (at_blank + at_char) * frame[0]
+            for c, p in enumerate(frame[1:], start=1):
+                again = prefix[-1:] == (c,)
+                grown[(*prefix, c)][1] += (at_blank if again else at_blank + at_char) * p
+                grown[prefix][1] += at_char * p * again
+        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)[:beam_width]
+        beam = {prefix: tuple(grown[prefix]) for prefix in best}
+    return {prefix: sum(both) for prefix, both in beam.items()}
+
+
 def narrowed_too_often(probs, beam_width):
     beam = {(): (1.0, 0.0)}
     for frame in probs.tolist():

@@ -209,11 +209,16 @@ def never_2_after_1(state: int, c: int) -> int | None:
     return None if (state, c) == (1, 2) else c
 
 
-RULES = (  # first state, step, which states are accepted at the end
-    (0, even_sum, lambda state: state == 0),
-    (0, at_most_two, lambda state: state == 2),
-    (0, never_2_after_1, lambda state: state == 2),
-)
+def is_0(state: int) -> bool:
+    return state == 0
+
+
+def is_2(state: int) -> bool:
+    return state == 2
+
+
+#: First state, step, and which states are accepted at the end.
+RULES = ((0, even_sum, is_0), (0, at_most_two, is_2), (0, never_2_after_1, is_2))
 
 
 def by_judging_each_prefix(
@@ -241,8 +246,8 @@ def check_beam_with_rule(attempt: Attempt) -> str:
         attempt,
         cases,
         by_judging_each_prefix,
-        rule="the beam of 7.3, in which a prefix may take a new character only where step gives a "
-        "state, and in the end only accepted prefixes count",
+        rule="a prefix takes a new character only where step gives a state, and in the end only "
+        "accepted prefixes count; all else, and the sums too, are as in 7.3",
         example=lambda case, got: (
             f"the rule: {case[3].__doc__}; {plural(len(case[0]), 'frame')}, a beam of {case[1]}"
         ),
@@ -428,6 +433,10 @@ EXERCISES = (
                 wrong.one_state_for_all,
             ),
             Mistake("the rule is to be asked, not only the lattice", wrong.rule_forgotten),
+            Mistake(
+                "0 may be a state like any other: only None means that nothing may follow",
+                wrong.nought_is_no_state,
+            ),
         ),
         hints=(
             'Begin with your beam of 7.3; solution("7.3") prints one. Which of its four moves make '

@@ -174,6 +174,10 @@ def rule_forgotten(probs, beam_width, first, step, accepts):
     return _ruled(probs, beam_width, first, step, accepts, may=_free, at_end=False)
 
 
+def nought_is_no_state(probs, beam_width, first, step, accepts):
+    return _ruled(probs, beam_width, first, lambda s, c: step(s, c) or None, accepts)
+
+
 def _counts(texts, characters):
     counts = torch.zeros(len(characters), len(characters), dtype=torch.float64)
     for text in texts:

@@ -49,7 +49,7 @@ def best_alignment(log_probs, states):
 def by_listing_alignments(log_probs: Tensor, states: list[int]) -> list[int]:
     """Every alignment of the label, one by one: the oracle."""
     every = alignments(states[1::2], len(log_probs), blank=0)
-    return max(every, key=lambda a: sum(log_probs[t, c].item() for t, c in enumerate(a)))
+    return list(max(every, key=lambda a: sum(log_probs[t, c].item() for t, c in enumerate(a))))
 
 
 def check_best_alignment(attempt: Attempt) -> str:
@@ -71,8 +71,12 @@ def check_best_alignment(attempt: Attempt) -> str:
         attempt,
         cases,
         by_listing_alignments,
-        rule="alpha as in notebook 04, the largest way in place of their sum; remember in each "
-        "state which way that was, and follow these back from the best end",
+        rule=lambda case, got: (
+            "an alignment has one class for each frame, blanks included"
+            if len(got) != len(case[0])
+            else "alpha as in notebook 04, the largest way in place of their sum; remember in each "
+            "state which way that was, and follow these back from the best end"
+        ),
         example=lambda case, got: f"{plural(len(case[0]), 'frame')}, states {show(case[1])}",
     )
     return (

@@ -11,6 +11,7 @@ import math
 import numbers
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from types import FunctionType
 
 import numpy as np
 import torch
@@ -171,6 +172,8 @@ def _show(value: object) -> str:
         parts = [_show(item) for item in value[:SHOWN]] + ["..."] * (len(value) > SHOWN)
         inside = ", ".join(parts) + "," * (type(value) is tuple and len(value) == 1)
         return f"[{inside}]" if type(value) is list else f"({inside})"
+    if isinstance(value, FunctionType):
+        return f"the function {value.__name__}"
     if type(value) is dict:
         parts = [f"{_show(key)}: {_show(value[key])}" for key in [*value][:SHOWN]]
         return "{" + ", ".join(parts + ["..."] * (len(value) > SHOWN)) + "}"
