@@ -2,7 +2,8 @@
 
 :mod:`~crnn_lib.decoders.best` looks at one alignment, :mod:`~crnn_lib.decoders.beam` at the best
 prefixes, :mod:`~crnn_lib.decoders.exact` proves its answer. Each returns
-:class:`Hypothesis` objects. :mod:`~crnn_lib.decoders.adapter` takes what other networks give.
+:class:`Hypothesis` objects. :mod:`~crnn_lib.decoders.fusion` makes a language ready for them, and
+:mod:`~crnn_lib.decoders.adapter` takes what other networks give.
 """
 
 import lazy_loader
