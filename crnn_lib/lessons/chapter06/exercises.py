@@ -432,7 +432,7 @@ def settle(network, batches):
 def settles(settle: Callable) -> Callable:
     def averages(batches):
         """Mean and variance in each norm after settling, and whether the network is in eval."""
-        network = with_weights(Plain()).train()
+        network = with_weights(Plain()).eval()
         settle(network, batches)
         stats = [values for name, values in network.named_buffers() if "running" in name]
         return [torch.cat(stats).double(), not network.training]
