@@ -70,7 +70,9 @@ def add_launch_menu(app: Sphinx, page: str, template: str, context: dict, doctre
 
 def name_defaults(app: Sphinx, what, name, of, options, signature: str, returns: str):
     """A function that is a default is its name, not where it lies in memory."""
-    return re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature or ""), returns
+    if signature:  # what is no function or class has none
+        return re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature), returns
+    return None
 
 
 def find_by_last_name(app: Sphinx, env, node: nodes.Element, contnode: nodes.Element):
