@@ -5,6 +5,7 @@ from .base import encode as encode
 from .base import stylesheet as stylesheet
 from .beam import BeamExplorer as BeamExplorer
 from .collapse import CollapseExplorer as CollapseExplorer
+from .film import TrainingFilm as TrainingFilm
 from .frozen import FrozenReader as FrozenReader
 from .frozen import pack as pack
 from .fusion import MOST_WEIGHT as MOST_WEIGHT

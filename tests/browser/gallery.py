@@ -20,6 +20,7 @@ from crnn_lib.widgets import (
     FusionExplorer,
     LatticeExplorer,
     TouchExplorer,
+    TrainingFilm,
     WhereExplorer,
     WindowExplorer,
 )
@@ -77,6 +78,7 @@ GALLERY: dict[str, Callable[[], Explorer]] = {
     "collapse": CollapseExplorer,
     "window": window,
     "lattice": LatticeExplorer.example,
+    "film": TrainingFilm.recorded,
     "beam": BeamExplorer,
     "fusion": FusionExplorer,
     "where": where,

@@ -132,7 +132,6 @@ def operate(root, step: Step) -> None:
                 lambda: re.search(step.said, readout(root)) and readout(root) != before,
                 f"{step.said!r}",
                 root.page,
-                limit=10,
             )
         except AssertionError as error:
             raise AssertionError(f"{step}: it says {readout(root)!r}") from error
@@ -186,6 +185,12 @@ WALKS = {
         step("frames read, on the posteriors", "Home", said="No frame read"),
         step("frames read", "PageUp", said="After frame", look=True),
         step("beam width", "End", said="16 prefixes kept"),
+    ],
+    "film": [
+        step("all blank", "Enter", said="29 of 29 frames say blank"),
+        step("moment on the curve", "End", said="the line reads 55207", look=True),
+        step("moment on the curve", "PageUp", "Home", said="After 0 steps"),
+        step("the text", "Space", said="reads 55207"),
     ],
     "fusion": [
         step("language weight", "End", said="Weight 2.00"),

@@ -33,7 +33,7 @@ from crnn_lib.plots import to_png
 from crnn_lib.plots.cutting import HUES
 from crnn_lib.plots.style import CURVES
 from crnn_lib.training import History
-from crnn_lib.widgets import LatticeExplorer, TouchExplorer, WhereExplorer, stills
+from crnn_lib.widgets import LatticeExplorer, TouchExplorer, TrainingFilm, WhereExplorer, stills
 
 HUE, GREY = 15.0, 12.0  # of CIE L*a*b*: apart in a and b; apart in L, which is all that is printed
 WIDER = 1.7  # a line that much wider than another is seen to be
@@ -150,6 +150,7 @@ DRAWN = {
     stills.plot_beam: stills.plot_beam,
     stills.plot_fusion: stills.plot_fusion,
     stills.plot_where: where,
+    stills.plot_film: lambda: stills.plot_film(TrainingFilm.recorded()),
 }
 NAMED = {function.__name__: function for function in DRAWN}
 

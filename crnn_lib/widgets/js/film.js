@@ -1,0 +1,170 @@
+// TrainingFilm: one line at many moments of a training run, scrubbed or played.
+import { announce, button, cividis, decodeBytes, drag, focusable, ink, keys, lessMotion, make, mount, paint, slider, svg } from "./common.js";
+import { forwardBackward } from "./ctc.js";
+
+const FINEST = 1000, SHOWN = 0.15, RED = [190, 30, 60], BLUE = [20, 90, 190];
+
+/** The log-probabilities of all moments, from thousandths as base64 text: an array of
+ * { frames, classes, logProbs }, each frame normalised. */
+export function momentsOf(text, moments, frames, classes) {
+  const whole = new Int16Array(decodeBytes(text).buffer), size = frames * classes;
+  return Array.from({ length: moments }, (_, m) => {
+    const logProbs = Float64Array.from(whole.subarray(m * size, (m + 1) * size), (v) => v / FINEST);
+    for (let t = 0; t < frames; t++) {
+      const frame = logProbs.subarray(t * classes, (t + 1) * classes);
+      const mass = Math.log(frame.reduce((sum, p) => sum + Math.exp(p), 0));
+      frame.forEach((p, c) => { frame[c] = p - mass; });
+    }
+    return { frames, classes, logProbs };
+  });
+}
+
+/** Mean probability of a class over the frames. */
+export function meanProbability({ frames, classes, logProbs }, c) {
+  return Array.from({ length: frames }, (_, t) => Math.exp(logProbs[t * classes + c])).reduce((a, b) => a + b) / frames;
+}
+
+/** Best class of each frame. */
+export function bestClasses({ frames, classes, logProbs }) {
+  return Array.from({ length: frames }, (_, t) => {
+    const frame = logProbs.subarray(t * classes, (t + 1) * classes);
+    return frame.indexOf(Math.max(...frame));
+  });
+}
+
+/** What is read along the best path, as text. */
+export function readAlong(path, symbols, blank) {
+  return path.filter((c, t) => c !== blank && c !== path[t - 1]).map((c) => symbols[c]).join("");
+}
+
+/** The moments that have a name, as TrainingFilm.stations finds them: [[name, moment]]. `blanks` is
+ * the blank's mean probability at each moment. */
+export function stationsOf(texts, blanks, text) {
+  const found = [["the smear", 0]], silent = texts.indexOf("");
+  if (silent >= 0) {
+    const spikes = texts.findIndex((read, m) => m > silent && read);
+    const quiet = blanks.slice(silent, spikes > 0 ? spikes : undefined);
+    found.push(["all blank", silent + quiet.indexOf(Math.max(...quiet))]);
+    if (spikes > 0) found.push(["first spikes", spikes]);
+  }
+  let right = texts.length;
+  while (right > 0 && texts[right - 1] === text) right--;
+  if (right < texts.length) found.push(["the text", right]);
+  return found;
+}
+
+function render({ model, el }) {
+  const view = mount({ model, el }, "film", "Training film: one line at many moments of a training run");
+  const { root } = view;
+  const [symbols, blank, steps] = [model.get("symbols"), model.get("blank"), model.get("steps")];
+  const [W, H, T, C] = [model.get("width"), model.get("height"), model.get("frames"), symbols.length];
+  const moments = momentsOf(model.get("said"), steps.length, T, C).map((line) => {
+    const found = forwardBackward(line, model.get("label"), blank), path = bestClasses(line);
+    return { line, found, path, loss: -found.logProb, read: readAlong(path, symbols, blank) };
+  });
+  const last = moments.length - 1;
+  const at = () => Math.min(model.get("moment"), last);
+  const go = (moment) => view.change({ moment: Math.min(last, Math.max(0, moment)) });
+  // characters from above, the blank below all of them, as in the figures
+  const rows = [...symbols.keys()].filter((c) => c !== blank).concat(blank);
+  const rowName = (c) => (c === blank ? "–" : symbols[c]);
+
+  // Playing: the page alone turns the moments; Python hears where it stops.
+  let timer = null;
+  const play = button("▶ Play", "play", () => (timer ? stop() : start()));
+  play.classList.add("main");
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "▶ Play";
+    play.setAttribute("aria-label", "play");
+    model.save_changes();
+    draw(); // says where it stopped
+  }
+  function start() {
+    if (at() === last) model.set("moment", 0);
+    play.textContent = "❚❚ Pause";
+    play.setAttribute("aria-label", "pause");
+    timer = setInterval(() => {
+      if (at() >= last) stop();
+      else model.set("moment", at() + 1);
+    }, lessMotion() ? 700 : 140);
+  }
+  const scrub = slider("moment", { min: 0, max: last, change: (moment) => { if (timer) stop(); go(moment); } });
+  const stations = stationsOf(moments.map((m) => m.read), moments.map((m) => meanProbability(m.line, blank)), model.get("text"))
+    .map(([name, moment]) => [moment, button(name, `${name}, step ${steps[moment]}`, () => { if (timer) stop(); go(moment); })]);
+
+  const picture = make("canvas", { "aria-hidden": "true" });
+  const read = make("span", { class: "read mono" });
+  const facts = make("span", { class: "facts" });
+  const strips = {};
+  const strip = (name, title, words) => {
+    const canvas = make("canvas", { "aria-hidden": "true" });
+    const marks = svg("svg", { class: "marks", viewBox: `0 0 ${T} ${C}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const names = make("div", { class: "symbols mono", "aria-hidden": "true" }, ...rows.map((c) => make("span", { class: model.get("label").includes(c) || c === blank ? "wanted" : "" }, rowName(c))));
+    strips[name] = { canvas, marks };
+    return [make("p", { class: "caption" }, make("b", {}, title), make("span", { class: "soft" }, words)), make("div", { class: "strip" }, names, make("div", { class: "heat" }, make("div", { class: "frames" }, canvas, marks)))];
+  };
+  const curve = svg("svg", { class: "curve", viewBox: `0 0 ${last} 100`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const chart = focusable(make("div", { class: "chart", role: "slider", "aria-valuemin": 0, "aria-valuemax": last }, curve), "moment on the curve of the loss");
+  drag(chart, (x) => { if (timer) stop(); go(Math.round(x * last)); });
+  const by = (d) => () => { if (timer) stop(); go(at() + d); };
+  keys(chart, { ArrowRight: by(1), ArrowUp: by(1), ArrowLeft: by(-1), ArrowDown: by(-1), PageUp: by(10), PageDown: by(-10), Home: by(-Infinity), End: by(Infinity) });
+
+  root.style.setProperty("--classes", C);
+  root.style.setProperty("--left", `${(100 * model.get("ends")[0]) / W}%`);
+  root.style.setProperty("--frames", `${(100 * (model.get("ends")[1] - model.get("ends")[0])) / W}%`);
+  root.append(
+    make("div", { class: "row head" }, make("h4", {}, "Training film", make("small", {}, "one line, many moments of learning")), make("span", { class: "grow" }), facts),
+    make("div", { class: "row" }, play, scrub.node),
+    make("div", { class: "row stations" }, ...stations.map(([, node]) => node)),
+    make("div", { class: "strip" }, make("div", {}), make("div", { class: "paper", style: `aspect-ratio: ${W} / ${H}` }, picture)),
+    make("p", { class: "reads" }, make("span", { class: "soft" }, "reads "), read),
+    ...strip("p", "p", "what the network says of each frame"),
+    ...strip("gamma", "γ", `what ${model.get("text")} needs there, as far as it is known`),
+    ...strip("gradient", "p − γ", "▼ red: too likely, pushed down. ▲ blue: too unlikely, pushed up"),
+    make("p", { class: "caption" }, make("b", {}, "loss"), make("span", { class: "soft" }, "at all moments; drag along it")),
+    make("div", { class: "strip" }, make("div", {}), chart),
+    view.status,
+  );
+  const pixels = decodeBytes(model.get("image"));
+  paint(picture, W, H, (x, y) => ink(pixels[y * W + x] / 255));
+  const most = Math.max(...moments.map(({ loss }) => loss).filter(Number.isFinite)); // a label of probability 0 has no height
+  const height = (loss) => 100 - (96 * Math.min(loss, most)) / most;
+  const now = svg("line", { class: "now", y1: 0, y2: 100, "vector-effect": "non-scaling-stroke" });
+  curve.append(svg("polyline", { points: moments.map(({ loss }, m) => `${m},${height(loss)}`).join(" "), "vector-effect": "non-scaling-stroke" }), now);
+
+  const diverging = (g) => (g > 0 ? RED : BLUE).map((full, k) => Math.round([246, 244, 238][k] + Math.min(1, Math.abs(g)) * (full - [246, 244, 238][k])));
+
+  function draw() {
+    const m = at(), { line, found, path, loss, read: text } = moments[m];
+    const p = (t, c) => Math.exp(line.logProbs[t * C + c]), gamma = (t, c) => Math.exp(found.occupancy[t * C + c]);
+    paint(strips.p.canvas, T, C, (t, row) => cividis(p(t, rows[row])));
+    paint(strips.gamma.canvas, T, C, (t, row) => cividis(gamma(t, rows[row])));
+    paint(strips.gradient.canvas, T, C, (t, row) => diverging(p(t, rows[row]) - gamma(t, rows[row])));
+    // best path as dots; the direction of each strong push as a sign, so that colour is not alone
+    strips.p.marks.replaceChildren(...path.map((c, t) => svg("ellipse", { class: "best", cx: t + 0.5, cy: rows.indexOf(c) + 0.5, rx: 0.11, ry: 0.28 })));
+    strips.gradient.marks.replaceChildren(...path.flatMap((_, t) => rows.flatMap((c, row) => {
+      const g = p(t, c) - gamma(t, c);
+      if (Math.abs(g) < SHOWN) return [];
+      const y = row + 0.5, d = g > 0 ? 0.34 : -0.34;
+      return [svg("path", { class: "push", d: `M ${t + 0.36} ${y - d} H ${t + 0.64} L ${t + 0.5} ${y + d} Z` })];
+    })));
+    now.setAttribute("x1", m);
+    now.setAttribute("x2", m);
+    scrub.set(m, `step ${steps[m]}`);
+    for (const [moment, node] of stations) node.setAttribute("aria-pressed", String(moment === m));
+    announce(read, text || "nothing");
+    read.classList.toggle("right", text === model.get("text"));
+    const blanks = path.filter((c) => c === blank).length;
+    facts.textContent = `step ${steps[m]} · loss ${loss.toFixed(2)}`;
+    chart.setAttribute("aria-valuenow", m);
+    chart.setAttribute("aria-valuetext", `step ${steps[m]}, loss ${loss.toFixed(2)}`);
+    if (!timer) view.say(`After ${steps[m]} steps the loss is ${loss.toFixed(2)}. ${blanks} of ${T} frames say blank; the line reads ${text || "nothing"}.`);
+  }
+
+  view.listen(["moment"], draw);
+  return () => { clearInterval(timer); view.dispose(); };
+}
+
+export default { render };

@@ -1,0 +1,81 @@
+"""The training film in a real browser: scrubbed, played, by mouse and by keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from browser.harness import assert_accessible, assert_focus_is_seen
+from crnn_lib.widgets import TrainingFilm
+
+expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
+
+
+@pytest.fixture(scope="module")
+def made():
+    return TrainingFilm.recorded()
+
+
+@pytest.fixture
+def film(show, made):
+    return show(made.static_html()).locator(".crnn-explorer.film")
+
+
+def test_stations_slider_and_keys_go_to_their_moments(film, made):
+    status, read = film.locator(".status"), film.locator(".read")
+    for name, moment in made.stations.items():
+        film.get_by_role("button", name=name).click()
+        expect(status).to_contain_text(f"After {made.steps[moment]} steps")
+        expect(read).to_have_text(made.readings[moment].text or "nothing")
+        expect(film.locator(".facts")).to_contain_text(f"loss {made.losses[moment]:.2f}")
+    chart = film.get_by_role("slider", name="moment on the curve of the loss")
+    chart.press("Home")
+    expect(status).to_contain_text("After 0 steps")
+    for key, step in (("ArrowRight", 1), ("PageUp", 11), ("ArrowLeft", 10)):
+        chart.press(key)
+        expect(status).to_contain_text(f"After {made.steps[step]} steps")
+    film.get_by_role("slider", name="moment", exact=True).press("End")
+    expect(read).to_have_text("55207")
+    box = chart.bounding_box()
+    chart.click(position={"x": 1, "y": box["height"] / 2})
+    expect(status).to_contain_text("After 0 steps")
+
+
+def test_it_plays_stops_and_begins_again(film, made):
+    slider = film.get_by_role("slider", name="moment", exact=True)
+    film.get_by_role("button", name="play").click()
+    expect(slider).not_to_have_value("0")
+    film.get_by_role("button", name="pause").click()
+    film.get_by_role("button", name="play").click()
+    expect(slider).to_have_value(str(len(made.steps) - 1))
+    expect(film.get_by_role("button", name="play")).to_be_visible()
+    expect(film.locator(".status")).to_contain_text("the line reads 55207")
+    film.get_by_role("button", name="play").click()
+    expect(slider).not_to_have_value(str(len(made.steps) - 1))
+
+
+def test_strong_pushes_have_a_sign(film, made):
+    film.get_by_role("button", name="all blank").click()
+    expect(film.locator(".push").first).to_be_attached()
+    film.get_by_role("slider", name="moment", exact=True).press("End")
+    expect(film.locator(".best")).to_have_count(made.frames)
+
+
+def test_fits_a_narrow_page_and_is_accessible(film):
+    assert_accessible(film)
+    assert_focus_is_seen(film)
+    film.page.set_viewport_size({"width": 390, "height": 900})
+    assert film.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_python_and_page_stay_together(lab, lab_page):
+    code = "from crnn_lib.widgets import TrainingFilm\nexplorer = TrainingFilm.recorded()"
+    notebook = lab.open(lab_page, "film", code, "explorer.moment = 0")
+    live = lab_page.locator(".jp-OutputArea .crnn-explorer.film")
+    expect(live).to_have_count(1)
+    live.get_by_role("slider", name="moment", exact=True).press("ArrowRight")
+    notebook.wait_for_python(moment=1)
+    live.get_by_role("button", name="the text").click()
+    notebook.wait_for_python(moment=TrainingFilm.recorded().stations["the text"])
+    notebook.run(1)
+    expect(live.get_by_role("slider", name="moment", exact=True)).to_have_value("0")
+    notebook.assert_shortcuts_stay_away(live)
