@@ -154,6 +154,31 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "order = sorted(range(len(correct)), key=lambda i: confidences[i])",
         ],
     },
+    "6.3": {
+        "any change of the column is one": [
+            "poked[0, :, :, x] += 1 -> poked[0, :, :, x] += 2",
+            "poked[0, :, :, x] += 1 -> poked[0, :, :, x] -= 1",
+            "poked[0, :, :, x] += 1 -> poked[0, :, :, x] = 1",
+        ],
+        "the threshold allows for rounding, and nothing changes by so little": [
+            "return (columns(poked) - columns(images)).abs().amax(2) > 1e-06 -> "
+            f"return (columns(poked) - columns(images)).abs().amax(2) {other}"
+            for other in ("> 0.0", "> 1.1e-06", ">= 1e-06")
+        ],
+    },
+    "6.4": {
+        "the optimizer holds all weights of the network": [
+            "optimizer.zero_grad() -> network.zero_grad()",
+        ],
+        "a tensor of one element is a number": ["return loss.item() -> return loss"],
+    },
+    "6.5": {
+        "there are three blocks and three strides": [
+            "for block, stride in zip(self.look, (2, 2, 1), strict=True): -> "
+            f"for block, stride in zip(self.look, (2, 2, 1){other}):"
+            for other in ("", ", strict=False")
+        ],
+    },
     "10.1": {
         "a text of no character has no place for repeats, so the inner loop is empty": [
             "for length in range(1, frames + 1): -> for length in range(0, frames + 1):",
