@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation.metrics import Report, evaluate_texts
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import read_batches
+from crnn_lib.models import read_batches, unwrap_model
 
 
 def evaluate(
@@ -37,7 +37,10 @@ def evaluate(
     """
     read = read_lines(model, lines, decoder, batch_size)
     texts = [hypothesis.text if hypothesis else "" for hypothesis in read]  # None: nothing fits
-    return evaluate_texts(texts, lines.texts)
+    alphabet = unwrap_model(model).alphabet
+    # Letters can be counted without it, which is faster.
+    several = alphabet if isinstance(alphabet.characters, tuple) else None
+    return evaluate_texts(texts, lines.texts, alphabet=several)
 
 
 def read_lines(
