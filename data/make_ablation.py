@@ -87,7 +87,9 @@ def main() -> None:
     started = time.process_time()
     for name, options in VARIANTS.items():
         pairs = [run(seed, **options) for seed in range(SEEDS)]
-        record["read_before_settling"][name], record["read"][name] = map(list, zip(*pairs))
+        record["read_before_settling"][name], record["read"][name] = map(
+            list, zip(*pairs, strict=True)
+        )
         print(name, pairs, f"{time.process_time() - started:.0f} s", flush=True)
     record["seconds"] = round(time.process_time() - started)
     FILE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

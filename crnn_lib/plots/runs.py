@@ -105,10 +105,12 @@ def plot_plateau(
         panels[0].text(flat[-1], max(losses), " nearly all frames say blank", va="top", fontsize=9)
     panels[0].set(ylim=(0, None))
     panels[2].set(xlabel="step", xlim=(0, steps[-1]))
-    between = f"from step {flat[0]} to {flat[-1]}" if flat else "never"
+    blank = "At no moment do nearly all frames say blank"
+    if flat:
+        blank = f"Nearly all frames say blank from step {flat[0]} to {flat[-1]}"
     return say(
         figure,
-        f"Nearly all frames say blank {between}; the loss goes from {losses[0]:.1f} to "
+        f"{blank}; the loss goes from {losses[0]:.1f} to "
         f"{losses[-1]:.2f}, and {100 * read[-1]:.0f} % of the lines are read in the end.",
     )
 

@@ -1,24 +1,33 @@
-"""What the checks of notebook 06 promise, beyond what test_lessons.py asks of every chapter."""
+"""What notebook 06 and its checks promise, beyond what test_lessons.py asks of every chapter."""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import inspect
+import json
+import re
 import threading
 
 import pytest
 import torch
+from conftest import ROOT
 from torch import nn
 
-from crnn_lib.ctc import minimum_frames
+from crnn_lib import LineStyle, compose_lines, load_glyphs
 from crnn_lib.lessons.chapter06 import exercises as chapter06
 from crnn_lib.lessons.chapter06 import mistakes as mistakes06
+from crnn_lib.lessons.chapter06 import network as typed
 from crnn_lib.lessons.classroom import records
 from crnn_lib.lessons.engine import examine
 from crnn_lib.models import CRNN, CRNNConfig
-from crnn_lib.training import History
+from crnn_lib.plots import plot_plateau
+from crnn_lib.training import History, LineStream
 
 EXERCISES = {exercise.id: exercise for exercise in chapter06.EXERCISES}
+NOTEBOOK = json.loads((ROOT / "notebooks" / "06_the_crnn.ipynb").read_text(encoding="utf-8"))
+SOURCES = ["".join(cell["source"]) for cell in NOTEBOOK["cells"]]
+SHAPE = CRNNConfig(channels=(16, 32, 48), strides=((2, 2), (2, 2), (2, 1)), hidden=64, dropout=0.0)
 
 
 def verdict(exercise_id, answer):
@@ -26,57 +35,105 @@ def verdict(exercise_id, answer):
 
 
 @pytest.mark.parametrize("config", [CRNNConfig(), CRNNConfig.article()], ids=["ours", "article"])
-def test_references_agree_with_the_real_network(config):
+def test_frames_agree_with_the_real_network(config):
     model = CRNN(config)
     across = [stride for _, stride in config.strides]
     for width in (model.minimum_width, 57, 140, 160):
         frames = chapter06.stack_frames(width, across, config.padding)
         assert frames == int(model.frame_lengths(torch.tensor(width)))
-    start, end = model.receptive_field(10)
-    assert end - start == chapter06.stack_field(across)
-
-
-def test_read_out_agrees_with_the_real_network():
-    torch.manual_seed(0)
-    model = CRNN(CRNNConfig(dropout=0.0)).eval()
-    x = torch.rand(2, 3, 4, 5)
-    weight = torch.rand(11, 12)
-    frames = x.permute(0, 3, 1, 2).flatten(2)
-    layer = nn.Linear(12, 11, bias=False)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        expected = layer(frames).log_softmax(-1)
-        # the order of a frame's numbers is that of CRNN.features
-        images = torch.rand(2, 1, 32, 40)
-        features, _ = model.features(images)
-    assert torch.allclose(chapter06.read_out(x, weight), expected, atol=1e-6)
-    assert features.shape == (2, 10, 96 * 4)
-
-
-def test_any_order_of_the_strides_is_accepted():
-    def late(label, pitch):
-        return chapter06.choose_strides(label, pitch)[::-1]
-
-    assert verdict("6.3", late).status == "correct"
-
-
-def test_too_few_frames_are_shown_with_the_smallest_example():
-    text = verdict("6.3", mistakes06.repeats_forgotten).text
-    assert "[1, 1], 2 columns for each character" in text
-    assert f"and it needs {minimum_frames([1, 1])}" in text
-
-
-def test_strides_other_than_1_and_2_are_refused():
-    text = verdict("6.3", lambda label, pitch: [4, 1, 1, 1, 1, 1]).text
-    assert "where six strides of 1 or 2 should be" in text
 
 
 def test_bare_bugs_keep_the_shape_so_a_shape_test_passes():
-    x, weight = torch.rand(2, 3, 4, 5), torch.rand(6, 12)
-    right = chapter06.read_out(x, weight)
-    for bug in (mistakes06.reshaped, mistakes06.over_the_frames, mistakes06.flattened):
-        assert bug(x, weight).shape == right.shape
-        assert not torch.allclose(bug(x, weight), right)
+    images = torch.rand(2, 1, 32, 40)
+    right = chapter06.with_weights(chapter06.Plain())(images)
+    for bug in (mistakes06.Reshaped, mistakes06.Mixed, mistakes06.OverTheFrames):
+        wrong = chapter06.with_weights(bug())(images)
+        assert wrong.shape == right.shape and not torch.allclose(wrong, right)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_the_librarys_network_is_the_mended_one(training):
+    mended, library = chapter06.with_weights(chapter06.Mended()).train(training), CRNN(SHAPE)
+    weights = {}
+    for name, values in mended.state_dict().items():
+        name = re.sub(r"look\.(\d)\.0", r"convolutions.\1", name.replace("remember", "rnn"))
+        weights[re.sub(r"look\.(\d)\.2", r"norms.\1", name)] = values
+    library.train(training).load_state_dict(weights)
+    images, widths = torch.rand(3, 1, 32, 60), torch.tensor([60, 33, 12])
+    (ours, lengths), (theirs, frames) = mended(images, widths), library(images, widths)
+    assert lengths.equal(frames)
+    for a, b, n in zip(ours, theirs, lengths, strict=True):
+        assert torch.allclose(a[:n], b[:n], atol=1e-5)
+
+
+def test_a_wrong_forward_is_not_called_right_for_its_company():
+    class OnlyAlone(chapter06.Layers):  # right for a batch of one line, mixes the others
+        def forward(self, images):
+            log_probs = chapter06.Plain.forward(self, images)
+            return log_probs.roll(1, 0)
+
+    assert verdict("6.2", OnlyAlone).status == "not yet"
+    assert verdict("6.2", chapter06.Plain()).text.startswith("hand over the class itself")
+    assert "a subclass of Layers" in verdict("6.2", nn.Module).text
+
+
+def test_weights_that_cannot_learn_are_named():
+    class Detached(chapter06.Layers):
+        def forward(self, images):
+            with torch.no_grad():
+                return chapter06.Plain.forward(self, images)
+
+    assert "something cuts the gradient off" in verdict("6.2", Detached).text
+
+
+# ------------------------------------------------------------------ what the notebook types
+
+
+@pytest.mark.parametrize("name", ["block", "Layers", "erase", "recur"])
+def test_the_notebook_types_what_the_checks_build_on(name):
+    assert any(inspect.getsource(getattr(typed, name)).strip() in source for source in SOURCES)
+
+
+def test_the_listing_is_the_network_and_the_step_of_the_exercises():
+    (listing,) = re.findall(r"```python\n(import torch\n.+?)```", "\n".join(SOURCES), re.DOTALL)
+    assert "crnn_lib" not in listing and len(listing.splitlines()) <= 45
+    style = LineStyle(length=(2, 2), spacing=(0.1, 0.5))
+    stream = LineStream(load_glyphs("pen", "train"), style, batch_size=8, seed=0)
+    torch.manual_seed(0)
+    names = {"stream": stream}
+    exec(listing.replace("range(600)", "range(3)"), names)
+    torch.manual_seed(0)
+    network = chapter06.Plain()
+    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
+    losses = [chapter06.learn(network, optimizer, stream.batch(step)) for step in range(3)]
+    assert names["loss"].item() == pytest.approx(losses[-1], rel=1e-5)
+
+
+def test_the_network_that_ships_is_seven_times_as_large():
+    yours, ships = chapter06.Layers(), CRNN(CRNNConfig.large())
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (ships, yours)]
+    assert round(sizes[0] / sizes[1]) == 7
+    assert "seven times as large as yours" in "\n".join(SOURCES)
+
+
+def test_old_ink_is_another_lines():
+    glyphs, chance = load_glyphs("pen", "test"), torch.Generator().manual_seed(0)
+    lines = compose_lines(glyphs, 3, LineStyle(length=(1, 3)), chance)
+    inked, black = (typed.pad(lines, columns=20, old_ink=ink) for ink in (True, False))
+    for n, width in enumerate(lines.widths.tolist()):
+        assert inked.images[n, :, :, :width].equal(lines.images[n, :, :, :width])
+        assert not black.images[n, :, :, width:].any()
+        other = torch.nn.functional.pad(lines.images[n - 1], (0, 20))[..., : inked.images.shape[-1]]
+        assert inked.images[n, :, :, width:].equal(other[:, :, : other.shape[-1] - width])
+    assert inked.images.shape == black.images.shape and inked.widths.equal(lines.widths)
+
+
+def test_the_plateau_is_named_where_it_is():
+    figure = plot_plateau([10, 20, 30], [3.0, 2.5, 0.5], [0.97, 1.0, 0.8], [0.0, 0.0, 0.6])
+    assert figure.get_label().startswith("Nearly all frames say blank from step 10 to 20; the loss")
+    assert "60 % of the lines are read" in figure.get_label()
+    never = plot_plateau([1, 2], [1.0, 0.5], [0.5, 0.5], [0, 1]).get_label()
+    assert never.startswith("At no moment do nearly all frames say blank; the loss")
 
 
 # ------------------------------------------------------------------ records
