@@ -17,7 +17,9 @@ import base64
 import html
 import json
 import re
+import struct
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +39,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 WIDGET = re.compile(r"showStatic\('\w+', (?=\{)")
 # What checks say before anybody has written anything is no part of a lecture.
 CHECKS = re.compile(
-    r"Exercise \d+\.\d+, |From here on, |\d+\.\d+  .* tries$|\d+ of \d+ exercises? correct|Hint \d+ of"
+    r"Exercise \d+\.\d+, |From here on, |Hint \d|\d+\.\d+  .* tr(y|ies)$|\d+ of \d+ exercises? "
 )
 
 
@@ -48,8 +50,8 @@ CHECKS = re.compile(
 class Part:
     """A piece of a notebook, in the order of reading.
 
-    ``kind`` is one of heading, text, list, table, formula, predict, picture, printed, explorer,
-    question and pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
+    ``kind`` is heading, text, list, table, formula, predict, picture, printed, explorer, question
+    or pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
     """
 
     kind: str
@@ -87,7 +89,7 @@ def _read_text(cell: dict, notebook: Path) -> list[Part]:
             exercise = "Exercise" in block
         elif PREDICT.search(block):
             found += _predictions(block, found)
-        elif re.search(r"\*\*[^*]*lesson 1\b", block):
+        elif re.search(r"\*\*[^*]*\b(lesson 1|break)\b[^*]*\*\*", block):
             found.append(Part("pause", block))
         elif image := re.match(r"!\[([^\]]*)\]\(([^)]+)\)$", block):
             picture = (notebook.parent / image[2]).resolve()
@@ -190,11 +192,11 @@ def sentences(text: str) -> list[str]:
     """The sentences of a paragraph. What is set in bold stays whole."""
     found: list[str] = []
     for piece in re.split(r"(?<=[.!?])\s+|(?<=[.!?]\*\*)\s+|(?<=[.!?]\))\s+|(?<=:)\n+", text):
-        whole = not found or (found[-1].count("**") % 2 == 0 and found[-1].count("(") <= found[-1].count(")"))
-        if whole:
-            found.append(piece)
-        else:
+        last = found[-1] if found else ""
+        if last.count("**") % 2 or last.count("(") > last.count(")"):
             found[-1] += " " + piece
+        else:
+            found.append(piece)
     return found
 
 
@@ -221,15 +223,18 @@ def ending(text: str, most: int = 230) -> str:
 def idea(paragraphs: list[Part]) -> Part | None:
     """The paragraph with the key sentence of a section, cut down to that sentence.
 
-    It is the shortest of those in which something is set in bold that is no term alone; without
-    one, of those with a term; without a term, the first.
+    It is the shortest of those that are set in bold; without one, of those that explain a term;
+    without a term, the first. A very short one takes the sentence before it along.
     """
-    found = [
-        (sentence, part)
-        for part in paragraphs
-        for sentence in sentences(part.text)
-        if 25 <= len(plain(sentence)) <= 210 and not re.search(r"exercise|notebook \d", sentence)
-    ]
+    found = []
+    for part in paragraphs:
+        before = ""
+        for sentence in sentences(part.text):
+            whole = f"{before} {sentence}".strip() if len(plain(sentence)) < 60 else sentence
+            before = sentence
+            elsewhere = re.search("exercise|notebook|[Bb]elow", whole)
+            if 25 <= len(plain(whole)) <= 210 and not elsewhere:
+                found.append((whole, part))
     bold = [p for p in found if re.search(r"\*\*[^*\[\]]{12,}\*\*", p[0])]
     terms = [p for p in found if "**" in p[0]]
     if not found:
@@ -249,7 +254,8 @@ class Slide:
     section: str
     body: list[str]
     spare: bool = False  # may go where there are too many
-    text: str = ""
+    text: str = ""  # of an idea
+    note: str = ""  # beside the name of the section
 
 
 def figure(part: Part) -> str:
@@ -261,17 +267,35 @@ def figure(part: Part) -> str:
     return f"<figure>{picture}<figcaption>{html.escape(part.text)}</figcaption></figure>"
 
 
-def printed(text: str, room: int) -> str:
-    """What a cell printed, as large as fits into so many pixels of height."""
-    lines = text.split("\n")
-    size = min(30.0, 1080 / (0.61 * max(map(len, lines))), room / (1.35 * len(lines)))
+def is_tall(part: Part, beside: bool) -> bool:
+    """Whether a picture is larger with what is said of it beside it, not below."""
+    start = base64.b64decode(part.data["base64"][:32])
+    if not start.startswith(b"\x89PNG"):
+        return False
+    width, height = struct.unpack(">II", start[16:24])
+    return width < (2.9 if beside else 2.0) * height
+
+
+def printed(text: str, room: int, wide: int = 1080) -> str:
+    """What a cell printed, as large as fits into so many pixels."""
+    most = max(20, wide // 12)
+    lines = [
+        x
+        for line in text.split("\n")
+        for x in textwrap.wrap(
+            line, most, subsequent_indent="  ", drop_whitespace=False, replace_whitespace=False
+        )
+        or [""]
+    ]
+    text = "\n".join(lines)
+    size = min(30.0, wide / (0.61 * max(map(len, lines))), room / (1.35 * len(lines)))
     return f'<pre class="printed" style="font-size:{size:.1f}px">{html.escape(text)}</pre>'
 
 
 def explorer(part: Part) -> str:
     """A page within the page: it keeps its own keys, and its pixels are its own."""
-    page = "<!doctype html><meta charset='utf-8'><style>body{margin:0}</style>" + part.text
-    source = html.escape(page, quote=True)
+    style = "<style>body{margin:0;padding:1px 0 9px}</style>"
+    source = html.escape(f"<!doctype html><meta charset='utf-8'>{style}{part.text}", quote=True)
     return f'<div class="explorer"><iframe title="Explorer" data-page="{source}"></iframe></div>'
 
 
@@ -299,7 +323,8 @@ def answers_of(parts: list[Part], n: int) -> list[Part]:
         after = after[1:]
     end = next((i for i, p in enumerate(after) if p.kind in ("predict", "pause")), len(after))
     kinds = ("picture", "printed", "explorer")
-    asked = parts[n].text.endswith("reason.")  # the reason is asked by the question that follows
+    # the reason is asked by the question that follows
+    asked = parts[n].text.endswith("reason.")
     outputs = [p for p in after[:end] if p.kind in (("question",) if asked else kinds)]
     chosen = next((p.cell for p in outputs if p.folded), outputs[0].cell if outputs else "")
     return [p for p in outputs if p.cell == chosen]
@@ -320,10 +345,9 @@ def prediction(parts: list[Part], n: int, shown: set[int], said: set[str]) -> li
     part = parts[n]
     answer = answers_of(parts, n)
     lead = ending(part.data["lead"]) if part.data["lead"].strip() else ""
-    lead = "" if plain(lead) in said else lead
-    if lead and not part.text.startswith(("Its", "It ")):
-        said.add(plain(lead))
-    size = next(c for c, most in (("xl", 110), ("l", 220), ("m", 380), ("s", 1e9)) if len(part.text) <= most)
+    lead = " ".join(s for s in sentences(lead) if plain(s) not in said)
+    sizes = (("xl", 110), ("l", 220), ("m", 380), ("s", 1e9))
+    size = next(name for name, most in sizes if len(part.text) <= most)
     asked = f'<p class="chip">{html.escape(part.label)}</p>'
     if lead:
         asked += f'<p class="lead">{inline(lead)}</p>'
@@ -333,29 +357,42 @@ def prediction(parts: list[Part], n: int, shown: set[int], said: set[str]) -> li
     if fresh and fresh[0].kind == "question":
         body = [f'<p class="chip" data-predict>{html.escape(part.label)}</p>', *question(fresh[0])]
         return [Slide("quiz", part.section, body)]
-    pictures = [p for p in fresh if p.kind == "picture"]
-    alive = [p for p in fresh if p.kind == "explorer"]
-    lines = "\n".join(p.text for p in fresh if p.kind == "printed")
     told = told_after(parts, answer[-1] if answer else part)
-    said.add(plain(told))
-    body, more = "", []
-    if alive:
-        body += explorer(alive[0])
-        more += [Slide("figure", part.section, [figure(p)]) for p in pictures]
-    elif pictures:
-        body += figure(pictures[0])
-        more += [Slide("figure", part.section, [figure(p)]) for p in pictures[1:]]
-        few = lines.split("\n")
-        if lines:
-            body += printed("\n".join(few if len(few) <= 3 else few[-1:]), 84)
-    elif lines:
-        body += printed(lines, 330)
-    if told and not alive:
-        body += f'<p class="so">{inline(told)}</p>'
+    said.update(map(plain, sentences(told)))
     slide = Slide("predict", part.section, [f'<div class="ask">{asked}</div>'])
-    if body:
-        slide.body.append(f'<div class="answer fragment">{body}</div>')
-    return [slide, *more]
+    if fresh and fresh[0].folded:  # a picture in sight before it belongs to the question
+        for seen in parts[n + 1 : parts.index(fresh[0])]:
+            if seen.kind == "picture" and id(seen) not in shown:
+                slide.body.append(f'<div class="evidence">{figure(seen)}</div>')
+                shown.add(id(seen))
+                break
+    slide.body += reveal(fresh, told)
+    pictures = [p for p in fresh if p.kind == "picture"]
+    rest = pictures if any(p.kind == "explorer" for p in fresh) else pictures[1:]
+    return [slide, *(Slide("figure", part.section, [figure(p)]) for p in rest)]
+
+
+def reveal(outputs: list[Part], told: str) -> list[str]:
+    """What a prediction's answer shows: an explorer, or a picture, or what was printed.
+
+    What is told of it stands below, or beside a high picture.
+    """
+    alive = next((p for p in outputs if p.kind == "explorer"), None)
+    picture = next((p for p in outputs if p.kind == "picture"), None)
+    lines = "\n".join(p.text for p in outputs if p.kind == "printed")
+    words = [f'<p class="so">{inline(told)}</p>'] if told else []
+    if alive:
+        return [f'<div class="answer fragment">{explorer(alive)}</div>']
+    if not picture:
+        body = [printed(lines, 330)] * bool(lines) + words
+        return [f'<div class="answer fragment">{"".join(body)}</div>'] if body else []
+    if lines.count("\n") > 2:
+        lines = lines.rpartition("\n")[2]
+    row = is_tall(picture, bool(lines)) and bool(lines or words)
+    if lines:
+        words.insert(0, printed(lines, 160, 350) if row else printed(lines, 84))
+    below = f'<div class="words">{"".join(words)}</div>' if row else "".join(words)
+    return [f'<div class="answer fragment{" row" * row}">{figure(picture)}{below}</div>']
 
 
 def slides_of(notebook: Path) -> list[Slide]:
@@ -364,7 +401,8 @@ def slides_of(notebook: Path) -> list[Slide]:
     title = parts[0].text
     asked = next((p.text for p in parts if p.section == title and p.kind == "text"), "")
     name, _, words = title.partition(" · ")
-    found = [Slide("title", "", [f"<p>{name}</p><h1>{words}</h1><p class='opening'>{inline(asked)}</p>"])]
+    opened = f"<p>{name}</p><h1>{words}</h1><p class='opening'>{inline(asked)}</p>"
+    found = [Slide("title", "", [opened])]
     ideas = {}
     for section in dict.fromkeys(p.section for p in parts):
         texts = [p for p in parts if p.section == section and p.kind == "text" and not p.exercise]
@@ -378,35 +416,47 @@ def slides_of(notebook: Path) -> list[Slide]:
             found += prediction(parts, n, shown, said)
         elif id(part) in ideas:
             best = ideas[id(part)]
-            if plain(best.text) not in said:
-                said.add(plain(best.text))
+            words = {plain(s) for s in sentences(best.text)}
+            if not words <= said:
+                said |= words
                 body = [f'<p class="idea">{inline(best.text)}</p>']
                 found.append(Slide("idea", part.section, body, spare=True, text=best.text))
         elif part.kind == "list" and part.section in (GOALS, RECAP):
             found.append(Slide("card", part.section, [to_html(part.text)]))
         elif part.kind == "text" and part.section == NEXT:
             found.append(Slide("next", part.section, [f'<p class="idea">{inline(part.text)}</p>']))
-        elif part.kind in ("table", "formula") and not part.exercise:
+        elif part.kind in ("table", "formula", "list") and not part.exercise:
             add_beside(found, part)
         elif part.kind == "pause":
-            found.append(Slide("pause", "", ["<h2>Break</h2><p>Here ends lesson 1.</p>"]))
+            found.append(Slide("pause", "", [f"<h2>Break</h2><p>{inline(part.text)}</p>"]))
         elif part.kind == "picture" and id(part) not in shown:
             add_picture(found, part)
         elif part.kind == "explorer" and id(part) not in shown:
             found.append(Slide("play", part.section, [explorer(part)]))
         elif part.kind == "question" and id(part) not in shown:
             found.append(Slide("quiz", part.section, question(part)))
-    lessons = 2 if any(slide.kind == "pause" for slide in found) else 1
-    return thin_out(found, MOST * lessons)
+    return thin_out(found, MOST * lessons_of(notebook))
+
+
+def lessons_of(notebook: Path) -> int:
+    """Whether a notebook is one lesson or two; its note for teachers says so."""
+    return 1 + (b"Two lessons of" in notebook.read_bytes())
 
 
 def add_beside(slides: list[Slide], part: Part) -> None:
-    """Put a small table or a formula on the slide of the idea that it follows."""
-    small = part.text.count("\n") <= 9 and len(part.text) < 900
+    """Put a table, a list or a formula on the slide of the idea that it follows.
+
+    A formula is never left out, nor a list of rules that a section begins with.
+    """
     last = slides[-1]
-    if small and last.kind == "idea" and last.section == part.section and len(last.body) == 1:
-        last.body.append(f'<div class="beside">{to_html(part.text)}</div>')
+    body = f'<div class="beside {part.kind}">{to_html(part.text)}</div>'
+    small = part.text.count("\n") <= 9 and len(part.text) < 700 or part.kind == "formula"
+    alone = last.kind == "idea" and len(last.body) == 1 and "formula" not in last.body[0]
+    if small and alone and last.section == part.section:
+        last.body.append(body)
         last.spare = False
+    elif part.kind == "formula" or (part.text.startswith("1.") and last.section != part.section):
+        slides.append(Slide("idea", part.section, [body]))
 
 
 def add_picture(slides: list[Slide], part: Part) -> None:
@@ -420,14 +470,28 @@ def add_picture(slides: list[Slide], part: Part) -> None:
 
 
 def thin_out(slides: list[Slide], most: int) -> list[Slide]:
-    """Leave out ideas that stand alone, first in the sections that have most to show."""
+    """Leave out ideas that stand alone, first in the sections that have most to show.
+
+    A short one goes to the head of the slide after it. If that is not enough, figures that follow
+    each other share a slide.
+    """
     slides = list(slides)
-    while len(slides) > most:
-        spare = [s for s in slides if s.spare]
-        if not spare:
+    sections = [slide.section for slide in slides]
+    spare = [slide for slide in slides if slide.spare]
+    for left in sorted(spare, key=lambda slide: -sections.count(slide.section)):
+        if len(slides) <= most:
             break
-        sections = [s.section for s in slides]
-        slides.remove(max(spare, key=lambda s: sections.count(s.section)))
+        n = slides.index(left)
+        after = slides[n + 1]  # at least the recap
+        if after.section == left.section and len(plain(left.text)) < 130:
+            after.note = left.text
+        slides.pop(n)
+    for first, second in list(zip(slides, slides[1:], strict=False)):
+        alike = first.kind == second.kind == "figure" and first.section == second.section
+        if len(slides) > most and alike and len(first.body) == 1:
+            second.body = [*first.body, *second.body]
+            second.note = first.note or second.note
+            slides.remove(first)
     return slides
 
 
@@ -465,7 +529,8 @@ def to_page(slides: list[Slide], title: str, modules: Path) -> str:
     """
     sections = []
     for slide in slides:
-        head = f"<h2>{html.escape(slide.section)}</h2>" if slide.section else ""
+        note = f" <span>{inline(slide.note)}</span>" if slide.note else ""
+        head = f"<h2>{html.escape(slide.section)}{note}</h2>" if slide.section else ""
         body = "\n".join(slide.body)
         sections.append(f'<section class="{slide.kind}">\n{head}\n{body}\n</section>')
     body = "\n".join(sections)
