@@ -188,7 +188,7 @@ def test_ways_stay_apart_after_a_wrong_digit():
     assert "552076 ends 1 apart" in figure.get_label()
 
 
-def test_differing_digits_are_framed():
+def test_differing_digits_are_boxed():
     pen, chance = load_glyphs("pen", "test"), torch.Generator().manual_seed(8)
     lines = compose_lines(pen, 2, LineStyle(), chance, texts=["55207", "31"])
     seen, ruled = ["55201", "31"], ["55207", "41"]

@@ -139,5 +139,5 @@ def plot_corrections(lines: LineBatch, *readings: Sequence[str], names: Sequence
                 box.set(edgecolor=ACCENT, linewidth=1.4, linestyle="--")
                 axes.add_patch(box)
     return say(
-        figure, f"{len(lines)} lines; the readers differ in {differ} digits, which are framed."
+        figure, f"{len(lines)} lines; the readers differ in {differ} digits, which are boxed."
     )

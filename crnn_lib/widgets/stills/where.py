@@ -34,7 +34,7 @@ def plot_where(explorer: WhereExplorer) -> Figure:
         colour, alpha = (ACCENT, 0.5) if selected else ("#b59a2a", 0.35)
         band.set(facecolor=colour, alpha=alpha, linewidth=0)
         axes.add_patch(band)
-        if selected:  # a frame, which is seen without colours, too
+        if selected:  # a border, which is seen without colours, too
             edge = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.5, "linestyle": "--"}
             axes.add_patch(Rectangle((start, 6), end - start, line["height"] * scale, **edge))
         middle = (start + end) / 2
