@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import hypothesis
 import matplotlib
 import pytest
 
@@ -34,6 +35,10 @@ def load_executor():
 os.environ.update(load_executor().KERNEL_ENV)
 os.environ.pop("MPLBACKEND", None)  # a kernel chooses its own
 matplotlib.use("Agg")
+
+# An example that takes long says that the machine is busy, not that something is wrong.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def group_of(path: Path) -> str:
