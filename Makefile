@@ -2,6 +2,7 @@
 # make bench   measures speed                      make notebooks  runs the notebooks and writes their outputs
 # make badges  renews badges and setup cells       make test-colab runs them with Colab's versions
 # make book    builds the series as a site without kernel and network, in book/_build/html
+# make slides  makes a deck to project from each notebook, in book/_build/slides
 # make wheel   builds the wheel and tries it in an empty environment
 # make test-slow   10,000 hostile inputs a part, kill -9, 100,000 lines; its figures are kept
 # Each sets up .venv by itself the first time, and again only when the dependencies change.
@@ -55,6 +56,10 @@ bench: setup
 .PHONY: book
 book: setup
 	$(PY) book/build.py $(BOOK_ARGS)
+
+.PHONY: slides
+slides: setup
+	$(PY) book/teach/slides.py $(SLIDES)
 
 .PHONY: wheel
 wheel: setup

@@ -32,7 +32,7 @@ sys.path[:0] = [str(HERE.parent)]
 
 from build import BADGE, fetch  # noqa: E402
 
-MOST = 20  # slides a lesson
+LEAST, MOST = 12, 20  # slides a lesson
 GOALS, RECAP, NEXT, TEACHERS = "What you will be able to do", "Recap", "Next", "If you teach this"
 PREDICT = re.compile(r"\*\*(Predict(?! →)[^*]*)\*\*")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
@@ -50,8 +50,8 @@ CHECKS = re.compile(
 class Part:
     """A piece of a notebook, in the order of reading.
 
-    ``kind`` is heading, text, list, table, formula, predict, picture, printed, explorer, question
-    or pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
+    ``kind`` is heading, text, list, table, formula, predict, picture, printed, explorer, question,
+    exercise or pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
     """
 
     kind: str
@@ -87,6 +87,8 @@ def _read_text(cell: dict, notebook: Path) -> list[Part]:
             found.append(Part("heading", plain(heading[1])))
         elif block.startswith("###"):
             exercise = "Exercise" in block
+            if exercise:
+                found.append(Part("exercise", plain(block.strip("# "))))
         elif PREDICT.search(block):
             found += _predictions(block, found)
         elif re.search(r"\*\*[^*]*\b(lesson 1|break)\b[^*]*\*\*", block):
@@ -119,7 +121,7 @@ def _predictions(block: str, before: list[Part]) -> list[Part]:
     found = []
     for label, text in zip(rest[::2], rest[1::2], strict=True):
         text = text.strip(" ,:.\n")
-        text += "" if text[-1:] in "?.!" else "."
+        text += "" if text[-1:] in "?.!)" else "."
         label = label.strip(" .:")
         found.append(Part("predict", text[:1].upper() + text[1:], label=label, data={"lead": lead}))
     return found
@@ -232,9 +234,10 @@ def idea(paragraphs: list[Part]) -> Part | None:
         for sentence in sentences(part.text):
             whole = f"{before} {sentence}".strip() if len(plain(sentence)) < 60 else sentence
             before = sentence
-            elsewhere = re.search("exercise|notebook|[Bb]elow", whole)
+            elsewhere = re.search("exercise|notebook|[Bb]elow|next cell", whole)
             if 25 <= len(plain(whole)) <= 210 and not elsewhere:
                 found.append((whole, part))
+    found = found or [(opening(part.text), part) for part in paragraphs[:1]]
     bold = [p for p in found if re.search(r"\*\*[^*\[\]]{12,}\*\*", p[0])]
     terms = [p for p in found if "**" in p[0]]
     if not found:
@@ -384,7 +387,7 @@ def reveal(outputs: list[Part], told: str) -> list[str]:
     if alive:
         return [f'<div class="answer fragment">{explorer(alive)}</div>']
     if not picture:
-        body = [printed(lines, 330)] * bool(lines) + words
+        body = [printed(lines, 330), *words] if lines else words
         return [f'<div class="answer fragment">{"".join(body)}</div>'] if body else []
     if lines.count("\n") > 2:
         lines = lines.rpartition("\n")[2]
@@ -421,6 +424,8 @@ def slides_of(notebook: Path) -> list[Slide]:
                 said |= words
                 body = [f'<p class="idea">{inline(best.text)}</p>']
                 found.append(Slide("idea", part.section, body, spare=True, text=best.text))
+        elif part.kind == "exercise":
+            found += task(parts[n], parts[n + 1 :])
         elif part.kind == "list" and part.section in (GOALS, RECAP):
             found.append(Slide("card", part.section, [to_html(part.text)]))
         elif part.kind == "text" and part.section == NEXT:
@@ -431,16 +436,35 @@ def slides_of(notebook: Path) -> list[Slide]:
             found.append(Slide("pause", "", [f"<h2>Break</h2><p>{inline(part.text)}</p>"]))
         elif part.kind == "picture" and id(part) not in shown:
             add_picture(found, part)
+        elif part.kind == "printed" and id(part) not in shown:  # where there is little to show
+            body = [printed(part.text, 400)]
+            if told := told_after(parts, part):
+                body.append(f'<p class="so">{inline(told)}</p>')
+            found.append(Slide("printed", part.section, body))
         elif part.kind == "explorer" and id(part) not in shown:
             found.append(Slide("play", part.section, [explorer(part)]))
         elif part.kind == "question" and id(part) not in shown:
             found.append(Slide("quiz", part.section, question(part)))
-    return thin_out(found, MOST * lessons_of(notebook))
+    lessons = lessons_of(notebook)
+    extra = [slide for slide in found if slide.kind == "printed"]
+    for slide in extra[max(0, LEAST * lessons - (len(found) - len(extra))) :]:
+        found.remove(slide)
+    return thin_out(found, MOST * lessons)
 
 
 def lessons_of(notebook: Path) -> int:
     """Whether a notebook is one lesson or two; its note for teachers says so."""
     return 1 + (b"Two lessons of" in notebook.read_bytes())
+
+
+def task(part: Part, after: list[Part]) -> list[Slide]:
+    """An exercise, as it is set."""
+    texts = [p.text for p in after[:2] if p.kind == "text" and p.exercise]
+    if not texts:
+        return []
+    told = texts[0] if len(texts[0]) > 160 else " ".join(texts)
+    body = f'<p class="idea">{inline(opening(told, 320, 420))}</p>'
+    return [Slide("exercise", part.section, [f'<p class="chip">{part.text}</p>{body}'], spare=True)]
 
 
 def add_beside(slides: list[Slide], part: Part) -> None:
@@ -470,20 +494,23 @@ def add_picture(slides: list[Slide], part: Part) -> None:
 
 
 def thin_out(slides: list[Slide], most: int) -> list[Slide]:
-    """Leave out ideas that stand alone, first in the sections that have most to show.
+    """Leave out exercises, then ideas that stand alone, first where there is most to show.
 
-    A short one goes to the head of the slide after it. If that is not enough, figures that follow
+    A short idea goes to the head of the slide after it. If that is not enough, figures that follow
     each other share a slide.
     """
     slides = list(slides)
     sections = [slide.section for slide in slides]
     spare = [slide for slide in slides if slide.spare]
-    for left in sorted(spare, key=lambda slide: -sections.count(slide.section)):
+    spare.sort(key=lambda slide: (slide.kind != "exercise", -sections.count(slide.section)))
+    for left in spare:
         if len(slides) <= most:
             break
-        n = slides.index(left)
-        after = slides[n + 1]  # at least the recap
-        if after.section == left.section and len(plain(left.text)) < 130:
+        n, alone = slides.index(left), [s.section for s in slides].count(left.section) == 1
+        if alone:
+            continue  # each section has a slide
+        after = slides[n + 1] if n + 1 < len(slides) else left
+        if left.text and after.section == left.section and len(plain(left.text)) < 130:
             after.note = left.text
         slides.pop(n)
     for first, second in list(zip(slides, slides[1:], strict=False)):
@@ -560,6 +587,16 @@ def notebooks(chosen: list[str]) -> list[Path]:
     return [p for p in found if not chosen or any(p.name.startswith(c) for c in chosen)]
 
 
+def write_decks(chosen: list[Path], output: Path, modules: Path) -> None:
+    """Write a file for each notebook into a folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    for notebook in chosen:
+        slides = slides_of(notebook)
+        page = to_page(slides, parts_of(notebook)[0].text, modules)
+        (output / f"{notebook.stem}.html").write_text(page, encoding="utf-8")
+        print(f"{notebook.stem}: {len(slides)} slides, {len(page) / 1e6:.1f} MB")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, write the decks, and return the exit status."""
     parser = argparse.ArgumentParser(description="Make the slides.")
@@ -574,12 +611,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not chosen:
         print(f"No notebook begins with {' or '.join(options.names)}.", file=sys.stderr)
         return 1
-    options.output.mkdir(parents=True, exist_ok=True)
-    for notebook in chosen:
-        slides = slides_of(notebook)
-        page = to_page(slides, parts_of(notebook)[0].text, work / "node_modules")
-        (options.output / f"{notebook.stem}.html").write_text(page, encoding="utf-8")
-        print(f"{notebook.stem}: {len(slides)} slides, {len(page) / 1e6:.1f} MB")
+    write_decks(chosen, options.output, work / "node_modules")
     print(f"They are in {options.output}. Open one in a browser; the arrow keys lead on.")
     return 0
 
