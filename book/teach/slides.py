@@ -120,7 +120,9 @@ def _predictions(block: str, before: list[Part]) -> list[Part]:
         lead = before[-1].text
     found = []
     for label, text in zip(rest[::2], rest[1::2], strict=True):
-        text = text.strip(" ,:.\n")
+        said, text = text[:1], text.strip(" ,:.\n")
+        if said == " " and label[-1:].isalpha() and "?" not in text:  # "**Predict** the numbers."
+            text = f"predict {text}"
         text += "" if text[-1:] in "?.!)" else "."
         label = label.strip(" .:")
         found.append(Part("predict", text[:1].upper() + text[1:], label=label, data={"lead": lead}))

@@ -76,9 +76,9 @@ def test_every_prediction_is_asked_before_it_is_answered(stem):
         last = slides.plain(question).split()[-4:]  # the question ends with the line that asks it
         if question.strip().endswith(":"):
             continue  # asked by the question card below it
-        # only the slide with this question, and outside of what appears with the answer
-        at = " ".join(last).rstrip(".:")
-        assert any(at in words(s.body[0]) for s in deck if "data-predict" in s.body[0]), question
+        at = " ".join(last).rstrip(".:").lower()
+        heads = [words(s.body[0]).lower() for s in deck if "data-predict" in s.body[0]]
+        assert any(at in head for head in heads), question  # not where the answer appears
     for slide in deck:
         if slide.kind == "predict":
             assert all("fragment" in piece for piece in slide.body[1:] if "evidence" not in piece)
