@@ -25,7 +25,7 @@ from crnn_lib.cutting import (
     train_digit_net,
 )
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.plots import plot_against_spacing, plot_boxes, plot_cuts, to_png
+from crnn_lib.plots import plot_against_spacing, plot_boxes, plot_cuts, plot_halves, to_png
 
 UPRIGHT = LineStyle(
     length=(5, 5), slant=(0, 0.1), glyph_slant=0.0, rotation=2.0, wander=0.0, spacing_jitter=0.0
@@ -207,6 +207,16 @@ def test_training_is_repeatable(glyphs):
 
 
 # ------------------------------------------------------------------ figures
+
+
+def test_halves_stand_under_a_ruler():
+    halves = [(10, torch.rand(2, 28, 28), "60, 0.97"), (12, torch.rand(2, 28, 28), "20, 0.66")]
+    figure = plot_halves(torch.rand(32, 36).numpy(), halves)
+    assert figure.get_label().endswith("Cut at column 10: 60, 0.97; cut at column 12: 20, 0.66.")
+    places = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert {"0", "10", "20", "30", "12", "60, 0.97"} <= {*places}
+    (low,) = [text.get_position()[1] for text in figure.axes[0].texts if text.get_text() == "12"]
+    assert low == min(y for _, y in places.values())  # 12 is raised beside 10
 
 
 def test_figures_say_what_they_show(glyphs):

@@ -16,8 +16,9 @@ def pen_people(
     each: int = 4,
     marks: int = 2,
     split: str = "train",
+    book: str = "hurried",
 ) -> Glyphs:
-    """Digits and marks of some writers of the pen, in the forms of people who write amounts.
+    """Digits and marks of some writers of the pen, by default of people who write amounts.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def pen_people(
         How often a writer writes each digit and each mark.
     split : {"train", "test"}
         No writer belongs to both.
+    book : {"hurried", "school"}
+        The forms to choose from, as in :func:`crnn_lib.handwriting.pen.draw_digits`.
 
     Examples
     --------
@@ -38,7 +41,7 @@ def pen_people(
     writers = _people(count, generator, split)
     digits = torch.arange(10).repeat_interleave(each).repeat(count)
     owners = writers.repeat_interleave(10 * each)
-    images = draw_digits(digits, generator, writers=owners, book="hurried")
+    images = draw_digits(digits, generator, writers=owners, book=book)
     written = Glyphs(images, digits, "pen", split, writers=owners)
     return Glyphs.concat([written, _marks(writers, generator, marks, split)]) if marks else written
 

@@ -3,6 +3,7 @@ from .calibration import plot_risk_coverage as plot_risk_coverage
 from .cutting import plot_against_spacing as plot_against_spacing
 from .cutting import plot_boxes as plot_boxes
 from .cutting import plot_cuts as plot_cuts
+from .cutting import plot_halves as plot_halves
 from .lines import plot_glyphs as plot_glyphs
 from .lines import plot_lines as plot_lines
 from .lines import plot_posteriors as plot_posteriors

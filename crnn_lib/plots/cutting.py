@@ -18,6 +18,7 @@ from crnn_lib.plots.style import (
     CURVES,
     FAINT,
     INK,
+    MARK,
     MARKERS,
     WIDTH,
     canvas,
@@ -73,6 +74,7 @@ def _draw_cut(
     height, width = image.shape
     draw_ink(axes, image, left, top, scale)
     numbers = [int(n) for n in np.unique(cut.joined) if n]
+    before, raised = -np.inf, 0.0  # where the last number stands, and how much higher than most
     for k, number in enumerate(sorted(numbers, key=lambda n: _middle(cut.joined, n))):
         hue = HUES[k % len(HUES)]
         paper = LinearSegmentedColormap.from_list("piece", ["#f6f4ee", hue])
@@ -84,7 +86,9 @@ def _draw_cut(
         )
         axes.set(xlim=limits[0], ylim=limits[1])
         at = left + (_middle(cut.joined, number) + 0.5) * scale
-        axes.text(at, top - 3, str(k + 1), ha="center", va="baseline", size=7, color=INK)
+        raised = 8 - raised if at - before < 7 else 0.0  # two numbers never stand on each other
+        before = at
+        axes.text(at, top - 3 - raised, str(k + 1), ha="center", va="baseline", size=7, color=INK)
     bottom = top + height * scale + PROFILE
     profile = column_profile(image)
     for x, count in enumerate(profile):
@@ -105,6 +109,53 @@ def _middle(labels: np.ndarray, number: int) -> float:
     """Middle of the columns of one piece."""
     columns = np.nonzero((labels == number).any(0))[0]
     return float(columns[0] + columns[-1]) / 2
+
+
+@styled
+def plot_halves(
+    image: np.ndarray, halves: Sequence[tuple[int, Tensor, str]], *, every: int = 5
+) -> Figure:
+    """Cuts through a line, each with what lies to its left and to its right.
+
+    Parameters
+    ----------
+    image : (H, W) array in [0, 1]
+        The line, without padding. Below it stands a ruler of its columns.
+    halves : sequence of (int, Tensor, str)
+        The first column right of a cut, the two parts in MNIST's form (2, 28, 28), and a caption.
+    every : int
+        Columns between two marks of the ruler.
+    """
+    image = np.asarray(image)
+    height, width = image.shape
+    scale, box, pitch = 5.0, 56.0, 132.0  # points
+    wide = max(width * scale + 24, pitch * len(halves) + 8)
+    left, top = (wide - width * scale) / 2, 26.0
+    bottom = top + height * scale
+    figure, axes = canvas(wide, bottom + 46 + box + 8)
+    draw_ink(axes, image, left, top, scale)
+    for column in range(0, width + 1, every):
+        x, long = left + column * scale, column % (2 * every) == 0
+        axes.plot([x, x], [bottom, bottom + (6 if long else 3)], color=INK, linewidth=0.8)
+        if long:
+            axes.text(x, bottom + 15, str(column), ha="center", va="baseline", size=8)
+    before, raised = -np.inf, 0.0
+    for n, (column, boxes, caption) in enumerate(halves):
+        x = left + column * scale
+        raised = 9 - raised if x - before < 14 else 0.0  # numbers side by side do not touch
+        before = x
+        axes.plot([x, x], [top, bottom], color="white", linewidth=3)
+        axes.plot([x, x], [top, bottom], color=ACCENT, linewidth=1.5, dashes=(3, 2))
+        axes.text(x, top - 4 - raised, str(column), ha="center", va="baseline", size=8, color=MARK)
+        at = (wide - pitch * len(halves)) / 2 + pitch * n + 6
+        axes.text(at + box + 2, bottom + 38, caption, ha="center", va="baseline")
+        for side, half in enumerate(boxes):
+            where = at + side * (box + 4), bottom + 44
+            draw_ink(axes, half, *where, 2)
+            edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
+            axes.add_patch(Rectangle(where, box, box, **edge))
+    said = "; ".join(f"cut at column {column}: {caption}" for column, _, caption in halves)
+    return say(figure, f"Two halves for each cut. {said[0].upper()}{said[1:]}.")
 
 
 @styled

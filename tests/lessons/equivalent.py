@@ -154,6 +154,24 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "order = sorted(range(len(correct)), key=lambda i: confidences[i])",
         ],
     },
+    "5.4": {
+        NOT_STRICT: [
+            "for glyph, column in zip(glyphs, columns, strict=True): -> "
+            "for glyph, column in zip(glyphs, columns):",
+            "for glyph, column in zip(glyphs, columns, strict=True): -> "
+            "for glyph, column in zip(glyphs, columns, strict=False):",
+        ],
+    },
+    "5.5": {
+        NOT_STRICT: [
+            "for before, after in zip(widths, widths[1:], strict=False): -> "
+            "for before, after in zip(widths, widths[1:]):",
+        ],
+        "a share of 0 is nothing, whatever it is a share of": [
+            "measure = mean if spacing > 0 else min(before, after) -> "
+            "measure = mean if spacing >= 0 else min(before, after)",
+        ],
+    },
     "6.3": {
         "any change of the column is one": [
             "poked[0, :, :, x] += 1 -> poked[0, :, :, x] += 2",

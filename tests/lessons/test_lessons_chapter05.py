@@ -6,13 +6,12 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.handwriting import Glyphs, LineStyle, compose_lines, load_glyphs
 from crnn_lib.lessons.chapter00 import exercises as chapter00
 from crnn_lib.lessons.chapter05 import (
+    FLIPS,
     captioned,
     flip_lines,
     in_a_row,
@@ -20,7 +19,6 @@ from crnn_lib.lessons.chapter05 import (
     stored_glyphs,
 )
 from crnn_lib.lessons.chapter05 import exercises as chapter05
-from crnn_lib.lessons.chapter05.strips import BECOMES
 from crnn_lib.lessons.engine import examine
 from crnn_lib.models import CRNN, CRNNConfig
 from crnn_lib.plots import plot_lines
@@ -28,7 +26,6 @@ from crnn_lib.widgets import StripMaker
 from crnn_lib.widgets.strip_maker import LONGEST
 
 BY_ID = {e.id: e for e in (*chapter00.EXERCISES, *chapter05.EXERCISES)}
-FLIPS = st.sampled_from(sorted(BECOMES))
 
 
 def say(id: str, answer) -> tuple[str, str]:
@@ -91,34 +88,24 @@ def test_summed_bytes_are_named_with_their_numbers():
     assert "bytes wrap: 200 + 100 is 44" in text and "[[44, 0]]" in text
 
 
-@given(st.lists(st.sampled_from("AB"), max_size=4), FLIPS)
-def test_every_flip_undoes_itself(names, flip):
-    text = "".join("2" if n == "A" else "0" for n in names)
-    assert chapter05.after_flip(chapter05.after_flip(text, flip), flip) == text
+def test_spans_and_starts_are_those_of_the_line_generator():
+    batch = lines(20, 1, spacing_jitter=0.0, minimum_pitch=0.0, spacing=(-0.2, -0.2))
+    for n, length in enumerate(batch.target_lengths.tolist()):
+        spans = batch.spans[n, :length]
+        widths = (spans[:, 1] - spans[:, 0]).tolist()
+        starts = chapter05.ink_starts(widths, -0.2, int(spans[0, 0]))
+        assert torch.allclose(torch.tensor(starts), spans[:, 0].float(), atol=1.5)
+    stored = (batch.images[:1, 0] * 255).to(torch.uint8)  # (1, H, W)
+    assert chapter05.ink_spans(stored, [0])[0] == (
+        int(batch.spans[0, 0, 0]),
+        int(batch.spans[0, int(batch.target_lengths[0]) - 1, 1]),
+    )
 
 
-@given(st.text("0123456789", max_size=6))
-def test_a_half_turn_is_both_mirrors(text):
-    once = chapter05.after_flip(text, "left-right")
-    if once is not None and "3" not in text:
-        both = chapter05.after_flip(once, "upside-down")
-        assert both == chapter05.after_flip(text, "half turn")
-
-
-def test_numbers_of_five_digits_that_keep_their_label():
-    # left-right: five digits become one, three of them stay; the middle must stay, and each
-    # outer pair is set by one of its digits: 5 * 5 * 3. Upside-down: each of 0, 1, 3, 8 stays.
-    # Half turn: seven digits become one, five stay: 7 * 7 * 5.
-    assert chapter05.five_digit_numbers() == {
-        "left-right": (75, 5**5 - 75),
-        "upside-down": (4**5, 6**5 - 4**5),
-        "half turn": (245, 7**5 - 245),
-    }
-    assert "75 left-right, 1024 upside-down, 245 half turn" in say("5.4", chapter05.after_flip)[1]
-
-
-def test_after_flip_refuses_other_things_than_texts():
-    assert "where a text or None should be" in say("5.4", lambda text, flip: 18)[1]
+def test_arrays_are_starts_and_spans_too():
+    as_tensors = lambda *all: torch.tensor(chapter05.ink_spans(*all))  # noqa: E731
+    assert say("5.4", as_tensors)[0] == "correct"
+    assert say("5.5", lambda *all: tuple(chapter05.ink_starts(*all)))[0] == "correct"
 
 
 # ------------------------------------------------------------------ what the notebook looks at
@@ -146,7 +133,7 @@ def test_stored_glyphs_come_from_the_file_if_there_is_one(tmp_path, monkeypatch)
     assert torch.equal(load_glyphs("emnist", "test").images[:2], stored.mT)
 
 
-@pytest.mark.parametrize("flip", BECOMES)
+@pytest.mark.parametrize("flip", FLIPS)
 def test_flipping_lines_twice_changes_nothing(flip):
     batch = lines(4)
     once, twice = flip_lines(batch, flip), flip_lines(flip_lines(batch, flip), flip)
@@ -154,7 +141,7 @@ def test_flipping_lines_twice_changes_nothing(flip):
     assert torch.equal(twice.images, batch.images) and torch.equal(twice.spans, batch.spans)
 
 
-@pytest.mark.parametrize("flip", BECOMES)
+@pytest.mark.parametrize("flip", FLIPS)
 def test_flipped_ink_stays_in_its_spans_and_out_of_the_padding(flip):
     batch = flip_lines(lines(4, spacing=(0.3, 0.5), spacing_jitter=0.0), flip)
     for n, width in enumerate(batch.widths.tolist()):

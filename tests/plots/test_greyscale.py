@@ -134,6 +134,9 @@ DRAWN = {
     plots.plot_cuts: lambda: plots.plot_cuts(
         [lines("5520718", spacing=(0.4, 0.5)).images[0, 0]], texts=["5520718"]
     ),
+    plots.plot_halves: lambda: plots.plot_halves(
+        torch.rand(32, 40).numpy(), [(c, torch.rand(2, 28, 28), "20, 0.66") for c in (10, 12, 30)]
+    ),
     plots.plot_boxes: lambda: plots.plot_boxes(torch.rand(3, 28, 28), "552"),
     plots.plot_against_spacing: lambda: plots.plot_against_spacing(
         names(SHARES), n=100, guess={0.2: 0.8, -0.2: 0.5}

@@ -1,9 +1,10 @@
 from .exercises import EXERCISES as EXERCISES
-from .exercises import after_flip as after_flip
 from .exercises import count_leaked as count_leaked
+from .exercises import ink_spans as ink_spans
+from .exercises import ink_starts as ink_starts
 from .exercises import paste as paste
 from .exercises import upright as upright
-from .strips import BECOMES as BECOMES
+from .strips import FLIPS as FLIPS
 from .strips import captioned as captioned
 from .strips import flip_lines as flip_lines
 from .strips import in_a_row as in_a_row

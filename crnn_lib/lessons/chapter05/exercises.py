@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from crnn_lib.lessons.chapter05 import mistakes as wrong
-from crnn_lib.lessons.chapter05.strips import BECOMES
 from crnn_lib.lessons.engine import (
     Attempt,
     Exercise,
@@ -174,61 +173,80 @@ def check_paste(attempt: Attempt) -> str:
 # 5.4 ----------------------------------------------------------------------------------------------
 
 
-def after_flip(text, flip):
-    if any(digit not in BECOMES[flip] for digit in text):
-        return None
-    digits = [BECOMES[flip][digit] for digit in text]
-    if flip != "upside-down":
-        digits.reverse()  # left and right have changed places
-    return "".join(digits)
+def ink_spans(glyphs, columns):
+    spans = []
+    for glyph, column in zip(glyphs, columns, strict=True):
+        inked = (glyph >= 64).any(0).nonzero()  # (n, 1): its columns with ink
+        spans.append((column + int(inked[0]), column + int(inked[-1]) + 1))
+    return spans
 
 
-def as_text(value: object) -> str | None:
-    """A text, or None."""
-    if value is not None and not isinstance(value, str):
-        raise Unreadable(f"{show(value)}, where a text or None should be")
-    return value
+def by_columns(glyphs: Tensor, columns: list[int]) -> Tensor:
+    """Column by column in plain integers: the oracle."""
+    spans = []
+    for glyph, column in zip(glyphs.tolist(), columns, strict=True):
+        bright = [max(row[x] for row in glyph) for x in range(len(glyph[0]))]
+        there = [column + x for x, value in enumerate(bright) if value >= 64]
+        spans.append((there[0], there[-1] + 1))
+    return torch.tensor(spans, dtype=torch.float64)
 
 
-def place_by_place(text: str, flip: str) -> str | None:
-    """Send each digit to the place where its ink goes: the oracle."""
-    result = [""] * len(text)
-    for place, digit in enumerate(text):
-        if digit not in BECOMES[flip]:
-            return None
-        goes_to = place if flip == "upside-down" else len(text) - 1 - place
-        result[goes_to] = BECOMES[flip][digit]
-    return "".join(result)
-
-
-def five_digit_numbers() -> dict[str, tuple[int, int]]:
-    """Per flip: how many of 00000 to 99999 keep their label, and how many get another one."""
-    texts = [f"{number:05}" for number in range(100_000)]
-    counts = {}
-    for flip in BECOMES:
-        after = [after_flip(text, flip) for text in texts]
-        same = sum(a == b for a, b in zip(after, texts, strict=True))
-        counts[flip] = same, sum(a is not None for a in after) - same
-    return counts
-
-
-def check_after_flip(attempt: Attempt) -> str:
-    texts = ["".join(word) for word in words("0123456789", 2, shortest=1)]
-    texts += ["55207", "69069", "01825", "13803"]
+def check_ink_spans(attempt: Attempt) -> str:
+    generator = torch.Generator().manual_seed(0)
+    cases = []
+    for count, height, width in [(1, 1, 3), (1, 2, 4), (1, 5, 3), (2, 2, 4), (3, 4, 6), (3, 9, 5)]:
+        for _ in range(8):
+            values = torch.randint(4, (count, height, width), generator=generator)
+            glyphs = torch.tensor([0, 0, 63, 64])[values]
+            glyphs[:, -1, torch.randint(width, (1,), generator=generator)] = 255
+            columns = torch.randint(30, (count,), generator=generator).tolist()
+            cases.append((glyphs.to(torch.uint8), columns))
     count = compare(
         attempt,
-        [(text, flip) for text in texts for flip in BECOMES],
-        place_by_place,
-        rule="look each digit up, and think of where on the line it ends up",
-        example=lambda arguments, got: (
-            f"{arguments[0]} ({arguments[1]}) {'is no number' if got is None else f'reads {got!r}'}"
-        ),
+        cases,
+        by_columns,
+        rule="from the first to the last column with ink, counted on the line, the end excluded",
+        example=lambda case, got: f"{plural(len(case[0]), 'glyph')} at {show(case[1])}",
     )
-    kept = ", ".join(f"{same} {flip}" for flip, (same, _) in five_digit_numbers().items())
-    return (
-        f"All {count} flips are right. Of the 100000 numbers with five digits these keep their "
-        f"label: {kept}. So no flip is an augmentation for digits."
+    return f"All {count} lists of spans are right. This is what a page of handwriting never tells."
+
+
+# 5.5 ----------------------------------------------------------------------------------------------
+
+
+def ink_starts(widths, spacing, margin):
+    starts, mean = [margin], sum(widths) / len(widths)
+    for before, after in zip(widths, widths[1:], strict=False):
+        measure = mean if spacing > 0 else min(before, after)
+        starts.append(starts[-1] + before + spacing * measure)
+    return starts
+
+
+def from_the_left(widths: list[int], spacing: float, margin: int) -> Tensor:
+    """Each start by itself, from all that lies to its left: the oracle."""
+    inks = torch.tensor(widths, dtype=torch.float64)
+    narrower = torch.minimum(inks[:-1], inks[1:])
+    gaps = spacing * (narrower if spacing < 0 else inks.mean().expand_as(narrower))
+    steps = [float(inks[:k].sum() + gaps[:k].sum()) for k in range(len(widths))]
+    return margin + torch.tensor(steps, dtype=torch.float64)
+
+
+def check_ink_starts(attempt: Attempt) -> str:
+    lines = ([10], [10, 20], [20, 10], [4, 20, 9], [18, 4, 12], [15, 15, 17, 16, 13])
+    cases = [
+        (widths, spacing, margin)
+        for widths in lines
+        for spacing in (0.0, 0.5, -0.5, 0.25, -0.2)
+        for margin in (3, 0)
+    ]
+    count = compare(
+        attempt,
+        cases,
+        from_the_left,
+        rule="each ink begins where the one before it ends, and a gap further on",
+        example=lambda case, got: f"widths {show(case[0])}, spacing {case[1]}, margin {case[2]}",
     )
+    return f"All {count} lines are set right. One number now leads from clear gaps to overlap."
 
 
 EXERCISES = (
@@ -309,33 +327,59 @@ EXERCISES = (
     ),
     Exercise(
         id="5.4",
-        title="what a flip does to a label",
-        task="Write after_flip(text, flip): the number that a flipped line shows, or None if "
-        "one of its digits has become no digit. BECOMES[flip][digit] is what a digit becomes.",
-        check=check_after_flip,
-        returns=as_text,
-        reference=after_flip,
+        title="where the ink lies",
+        task="Write ink_spans(glyphs, columns): each glyph, (H, w) uint8, is laid on a line with "
+        "its first column at its place in `columns`. Give the pair (start, end) of the line's "
+        "columns that its ink takes, end excluded. Ink is at least 64 bright.",
+        check=check_ink_spans,
+        returns=as_tensor,
+        reference=ink_spans,
         mistakes=(
-            Mistake("left and right change places, and the digits with them", wrong.order_kept),
-            Mistake("upside-down leaves left and right alone", wrong.always_reversed),
-            Mistake(
-                "a digit that becomes no digit makes the whole line no number",
-                wrong.unreadable_kept,
-            ),
-            Mistake(
-                "a digit that becomes no digit makes the whole line no number",
-                wrong.unreadable_dropped,
-            ),
-            Mistake("a digit may become another digit", wrong.digits_unchanged),
-            Mistake(
-                "a line may become another number, and that is a number too", wrong.only_survivors
-            ),
+            Mistake("the columns of the line are wanted, not those of the glyph", wrong.on_glyphs),
+            Mistake("the end is the first column after the ink: it is excluded", wrong.last_inked),
+            Mistake("the ink begins after the glyph's empty columns", wrong.whole_glyphs),
+            Mistake("what is fainter than 64 is the edge of a stroke, no ink", wrong.any_grey),
+            Mistake("a pixel of exactly 64 is ink", wrong.brighter_than_64),
+            Mistake("these are rows with ink, and a span counts columns", wrong.of_rows),
+            Mistake("give the end of the ink, not its width", wrong.start_and_width),
         ),
         hints=(
-            "Write 18 on paper and hold it against a mirror. What does it say?",
-            "First the digits: if one is missing in BECOMES[flip], return None. Else look each up.",
-            'Then their order: "left-right" and "half turn" exchange left and right, so reverse '
-            'it. "upside-down" does not.',
+            "Which columns of a glyph have ink in any of their rows? That is one True or False "
+            "for each column.",
+            "nonzero() lists the places of the True ones. The first and the last are all you need. "
+            "Then count on the line: add the glyph's column.",
+            "inked = (glyph >= 64).any(0).nonzero(); the span goes from column + int(inked[0]) to "
+            "column + int(inked[-1]) + 1.",
+        ),
+    ),
+    Exercise(
+        id="5.5",
+        title="from gap to overlap",
+        task="Write ink_starts(widths, spacing, margin): the column where each ink begins, from "
+        "the widths of the inks. The first begins at `margin`. Between two inks lies a gap of "
+        "spacing times the mean of all widths; below 0 they overlap, by that share of the "
+        "narrower of the two. Do not round.",
+        check=check_ink_starts,
+        returns=as_tensor,
+        reference=ink_starts,
+        mistakes=(
+            Mistake("a gap begins where the ink before it ends, not where it starts", wrong.no_ink),
+            Mistake("an overlap is a share of the narrower of two inks", wrong.mean_always),
+            Mistake("a gap is a share of the mean width of the line", wrong.narrower_always),
+            Mistake("the narrower of two inks sets the overlap, not the wider", wrong.wider),
+            Mistake("the margin comes before the first ink", wrong.no_margin),
+            Mistake("spacing is a share of a width, not a number of columns", wrong.in_columns),
+            Mistake("above 0 there is a gap, and below 0 an overlap", wrong.other_sign),
+            Mistake("this is where the inks end", wrong.ends),
+            Mistake("this leaves out the first ink, which begins at the margin", wrong.first_less),
+        ),
+        hints=(
+            "Two inks, 10 and 20 columns wide, margin 3, spacing 0: the second begins at 13. Where "
+            "does it begin with spacing 0.5, and where with -0.5?",
+            "The gap is 0.5 * 15 there, and -0.5 * 10. Go from ink to ink: start, plus width, plus "
+            "gap is the next start.",
+            "measure = sum(widths) / len(widths) if spacing > 0 else min(before, after); "
+            "starts.append(starts[-1] + before + spacing * measure)",
         ),
     ),
 )

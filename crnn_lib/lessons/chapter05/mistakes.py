@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
+from itertools import accumulate, pairwise
 
-from crnn_lib.lessons.chapter05.strips import BECOMES
+import torch
 
 
 def quarter_turn(stored):
@@ -80,33 +80,82 @@ def only_the_overlap(line, glyph, column):
     return torch.maximum(line[:, column : column + glyph.shape[1]], glyph)
 
 
-def order_kept(text, flip):
-    becomes = [BECOMES[flip].get(digit) for digit in text]
-    return None if None in becomes else "".join(becomes)
+def on_glyphs(glyphs, columns):
+    return _spans(glyphs, [0] * len(glyphs))
 
 
-def always_reversed(text, flip):
-    kept = order_kept(text, flip)
-    return None if kept is None else kept[::-1]
+def last_inked(glyphs, columns):
+    return [(start, end - 1) for start, end in _spans(glyphs, columns)]
 
 
-def unreadable_kept(text, flip):
-    digits = "".join(BECOMES[flip].get(digit, digit) for digit in text)
-    return digits if flip == "upside-down" else digits[::-1]
+def whole_glyphs(glyphs, columns):
+    return [(x, x + glyph.shape[1]) for glyph, x in zip(glyphs, columns, strict=True)]
 
 
-def unreadable_dropped(text, flip):
-    digits = "".join(BECOMES[flip].get(digit, "") for digit in text)
-    return digits if flip == "upside-down" else digits[::-1]
+def any_grey(glyphs, columns):
+    return _spans(glyphs, columns, 1)
 
 
-def digits_unchanged(text, flip):
-    if any(digit not in BECOMES[flip] for digit in text):
-        return None
-    return text if flip == "upside-down" else text[::-1]
+def brighter_than_64(glyphs, columns):
+    return _spans(glyphs, columns, 65)
 
 
-def only_survivors(text, flip):
-    if any(BECOMES[flip].get(digit) != digit for digit in text):
-        return None
-    return text if flip == "upside-down" else text[::-1]
+def of_rows(glyphs, columns):
+    return _spans(glyphs.mT, columns)
+
+
+def start_and_width(glyphs, columns):
+    return [(start, end - start) for start, end in _spans(glyphs, columns)]
+
+
+def _spans(glyphs, columns, least=64):
+    found = [(glyph >= least).any(0).nonzero()[:, 0].tolist() for glyph in glyphs]
+    return [(x + there[0], x + there[-1] + 1) for x, there in zip(columns, found, strict=True)]
+
+
+def no_ink(widths, spacing, margin):
+    return _starts([0] * len(widths), _gaps(widths, spacing), margin)
+
+
+def mean_always(widths, spacing, margin):
+    return _starts(widths, [spacing * sum(widths) / len(widths)] * (len(widths) - 1), margin)
+
+
+def narrower_always(widths, spacing, margin):
+    return _starts(widths, [spacing * min(pair) for pair in pairwise(widths)], margin)
+
+
+def wider(widths, spacing, margin):
+    gaps = [spacing * max(pair) for pair in pairwise(widths)]
+    return _starts(widths, gaps if spacing < 0 else _gaps(widths, spacing), margin)
+
+
+def no_margin(widths, spacing, margin):
+    return _starts(widths, _gaps(widths, spacing), 0)
+
+
+def in_columns(widths, spacing, margin):
+    return _starts(widths, [spacing] * (len(widths) - 1), margin)
+
+
+def other_sign(widths, spacing, margin):
+    return _starts(widths, [-gap for gap in _gaps(widths, spacing)], margin)
+
+
+def ends(widths, spacing, margin):
+    starts = _starts(widths, _gaps(widths, spacing), margin)
+    return [start + width for start, width in zip(starts, widths, strict=True)]
+
+
+def first_less(widths, spacing, margin):
+    return _starts(widths, _gaps(widths, spacing), margin)[1:]
+
+
+def _gaps(widths, spacing):
+    mean = sum(widths) / len(widths)
+    return [spacing * (mean if spacing > 0 else min(pair)) for pair in pairwise(widths)]
+
+
+def _starts(widths, gaps, margin):
+    steps = [width + gap for width, gap in zip(widths, gaps, strict=False)]
+    return list(accumulate(steps, initial=margin))

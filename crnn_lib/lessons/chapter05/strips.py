@@ -12,12 +12,7 @@ from torch.nn import functional as F
 from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting import LineBatch, available_sources, load_glyphs
 
-# What each digit becomes, as on a pocket calculator. What is missing becomes no digit.
-BECOMES = {
-    "left-right": {"0": "0", "1": "1", "2": "5", "5": "2", "8": "8"},
-    "upside-down": {"0": "0", "1": "1", "2": "5", "3": "3", "5": "2", "8": "8"},
-    "half turn": {"0": "0", "1": "1", "2": "2", "5": "5", "6": "9", "8": "8", "9": "6"},
-}
+FLIPS = ("left-right", "upside-down", "half turn")
 
 
 def stored_glyphs(count: int = 12) -> tuple[Tensor, str]:
@@ -45,10 +40,10 @@ def flip_lines(lines: LineBatch, flip: str) -> LineBatch:
     ----------
     lines : LineBatch
     flip : str
-        A key of :data:`BECOMES`.
+        One of :data:`FLIPS`.
     """
-    if flip not in BECOMES:
-        raise ValueError(f"flip is one of {', '.join(map(repr, BECOMES))}; got {flip!r}.")
+    if flip not in FLIPS:
+        raise ValueError(f"flip is one of {', '.join(map(repr, FLIPS))}; got {flip!r}.")
     images, spans = lines.images, lines.spans
     if flip != "left-right":
         images = images.flip(2)
