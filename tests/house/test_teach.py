@@ -93,6 +93,17 @@ def test_every_prediction_is_asked_and_answered(stem):
 
 
 @every_page
+def test_questions_are_quoted_whole(stem):
+    texts = {plain(heading): plain(text) for heading, text in sections_of(stem)}
+    for section, question, _ in rows(part(page_of(stem), "## Before each run")):
+        before, found, _ = texts[section].partition(plain(question))
+        assert found, question
+        # It begins with a sentence or right after "Predict", and ends with one.
+        assert re.search(r"(^|[.?!:)]|Predict[^.?!]*)$", before.rstrip()), question
+        assert question.rstrip("`*")[-1] in "?.!):", question
+
+
+@every_page
 def test_numbers_in_the_answers_stand_in_the_notebook(stem):
     words = []
     for cell in json.loads(NOTEBOOKS[stem].read_text(encoding="utf-8"))["cells"]:
@@ -145,6 +156,52 @@ def test_the_overview_has_every_notebook_with_its_minutes():
         (minutes,) = [said for name, said in listed if f"({stem}.md)" in name]
         sums = [together for _, together in columns(page_of(stem))]
         assert [int(n) for n in re.findall(r"\d+", minutes)] == sums
+
+
+def test_the_plans_add_up_to_45_and_90():
+    index = (TEACH / "index.md").read_text(encoding="utf-8")
+    for heading, minutes in (("## A lesson of 45 minutes", 45), ("## A double lesson of 90", 90)):
+        (heading,) = re.findall(rf"^{heading}.*$", index, re.MULTILINE)
+        assert sum(int(row[0]) for row in rows(part(index, heading))) == minutes
+    plans = rows(part(index, "## Each notebook in 45 and in 90 minutes"))
+    named = {re.search(r"\((\w+)\.md\)", name)[1]: plan for name, *plan in plans}
+    assert list(named) == list(PAGES)
+    for stem, plan in named.items():
+        sums = [together for _, together in columns(page_of(stem))]  # lessons, or whole and in 45
+        for text, minutes in zip(plan, (45, 90), strict=True):
+            own, *more = map(int, re.findall(r"\d+", re.sub("lesson 1|then 01 in", "", text)))
+            assert own in sums, f"{stem}: its page has {sums} minutes, the plan {own}"
+            assert own + sum(more) == minutes, (stem, text)
+
+
+def test_the_points_of_the_rubric_add_up():
+    text = part(page_of("13_capstone"), "## A rubric for the card and the talk")
+    most = 0
+    for heading in ("### The model card", "### The talk"):
+        *criteria, together = rows(part(text, heading))
+        head = re.search(r"^\| criterion \| (.+) \|$", part(text, heading), re.MULTILINE)[1]
+        levels = [int(level) for level in head.split(" | ")[:4]]
+        sums = [level * len(criteria) for level in levels]
+        assert [int(cell.strip("*")) for cell in together[1:5]] == sums
+        assert all(all(row[:5]) for row in criteria)
+        most += sums[-1]
+    assert f"{most} points together" in text
+
+
+def test_the_rubric_names_what_the_library_has(capsys):
+    from crnn_lib.evaluation import wilson_interval
+    from crnn_lib.lessons import chapter13
+
+    text = part(page_of("13_capstone"), "## A rubric for the card and the talk")
+    for row in rows(part(text, "### The model card"))[:-1]:
+        for name in re.findall(r"`(\w+)`", row[5]):
+            assert hasattr(chapter13, name), name
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code.replace("data/runs/", f"{ROOT}/data/runs/"), {})
+    printed = capsys.readouterr().out
+    low, high = wilson_interval(958, 1000)
+    assert f"{100 * low:.1f} to {100 * high:.1f} %" in printed
+    assert "harms: nobody has written this yet" in printed
 
 
 # ------------------------------------------------------------------ worksheets
