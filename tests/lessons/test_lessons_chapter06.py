@@ -116,6 +116,22 @@ def test_the_network_that_ships_is_seven_times_as_large():
     assert "seven times as large as yours" in "\n".join(SOURCES)
 
 
+def test_what_each_line_buys_is_what_the_record_holds():
+    record = json.loads((ROOT / "data" / "runs" / "ablation.json").read_text(encoding="utf-8"))
+    read = {name: torch.tensor(runs).double() / 10 for name, runs in record["read"].items()}
+    gains = {name: runs - read["plain loop"] for name, runs in read.items()}
+    halves = {name: 2.571 * gain.std() / 6**0.5 for name, gain in gains.items()}
+    assert len(record["seeds"]) == 6 and record["test_lines"] == 1000
+    alone = ("clipping", "schedule", "averaging")
+    assert max(alone, key=lambda name: gains[name].mean()) == "averaging"
+    held = [name for name in alone if gains[name].mean() > halves[name]]
+    assert held == ["clipping", "averaging"], "the interval of the schedule holds 0"
+    assert gains["all three"].mean() < gains["averaging"].mean()
+    assert -60 < gains["reshape for permute"].mean() < -40
+    before = torch.tensor(record["read_before_settling"]["plain loop"]).double() / 10
+    assert (read["plain loop"] - before).mean().abs() < 0.5
+
+
 def test_old_ink_is_another_lines():
     glyphs, chance = load_glyphs("pen", "test"), torch.Generator().manual_seed(0)
     lines = compose_lines(glyphs, 3, LineStyle(length=(1, 3)), chance)
