@@ -9,7 +9,7 @@ import torch
 from paper import Gap, Lines, Pixels, Sheet, Space, Table, Task, Words, gaps
 from tasks_first import DIGITS, number
 
-from crnn_lib import CRNN, Alphabet, best_path, ctc, prefix_beam_search
+from crnn_lib import Alphabet, best_path, ctc, prefix_beam_search
 from crnn_lib.ctc import character_posteriors
 from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter10, chapter11
 
@@ -17,21 +17,17 @@ from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter
 
 
 def crnn() -> Sheet:
-    model = CRNN().eval()
-    strides = [layer.stride for layer in model.convolutions]
-    channels = [layer.out_channels for layer in model.convolutions]
-    shape, rows = (1, 32, 160), []
-    for stride, out in zip(strides, channels, strict=True):
-        high, wide = (-(-size // step) for size, step in zip(shape[1:], stride, strict=True))
-        shape = (out, high, wide)
-        rows.append([f"({stride[0]}, {stride[1]})", str(out), *gaps([high, wide])])
+    look = chapter06.Layers().look.eval()
+    x, shapes = torch.zeros(1, 1, 32, 160), []
     with torch.no_grad():
-        log_probs, _ = model(torch.zeros(1, 1, 32, 160))
-    assert log_probs.shape[1] == shape[2]
-    across = [[1] * 6, [2, 1, 1, 1, 1, 1], [2, 1, 2, 1, 1, 1], [2, 1, 2, 1, 2, 1], [2] * 6]
-    needs = ctc.minimum_frames([1] * 5)
+        for block in look:
+            x = block(x)
+            shapes.append([str(block[0].stride), str(x.shape[1]), *gaps(x.shape[2:])])
+    _, channels, rows, frames = x.shape
+    across, needs = [[1, 1, 1], [2, 1, 1], [2, 2, 1], [2, 2, 2]], ctc.minimum_frames([1] * 5)
     x = torch.tensor([[[[10, 11, 12]], [[20, 21, 22]]]])  # (N, C', H', T)
     moved, dealt = x.permute(0, 3, 1, 2).flatten(2)[0].tolist(), x.reshape(1, 3, 2)[0].tolist()
+    behind_1, columns = _seen(look[1:]), _seen(look)
     return Sheet(
         "06_the_crnn",
         "06 · The CRNN",
@@ -40,17 +36,14 @@ def crnn() -> Sheet:
                 "A table of shapes",
                 [
                     Words(
-                        "A line is 32 pixels high and 160 wide. Six convolutions follow, each 3 "
-                        "x 3 and padded, so a stride of 2 halves a side and a stride of 1 keeps "
-                        "it."
+                        "A line is 32 pixels high and 160 wide. Three blocks follow, each with a 3 "
+                        "x 3 convolution, padded, so a stride of 1 keeps a side as it is."
                     ),
-                    Table(["stride (down, across)", "channels", "high", "wide"], rows),
+                    Table(["stride (down, across)", "channels", "high", "wide"], shapes),
                     Lines(
                         [
-                            ("Frames:", Gap(str(shape[2]))),
-                            ("Numbers in a frame:", Gap(str(shape[0] * shape[1]))),
-                            ("Classes per frame:", Gap(str(log_probs.shape[2]))),
-                            ("Columns from frame to frame:", Gap(str(160 // shape[2]))),
+                            ("Frames:", Gap(str(frames))),
+                            ("Numbers in a frame:", Gap(str(channels * rows))),
                         ],
                         columns=2,
                     ),
@@ -60,17 +53,18 @@ def crnn() -> Sheet:
                 "What a frame sees",
                 [
                     Words(
-                        "One frame behind the last convolution sees 1 place. Go back, from the "
-                        "last convolution to the first: n places in a row become (n − 1) · "
-                        "stride + 3."
+                        "Start at one frame, behind block 3 (stride 1). Its filter looks at some "
+                        "columns behind block 2 (stride 2); each of these looks at columns behind "
+                        "block 1 (stride 2). Draw them as dots, row above row, and count."
                     ),
-                    Table(
-                        ["strides across", "fields, from the back", "columns seen"],
+                    Space([], 6),
+                    Lines(
                         [
-                            [str(s), Gap(_fields(s)), Gap(str(chapter06.stack_field(s)))]
-                            for s in ([1, 1], [2, 2], [2, 1, 2, 1, 1, 1])
+                            ("Columns behind block 2:", Gap("3")),
+                            ("behind block 1:", Gap(str(behind_1))),
+                            ("of the line:", Gap(str(columns))),
                         ],
-                        widths=[50, 60, 34],
+                        columns=3,
                     ),
                 ],
             ),
@@ -78,16 +72,17 @@ def crnn() -> Sheet:
                 "Is there room?",
                 [
                     Words(
-                        f"11111 is written on 50 columns. It needs {needs} frames. How many are "
-                        "left with these strides across (padding 1: each 2 halves, rounded up)?"
+                        "11111 is written on 50 columns. How many frames does it need? How many "
+                        "are left with these strides across, with a padding of 1?"
                     ),
+                    Lines([("11111 needs", Gap(f"{needs} frames"))]),
                     Table(
                         ["strides across", "frames", "fits?"],
                         [
                             [
                                 str(s),
-                                Gap(str(frames := chapter06.stack_frames(50, s, 1))),
-                                Gap("yes" if frames >= needs else "no"),
+                                Gap(str(left := chapter06.stack_frames(50, s, 1))),
+                                Gap("yes" if left >= needs else "no"),
                             ]
                             for s in across
                         ],
@@ -96,7 +91,7 @@ def crnn() -> Sheet:
                 ],
             ),
             Task(
-                "Permute, do not reshape",
+                "The shape is right",
                 [
                     Words(
                         "Two channels, one row, three columns. In memory the numbers lie as 10 "
@@ -113,16 +108,41 @@ def crnn() -> Sheet:
                     Lines([("Which frames of reshape mix columns?", Gap(_mixed(moved, dealt)))]),
                 ],
             ),
+            Task(
+                "Who reads the padding?",
+                [
+                    Words(
+                        "Something stands in the columns beyond a line's end. Which of these can "
+                        "carry it into the line's own columns, while reading?"
+                    ),
+                    Table(
+                        ["", "yes or no"],
+                        [
+                            [
+                                "a convolution, 3 columns wide",
+                                Gap("yes: it looks to the right"),
+                            ],
+                            ["a norm, in eval mode", Gap("no: each column by itself")],
+                            ["a GRU from left to right", Gap("no: the line comes first")],
+                            ["a GRU from right to left", Gap("yes: the padding comes first")],
+                            ["the read-out", Gap("no: each frame by itself")],
+                        ],
+                        widths=[60, 70],
+                    ),
+                ],
+            ),
         ],
     )
 
 
-def _fields(strides: list[int]) -> str:
-    field, seen = 1, ["1"]
-    for stride in reversed(strides):
-        field = (field - 1) * stride + 3
-        seen.append(str(field))
-    return ", ".join(seen)
+def _seen(blocks) -> int:
+    """Columns on which one frame depends, as torch's gradient finds them."""
+    x = torch.rand(1, blocks[0][0].in_channels, 32, 80, requires_grad=True)
+    y = x
+    for block in blocks:
+        y = block[0](y)  # the convolution alone: a ReLU hides what it sets to 0
+    y[..., y.shape[-1] // 2].sum().backward()
+    return int((x.grad[0].abs().amax((0, 1)) > 0).sum())
 
 
 def _mixed(moved: list, dealt: list) -> str:
