@@ -32,6 +32,7 @@ async function start() {
   for (const name of ["ready", "slidechanged", "fragmentshown"]) {
     Reveal.on(name, () => wake(Reveal.getCurrentSlide()));
   }
+  Reveal.on("pdf-ready", () => document.querySelectorAll("section").forEach(wake));
   await Reveal.initialize({
     width: 1280, height: 720, margin: 0, center: false, display: "flex", hash: true,
     slideNumber: "c/t", transition: "none", overview: false,

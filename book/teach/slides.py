@@ -121,10 +121,13 @@ def _predictions(block: str, before: list[Part]) -> list[Part]:
     found = []
     for label, text in zip(rest[::2], rest[1::2], strict=True):
         said, text = text[:1], text.strip(" ,:.\n")
+        # A slide has no cells.
+        kept = [s for s in sentences(text) if not re.match(r"The (next |second )?cell .*\.?$", s)]
+        text = " ".join(kept) or text
         if said == " " and label[-1:].isalpha() and "?" not in text:  # "**Predict** the numbers."
             text = f"predict {text}"
         text += "" if text[-1:] in "?.!)" else "."
-        label = label.strip(" .:")
+        label = label.strip(" .,:")
         found.append(Part("predict", text[:1].upper() + text[1:], label=label, data={"lead": lead}))
     return found
 
@@ -391,7 +394,7 @@ def reveal(outputs: list[Part], told: str) -> list[str]:
     if not picture:
         body = [printed(lines, 330), *words] if lines else words
         return [f'<div class="answer fragment">{"".join(body)}</div>'] if body else []
-    if lines.count("\n") > 2:
+    if lines.count("\n") > 2 or len(lines) > 150:
         lines = lines.rpartition("\n")[2]
     row = is_tall(picture, bool(lines)) and bool(lines or words)
     if lines:
@@ -465,6 +468,7 @@ def task(part: Part, after: list[Part]) -> list[Slide]:
     if not texts:
         return []
     told = texts[0] if len(texts[0]) > 160 else " ".join(texts)
+    told = " ".join(s for s in sentences(told) if not re.search("Stuck|hint|solution", s))
     body = f'<p class="idea">{inline(opening(told, 320, 420))}</p>'
     return [Slide("exercise", part.section, [f'<p class="chip">{part.text}</p>{body}'], spare=True)]
 

@@ -73,10 +73,9 @@ def test_every_prediction_is_asked_before_it_is_answered(stem):
     deck = deck_of(stem)
     assert whole(deck).count("data-predict") == len(asked)
     for question in asked:
-        last = slides.plain(question).split()[-4:]  # the question ends with the line that asks it
         if question.strip().endswith(":"):
             continue  # asked by the question card below it
-        at = " ".join(last).rstrip(".:").lower()
+        at = " ".join(slides.plain(question).lstrip(" ,:.").split()[:5]).rstrip(".:").lower()
         heads = [words(s.body[0]).lower() for s in deck if "data-predict" in s.body[0]]
         assert any(at in head for head in heads), question  # not where the answer appears
     for slide in deck:
