@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -65,13 +65,17 @@ def in_equal_parts(lines: LineBatch) -> Tensor:
     return (inside | (place >= parts)).all(1)
 
 
-def captioned(images: Mapping[str, Tensor | LineBatch]) -> LineBatch:
+def captioned(
+    images: Mapping[str, Tensor | LineBatch], spans: Sequence[tuple[int, int]] = ()
+) -> LineBatch:
     """Images with captions, for ``plot_lines(..., spans=False)``.
 
     Parameters
     ----------
     images : mapping of str to Tensor, (H, W) in [0, 1], or LineBatch
         Of a batch its first line is taken. All have the same height.
+    spans : sequence of (int, int), optional
+        Where the characters of all of them lie, as in ``LineBatch.spans``.
     """
     lines = []
     for image in images.values():
@@ -87,5 +91,5 @@ def captioned(images: Mapping[str, Tensor | LineBatch]) -> LineBatch:
         none,
         torch.zeros(len(lines), dtype=torch.long),
         list(images),
-        torch.zeros(len(lines), 0, 2, dtype=torch.long),
+        torch.tensor([list(spans)] * len(lines), dtype=torch.long).view(len(lines), -1, 2),
     )
