@@ -135,6 +135,25 @@ def asserts_where_it_does_not_compare(notebook, name):
             yield f"{cell.id} is tagged guard and its source is not hidden"
 
 
+def folds_what_was_predicted(notebook, name):
+    """The first output after a prediction; notebooks 10 and 11 are rewritten, and then held too."""
+    for position, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and re.search(r"\*\*Predict(?! →)", cell.source):
+            after = (c for c in notebook.cells[position:] if c.get("outputs"))
+            answer = next(after, None)
+            folded = answer and answer.metadata.get("jupyter", {}).get("outputs_hidden")
+            if not (folded and answer.metadata.get("collapsed")) and name[:2] not in ("10", "11"):
+                yield f"the answer to the prediction of {cell.id} is in sight"
+
+
+def keeps_asserts_out_of_sight(notebook, name):
+    """In cells that are tagged guard; notebooks 10 and 11 are rewritten, and then held too."""
+    seen = [cell for cell in code_cells(notebook) if "guard" not in tags(cell)]
+    told = [c.id for c in seen if any(isinstance(n, ast.Assert) for n in ast.walk(syntax(c)))]
+    if len(told) > len(seen) / 10 and name[:2] not in ("10", "11"):
+        yield f"{', '.join(told)} assert in sight; one in ten visible cells may"
+
+
 def says_in_words_what_figures_show(notebook, name):
     for cell in code_cells(notebook):
         if any(kind.startswith("image/") for o in cell.outputs for kind in o.get("data", {})):
@@ -161,6 +180,8 @@ RULES = [
     has_no_errors_or_warnings,
     compares_most_outputs,
     asserts_where_it_does_not_compare,
+    folds_what_was_predicted,
+    keeps_asserts_out_of_sight,
     says_in_words_what_figures_show,
     names_no_machine,
 ]
@@ -240,6 +261,8 @@ BREAKING = [
     (compares_most_outputs, on(15, lambda c: c.update(source="# NBVAL_IGNORE_OUTPUT\nprint(1)"))),
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=[IGNORE]))),
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=["guard"]))),
+    (folds_what_was_predicted, on(3, lambda cell: cell.update(source="**Predict.** How many?"))),
+    (keeps_asserts_out_of_sight, lambda n: [c.update(source="assert 1") for c in n.cells[14:17]]),
     (says_in_words_what_figures_show, on(15, png)),
     (names_no_machine, on(15, lambda cell: cell.outputs[0].update(text="in /home" + "/eva/x.png"))),
     (names_no_machine, on(3, lambda cell: cell.update(source="`/tmp" + "/line.png`"))),
