@@ -335,7 +335,7 @@ def test_written_notebook_is_canonical(lively):
     }
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, 9))
-    assert cells[0].metadata == {"tags": ["kept"]}
+    assert cells[0].metadata == {"tags": ["kept"], "collapsed": True}  # not when it ran
     assert len(cells[1].outputs) == 1 and cells[1].outputs[0].text == "a\nb\n"
     assert list(cells[3].outputs[0].data) == ["text/plain"]
     assert cells[6].outputs[0].text.startswith("['0', '1'] ")
