@@ -1,7 +1,8 @@
-"""A pen that writes digits and marks from strokes, by writers with habits. It needs no data.
+"""A pen that writes digits, letters and marks from strokes, by writers with habits. No data needed.
 
-:mod:`~crnn_lib.handwriting.pen.copybook` has the strokes as text,
-:mod:`~crnn_lib.handwriting.pen.forms` reads them, :mod:`~crnn_lib.handwriting.pen.strokes` draws.
+:mod:`~crnn_lib.handwriting.pen.copybook` and :mod:`~crnn_lib.handwriting.pen.letterbook` have the
+strokes as text, :mod:`~crnn_lib.handwriting.pen.forms` reads them,
+:mod:`~crnn_lib.handwriting.pen.strokes` draws.
 """
 
 import lazy_loader

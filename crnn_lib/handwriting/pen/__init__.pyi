@@ -1,9 +1,15 @@
 from .forms import MARK_CHARACTERS as MARK_CHARACTERS
+from .forms import TEXT_CHARACTERS as TEXT_CHARACTERS
 from .forms import Form as Form
 from .forms import FormTables as FormTables
 from .forms import form_tables as form_tables
 from .strokes import Hand as Hand
+from .strokes import LetterMetrics as LetterMetrics
 from .strokes import draw_digits as draw_digits
 from .strokes import draw_form as draw_form
+from .strokes import draw_letters as draw_letters
 from .strokes import draw_marks as draw_marks
 from .strokes import hands as hands
+from .strokes import letter_metrics as letter_metrics
+from .words import WrittenWords as WrittenWords
+from .words import draw_words as draw_words

@@ -1,4 +1,4 @@
-"""Ways to write each digit: what the built-in pen makes of its copybook.
+"""Ways to write each digit, letter and mark: what the built-in pen makes of its copybooks.
 
 A form is kept as the few points its strokes run through. Everything that depends on the forms
 alone, and not on the hand that writes them, is worked out here once.
@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 
 from crnn_lib.handwriting.pen.copybook import HURRIED, MARKS, SCHOOL
+from crnn_lib.handwriting.pen.letterbook import LETTERS, PUNCTUATION
 
 SAMPLES = 112  # points on the curve of every glyph
+DOT = 0.16  # a stroke shorter than that, in heights of a capital, is a dot
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a digit or a mark.
+    """One way to write a digit, a letter or a mark.
 
     Parameters
     ----------
@@ -31,7 +33,9 @@ class Form:
         How common the form is among writers, relative to the other forms of its character.
     path : str
         Points ``x,y`` in percent of the writing box, y downwards, in writing order. The pen runs
-        smoothly through them, turns sharply at a point with ``!``, and is lifted at ``/``.
+        smoothly through them, turns sharply at a point with ``!``, and is lifted at ``/``. The
+        first ``>`` stands where a neighbour's line enters, one at the end of a stroke where the
+        pen may leave for the next letter.
 
     Examples
     --------
@@ -53,7 +57,7 @@ class Form:
 def _read_copybook(text: str) -> dict[str, dict[str, Form]]:
     forms: dict[str, dict[str, Form]] = {}
     for line in text.strip().splitlines():
-        title, path = line.split(":")
+        title, path = line.rsplit(":", 1)
         character, weight, name = title.split(maxsplit=2)
         forms.setdefault(character, {})[name] = Form(float(weight), path.strip())
     return dict(sorted(forms.items())) if "0" in forms else forms
@@ -66,6 +70,17 @@ HURRIED_FORMS = {int(digit): {**_SCHOOL[digit], **forms} for digit, forms in _HU
 #: The marks that the pen can draw.
 MARK_CHARACTERS = "".join(MARK_FORMS)
 
+_LETTERS, _PUNCTUATION = map(_read_copybook, (LETTERS, PUNCTUATION))
+# whatever a text needs; the digits first, so that a writer's favourites are those of the school
+TEXT_FORMS = {
+    **{str(digit): forms for digit, forms in FORMS.items()},
+    **_LETTERS,
+    **MARK_FORMS,
+    **_PUNCTUATION,
+}
+#: The characters that :func:`draw_letters` can draw: digits, letters and marks.
+TEXT_CHARACTERS = "".join(TEXT_FORMS)
+
 CROWDED = ("#", "$", "*", "=")
 
 DIGITS = tuple(FORMS)
@@ -73,6 +88,7 @@ BOOKS: dict[str, Mapping[Any, dict[str, Form]]] = {
     "school": FORMS,
     "hurried": HURRIED_FORMS,
     "marks": MARK_FORMS,
+    "letters": TEXT_FORMS,
 }
 NAMES = {  # one row per form
     book: tuple((key, name) for key in forms for name in forms[key])
@@ -85,12 +101,17 @@ class FormTables:
     """A book as arrays: F forms of D digits, K points, S strokes, P samples of the curve."""
 
     first: Tensor  # (D,) row of each digit's first form
-    cumulative: Tensor  # (D, forms) cumulative probabilities of the forms of a digit
+    weights: Tensor  # (2, F) how common each form is: with those who print, with those who join
+    cumulative: Tensor  # (2, D, forms) cumulative probabilities of the forms of a digit
     points: Tensor  # (F, K, 2)
     freedom: Tensor  # (F, K, 1) how freely a point moves: the ends of strokes most
     stroke: Tensor  # (F, K, S) which stroke a point belongs to, one-hot
     basis: Tensor  # (F, 2P, K) points -> curve, and the same with rounded corners
     joined: Tensor  # (F, P - 1)
+    dots: Tensor  # (F, P) 1 on dots, where the pen rests: they take more ink than lines
+    small: Tensor  # (F,) whether its height is that of small letters
+    enter: Tensor  # (F,) the sample that a neighbour's line comes to, -1 where none can
+    leave: Tensor  # (F,) the sample from which the pen goes on to the next letter, or -1
     thickest: Tensor  # (D,) largest radius of the pen in pixels: crowded marks would become blots
     shake: Tensor  # (P, 12) quick waves along the line
     swell: Tensor  # (P, 5) slow waves along the line
@@ -98,9 +119,10 @@ class FormTables:
 
 @cache
 def form_tables(book: str = "school") -> FormTables:
-    """The arrays of a book: the digits as taught, as written in a hurry, or the marks."""
+    """The arrays of a book: digits as taught, as written in a hurry, the marks, or the letters."""
     shapes = [list(forms.values()) for forms in BOOKS[book].values()]  # per digit or mark
-    compiled = [_compile(form, 4 if book == "marks" else 3) for forms in shapes for form in forms]
+    strokes = 4 if book in ("marks", "letters") else 3
+    compiled = [_compile(form, strokes, book == "letters") for forms in shapes for form in forms]
     most = max(len(points) for points, *_ in compiled)
 
     def padded(array: np.ndarray, axis: int) -> np.ndarray:
@@ -112,28 +134,55 @@ def form_tables(book: str = "school") -> FormTables:
         return torch.from_numpy(np.stack(arrays).astype(np.float32))
 
     counts = [len(forms) for forms in shapes]
-    cumulative = torch.ones((len(shapes), max(counts)), dtype=torch.float32)
-    for row, forms in zip(cumulative, shapes, strict=True):
-        weights = torch.tensor([form.weight for form in forms], dtype=torch.float32)
-        row[: len(weights)] = weights.cumsum(0) / weights.sum()
-        row[len(weights) - 1 :] = 1.0
+    weights = torch.tensor(
+        [
+            [forms[name].weight * share for share in _tastes(key, name)]
+            for key, forms in BOOKS[book].items()
+            for name in forms
+        ],
+        dtype=torch.float32,
+    ).T  # (2, F)
+    cumulative = torch.ones((2, len(shapes), max(counts)), dtype=torch.float32)
+    for key, ours in enumerate(weights.split(counts, 1)):
+        cumulative[:, key, : counts[key]] = ours.cumsum(1) / ours.sum(1, keepdim=True)
+        cumulative[:, key, counts[key] - 1 :] = 1.0
     time = torch.linspace(0, math.pi, SAMPLES, dtype=torch.float32)[:, None]
     return FormTables(
         first=torch.tensor([0, *np.cumsum(counts)[:-1].tolist()]),
+        weights=weights,
         cumulative=cumulative,
         points=tensor([padded(points, 0) for points, *_ in compiled]),
         freedom=tensor([padded(freedom, 0) for _, freedom, *_ in compiled]),
         stroke=tensor([padded(stroke, 0) for _, _, stroke, *_ in compiled]),
-        basis=tensor([padded(basis, 1) for *_, basis, _ in compiled]),
-        joined=tensor([joined for *_, joined in compiled]),
-        thickest=torch.tensor([1.3 if key in CROWDED else 9.0 for key in BOOKS[book]]),
+        basis=tensor([padded(basis, 1) for _, _, _, basis, *_ in compiled]),
+        joined=tensor([joined for *_, joined, _, _ in compiled]),
+        dots=tensor([dots for *_, dots, _ in compiled]),
+        small=torch.tensor([str(key).islower() for key, _ in NAMES[book]]),
+        enter=torch.tensor([ends[0] for *_, ends in compiled]),
+        leave=torch.tensor([ends[1] for *_, ends in compiled]),
+        thickest=torch.tensor([_thickest(key) for key in BOOKS[book]]),
         shake=torch.cos(time * torch.arange(8, 32, 2)) / math.sqrt(6),
         swell=torch.cos(time * torch.arange(1, 6)) / math.sqrt(2.5),
     )
 
 
-def _compile(form: Form, strokes: int) -> tuple[np.ndarray, ...]:
-    """Arrays of one form: points, freedom, stroke, basis (2P, K), joined (P - 1,)."""
+def _thickest(key: Any) -> float:
+    if not str(key).isalpha():
+        return 1.3 if key in CROWDED else 9.0
+    return 1.6 if key in "aegmswABEGMRSW" else 2.0
+
+
+def _tastes(key: Any, name: str) -> tuple[float, float]:
+    """How much more often a form is written by who prints, and by who joins letters."""
+    if not str(key).isalpha():
+        return 1.0, 1.0
+    if name.startswith("school"):
+        return 0.02, 1.0
+    return 1.0, 0.02 if key.islower() else 0.6
+
+
+def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
+    """Of one form: points, freedom, stroke, basis (2P, K), joined (P - 1,), dots (P,), its ends."""
     points: list[tuple[float, float]] = []
     owner: list[int] = []
     middles: list[int] = []
@@ -158,31 +207,65 @@ def _compile(form: Form, strokes: int) -> tuple[np.ndarray, ...]:
     lengths = np.array(
         [np.linalg.norm(np.diff(place[run], axis=0), axis=1).sum() for _, run in pieces]
     )
+    long = np.bincount([stroke for stroke, _ in pieces], lengths)  # (S,)
     samples = np.maximum(4, np.floor(SAMPLES * lengths / lengths.sum()).astype(int))
     samples[lengths.argmax()] += SAMPLES - samples.sum()
 
     basis = np.zeros((SAMPLES, len(points)))
     stroke_of = np.zeros(SAMPLES, dtype=int)
     freedom = np.ones((len(points), 1))
+    enter, leave = -1, -1
+    words = form.path.split("/")[0].split()
+    opening = words.index(">") if ">" in words[:-1] else -1  # the first point that is entered
+    leaving = [text.split()[-1] == ">" for text in form.path.split("/")]
     at = 0
     for (stroke, run), number in zip(pieces, samples, strict=True):
         basis[at : at + number, run] = _catmull_rom(len(run), number)
         stroke_of[at : at + number] = stroke
+        if opening in run[:-1]:
+            enter = at + round(run.index(opening) * (number - 1) / (len(run) - 1))
         at += number
+        if leaving[stroke]:
+            leave = at - 1
     for stroke in set(owner):
         ends = [run for s, run in pieces if s == stroke]
         freedom[ends[0][0]] = freedom[ends[-1][-1]] = 1.4
     freedom[middles] = 0.5
-    distance = np.arange(SAMPLES)[:, None] - np.arange(SAMPLES)
-    smooth = np.exp(-0.5 * (distance / 5.0) ** 2) * (stroke_of[:, None] == stroke_of)
-    smooth /= smooth.sum(1, keepdims=True)
+    smooth = _smooth_strokes(stroke_of) if keep_ends else _average_strokes(stroke_of)
     return (
         place,
         freedom,
         np.eye(strokes)[owner],
         np.concatenate([basis, smooth @ basis]),
         (np.diff(stroke_of) == 0).astype(float),
+        (long[stroke_of] < DOT).astype(float),
+        (enter, leave),
     )
+
+
+def _average_strokes(stroke_of: np.ndarray) -> np.ndarray:
+    """Matrix (P, P) that averages a curve along each of its strokes, which shortens them."""
+    distance = np.arange(SAMPLES)[:, None] - np.arange(SAMPLES)
+    smooth = np.exp(-0.5 * (distance / 5.0) ** 2) * (stroke_of[:, None] == stroke_of)
+    return smooth / smooth.sum(1, keepdims=True)
+
+
+def _smooth_strokes(stroke_of: np.ndarray) -> np.ndarray:
+    """Matrix (P, P) that does so and keeps their ends: the bars of letters are short as it is."""
+    smooth = np.zeros((SAMPLES, SAMPLES))
+    for stroke in set(stroke_of.tolist()):
+        at = np.flatnonzero(stroke_of == stroke)
+        count = len(at)
+        reach = min(12, count - 1)
+        mirrored = np.zeros((count + 2 * reach, count))  # beyond an end the curve turns about it
+        mirrored[reach : reach + count] = np.eye(count)
+        for k in range(1, reach + 1):
+            mirrored[reach - k, [0, k]] = (2, -1)
+            mirrored[reach + count - 1 + k, [-1, -1 - k]] = (2, -1)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 4.0) ** 2)
+        rows = [kernel @ mirrored[i : i + 2 * reach + 1] for i in range(count)]
+        smooth[np.ix_(at, at)] = np.stack(rows) / kernel.sum()
+    return smooth
 
 
 def _catmull_rom(points: int, samples: int) -> np.ndarray:
@@ -204,7 +287,7 @@ def _catmull_rom(points: int, samples: int) -> np.ndarray:
 
 def _parse_stroke(text: str) -> list[tuple[float, float, bool]]:
     points = []
-    for word in text.split():
+    for word in text.replace(">", " ").split():
         x, y = word.rstrip("!").split(",")
         points.append((float(x) / 100, float(y) / 100, word.endswith("!")))
     return points

@@ -1,4 +1,4 @@
-"""The built-in pen: digits and marks drawn from strokes, with nothing to download.
+"""The built-in pen: digits, letters and marks drawn from strokes, with nothing to download.
 
 A *form* is one way to write a digit, kept as the few points its strokes run through. A *hand* is
 what a writer does to every form: slant, width, pen, tremor, favourite forms. A glyph is a form,
@@ -17,11 +17,20 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from crnn_lib.handwriting._precision import single_precision
-from crnn_lib.handwriting.pen.forms import BOOKS, MARK_CHARACTERS, NAMES, SAMPLES, form_tables
+from crnn_lib.handwriting.pen.forms import (
+    BOOKS,
+    MARK_CHARACTERS,
+    NAMES,
+    SAMPLES,
+    TEXT_CHARACTERS,
+    form_tables,
+)
 
 SIZE = 28  # pixels on a side of a glyph
 CHUNK = 256  # glyphs drawn at once: their arrays then fit in the processor's cache
 BLUR = 0.9  # pixels; radius of the soft minimum over the points of a stroke
+LINE_SCALE = 0.78  # of a hand's size: what leaves room for tails below the line
+LINE_MIDDLE = 0.72  # place in the writing box that is the middle of the picture then
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,31 @@ class Hand:
     pressure: Tensor  # (W,) change of the radius along a stroke, share of the radius
     nib: Tensor  # (W,) how much thicker downstrokes are than upstrokes, share of the radius
     size: Tensor  # (W,) height or width of the ink, whichever is larger, pixels
+    x_height: Tensor  # (W,) height of small letters, share of the height of capitals
+    tail: Tensor  # (W,) factor on the natural depth of what hangs below the line
+    joining: Tensor  # (W,) probability of going on to the next letter without lifting the pen
+    lead_in: Tensor  # (W,) probability of the upstroke before a letter that none is joined to
+    gap: Tensor  # (W,) space between two letters, share of the height of small letters
+    wander: Tensor  # (W,) standard deviation of a letter's distance from the line, share of height
+
+    @property
+    def joins(self) -> Tensor:
+        """(W,) whether a writer has the forms of a joined hand."""
+        return self.joining > 0.5
+
+
+@dataclass(frozen=True)
+class LetterMetrics:
+    """Where the letters of W writers stand in a glyph that keeps its place, in rows of pixels.
+
+    What :func:`draw_letters` draws with ``fill=False`` has its lines there, give or take the
+    accidents of the moment and half the width of the pen.
+    """
+
+    top: Tensor  # (W,) of capitals and ascenders
+    x_line: Tensor  # (W,) of small letters
+    baseline: Tensor  # (W,) that all stand on
+    foot: Tensor  # (W,) of tails
 
 
 @single_precision()
@@ -128,24 +162,103 @@ def draw_marks(
     return _draw_glyphs(places, generator, writers, "marks")
 
 
+@single_precision()
+def draw_letters(
+    letters: str | Sequence[str],
+    generator: torch.Generator,
+    *,
+    writers: Tensor | Sequence[int] | None = None,
+    fill: bool = True,
+) -> Tensor:
+    """Write letters, and the digits and marks that stand between them.
+
+    A writer prints, or has the forms of a joined hand: ``hands(...).joins`` says which.
+
+    Parameters
+    ----------
+    letters : str or sequence of str
+        The M characters to write, of ``TEXT_CHARACTERS``. A space has no ink, so it is none.
+    generator, writers
+        As in :func:`draw_digits`; the same writer and seed have the same hand.
+    fill : bool
+        Whether each letter and digit fills the picture, as EMNIST's do: then nothing but the
+        shape tells o from O. Without it all of a writer's are to one scale and stand on one line,
+        which :func:`letter_metrics` knows. Marks keep their place beside a capital either way.
+
+    Returns
+    -------
+    Tensor
+        (M, 28, 28) uint8, ink bright on black.
+
+    Raises
+    ------
+    ValueError
+        If the pen does not know a character, or there are more or fewer writers than letters.
+
+    Examples
+    --------
+    >>> glyphs = draw_letters("Quay", torch.Generator().manual_seed(0), writers=[7] * 4)
+    >>> glyphs.shape, glyphs.dtype
+    (torch.Size([4, 28, 28]), torch.uint8)
+    """
+    _check_generator(generator)
+    places = _text_places(letters, "letters")
+    return _draw_glyphs(places, generator, writers, "letters", fill)
+
+
+def letter_metrics(writers: Tensor | Sequence[int], generator: torch.Generator) -> LetterMetrics:
+    """Where the letters of some writers stand, as ``draw_letters(..., fill=False)`` draws them.
+
+    Parameters
+    ----------
+    writers : Tensor or sequence of int
+        (W,) numbers of the writers.
+    generator : torch.Generator
+        Only its seed is used; nothing is drawn from it.
+
+    Examples
+    --------
+    >>> metrics = letter_metrics([7], torch.Generator().manual_seed(0))
+    >>> bool(metrics.top < metrics.x_line < metrics.baseline < metrics.foot)
+    True
+    """
+    hand = hands(writers, generator)
+    scale = LINE_SCALE * (hand.size - 2 * hand.radius.clamp_max(2))
+    heights = (torch.zeros_like(scale), 1 - hand.x_height, torch.ones_like(scale))
+    top, x_line, baseline, foot = (
+        (SIZE - 1) / 2 + (height - LINE_MIDDLE) * scale
+        for height in (*heights, 1 + 0.45 * hand.tail)
+    )
+    return LetterMetrics(top, x_line, baseline, foot)
+
+
+def _text_places(text: str | Sequence[str], name: str) -> Tensor:
+    """The place of each character in the book of letters, (M,)."""
+    for character in text:
+        if len(character) != 1 or character not in TEXT_CHARACTERS:
+            raise ValueError(f"The pen writes {TEXT_CHARACTERS!r}; {name} has {character!r}.")
+    return torch.tensor([TEXT_CHARACTERS.index(c) for c in text], dtype=torch.int64)
+
+
 def _draw_glyphs(
     digits: Tensor,
     generator: torch.Generator,
     writers: Tensor | Sequence[int] | None,
     book: str,
+    fill: bool = True,
 ) -> Tensor:
     if writers is None:
         writers = torch.randint(2**62, digits.shape, generator=generator)
     writers = _integers(writers, "writers")
     if writers.shape != digits.shape:
+        what = book if book in ("marks", "letters") else "digits"
         raise ValueError(
-            f"Each glyph needs one writer: {len(digits)} {'marks' if book == 'marks' else 'digits'}"
-            f" but {len(writers)} writers."
+            f"Each glyph needs one writer: {len(digits)} {what} but {len(writers)} writers."
         )
     glyphs = torch.empty((len(digits), SIZE, SIZE), dtype=torch.uint8)  # (M, 28, 28)
     for start in range(0, len(digits), CHUNK):
         part = slice(start, start + CHUNK)
-        glyphs[part] = _write_glyphs(digits[part], writers[part], generator, book)
+        glyphs[part] = _write_glyphs(digits[part], writers[part], generator, book, fill)
     return glyphs
 
 
@@ -155,10 +268,10 @@ def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     Parameters
     ----------
     digit : int or str
-        The digit, 0 to 9, or the mark.
+        The digit, 0 to 9, or the letter or mark.
     name : str
         A key of ``BOOKS[book][digit]``.
-    book : {"school", "hurried", "marks"}
+    book : {"school", "hurried", "marks", "letters"}
         The forms to choose from.
 
     Returns
@@ -176,9 +289,15 @@ def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     size, radius, softness = torch.tensor([[17.0], [1.4], [1.4]], dtype=torch.float32)  # (1,) each
     if book == "school":
         curve = _place_points(curve, size, torch.zeros_like(curve[:, 0]))
+    elif book == "letters":
+        curve = curve - torch.tensor([0.5, LINE_MIDDLE])
+        curve = _settle_points(curve, 0.94 * size, torch.zeros_like(curve[:, 0]), radius)
     else:
         curve = _settle_points(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
-    ink = _ink(curve, table.joined[row], radius.expand(1, SAMPLES), radius, softness)
+    radii = radius.expand(1, SAMPLES)
+    if book == "letters":
+        radii = (radii**2 + table.dots[row]).sqrt()
+    ink = _ink(curve, table.joined[row], radii, radius, softness)
     return ink[0]  # (28, 28)
 
 
@@ -196,17 +315,19 @@ def hands(writers: Tensor | Sequence[int], generator: torch.Generator) -> Hand:
     return _hands(_integers(writers, "writers"), generator.initial_seed(), "school")
 
 
-def _hands(writers: Tensor, seed: int, book: str) -> Hand:
+def _hands(writers: Tensor, seed: int, book: str, joins: Tensor | None = None) -> Hand:
+    """The hands of (W,) writers; ``joins`` says who has a joined hand's forms, if not they."""
     u = _hash_uniform(seed, writers, slots=13 + len(NAMES[book]))  # (W, slots)
     z = _normal(u[:, :13])
-    favourite = torch.empty((len(writers), len(BOOKS[book])), dtype=torch.int64)
+    # The habits that letters need came later: of another shelf, they leave the digits' alone.
+    v = _hash_uniform(seed, writers, torch.full_like(writers, 1 << 20), slots=6)  # (W, 6)
+    joining = (2.2 * v[:, 2] - 0.7).clamp(0, 1)  # a third prints, a quarter always joins
+    table = form_tables(book)
+    weights = table.weights[(joining > 0.5 if joins is None else joins).long()]  # (W, forms)
     gumbel = -torch.log(-torch.log(u[:, 13:]))  # (W, forms); log-weight + Gumbel, argmax: a draw
-    first = 0
-    for key, forms in enumerate(BOOKS[book].values()):
-        weights = torch.tensor([form.weight for form in forms.values()], dtype=torch.float32)
-        scores = gumbel[:, first : first + len(weights)] + torch.log(weights)
-        favourite[:, key] = scores.argmax(1)
-        first += len(weights)
+    counts = [len(forms) for forms in BOOKS[book].values()]
+    scores = (gumbel + torch.log(weights)).split(counts, 1)
+    favourite = torch.stack([ours.argmax(1) for ours in scores], 1)  # (W, D)
     return Hand(
         form=favourite,
         loyalty=0.6 + 0.4 * u[:, 0],
@@ -221,40 +342,25 @@ def _hands(writers: Tensor, seed: int, book: str) -> Hand:
         pressure=0.04 + 0.14 * u[:, 9],
         nib=0.10 * z[:, 10],
         size=(20.5 + 1.0 * z[:, 11]).clamp(18, 23),
+        x_height=(0.5 + 0.06 * _normal(v[:, 0])).clamp(0.38, 0.64),
+        tail=torch.exp(0.18 * _normal(v[:, 1])).clamp(0.6, 1.4),
+        joining=joining,
+        lead_in=v[:, 3],
+        gap=0.24 * torch.exp(0.3 * _normal(v[:, 4])),
+        wander=0.008 + 0.025 * v[:, 5] ** 2,
     )
 
 
-def _write_glyphs(digits: Tensor, writers: Tensor, generator: torch.Generator, book: str) -> Tensor:
+def _write_glyphs(
+    digits: Tensor, writers: Tensor, generator: torch.Generator, book: str, fill: bool = True
+) -> Tensor:
     """Write one chunk of glyphs: (M,) digits or marks and writers -> (M, 28, 28) uint8."""
     table = form_tables(book)
-    count, seed = len(digits), generator.initial_seed()
-    unique, owner = torch.unique(writers, return_inverse=True)
-    hand = Hand(**{k: v[owner] for k, v in vars(_hands(unique, seed, book)).items()})
-
-    # Which form: the favourite, or now and then any other.
-    u = torch.rand((count, 2), generator=generator, dtype=torch.float32)
-    any_form = (u[:, :1] > table.cumulative[digits]).sum(1)  # (M,)
-    place = torch.where(u[:, 1] < hand.loyalty, hand.form[torch.arange(count), digits], any_form)
-    row = table.first[digits] + place  # (M,)
-
-    # What the writer always does to this form, and what happened this time.
-    parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
-    shelf = list(BOOKS).index(book) << 16  # a row of another book is another habit
-    habit = _normal(_hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
-    moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
-    by_point, by_place, by_stroke = (
-        part.unflatten(1, (-1, 2)) for part in (0.75 * habit + 0.65 * moment).split(parts, 1)
-    )  # (M, K, 2), (M, 9, 2), (M, S, 2)
-    loose = hand.looseness[:, None, None]
-    points = table.points[row]  # (M, K, 2)
-    points = points + loose * table.freedom[row] * by_point
-    points = points + 1.2 * loose * _bend_points(points, by_place)
-    points = points + loose * torch.bmm(table.stroke[row], by_stroke)
-
-    z = torch.randn((count, 8), generator=generator, dtype=torch.float32)
-    curves = torch.bmm(table.basis[row], points)  # (M, 2P, 2): as written, and with worn corners
-    worn = (hand.roundness + 0.2 * z[:, 0]).clamp(0, 1.8)[:, None, None]
-    curve = torch.lerp(curves[:, :SAMPLES], curves[:, SAMPLES:], worn)  # (M, P, 2)
+    hand, row, curve, z = _write_curves(digits, writers, generator, book)
+    joined = table.joined[row]  # (M, P - 1)
+    if book == "letters":
+        start = table.enter[row] * (torch.rand(len(row), generator=generator) > hand.lead_in)
+        curve, joined = _begin_at(curve, joined, start)
 
     # Width, slant and turn act about the middle of the box.
     width = hand.width * torch.exp(0.06 * z[:, 1])
@@ -269,6 +375,8 @@ def _write_glyphs(digits: Tensor, writers: Tensor, generator: torch.Generator, b
     size = (hand.size + 0.6 * z[:, 5]).clamp(16, 24) - 2 * radius
     if book == "school":
         curve = _place_points(curve, size, offset=0.6 * z[:, 6:8])
+    elif book == "letters":
+        curve, radius = _place_letters(curve, digits, hand, size, radius, 0.6 * z[:, 6:8], fill)
     else:
         radius = (0.9 * radius).clamp_max(2.2)  # ballpoints, no felt pens
         radius = radius.minimum(table.thickest[digits])
@@ -277,13 +385,84 @@ def _write_glyphs(digits: Tensor, writers: Tensor, generator: torch.Generator, b
 
     # Waves along the line: quick ones shake it, slow ones press it.
     quick, slow = table.shake.shape[1], table.swell.shape[1]
-    z = torch.randn((count, 2 * quick + slow), generator=generator, dtype=torch.float32)
+    z = torch.randn((len(row), 2 * quick + slow), generator=generator, dtype=torch.float32)
     shake = table.shake @ z[:, slow:].unflatten(1, (quick, 2))  # (M, P, 2)
     curve = curve + hand.tremor[:, None, None] * shake
     down = torch.diff(curve[..., 1], dim=1, append=curve[:, -1:, 1])  # (M, P)
     swell = 1 + hand.pressure[:, None] * (z[:, :slow] @ table.swell.T)  # (M, P)
     swell = swell + hand.nib[:, None] * (2 * down).clamp(-1, 1)
-    return _ink(curve, table.joined[row], radius[:, None] * swell, radius, hand.softness)
+    radii = radius[:, None] * swell
+    if book == "letters":
+        radii = (radii**2 + table.dots[row]).sqrt()
+    return _ink(curve, joined, radii, radius, hand.softness)
+
+
+def _write_curves(
+    digits: Tensor,
+    writers: Tensor,
+    generator: torch.Generator,
+    book: str,
+    joins: Tensor | None = None,
+) -> tuple[Hand, Tensor, Tensor, Tensor]:
+    """What (M,) writers do to the forms of (M,) digits, in the units of the writing box.
+
+    Their hands, one for each glyph, the row of each form (M,), the curve (M, P, 2), and normal
+    numbers (M, 8) for the accidents of the moment, of which the curve has used the first.
+    """
+    table = form_tables(book)
+    count, seed = len(digits), generator.initial_seed()
+    key = writers if joins is None else torch.stack([writers, joins.long()])
+    unique, owner = torch.unique(key, return_inverse=True, dim=-1 if joins is not None else None)
+    ours = _hands(unique, seed, book) if joins is None else _hands(unique[0], seed, book, unique[1])
+    hand = Hand(**{k: v[owner] for k, v in vars(ours).items()})
+
+    # Which form: the favourite, or now and then any other.
+    u = torch.rand((count, 2), generator=generator, dtype=torch.float32)
+    style = hand.joins if joins is None else joins
+    any_form = (u[:, :1] > table.cumulative[style.long(), digits]).sum(1)  # (M,)
+    place = torch.where(u[:, 1] < hand.loyalty, hand.form[torch.arange(count), digits], any_form)
+    row = table.first[digits] + place  # (M,)
+
+    # What the writer always does to this form, and what happened this time.
+    parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
+    shelf = list(BOOKS).index(book) << 16  # a row of another book is another habit
+    habit = _normal(_hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
+    moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
+    by_point, by_place, by_stroke = (
+        part.unflatten(1, (-1, 2)) for part in (0.75 * habit + 0.65 * moment).split(parts, 1)
+    )  # (M, K, 2), (M, 9, 2), (M, S, 2)
+    loose = hand.looseness[:, None, None]
+    points = table.points[row]  # (M, K, 2)
+    if book == "letters":
+        points = _set_heights(points, table.small[row], hand)
+        loose = loose * torch.where(table.small[row], 0.62, 0.85)[:, None, None]
+    points = points + loose * table.freedom[row] * by_point
+    points = points + 1.2 * loose * _bend_points(points, by_place)
+    points = points + loose * torch.bmm(table.stroke[row], by_stroke)
+
+    z = torch.randn((count, 8), generator=generator, dtype=torch.float32)
+    curves = torch.bmm(table.basis[row], points)  # (M, 2P, 2): as written, and with worn corners
+    worn = (hand.roundness + 0.2 * z[:, 0]).clamp(0, 1.8)[:, None, None]
+    curve = torch.lerp(curves[:, :SAMPLES], curves[:, SAMPLES:], worn)  # (M, P, 2)
+    return hand, row, curve, z
+
+
+def _set_heights(points: Tensor, small: Tensor, hand: Hand) -> Tensor:
+    """Points (M, K, 2) of letters at the hand's own height of small letters and depth of tails."""
+    x, y = points.unbind(2)  # (M, K) each
+    share = 2 * hand.x_height[:, None]
+    above = y.clamp_max(0.5) * (2 - share)
+    within = (y - 0.5).clamp(0, 0.5) * share
+    low = torch.where(small[:, None], above + within, y.clamp_max(1))
+    low = low + (y - 1).clamp_min(0) * hand.tail[:, None]
+    return torch.stack([torch.where(small[:, None], x * share.sqrt(), x), low], 2)
+
+
+def _begin_at(curve: Tensor, joined: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Curves (M, P, 2) without what comes before the sample ``start`` (M,)."""
+    places = torch.arange(SAMPLES).maximum(start[:, None])  # (M, P)
+    curve = curve.gather(1, places[..., None].expand(-1, -1, 2))
+    return curve, joined * (places[:, 1:] > start[:, None])
 
 
 def _bend_points(points: Tensor, coefficients: Tensor) -> Tensor:
@@ -318,6 +497,29 @@ def _settle_points(points: Tensor, size: Tensor, offset: Tensor, radius: Tensor)
     return points * scale[..., None] + (SIZE - 1) / 2 + shift[:, None]
 
 
+def _place_letters(
+    curve: Tensor,
+    places: Tensor,
+    hand: Hand,
+    size: Tensor,
+    radius: Tensor,
+    offset: Tensor,
+    fill: bool,
+) -> tuple[Tensor, Tensor]:
+    """Letters (M, P, 2) on the picture, and the radius of the pen (M,) at their scale."""
+    scale = LINE_SCALE * size
+    thin = (LINE_SCALE * radius).minimum(0.16 * hand.x_height * scale).clamp_min(0.6)
+    low = curve - torch.tensor([0.0, LINE_MIDDLE - 0.5])  # the line is higher than with digits
+    settled = _settle_points(low, scale, offset * torch.tensor([1.0, 0.3]), thin)
+    if not fill:
+        return settled, thin
+    alone = torch.tensor([c.isalnum() for c in TEXT_CHARACTERS])[places]  # (M,)
+    filled = _place_points(curve, size, offset)
+    curve = torch.where(alone[:, None, None], filled, settled)
+    thick = (0.9 * radius).minimum(form_tables("letters").thickest[places])
+    return curve, torch.where(alone, thick, thin)
+
+
 def _ink(points: Tensor, joined: Tensor, radii: Tensor, radius: Tensor, softness: Tensor) -> Tensor:
     """Ink of the curves on the pixels.
 
@@ -337,18 +539,28 @@ def _ink(points: Tensor, joined: Tensor, radii: Tensor, radius: Tensor, softness
     radius, softness : Tensor
         (M,) the pen's own half width, and the width of the grey edge, in pixels.
     """
-    steps = torch.linalg.vector_norm(torch.diff(points, dim=1), dim=2) * joined  # (M, P - 1)
-    lengths = 0.5 * (pad(steps, (1, 0)) + pad(steps, (0, 1)))  # (M, P)
-    weight = lengths * torch.exp((radii**2 - radius[:, None] ** 2) / (2 * BLUR**2))
+    weight = _weigh(points, joined, radii, radius)  # (M, P)
     pixels = torch.arange(SIZE, dtype=torch.float32)
     gauss = points[..., None] - pixels  # (M, P, 2, 28)
     gauss = gauss.square_().mul_(-0.5 / BLUR**2).clamp_(min=-35).exp_()  # no slow denormals
     across, along = gauss.unbind(2)  # (M, P, 28) each
     mass = torch.bmm((along * weight[..., None]).transpose(1, 2), across)  # (M, 28, 28)
+    return _shade(mass, radius[:, None, None], softness[:, None, None])  # (M, 28, 28)
+
+
+def _weigh(points: Tensor, joined: Tensor, radii: Tensor, radius: Tensor) -> Tensor:
+    """The weight of every point, (M, P): the length that it stands for, and the pen's width."""
+    steps = torch.linalg.vector_norm(torch.diff(points, dim=1), dim=2) * joined  # (M, P - 1)
+    lengths = 0.5 * (pad(steps, (1, 0)) + pad(steps, (0, 1)))  # (M, P)
+    return lengths * torch.exp((radii**2 - radius[:, None] ** 2) / (2 * BLUR**2))
+
+
+def _shade(mass: Tensor, radius: Tensor, softness: Tensor) -> Tensor:
+    """Grey values, uint8, of what all points have spread on a pixel; changes ``mass``."""
     mass = mass.mul_(1 / (BLUR * math.sqrt(2 * math.pi))).clamp_(1e-12, 1.0)
-    distance = mass.log_().mul_(-2 * BLUR**2).sqrt_()  # (M, 28, 28)
-    edge = (radius[:, None, None] - distance).div_(softness[:, None, None]).add_(0.5).clamp_(0, 1)
-    return (255 * (edge * edge * (3 - 2 * edge))).round_().to(torch.uint8)  # (M, 28, 28)
+    distance = mass.log_().mul_(-2 * BLUR**2).sqrt_()
+    edge = (radius - distance).div_(softness).add_(0.5).clamp_(0, 1)
+    return (255 * (edge * edge * (3 - 2 * edge))).round_().to(torch.uint8)
 
 
 def _check_generator(generator: torch.Generator) -> None:
