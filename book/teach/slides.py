@@ -36,6 +36,7 @@ LEAST, MOST = 12, 20  # slides a lesson
 GOALS, RECAP, NEXT, TEACHERS = "What you will be able to do", "Recap", "Next", "If you teach this"
 PREDICT = re.compile(r"\*\*(Predict(?! →)[^*]*)\*\*")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+ASIDE = re.compile(r"\(|The (next |second )?cell ")  # what a reader of cells is told
 WIDGET = re.compile(r"showStatic\('\w+', (?=\{)")
 # What checks say before anybody has written anything is no part of a lecture.
 CHECKS = re.compile(
@@ -50,8 +51,8 @@ CHECKS = re.compile(
 class Part:
     """A piece of a notebook, in the order of reading.
 
-    ``kind`` is heading, text, list, table, formula, predict, picture, printed, explorer, question,
-    exercise or pause. ``text`` is Markdown, or what was printed, or the HTML of an explorer.
+    ``kind`` is heading, text, list, table, formula, fold, predict, picture, printed, explorer,
+    question, exercise or pause. ``text`` is Markdown, or what was printed, or an explorer's HTML.
     """
 
     kind: str
@@ -79,7 +80,7 @@ def parts_of(notebook: Path) -> list[Part]:
 
 
 def _read_text(cell: dict, notebook: Path) -> list[Part]:
-    text = re.sub(r"<details>.*?</details>", "", BADGE.sub("", "".join(cell["source"])), flags=re.S)
+    text = BADGE.sub("", "".join(cell["source"]))
     found, exercise = [], False
     for block in _blocks(text):
         if heading := re.match(r"#{1,2} (.+)", block):
@@ -89,6 +90,8 @@ def _read_text(cell: dict, notebook: Path) -> list[Part]:
             exercise = "Exercise" in block
             if exercise:
                 found.append(Part("exercise", plain(block.strip("# "))))
+        elif block.startswith("<details"):
+            found.append(Part("fold", re.sub("<summary>.*?</summary>|</?details>", "", block)))
         elif PREDICT.search(block):
             found += _predictions(block, found)
         elif re.search(r"\*\*[^*]*\b(lesson 1|break)\b[^*]*\*\*", block):
@@ -105,7 +108,7 @@ def _read_text(cell: dict, notebook: Path) -> list[Part]:
 
 def _blocks(text: str) -> list[str]:
     """Paragraphs; a fenced or displayed block is one, whatever is in it."""
-    fenced = r"(^```.*?^```$|^\$\$.*?^\$\$$)"
+    fenced = r"(^```.*?^```$|^\$\$.*?^\$\$$|^<details>.*?</details>$)"
     found = []
     for n, piece in enumerate(re.split(fenced, text, flags=re.M | re.S)):
         found += [piece] if n % 2 else re.split(r"\n\s*\n", piece)
@@ -121,9 +124,7 @@ def _predictions(block: str, before: list[Part]) -> list[Part]:
     found = []
     for label, text in zip(rest[::2], rest[1::2], strict=True):
         said, text = text[:1], text.strip(" ,:.\n")
-        # A slide has no cells.
-        kept = [s for s in sentences(text) if not re.match(r"The (next |second )?cell .*\.?$", s)]
-        text = " ".join(kept) or text
+        text = " ".join(s for s in sentences(text) if not ASIDE.match(s)) or text
         if said == " " and label[-1:].isalpha() and "?" not in text:  # "**Predict** the numbers."
             text = f"predict {text}"
         text += "" if text[-1:] in "?.!)" else "."
@@ -239,7 +240,7 @@ def idea(paragraphs: list[Part]) -> Part | None:
         for sentence in sentences(part.text):
             whole = f"{before} {sentence}".strip() if len(plain(sentence)) < 60 else sentence
             before = sentence
-            elsewhere = re.search("exercise|notebook|[Bb]elow|next cell", whole)
+            elsewhere = re.search("exercise|notebook|[Bb]elow|next cell|:$", whole)
             if 25 <= len(plain(whole)) <= 210 and not elsewhere:
                 found.append((whole, part))
     found = found or [(opening(part.text), part) for part in paragraphs[:1]]
@@ -353,7 +354,7 @@ def prediction(parts: list[Part], n: int, shown: set[int], said: set[str]) -> li
     part = parts[n]
     answer = answers_of(parts, n)
     lead = ending(part.data["lead"]) if part.data["lead"].strip() else ""
-    lead = " ".join(s for s in sentences(lead) if plain(s) not in said)
+    lead = " ".join(s for s in sentences(lead) if plain(s) not in said and not ASIDE.match(s))
     sizes = (("xl", 110), ("l", 220), ("m", 380), ("s", 1e9))
     size = next(name for name, most in sizes if len(part.text) <= most)
     asked = f'<p class="chip">{html.escape(part.label)}</p>'
@@ -367,7 +368,15 @@ def prediction(parts: list[Part], n: int, shown: set[int], said: set[str]) -> li
         return [Slide("quiz", part.section, body)]
     told = told_after(parts, answer[-1] if answer else part)
     said.update(map(plain, sentences(told)))
+    beside = [p for p in parts[n + 1 : n + 3] if p.cell == part.cell]
+    if beside and beside[0].kind == "list":  # it is asked of each of these
+        asked += f'<div class="each">{to_html(beside[0].text)}</div>'
     slide = Slide("predict", part.section, [f'<div class="ask">{asked}</div>'])
+    if beside and beside[-1].kind == "fold":
+        answer = f'<div class="fold">{to_html(beside[-1].text)}</div>'
+        slide.body.append(f'<div class="answer fragment">{answer}</div>')
+        shown.difference_update(map(id, fresh))
+        return [slide]
     if fresh and fresh[0].folded:  # a picture in sight before it belongs to the question
         for seen in parts[n + 1 : parts.index(fresh[0])]:
             if seen.kind == "picture" and id(seen) not in shown:

@@ -187,6 +187,21 @@ def test_the_folded_output_is_the_answer_and_a_figure_in_sight_belongs_to_the_qu
     assert "not attempted" not in "".join(slide.body)
 
 
+def test_what_is_asked_of_a_list_and_answered_in_a_fold(tmp_path):
+    fold = "<details><summary>Open</summary>\n\n1. **Harmless.**\n\n2. Not.\n\n</details>"
+    notebook = write(
+        tmp_path / "a.ipynb",
+        text_cell("# 00 · A\n\nHow?"),
+        text_cell(f"## B\n\n**Predict** for each: does it hurt?\n\n1. One.\n2. Two.\n\n{fold}"),
+        code_cell(shown("Another thing."), said("Another thing.\n")),
+    )
+    deck = slides.slides_of(notebook)
+    ask, answer = deck[1].body
+    assert "For each: does it hurt?" in ask and "Two." in ask and "Harmless" not in ask
+    assert "fragment" in answer and "Harmless" in answer and "Open" not in answer
+    assert "Another thing." in deck[2].body[0]
+
+
 def test_what_is_tagged_guard_never_appears(tmp_path):
     notebook = write(
         tmp_path / "a.ipynb",
