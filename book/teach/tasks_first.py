@@ -11,7 +11,6 @@ from skimage.measure import label
 
 from crnn_lib import Alphabet, LineStyle, compose_lines, ctc, load_glyphs
 from crnn_lib.lessons import chapter00, chapter01, chapter02, chapter03, chapter04, chapter05
-from crnn_lib.lessons.chapter05 import BECOMES
 
 DIGITS = Alphabet()
 
@@ -170,9 +169,9 @@ def why_not_cut() -> Sheet:
                         "is right with probability q. What share of lines of n digits is right?"
                     ),
                     Table(
-                        ["p", "q", "n", "factors of p", "factors of q", "share"],
+                        ["p", "q", "n", "share"],
                         [
-                            [f"{p}", f"{q}", f"{n}", *gaps([n, n - 1])]
+                            [f"{p}", f"{q}", f"{n}"]
                             + [Gap(number(chapter01.expected_match(p, q, n), 3))]
                             for p, q, n in chances
                         ],
@@ -245,8 +244,8 @@ def windows() -> Sheet:
                 [
                     Words(
                         "A window slides over the line until it has seen the last column. The "
-                        "last window may reach beyond the line.   T = ⌈(W − window) / stride⌉ + "
-                        "1, and 1 where the line is narrower than the window."
+                        "last window may reach beyond the line, and a line always has one. How "
+                        "many frames, T, are there?"
                     ),
                     Table(
                         ["W", "window", "stride", "T"],
@@ -352,13 +351,14 @@ def _states(inputs, state: float = 0.0) -> list[float]:
 
 
 def collapsing() -> Sheet:
+    shown = ("-----55-----55-----2", "--5555-----22-", "-7--7--7-0")
+    told = ", ".join(f"{row} says {''.join(ctc.collapse(row, blank='-'))}" for row in shown)
     said = ("55-55222--07", "5-5", "55", "--1-1-11", "1-1-1", "7", "----", "00-0011-")
     rows = []
     for text in said:
-        merged = "".join(symbol for symbol, _ in groupby(text))
         label = "".join(ctc.collapse(text, blank="-"))
         other = "".join(symbol for symbol, _ in groupby(text.replace("-", "")))
-        rows.append([text, *gaps([merged, label or "(nothing)", other or "(nothing)"])])
+        rows.append([text, *gaps([label or "(nothing)", other or "(nothing)"])])
     four = [drawn(a) for a in ctc.alignments(DIGITS.encode("11"), 4)]
     texts = ("52075", "55207", "11111", "8800", "100000", "7")
     seven = [drawn(a) for a in ctc.alignments(DIGITS.encode("55207"), 7)]
@@ -372,45 +372,39 @@ def collapsing() -> Sheet:
                 "Collapse",
                 [
                     Words(
-                        "Merge repeats, then drop blanks. In the last column do it in the wrong "
-                        "order: drop blanks, then merge."
+                        f"{told}. Which rule makes the text out of each row? Apply yours. "
+                        "It has two "
+                        "steps: in the last column, do them in the other order."
                     ),
                     Table(
-                        ["alignment", "merged", "then dropped: the text", "the wrong order"],
+                        ["alignment", "says", "in the other order"],
                         rows,
-                        widths=[42, 42, 46, 42],
+                        widths=[56, 56, 56],
                     ),
                 ],
             ),
             Task(
                 "All alignments of 11 in four frames",
                 [
-                    Words(
-                        "List them all. Each has a blank between the 1s, and one frame to spare."
-                    ),
+                    Words("List them all. How many are there?"),
                     Space([f"{len(four)}:   " + "    ".join(four)], 2),
                 ],
             ),
             Task(
                 "The fewest frames",
                 [
-                    Words(
-                        "T ≥ L + R: one frame for each character, one more for each pair of "
-                        "equal neighbours."
-                    ),
+                    Words("Write a shortest alignment of each text, and count its frames."),
                     Table(
-                        ["text", "L", "R", "fewest frames", "an alignment of that length"],
+                        ["text", "a shortest alignment", "fewest frames"],
                         [
                             [
                                 text,
-                                Gap(str(len(text))),
-                                Gap(str(chapter03.minimum_frames(DIGITS.encode(text)) - len(text))),
-                                Gap(str(chapter03.minimum_frames(DIGITS.encode(text)))),
                                 Gap(drawn(_shortest(text))),
+                                Gap(str(chapter03.minimum_frames(DIGITS.encode(text)))),
                             ]
                             for text in texts
                         ],
-                        widths=[30, 18, 18, 36, 60],
+                        widths=[40, 70, 40],
                     ),
                 ],
             ),
@@ -418,11 +412,12 @@ def collapsing() -> Sheet:
                 "How many?",
                 [
                     Words(
-                        "An alignment is 2L + 1 runs: blank, character, blank, …, blank. Frames to "
-                        "spare, S = T − L − R, are handed out to the runs, in C(S + 2L, 2L) ways."
+                        "How many frames are left over when each text has the fewest that "
+                        "it needs? "
+                        "To how many runs may they go, and in how many ways?"
                     ),
                     Table(
-                        ["text", "T", "S", "alignments"],
+                        ["text", "frames", "left over", "alignments"],
                         [
                             [
                                 text,
@@ -507,7 +502,8 @@ def ctc_loss() -> Sheet:
                 "Alpha",
                 [
                     Words(
-                        "The states of the text a are  -  a  - . Frame 0 is given. Fill in alpha of "
+                        "The states of the text a are  -  a  - . Frame 0 is given. Fill in "
+                        "alpha of "
                         "the other two frames, and P(a)."
                     ),
                     Table(
@@ -596,7 +592,9 @@ def lines_from_emnist() -> Sheet:
     line, glyph = [0, 200, 90, 0, 255, 130], [100, 100, 0, 40, 10, 130]
     first, second = (torch.tensor([row], dtype=torch.uint8) for row in (line, glyph))
     summed, pasted = (first + second)[0].tolist(), chapter05.paste(first, second, 0)[0].tolist()
-    texts = ("18", "25", "609", "552", "47", "3801")
+    widths = [12, 4, 14, 10]
+    closest = chapter05.ink_starts(widths, -0.5, 3)
+    shared = f"[{closest[1]:g}, {closest[0] + widths[0]:g})"
     pools = [(100, 100), (1000, 1000), (240_000, 40_000)]
     return Sheet(
         "05_lines_from_emnist",
@@ -640,8 +638,9 @@ def lines_from_emnist() -> Sheet:
                 [
                     Words(
                         "n glyphs are drawn at random from a pool, each time from all of them. "
-                        "With which probability has a certain glyph been drawn at least once? 1 "
-                        "− (1 − 1 / pool)ⁿ"
+                        "With which probability has a certain glyph been drawn at least "
+                        "once? Think "
+                        "first of the probability that it never was."
                     ),
                     Table(
                         ["pool", "n", "seen"],
@@ -653,27 +652,31 @@ def lines_from_emnist() -> Sheet:
                 ],
             ),
             Task(
-                "What a flip does to a label",
+                "From gap to overlap",
                 [
                     Words(
-                        "As on a pocket calculator. Write the number that one reads afterwards, "
-                        "or a dash if there is a digit that becomes none. "
-                        + "  ".join(
-                            f"{flip}: " + " ".join(f"{a}→{b}" for a, b in table.items()) + "."
-                            for flip, table in BECOMES.items()
-                        )
+                        f"Four inks are {widths[0]}, {widths[1]}, {widths[2]} and {widths[3]} "
+                        f"columns wide, their mean is {sum(widths) // 4}. The first begins at "
+                        "column 3. Where do the others begin? Above 0 the spacing is a "
+                        "gap, in mean "
+                        "widths; below 0 it is an overlap, in widths of the narrower neighbour."
                     ),
                     Table(
-                        ["label", *BECOMES],
+                        ["spacing", "first", "second", "third", "fourth"],
                         [
-                            [
-                                text,
-                                *gaps(
-                                    [chapter05.after_flip(text, flip) or "–" for flip in BECOMES]
-                                ),
-                            ]
-                            for text in texts
+                            [f"{spacing}", f"{starts[0]:g}", *gaps([f"{x:g}" for x in starts[1:]])]
+                            for spacing in (0.0, 0.5, -0.5)
+                            for starts in [chapter05.ink_starts(widths, spacing, 3)]
                         ],
+                    ),
+                    Lines(
+                        [
+                            (
+                                "At -0.5, which columns does the second ink take, end excluded?",
+                                Gap(f"[{closest[1]:g}, {closest[1] + widths[1]:g})"),
+                            ),
+                            ("And which of these does the first one take as well?", Gap(shared)),
+                        ]
                     ),
                 ],
             ),

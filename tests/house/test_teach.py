@@ -151,7 +151,8 @@ def test_links_lead_somewhere():
 
 
 def test_the_overview_has_every_notebook_with_its_minutes():
-    listed = [row[:2] for row in rows((TEACH / "index.md").read_text(encoding="utf-8"))]
+    overview = (TEACH / "index.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    listed = [row[:2] for row in rows(overview)]
     for stem in PAGES:
         (minutes,) = [said for name, said in listed if f"({stem}.md)" in name]
         sums = [together for _, together in columns(page_of(stem))]
@@ -284,7 +285,7 @@ def test_numbers_that_one_knows_stand_on_the_keys(sheets):
         visit(sys.modules["paper"]._plain(list(sheets[name].tasks)))
         return found
 
-    assert "5-52-07" in answers("03_collapsing_alignments")
+    assert {"5-5207", "55207"} <= set(answers("03_collapsing_alignments"))
     assert {"0.72", "0.36"} <= set(answers("04_the_ctc_loss"))
     assert "a, 0.64" in answers("07_beam_search")
     assert "55202" in answers("08_language_and_constraints")
