@@ -228,8 +228,8 @@ def _add_decoder(add: Callable) -> None:
     add(
         "--constraint",
         metavar="WHAT",
-        help="only such texts: luhn, date, length:5, pattern:55*, lexicon:FILE, ngram:FILE or, "
-        "with +, several at once (default: any)",
+        help="only such texts: luhn, date, length:5, pattern:55*, lexicon:FILE, "
+        "words:english, ngram:FILE or, with +, several at once (default: any)",
     )
 
 

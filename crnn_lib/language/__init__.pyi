@@ -24,3 +24,5 @@ from .constraints import pattern as pattern
 from .ngrams import NGram as NGram
 from .parsing import CONSTRAINTS as CONSTRAINTS
 from .parsing import parse_constraint as parse_constraint
+from .vocabulary import word_counts as word_counts
+from .vocabulary import word_log_probs as word_log_probs

@@ -27,6 +27,7 @@ from crnn_lib.language.constraints import (
     pattern,
 )
 from crnn_lib.language.ngrams import NGram
+from crnn_lib.language.vocabulary import word_counts, word_log_probs
 
 #: How each constraint is written, for messages and for a command line's help.
 CONSTRAINTS = {
@@ -39,6 +40,7 @@ CONSTRAINTS = {
     "amount": "amount or amount:500: money without leading zeros, up to a maximum",
     "pattern": "pattern:55?07: ? is any character, * any number of them",
     "lexicon": "lexicon:FILE: one of the words of a text file, one a line",
+    "words": "words:english or words:FILE: one of these words, likelier if its count is higher",
     "ngram": "ngram:FILE: likely strings, by a model that NGram.save wrote",
 }
 MANY_STATES = 20_000  # beyond it, to merge some would take seconds
@@ -110,6 +112,9 @@ def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton:
         return pattern(characters, argument)
     if name == "ngram":
         return _with_characters(NGram.load(argument), characters, argument)
+    if name == "words":
+        chances = word_log_probs(word_counts(argument), "".join(characters))
+        return lexicon(characters, chances)
     return lexicon(characters, _words(argument))
 
 
