@@ -227,6 +227,20 @@ def test_words_have_their_height_and_the_spans_of_their_characters():
                 assert image[:, start:end].max() > 100, character
 
 
+words = st.text(TEXT_CHARACTERS + " ", min_size=1, max_size=12).map(str.strip).filter(len)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**63 - 1), st.lists(words, min_size=1, max_size=4), st.integers(20, 64))
+def test_any_text_becomes_ink_inside_its_picture(seed, texts, height):
+    written = draw_words(texts, seeded(seed), height=height)
+    for text, image, spans in zip(texts, written.images, written.spans, strict=True):
+        assert len(image) == height and image.max() > 60
+        assert torch.cat([image[0], image[-1], image[:, 0], image[:, -1]]).max() < 128
+        assert len(spans) == len(text) and (spans[:, 0] <= spans[:, 1]).all()
+        assert 0 <= spans.min() and spans.max() <= image.shape[1]
+
+
 def test_a_space_is_wide_and_empty():
     generator = seeded(5)
     written = draw_words(["nun nun"] * 50, generator)

@@ -169,7 +169,7 @@ def form_tables(book: str = "school") -> FormTables:
 def _thickest(key: Any) -> float:
     if not str(key).isalpha():
         return 1.3 if key in CROWDED else 9.0
-    return 1.6 if key in "aegmswABEGMRSW" else 2.0
+    return 1.5 if key in "aegkmswABEGHKMNRSWX" else 1.9
 
 
 def _tastes(key: Any, name: str) -> tuple[float, float]:

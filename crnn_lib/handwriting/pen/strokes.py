@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -415,6 +415,9 @@ def _write_curves(
     unique, owner = torch.unique(key, return_inverse=True, dim=-1 if joins is not None else None)
     ours = _hands(unique, seed, book) if joins is None else _hands(unique[0], seed, book, unique[1])
     hand = Hand(**{k: v[owner] for k, v in vars(ours).items()})
+    if book == "letters":  # a digit bears more than a letter, which others resemble
+        slant = (0.16 + 0.8 * (hand.slant - 0.16)).clamp(-0.3, 0.55)
+        hand = replace(hand, slant=slant, width=hand.width.clamp(0.74, 1.4))
 
     # Which form: the favourite, or now and then any other.
     u = torch.rand((count, 2), generator=generator, dtype=torch.float32)
@@ -435,7 +438,7 @@ def _write_curves(
     points = table.points[row]  # (M, K, 2)
     if book == "letters":
         points = _set_heights(points, table.small[row], hand)
-        loose = loose * torch.where(table.small[row], 0.62, 0.85)[:, None, None]
+        loose = loose * torch.where(table.small[row], 0.6, 0.8)[:, None, None]
     points = points + loose * table.freedom[row] * by_point
     points = points + 1.2 * loose * _bend_points(points, by_place)
     points = points + loose * torch.bmm(table.stroke[row], by_stroke)

@@ -168,14 +168,15 @@ def _write_words(
     space = (0.42 * hand.width + hand.gap) * after
     x = x + _positions(x, y, hand.x_height, gap, space, word)[:, None]
 
-    # The word: slant, slope and a slow wave of the line.
+    # The word: slant, slope and a slow wave of the line. Over a long line the eye keeps the slope.
+    index = word[:, None].expand_as(y)
+    length = _by_word(x, index, len(texts), "amax")[word]  # (M,)
     slant = hand.slant + 0.04 * per_word[:, 0]
-    slope = 0.15 * hand.turn + 0.012 * per_word[:, 1]
+    slope = (0.15 * hand.turn + 0.012 * per_word[:, 1]) * 5 / length.clamp_min(5)
     wave = hand.wander[:, None] * torch.sin(0.9 * x + 3 * per_word[:, 2:3])
     x, y = x - slant[:, None] * y, y + slope[:, None] * x + wave
 
     # To pixels: as large as the hand writes, or as fits.
-    index = word[:, None].expand_as(y)
     top = _by_word(y, index, len(texts), "amin")
     foot = _by_word(y, index, len(texts), "amax")
     margin = 2.0
