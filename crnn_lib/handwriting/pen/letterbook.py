@@ -263,8 +263,18 @@ Z 1 like a two: 4,13 26,0 48,8 40,44 4,98! 30,95 57,97
 Z 1.5 school: 4,12 22,0 48,5 32,50 4,98! 24,92 42,100 66,91 >
 """  # noqa: E501
 
-# The other marks of a text are those of an amount, in the copybook.
+# The other marks of a text are those of an amount, in the copybook. A dash that an amount's full
+# stop or apostrophe may well be is another mark here.
 PUNCTUATION = """
+. 3 tick: 3,91 10,101
+. 2 point: 5,94 10,92 12,97 7,100 4,96
+. 0.7 high: 1,83 12,93
+, 3 tick: 10,88 8,101 0,116
+, 1.5 curved: 5,88 13,95 10,107 0,119
+, 1 straight: 11,86 1,115
+' 3 tick: 10,-4 3,16
+' 1 curved: 6,-6 13,2 9,12 0,20
+' 1 upright: 5,-4 4,16
 - 3 level: 2,72 18,72 34,72
 - 1.5 rising: 2,75 34,68
 - 1 long: -2,70 46,71

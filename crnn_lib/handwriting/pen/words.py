@@ -233,7 +233,9 @@ def _positions(
     on its own: a bar passes over a small letter. The gap stands after a letter, the space before.
     """
     above, below = y < -0.02 - x_height[:, None], y > 0.12  # (M, P) each
-    near = x.amax(1)[:-1] - x.amin(1)[1:] - 0.3  # (M - 1,)
+    low, high = x.amin(1), x.amax(1)
+    overlap = (0.45 * (high - low)).clamp_max(0.3)  # (M,) that a letter bears at the most
+    near = high[:-1] - low[1:] - torch.minimum(overlap[:-1], overlap[1:])  # (M - 1,)
     for band in (above, ~(above | below), below):
         right, left = torch.where(band, x, -9.0).amax(1), torch.where(band, x, 9.0).amin(1)  # (M,)
         near = near.maximum(right[:-1] - left[1:])
