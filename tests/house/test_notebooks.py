@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 import nbformat
@@ -136,13 +137,24 @@ def asserts_where_it_does_not_compare(notebook, name):
 
 
 def folds_what_was_predicted(notebook, name):
-    """The first output after a prediction; notebooks 10 and 11 are rewritten, and then held too."""
+    """The last output before the next text, unless it is of an exercise or a quiz."""
+
+    def asks(cell):
+        return re.search(r'^quiz\(|Error\("Exercise', cell.source, re.MULTILINE)
+
+    def is_folded(cell):
+        is_hidden = cell.metadata.get("jupyter", {}).get("outputs_hidden")
+        return is_hidden and cell.metadata.get("collapsed")
+
+    for cell in code_cells(notebook):
+        if asks(cell) and is_folded(cell):
+            yield f"{cell.id} is an exercise or a quiz, and its output is folded"
     for position, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown" and re.search(r"\*\*Predict(?! →)", cell.source):
-            after = (c for c in notebook.cells[position:] if c.get("outputs"))
-            answer = next(after, None)
-            folded = answer and answer.metadata.get("jupyter", {}).get("outputs_hidden")
-            if not (folded and answer.metadata.get("collapsed")) and name[:2] not in ("10", "11"):
+            after = takewhile(lambda c: c.cell_type == "code", notebook.cells[position + 1 :])
+            shown = [c for c in after if c.outputs]
+            answers = [c for c in shown if not asks(c)]
+            if not shown or answers and not is_folded(answers[-1]):
                 yield f"the answer to the prediction of {cell.id} is in sight"
 
 
@@ -233,6 +245,18 @@ def png(cell):
     cell.outputs = [new_output("display_data", data={"image/png": "iVBORw0KGgo="})]
 
 
+def fold(cell):
+    cell.metadata.update(collapsed=True, jupyter={"outputs_hidden": True})
+
+
+def predict(notebook):
+    notebook.cells[12].source = "**Predict.** How many?"
+
+
+def ask(cell):
+    cell.source = 'raise NotImplementedError("Exercise 5.1")'
+
+
 def on(position, change):
     """A change to the cell at a position (the code cells begin at 13)."""
     return lambda notebook: change(notebook.cells[position])
@@ -262,6 +286,9 @@ BREAKING = [
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=[IGNORE]))),
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=["guard"]))),
     (folds_what_was_predicted, on(3, lambda cell: cell.update(source="**Predict.** How many?"))),
+    (folds_what_was_predicted, lambda n: fold(n.cells[13]) or predict(n)),
+    (folds_what_was_predicted, lambda n: [ask(n.cells[24]), fold(n.cells[24]), predict(n)]),
+    (folds_what_was_predicted, lambda n: [ask(n.cells[24]), fold(n.cells[24])]),
     (keeps_asserts_out_of_sight, lambda n: [c.update(source="assert 1") for c in n.cells[14:17]]),
     (says_in_words_what_figures_show, on(15, png)),
     (names_no_machine, on(15, lambda cell: cell.outputs[0].update(text="in /home" + "/eva/x.png"))),
@@ -272,6 +299,14 @@ BREAKING = [
 def test_good_notebook_keeps_every_rule():
     notebook = good_notebook()
     assert [fault for rule in RULES for fault in rule(notebook, "x.ipynb")] == []
+
+
+def test_an_answer_is_folded_and_the_exercise_under_it_is_not():
+    notebook = good_notebook()
+    predict(notebook)
+    ask(notebook.cells[24])
+    fold(notebook.cells[23])
+    assert list(folds_what_was_predicted(notebook, "x.ipynb")) == []
 
 
 @pytest.mark.parametrize(
