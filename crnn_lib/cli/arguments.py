@@ -78,6 +78,8 @@ GLYPHS = f"""\
 examples:
   {PROG} glyphs list
   {PROG} glyphs download mnist
+  {PROG} glyphs download fonts
+      43 fonts that look handwritten, by the npm client; words are drawn with them
   {PROG} glyphs preview pen -o pen.png
 
 {EXIT}"""
@@ -371,8 +373,8 @@ def _add_glyphs(commands) -> None:
     sub.set_defaults(command="glyphs_list")
     sub = _command(commands, "download", "fetch glyphs; a broken download is resumed")
     sub.set_defaults(command="glyphs_download")
-    on_disk = [source for source in SOURCES if source != "pen"]
-    sub.add_argument("source", choices=on_disk, metavar="SOURCE", help=", ".join(on_disk))
+    fetched = [*(source for source in SOURCES if source != "pen"), "fonts"]
+    sub.add_argument("source", choices=fetched, metavar="SOURCE", help=", ".join(fetched))
     sub.add_argument("--split", choices=("train", "test"), help="only one (default: both)")
     sub = _command(commands, "preview", "draw a grid of glyphs as a PNG file")
     sub.set_defaults(command="glyphs_preview")

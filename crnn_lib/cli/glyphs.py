@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.arguments import PROG
-from crnn_lib.handwriting import Glyphs, available_sources, data_root, load_glyphs
+from crnn_lib.handwriting import Glyphs, available_sources, data_root, fonts, load_glyphs
 
 
 def glyphs_list(options: argparse.Namespace) -> int:
@@ -18,6 +18,9 @@ def glyphs_list(options: argparse.Namespace) -> int:
         where = "drawn when asked for" if status.path is None else where
         count = f"{status.count:,}" if status.found else "-"
         print(f"{status.source:16} {status.split:6} {count:>8}  {where}")
+    for split, count in fonts.count_fonts().items():
+        where = str(data_root() / "fonts") if count else "not here: glyphs download fonts"
+        print(f"{'fonts':16} {split:6} {f'{count} fonts' if count else '-':>8}  {where}")
     print(
         f"\nData are kept in {data_root()}; the environment variable CRNN_DATA names another place."
     )
@@ -25,7 +28,12 @@ def glyphs_list(options: argparse.Namespace) -> int:
 
 
 def glyphs_download(options: argparse.Namespace) -> int:
-    """Fetch the glyphs of a source."""
+    """Fetch the glyphs of a source, or the fonts that words are drawn with."""
+    if options.source == "fonts":
+        folder = fonts.download_fonts()
+        counts = fonts.count_fonts()
+        print(f"fonts: {counts['train']} to train with, {counts['test']} held out, in {folder}")
+        return 0
     for split in [options.split] if options.split else ["train", "test"]:
         glyphs = load_glyphs(options.source, split, download=True)
         print(f"{options.source} {split}: {len(glyphs):,} glyphs in {data_root()}")

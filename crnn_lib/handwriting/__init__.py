@@ -3,8 +3,8 @@
 :mod:`~crnn_lib.handwriting.glyphs` has single characters (EMNIST, MNIST, or the built-in pen of
 :mod:`~crnn_lib.handwriting.pen`), :mod:`~crnn_lib.handwriting.lines` composes them to lines with
 their ground truth, in a style of :mod:`~crnn_lib.handwriting.styles`.
-:mod:`~crnn_lib.handwriting.amounts` writes numbers as people do, :mod:`~crnn_lib.handwriting.paper`
-photographs the lines.
+:mod:`~crnn_lib.handwriting.amounts` writes numbers as people do, :mod:`~crnn_lib.handwriting.fonts`
+words in other hands, :mod:`~crnn_lib.handwriting.paper` photographs the lines.
 """
 
 import lazy_loader

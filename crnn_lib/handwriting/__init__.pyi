@@ -1,3 +1,4 @@
+from . import fonts as fonts
 from . import paper as paper
 from . import pen as pen
 from .amounts import SILENT as SILENT

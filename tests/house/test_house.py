@@ -82,6 +82,7 @@ def test_every_import_is_declared():
         "skimage": "scikit-image",
         "scipy": "scikit-image",
         "mpl_toolkits": "matplotlib",
+        "fontTools": "matplotlib",
     }
     arrives_with |= {"IPython": "ipywidgets", "traitlets": "ipywidgets", "filelock": "torch"}
     for name, path in modules().items():

@@ -1,0 +1,239 @@
+"""Fetching fonts with the npm client, and loading what is on this disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from crnn_lib.handwriting.downloads import DownloadError, _lock
+from crnn_lib.handwriting.glyphs import SPLITS, _require, data_root
+
+_HERE = Path(__file__).parent
+_SUFFIXES = (".woff", ".ttf", ".otf")
+_ADVICE = (
+    "Install Node.js, which brings npm, and check the network; or put fonts of your own (.ttf, "
+    ".otf, .woff) into the folder {own}."
+)
+#: Fonts of the split "test": no network of this project was trained on them. The last two come
+#: from Debian (fonts-dkg-handwriting, fonts-sjfonts) and are used if they lie in the folder "own".
+HELD_OUT = (
+    "caveat",
+    "indie-flower",
+    "la-belle-aurore",
+    "reenie-beanie",
+    "the-girl-next-door",
+    "zeyada",
+    "dkg",
+    "delphine",
+)
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font, and what one must know of it to write like its hand.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without what follows it, in small letters.
+    path : Path
+    characters : frozenset of str
+        What it can write: those of Latin-1 that have a glyph with ink, and the space.
+    joined : bool
+        Whether its small letters are joined.
+    capital, x_height : float
+        Height of tall and of small letters, for a font size of 1.
+    stroke : float
+        Width of its strokes, for a font size of 1.
+    """
+
+    name: str
+    path: Path
+    characters: frozenset[str]
+    joined: bool
+    capital: float
+    x_height: float
+    stroke: float
+
+    @property
+    def split(self) -> str:
+        """``"test"`` if it is held out, else ``"train"``."""
+        return "test" if self.name in HELD_OUT else "train"
+
+    @cached_property
+    def _at_size(self):
+        # One size is loaded once: to open a font takes longer than to write a word.
+        return lru_cache(64)(lambda size: ImageFont.truetype(str(self.path), size))
+
+
+def download_fonts(root: str | Path | None = None) -> Path:
+    """Fetch the fonts that ``package.json`` names, as the lock file says (24 MB; 2 MB are kept).
+
+    The npm client asks the registry that it is set to. What is there already is not fetched again.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        Root of the data; :func:`crnn_lib.handwriting.data_root` by default.
+
+    Returns
+    -------
+    Path
+        ``ROOT/fonts``, which has a folder for each font with its file and its licence.
+
+    Raises
+    ------
+    crnn_lib.handwriting.DownloadError
+        If there is no npm, or it fails.
+    """
+    folder = _folder(root)
+    lock = (_HERE / "package-lock.json").read_bytes()
+    done = folder / "package-lock.json"  # written last
+    if done.is_file() and done.read_bytes() == lock:
+        return folder
+    advice = _ADVICE.format(own=folder / "own")
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DownloadError(f"Could not fetch the fonts: there is no npm. {advice}")
+    with _lock(folder, progress=True), tempfile.TemporaryDirectory(dir=folder) as work:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_HERE / name, work)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        try:
+            ran = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300)
+        except subprocess.TimeoutExpired:
+            raise DownloadError(f"npm did not answer within five minutes. {advice}") from None
+        if ran.returncode:
+            lines = [line for line in ran.stderr.splitlines() if "error" in line]
+            why = lines[0] if lines else f"status {ran.returncode}"
+            raise DownloadError(f"Could not fetch the fonts: npm failed ({why}). {advice}")
+        for package in json.loads((_HERE / "package.json").read_bytes())["dependencies"]:
+            name = package.rpartition("/")[2]
+            source, target = Path(work) / "node_modules" / package, folder / name
+            target.mkdir(exist_ok=True)
+            shutil.copy(source / "LICENSE", target)
+            shutil.copy(source / "files" / f"{name}-latin-400-normal.woff", target / f"{name}.woff")
+        done.write_bytes(lock)
+    return folder
+
+
+def load_fonts(split: str = "train", root: str | Path | None = None) -> list[Font]:
+    """The fonts on this disk that belong to one split, by name.
+
+    They are those that :func:`download_fonts` has fetched, and your own in ``ROOT/fonts/own``.
+
+    Parameters
+    ----------
+    split : str
+        ``"train"`` or ``"test"``: those of :data:`HELD_OUT`.
+    root : str or Path, optional
+        As for :func:`download_fonts`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    """
+    _require(split, SPLITS, "split")
+    paths = _files(split, root)
+    if not paths:
+        folder = _folder(root)
+        raise FileNotFoundError(
+            f"There are no fonts of the split {split!r} in {folder}. Fetch them with: python -m "
+            f"crnn_lib glyphs download fonts. Or put fonts of your own (.ttf, .otf, .woff) into "
+            f"{folder / 'own'}."
+        )
+    return [load_font(path) for path in paths]
+
+
+def count_fonts(root: str | Path | None = None) -> dict[str, int]:
+    """How many fonts of each split are on this disk; no font is opened."""
+    return {split: len(_files(split, root)) for split in SPLITS}
+
+
+def _folder(root: str | Path | None) -> Path:
+    return (data_root() if root is None else Path(root).expanduser()) / "fonts"
+
+
+def _files(split: str, root: str | Path | None) -> list[Path]:
+    """Files of the fonts of one split."""
+    found = [p for p in _folder(root).glob("*/*") if p.suffix.lower() in _SUFFIXES]
+    of_split = [p for p in found if (p.stem.lower() in HELD_OUT) == (split == "test")]
+    return sorted(of_split, key=lambda path: (path.stem.lower(), path))
+
+
+def load_font(path: str | Path) -> Font:
+    """One font, from its file (.ttf, .otf or .woff).
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is no font.
+    """
+    path = Path(path)
+    return _load_font(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(256)
+def _load_font(path: Path, changed: int) -> Font:
+    from fontTools.ttLib import TTFont, TTLibError
+
+    try:
+        with TTFont(path, lazy=True, fontNumber=0) as table:
+            mapped = table.getBestCmap() or {}
+        font = ImageFont.truetype(str(path), _MEASURED)
+    except (TTLibError, OSError, AssertionError, KeyError) as error:
+        raise OSError(f"{path} is not a font that can be read ({error}).") from None
+    latin = (chr(code) for code in range(0x21, 0x100) if code in mapped)
+    characters = {c for c in latin if font.getmask(c).getbbox()}
+    if not characters:
+        raise OSError(f"{path} has no letters that Latin-1 has.")
+    sample = "".join(c for c in "Hdlb" if c in characters) or min(characters)
+    small = "".join(c for c in "xnue" if c in characters) or sample
+    return Font(
+        path.stem.lower(),
+        path,
+        frozenset(characters | {" "}),
+        characters >= set("un") and _pieces(font, "unun") < 4,
+        _height(font, sample) / _MEASURED,
+        _height(font, small) / _MEASURED,
+        _stroke(font, sample) / _MEASURED,
+    )
+
+
+_MEASURED = 96  # font size in pixels at which a font is measured
+
+
+def _ink(font: ImageFont.FreeTypeFont, text: str) -> np.ndarray:
+    left, top, right, bottom = (int(n) for n in font.getbbox(text))
+    image = Image.new("L", (right - left + 4, bottom - top + 4))
+    ImageDraw.Draw(image).text((2 - left, 2 - top), text, font=font, fill=255)
+    return np.asarray(image) > 127
+
+
+def _height(font: ImageFont.FreeTypeFont, text: str) -> float:
+    """Mean height of the characters' ink, in pixels."""
+    boxes = [font.getbbox(character) for character in text]
+    return float(np.mean([bottom - top for _, top, _, bottom in boxes]))
+
+
+def _pieces(font: ImageFont.FreeTypeFont, text: str) -> int:
+    from scipy.ndimage import label
+
+    return label(_ink(font, text), np.ones((3, 3)))[1]
+
+
+def _stroke(font: ImageFont.FreeTypeFont, text: str) -> float:
+    """Width of the strokes in pixels: four times the mean distance from ink to its edge."""
+    from scipy.ndimage import distance_transform_edt
+
+    ink = _ink(font, text)
+    return 4 * float(distance_transform_edt(ink)[ink].mean()) - 2
