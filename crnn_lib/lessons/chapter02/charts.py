@@ -106,9 +106,7 @@ def plot_unrolled(stripes: Tensor, *, both_ways: bool = False) -> Figure:
         "Each state is made of its stripe and of the state to its left; the first one begins at 0."
     )
     if both_ways:
-        said = (
-            "States from the left (h) and from the right (g). A stripe feeds both; a name needs both."
-        )
+        said = "States from the left (h) and the right (g). A stripe feeds both; a name needs both."
     return say(figure, said)
 
 
