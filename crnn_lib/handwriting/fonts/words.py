@@ -131,7 +131,8 @@ def _write(
     # The stroke: blurred and cut again at another height it is thicker or thinner, and rounder.
     ink = np.asarray(image, np.float32) / 255
     blur = 0.04 * _FINER * capital
-    wanted = min(0.06 + 0.09 * u[2], 0.26 * font.x_height / unit)  # no blots in small letters
+    small = font.x_height / unit * min(1.0, wide)  # thick strokes would blot small letters
+    wanted = min(0.06 + 0.08 * u[2], 0.24 * small)
     own = font.stroke / unit
     change = max(-0.3 * own, min(0.6 * (wanted - own), 0.05)) * _FINER * capital  # pixels
     cut = 0.5 * math.erfc(change / 2 / blur / math.sqrt(2))
