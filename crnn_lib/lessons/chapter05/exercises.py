@@ -370,6 +370,7 @@ EXERCISES = (
             Mistake("the margin comes before the first ink", wrong.no_margin),
             Mistake("spacing is a share of a width, not a number of columns", wrong.in_columns),
             Mistake("above 0 there is a gap, and below 0 an overlap", wrong.other_sign),
+            Mistake("nothing is rounded yet: an ink may begin within a column", wrong.rounded),
             Mistake("this is where the inks end", wrong.ends),
             Mistake("this leaves out the first ink, which begins at the margin", wrong.first_less),
         ),

@@ -142,6 +142,10 @@ def other_sign(widths, spacing, margin):
     return _starts(widths, [-gap for gap in _gaps(widths, spacing)], margin)
 
 
+def rounded(widths, spacing, margin):
+    return [round(x) for x in _starts(widths, _gaps(widths, spacing), margin)]
+
+
 def ends(widths, spacing, margin):
     starts = _starts(widths, _gaps(widths, spacing), margin)
     return [start + width for start, width in zip(starts, widths, strict=True)]
