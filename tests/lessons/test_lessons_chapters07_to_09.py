@@ -122,6 +122,7 @@ def test_a_beam_of_tensors_in_any_order_with_noughts_is_right():
             lambda log_probs, states: [c for c in chapter09.best_alignment(log_probs, states) if c],
             "one class for each frame",
         ),
+        ("9.1", lambda log_probs, states: [0] * len(log_probs), "it collapses to another text"),
     ],
 )
 def test_other_answers_get_a_sentence_too(id, answer, sentence):

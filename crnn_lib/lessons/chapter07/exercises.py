@@ -457,6 +457,12 @@ EXERCISES = (
                 wrong.counted_again,
             ),
             Mistake(
+                "only completions that last to the end are counted: the beginning may be complete "
+                "long before",
+                wrong.last_frame_only,
+            ),
+            Mistake("the first frame may complete it, too", wrong.first_frame_forgotten),
+            Mistake(
                 "between two equal characters there is a blank, or they merge",
                 wrong.equal_without_a_blank,
             ),

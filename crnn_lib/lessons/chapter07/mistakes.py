@@ -236,6 +236,15 @@ def counted_again(probs, prefix):
     return sum(alpha[-1] for alpha in _pass(probs, prefix))
 
 
+def last_frame_only(probs, prefix):
+    return [*_pass(probs, prefix)][-1][-1]
+
+
+def first_frame_forgotten(probs, prefix):
+    first = next(_pass(probs, prefix))[-1]
+    return _completed(probs, prefix) - first
+
+
 def equal_without_a_blank(probs, prefix):
     return _completed(probs, prefix, skip=lambda a, b: True)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.ctc import alignments, minimum_frames
+from crnn_lib.ctc import alignments, collapse, minimum_frames
 from crnn_lib.evaluation import expected_calibration_error
 from crnn_lib.lessons.chapter09 import mistakes as wrong
 from crnn_lib.lessons.engine import (
@@ -52,6 +52,16 @@ def by_listing_alignments(log_probs: Tensor, states: list[int]) -> list[int]:
     return list(max(every, key=lambda a: sum(log_probs[t, c].item() for t, c in enumerate(a))))
 
 
+# On each of these, one mistake alone gives another alignment, so it is called by its own name: the
+# best state of each frame, an end in any state, a start in any, a skip over a character.
+ONE_FAILS = (
+    ([[0.1, 0.85, 0.05], [0.55, 0.4, 0.05], [0.05, 0.9, 0.05]], [0, 1, 0]),
+    ([[0.05, 0.9, 0.05], [0.15, 0.8, 0.05]], [0, 1, 0, 2, 0]),
+    ([[0.15, 0.05, 0.8], [0.05, 0.05, 0.9]], [0, 1, 0, 2, 0]),
+    ([[0.9, 0.05, 0.05], [0.85, 0.1, 0.05], [0.05, 0.05, 0.9]], [0, 1, 0, 2, 0]),
+)
+
+
 def check_best_alignment(attempt: Attempt) -> str:
     generator = torch.Generator().manual_seed(9)
     cases = []
@@ -67,6 +77,7 @@ def check_best_alignment(attempt: Attempt) -> str:
         twice = 4.0 * torch.nn.functional.one_hot(torch.tensor(path), 3) + noise
         cases.append((twice.log_softmax(-1), states))
     cases.sort(key=lambda case: (len(case[1]), len(case[0])))
+    cases = [(torch.tensor(probs).double().log(), states) for probs, states in ONE_FAILS] + cases
     count = compare(
         attempt,
         cases,
@@ -74,6 +85,9 @@ def check_best_alignment(attempt: Attempt) -> str:
         rule=lambda case, got: (
             "an alignment has one class for each frame, blanks included"
             if len(got) != len(case[0])
+            else "it collapses to another text: where it begins, which states it skips and where "
+            "it ends are the rules of notebook 04"
+            if collapse(got, blank=0) != case[1][1::2]
             else "alpha as in notebook 04, the largest way in place of their sum; remember in each "
             "state which way that was, and follow these back from the best end"
         ),
@@ -192,13 +206,14 @@ def risk_after_refusal(confidences, correct, refused):
 
 
 def by_ranks(confidences: list[float], correct: list[bool], refused: int) -> float:
-    """A line is refused if fewer than `refused` others are less sure: the oracle."""
-    wrong_kept = kept = 0
-    for c, right in zip(confidences, correct, strict=True):
-        if sum(other < c for other in confidences) >= refused:
-            kept += 1
-            wrong_kept += not right
-    return wrong_kept / kept
+    """A line is refused if fewer than `refused` others go before it: the oracle."""
+    lines = [*zip(confidences, range(len(confidences)), strict=True)]
+    kept = [
+        right
+        for line, right in zip(lines, correct, strict=True)
+        if sum(other < line for other in lines) >= refused
+    ]
+    return kept.count(False) / len(kept)
 
 
 def check_risk_after_refusal(attempt: Attempt) -> str:
@@ -211,6 +226,10 @@ def check_risk_after_refusal(attempt: Attempt) -> str:
                 values = torch.randperm(97, generator=generator)[:size].add(1) / 100
                 right = torch.rand(size, generator=generator) < 0.7
                 cases.append((values.tolist(), right.tolist(), refused))
+                cases.append((values.tolist(), right.tolist(), size - 1))  # one line is left
+    # lines that are as sure as each other, and all of them right or all of them wrong
+    cases += [([0.3, 0.3, 0.9], [False, False, True], k) for k in (0, 1, 2)]
+    cases += [([0.9, 0.4, 0.4, 0.2, 0.4], [False, True, True, False, True], k) for k in range(5)]
     count = compare(
         attempt,
         cases,
@@ -235,6 +254,19 @@ EXERCISES = (
             Mistake(
                 "the text is given: an alignment that collapses to another text does not count",
                 wrong.best_path_of_all,
+            ),
+            Mistake(
+                "it ends in one of the last two states: elsewhere the text is not complete",
+                wrong.ends_anywhere,
+            ),
+            Mistake(
+                "it starts in one of the first two states: elsewhere the text has lost its "
+                "beginning",
+                wrong.begins_anywhere,
+            ),
+            Mistake(
+                "that is a skip over a character: blanks may be left out, characters never",
+                wrong.skips_characters,
             ),
             Mistake(
                 "the best state of each frame alone need not be one way: begin at the end, and "
@@ -326,13 +358,22 @@ EXERCISES = (
         id="9.4",
         title="refuse the least sure",
         task="Write risk_after_refusal(confidences, correct, refused): the share of wrong lines "
-        "among those that are left when so many of the least sure ones are refused.",
+        "among those that are left when so many of the least sure ones are refused. At least one "
+        "line is left.",
         check=check_risk_after_refusal,
         returns=as_number,
         reference=risk_after_refusal,
         mistakes=(
             Mistake("refuse the least sure, not the surest", wrong.surest_refused),
             Mistake("divide by the lines that are left, not by all", wrong.of_all_lines),
+            Mistake(
+                "so many lines are refused and no fewer, though others are as sure as they",
+                wrong.ties_kept,
+            ),
+            Mistake(
+                "so many lines are refused and no more, though others are as sure as they",
+                wrong.ties_refused,
+            ),
             Mistake(
                 "nobody knows the wrong ones beforehand: go by confidence", wrong.wrong_refused
             ),

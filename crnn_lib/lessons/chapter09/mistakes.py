@@ -12,7 +12,7 @@ def best_path_of_all(log_probs, states):
     return log_probs.argmax(-1).tolist()
 
 
-def _trellis(log_probs, states, skip=lambda a, b: a != b, add=max, begins=2):
+def _trellis(log_probs, states, skip=lambda a, b: a != b, add=max, begins=2, over=False):
     """The best of each frame and state, and which state it came from."""
     rows = log_probs.tolist()
     best = [[row if s < begins else -math.inf for s, row in enumerate(rows[0][c] for c in states)]]
@@ -21,7 +21,7 @@ def _trellis(log_probs, states, skip=lambda a, b: a != b, add=max, begins=2):
         last, froms, new = best[-1], [], []
         for s, c in enumerate(states):
             ways = [s, s - 1] if s else [s]
-            if s >= 2 and c != 0 and skip(c, states[s - 2]):
+            if s >= 2 and (c != 0 or over) and skip(c, states[s - 2]):
                 ways.append(s - 2)
             froms.append(max(ways, key=lambda k, last=last: last[k]))
             new.append(add([last[k] for k in ways]) + row[c])
@@ -59,6 +59,18 @@ def ends_in_blank(log_probs, states):
 
 def begins_in_blank(log_probs, states):
     return _way(log_probs, states, begins=1)
+
+
+def ends_anywhere(log_probs, states):
+    return _way(log_probs, states, ends=len(states))
+
+
+def begins_anywhere(log_probs, states):
+    return _way(log_probs, states, begins=len(states))
+
+
+def skips_characters(log_probs, states):
+    return _way(log_probs, states, skip=lambda a, b: True, over=True)
 
 
 def skips_any(log_probs, states):
@@ -186,6 +198,18 @@ def of_all_lines(confidences, correct, refused):
 def wrong_refused(confidences, correct, refused):
     mistakes = sum(not right for right in correct)
     return max(mistakes - refused, 0) / (len(correct) - refused)
+
+
+def ties_kept(confidences, correct, refused):
+    threshold = sorted(confidences)[refused]
+    kept = [right for c, right in zip(confidences, correct, strict=True) if c >= threshold]
+    return 1 - sum(kept) / len(kept)
+
+
+def ties_refused(confidences, correct, refused):
+    threshold = sorted(confidences)[refused - 1] if refused else -1.0
+    kept = [right for c, right in zip(confidences, correct, strict=True) if c > threshold]
+    return 1 - sum(kept) / len(kept)
 
 
 def share_right(confidences, correct, refused):
