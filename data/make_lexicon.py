@@ -24,7 +24,11 @@ SIZE = 20_000
 PACKAGES = ("wamerican", "fortunes", "wordnet-base")
 FORTUNE = 3  # a fortune's words count so often
 TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*")
-COARSE = re.compile(r"\b(obscene|vulgar|slur|offensive (term|name|word)|disparaging)")
+COARSE = re.compile(
+    r"\((ethnic|religious) slur\)|\(slang\) vulgar|vulgar slang"
+    r"|\b(obscene|vulgar|offensive|disparaging)( and \w+)?( slang)? (term|word|name)s?\b"
+)
+STEM = re.compile(r"('s|s)$")
 PARTS = ("noun", "verb", "adj", "adv")
 
 
@@ -55,7 +59,7 @@ def coarse_words(share: Path, meanings: dict[tuple[str, str], str]) -> set[str]:
                 word, *_ = fields = line.split()
                 commonest = fields[-int(fields[2])]
                 if COARSE.search(meanings[part, commonest]):
-                    found.add(word)
+                    found |= {word, STEM.sub("", word)}
     return found
 
 
@@ -78,8 +82,8 @@ def main() -> None:
         # of the single letters only two are words
         words = {w for w in listed if TOKEN.fullmatch(w) and (len(w) > 1 or w in ("a", "I"))}
         coarse = coarse_words(share, meanings)
-        words = {w for w in words if w.lower() not in coarse and w.lower() + "s" not in coarse}
-        words = {w for w in words if re.sub("(es|s|'s|ed|ing|er)$", "", w.lower()) not in coarse}
+        # with their plurals; a name may be spelled like one of them
+        words = {w for w in words if w[0].isupper() or STEM.sub("", w) not in coarse}
         counts = count("\n".join(meanings.values()), words)
         for path in sorted((share / "games" / "fortunes").iterdir()):
             if path.suffix not in (".dat", ".u8"):
