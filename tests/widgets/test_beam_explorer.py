@@ -66,12 +66,12 @@ def test_the_figure_has_a_box_for_each_prefix_and_says_what_it_shows():
     explorer.choose("width 1")
     figure = plot_beam(explorer)
     words = [text.get_text() for text in figure.axes[0].texts]
-    assert {"start", "frame 0", "frame 1", "ab", "0.38"} <= set(words)
+    assert {"start", "frame 0", "frame 1", "ab", "0.375"} <= set(words)
     at = words.index("ab")  # 0.5 * 0.4, all of it in its last character; 'b' has 0.07 and 0.2
     assert words[at - 1] == "0.2" and {"0.07", "0.27"} <= set(words)
     assert figure.get_label() == (
         "A beam of 3 over 2 frames. Two prefixes merge into one: 2 times. At the end 'a' leads "
-        "with 0.38."
+        "with 0.375."
     )
     explorer.choose("trained")
     assert "over 7 frames" in plot_beam(explorer).get_label()

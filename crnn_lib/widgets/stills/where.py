@@ -24,7 +24,8 @@ def plot_where(explorer: WhereExplorer) -> Figure:
     line = explorer.lines[explorer.line]
     pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8) / 255
     scale = min((72 * WIDTH - 20) / line["width"], 4.0)
-    figure, axes = canvas(line["width"] * scale + 20, line["height"] * scale + 46)
+    room = max(line["width"] * scale, 330) + 20  # the key is as wide as that
+    figure, axes = canvas(room, line["height"] * scale + 66)
     draw_ink(axes, pixels.reshape(line["height"], line["width"]), 10, 6, scale)
     below = line["height"] * scale + 12
     for i, character in enumerate(line["characters"]):
@@ -53,9 +54,12 @@ def plot_where(explorer: WhereExplorer) -> Figure:
         name = {"fontsize": 10, "color": INK, "ha": "center", "weight": weight}
         axes.text(middle, below + 14, character["symbol"], **name)
         axes.text(middle, below + 27, sure, fontsize=7, color=FAINT, ha="center")
+    key = "bands: the columns that name it    brackets: its ink    percentages: how sure it is"
+    axes.text(10, below + 46, key, fontsize=8, color=FAINT)
     widths = [b - a for a, b in (c["columns"] for c in line["characters"])]
-    return say(
-        figure,
+    inks = [b - a for a, b in (c["ink"] for c in line["characters"] if c["ink"])]
+    words = (
         f"{line['read']}: bands of {sum(widths) / len(widths):.1f} columns on average, from which "
-        "the characters were read. The brackets show where the ink really is.",
+        "the characters were read. The brackets show where the ink really is"
     )
+    return say(figure, f"{words}: {', '.join(map(str, inks))} columns." if inks else f"{words}.")
