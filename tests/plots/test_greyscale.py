@@ -127,6 +127,9 @@ DRAWN = {
         "55", ["5-55"], ["5-55", "-5-5", "55-5"], forbidden=0
     ),
     plots.plot_panels: panels,
+    plots.plot_plateau: lambda: plots.plot_plateau(
+        range(4), (9, 3, 2, 1), (0.1, 1, 1, 0.8), (0, 0, 0, 0.5)
+    ),
     plots.plot_history: lambda: plots.plot_history(names(map(history, (1, 1.2, 1.5, 2)))),
     plots.plot_errors_by_length: lambda: plots.plot_errors_by_length(names([REPORT] * 4)),
     plots.plot_confusions: lambda: plots.plot_confusions(REPORT),
