@@ -163,7 +163,7 @@ def plot_panels(
 
     Probabilities are drawn as brightness. A panel that holds negative numbers, such as a gradient,
     is drawn as triangles: blue and upwards where a step down the gradient raises the class, red and
-    downwards where it lowers it; their area is the size of the number.
+    downwards where it lowers it; their area is the size of the number. The title has the key.
 
     Parameters
     ----------
@@ -220,9 +220,11 @@ def plot_panels(
     for title, numbers in panels.items():
         top += 20
         axes = panel(top, high)
-        axes.set_title(title, loc="left", fontsize=10, pad=4)
         numbers = numbers.detach().cpu().double().numpy()  # (T, C)
-        drawn = _triangles if (numbers < 0).any() else _brightness
+        signed = bool((numbers < 0).any())
+        key = "  (▲ will rise, ▼ will fall)" * signed
+        axes.set_title(title + key, loc="left", fontsize=10, pad=4)
+        drawn = _triangles if signed else _brightness
         mesh = drawn(axes, numbers[:, rows], numbers[:, [alphabet.blank]], edges, most)
         places = [*range(len(rows)), len(rows) + 0.5]
         axes.set(ylim=(len(rows) + 1, -0.5))

@@ -188,7 +188,6 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
         "the optimizer holds all weights of the network": [
             "optimizer.zero_grad() -> network.zero_grad()",
         ],
-        "a tensor of one element is a number": ["return loss.item() -> return loss"],
     },
     "6.5": {
         "there are three blocks and three strides": [

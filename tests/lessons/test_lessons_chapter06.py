@@ -116,6 +116,18 @@ def test_the_network_that_ships_is_seven_times_as_large():
     assert "seven times as large as yours" in "\n".join(SOURCES)
 
 
+def test_a_frame_sees_less_than_most_digits_and_the_whole_of_a_7():
+    glyphs, chance = load_glyphs("pen", "test"), torch.Generator().manual_seed(2)
+    lines = compose_lines(glyphs, 2, LineStyle(), chance, texts=["55207", "11111"])
+    spans = lines.spans[0].tolist()
+    widths = sorted(end - start for start, end in spans)
+    assert f"digits of this line are {widths[0]} to {widths[-1]} columns wide" in "".join(SOURCES)
+    (start, end), (low, high) = spans[4], CRNN(SHAPE).receptive_field(30)
+    assert low <= start and end <= high, "the 7"
+    low, high = CRNN(SHAPE).receptive_field(20)
+    assert spans[2][0] < low < spans[2][1] < high <= spans[3][0], "a piece of the 2, and the gap"
+
+
 def test_what_each_line_buys_is_what_the_record_holds():
     record = json.loads((ROOT / "data" / "runs" / "ablation.json").read_text(encoding="utf-8"))
     read = {name: torch.tensor(runs).double() / 10 for name, runs in record["read"].items()}
@@ -124,6 +136,8 @@ def test_what_each_line_buys_is_what_the_record_holds():
     assert len(record["seeds"]) == 6 and record["test_lines"] == 1000
     alone = ("clipping", "schedule", "averaging")
     assert max(alone, key=lambda name: gains[name].mean()) == "averaging"
+    apart = gains["averaging"] - gains["clipping"]
+    assert abs(apart.mean()) < 2.571 * apart.std() / 6**0.5, "six runs do not part them"
     held = [name for name in alone if gains[name].mean() > halves[name]]
     assert held == ["clipping", "averaging"], "the interval of the schedule holds 0"
     assert gains["all three"].mean() < gains["averaging"].mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from crnn_lib import ctc
 from crnn_lib.lessons import chapter01, chapter05, chapter09, chapter11
+from crnn_lib.lessons.chapter06 import exercises as chapter06
 from crnn_lib.lessons.chapter12 import mistakes as weak
 from crnn_lib.lessons.engine import examine, kernel
 
@@ -33,6 +36,54 @@ def test_no_sentence_hands_over_a_piece_of_the_solution(exercise):
     code = {piece for piece in pieces if len(piece) >= 12 and not piece.startswith(("'", '"'))}
     for mistake in exercise.mistakes:
         assert not [piece for piece in code if piece in mistake.rule]
+
+
+def log_of_the_sum(log_probs, label):
+    every = ctc.alignments(label, len(log_probs))
+    return math.log(sum(math.exp(log_probs[range(len(a)), a].sum()) for a in every))
+
+
+def moved_by(other):
+    def log_sum_exp(values):
+        m = other(values)
+        return m + math.log(sum(math.exp(value - m) for value in values))
+
+    return log_sum_exp
+
+
+def through_the_last_alphas(log_probs, states, alpha, beta):
+    gamma = torch.zeros_like(log_probs)
+    for s, c in enumerate(states.tolist()):
+        gamma[:, c] += (alpha[:, s] + beta[:, s]).exp() / alpha[-1].exp().sum()
+    return log_probs.exp() - gamma
+
+
+class TimeFirstGRU(chapter06.Layers):
+    def forward(self, images):
+        x = self.look(images).permute(3, 0, 1, 2).flatten(2)
+        return self.classify(self.remember(x)[0]).transpose(0, 1).log_softmax(2)
+
+
+def painted_black(columns, images, x):
+    poked = images.clone()
+    poked[0, 0, :, x] = 0.0
+    return ((columns(poked) - columns(images)).abs() > 0).any(-1)
+
+
+def learning(lengths="frames first", steps=True, train=True, number=True):
+    def learn(network, optimizer, lines):
+        if train:
+            network.train()
+        both = [chapter06.frames_of(lines.widths), lines.target_lengths]
+        both = both if lengths == "frames first" else both[::-1]
+        loss = F.ctc_loss(network(lines.images).transpose(0, 1), lines.targets, *both)
+        optimizer.zero_grad()
+        loss.backward()
+        if steps:
+            optimizer.step()
+        return loss.item() if number else loss
+
+    return learn
 
 
 def last_written(alignment, *, blank=0):
@@ -81,6 +132,9 @@ def three_hundred_frames(loss_of):
         ("1.1", lambda image: image.numpy()[:, 0] * 0, "an image of 1 row and"),
         ("1.3", fence_posts, "one empty column more than `gap` is not close any more"),
         ("3.1", last_written, "`1-1` became `1`: a blank between equal characters keeps them two"),
+        ("4.2", log_of_the_sum, "this is log P; P was asked"),
+        ("4.4", moved_by(lambda values: sum(values) / len(values)), "-inf minus -inf is nan"),
+        ("4.6", through_the_last_alphas, "the frames of gamma do not add up to 1"),
         ("5.1", lambda stored: stored, "no pixel has moved"),
         ("5.1", lambda stored: stored.reshape(len(stored), 28, 28), "no pixel has moved"),
         (
@@ -88,6 +142,12 @@ def three_hundred_frames(loss_of):
             lambda *all: chapter05.paste(*all).int(),
             "gives the right numbers as int32; the line that went in is uint8",
         ),
+        ("6.2", TimeFirstGRU, "the GRU takes lines for time"),
+        ("6.3", painted_black, "a column without ink is 0 already"),
+        ("6.4", learning("swapped"), "frames come before label lengths"),
+        ("6.4", learning(steps=False), "no step was taken, or none with a gradient"),
+        ("6.4", learning(train=False), "this is eval mode"),
+        ("6.4", learning(number=False), "a number was asked"),
         ("12.2", three_hundred_frames, "with three classes 300 frames are not enough, 700 are"),
         ("12.2", weak.only_not_negative, "Of 9 wrong ones, 1 fails."),
     ],

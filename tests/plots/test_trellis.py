@@ -79,6 +79,7 @@ def test_a_panel_with_negative_numbers_points_up_where_a_step_raises():
     difference = torch.zeros(4, 11)
     difference[1, 6], difference[2, 3] = -0.5, 0.25
     (axes,) = plot_panels({"p - gamma": difference}, characters="52").axes
+    assert axes.get_title(loc="left").endswith("(▲ will rise, ▼ will fall)")
     up, down = axes.collections[:2]
     assert up.get_offsets().tolist() == [[1.5, 0.0]] and down.get_offsets().tolist() == [[2.5, 1.0]]
     assert up.get_sizes()[0] == pytest.approx(2 * down.get_sizes()[0])

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,7 +103,15 @@ def test_a_phase_that_does_not_come_is_left_out():
 
 def test_the_figure_shows_each_station(film):
     figure = plot_film(film)
-    titles = [axes.get_title(loc="left") for axes in figure.axes[1:-1]]
+    panels = [axes for axes in figure.axes if axes.get_xlabel() == "frame"]
+    titles = [axes.get_title(loc="left") for axes in panels]
     assert [title.partition(":")[0] for title in titles] == [*film.stations, "the last moment"]
     assert titles[-1].endswith("reads 55207")
+    named = {label.get_text() for label in panels[0].get_yticklabels()}
+    lit = film.log_probs[film.stations["first spikes"]].exp().amax(0) > 0.1
+    assert named >= {"blank", *"55207"} | {film.symbols[c] for c in lit[1:].nonzero().flatten() + 1}
+    paper, under = (axes.get_window_extent() for axes in (figure.axes[0], panels[0]))
+    assert paper.width == pytest.approx(under.width)  # each frame stands under its columns
+    pixel = figure.axes[0].transData.transform([[0, 0], [1, 1]])
+    assert np.ptp(abs(pixel[1] - pixel[0])) == pytest.approx(0.0, abs=1e-6)  # pixels are square
     assert figure.get_label().startswith(f"55207 at {len(film.steps)} moments of a training run")

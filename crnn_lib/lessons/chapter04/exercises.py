@@ -125,6 +125,7 @@ def log_sum_exp(values):
 
 
 RANGE = "exp(-800) is 0 in a float, and exp(800) is too large for one: take no such exponential"
+SUBTRACTED = "one value is -inf, and so is what is subtracted from it: -inf minus -inf is nan"
 NOTHING = "where all are -inf, the answer is -inf; but -inf minus -inf is nan, and log 0 an error"
 
 
@@ -137,16 +138,19 @@ def check_log_sum_exp(attempt: Attempt) -> str:
         tuple(values): torch.tensor(values).double().logsumexp(0).item()
         for values in tame + wild + some + none
     }
-    for group, rule in ((tame, ""), (wild, RANGE), (some, ""), (none, NOTHING)):
+    plain = "it is the logarithm of the sum of the exponentials"
+    for group, rule in ((tame, plain), (wild, RANGE), (some, plain), (none, NOTHING)):
         try:
             compare(
                 attempt,
                 [(values,) for values in group],
                 lambda values: oracle[tuple(values)],
-                rule=rule or "it is the logarithm of the sum of the exponentials",
+                rule=lambda case, got, rule=rule: (
+                    SUBTRACTED if got != got and max(case[0]) > -math.inf else rule
+                ),
             )
         except Broken as broken:
-            if rule and " raises " in broken.rule:
+            if rule != plain and " raises " in broken.rule:
                 raise Broken(rule, "", broken.rule) from None
             raise
     return (
@@ -270,14 +274,14 @@ EXERCISES = (
                 wrong.best_alignment_only,
             ),
             Mistake(
-                "logarithms are added here, which multiplies the probabilities", wrong.logs_added
-            ),
-            Mistake(
                 "the alignments are multiplied, as if all of them happened at once",
                 wrong.probabilities_multiplied,
             ),
             Mistake("this is an average over the alignments", wrong.average_alignment),
-            Mistake("this is the logarithm of the probability", wrong.in_log_space),
+            Mistake("this is log P; P was asked", wrong.in_log_space),
+            Mistake(
+                "logarithms are added here, which multiplies the probabilities", wrong.logs_added
+            ),
             Mistake(
                 "this is the loss, minus the logarithm of the probability", wrong.loss_returned
             ),
@@ -382,6 +386,7 @@ EXERCISES = (
         mistakes=(
             Mistake(RANGE, wrong.plain),
             Mistake(NOTHING, wrong.nan_for_nothing),
+            Mistake(SUBTRACTED, wrong.mean_subtracted),
             Mistake("the largest value is taken for the whole sum", wrong.largest_only),
             Mistake(
                 "the logarithms themselves are added, which multiplies the probabilities",
@@ -500,6 +505,10 @@ EXERCISES = (
             Mistake(
                 "this is alpha x beta, not its share: the frames of gamma do not add up to 1",
                 wrong.not_normalised,
+            ),
+            Mistake(
+                "P counts ways that end too early, so the frames of gamma do not add up to 1",
+                wrong.divided_by_all_last_alphas,
             ),
             Mistake(
                 "alpha x beta was divided by the frame's probability, which only alpha holds",

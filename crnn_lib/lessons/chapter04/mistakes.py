@@ -103,6 +103,11 @@ def nan_for_nothing(values):
     return values.max() + (values - values.max()).exp().sum().log()
 
 
+def mean_subtracted(values):
+    values = torch.tensor(values, dtype=torch.float64)
+    return values.mean() + (values - values.mean()).exp().sum().log()
+
+
 def largest_only(values):
     return max(values)
 
@@ -332,6 +337,11 @@ def last_state_wins(log_probs, states, alpha, beta):
 
 def not_normalised(log_probs, states, alpha, beta):
     return gradient_with(log_probs, states, alpha, beta, divide=False)
+
+
+def divided_by_all_last_alphas(log_probs, states, alpha, beta):
+    shares = (alpha + beta - alpha[-1].logsumexp(0)).exp()
+    return log_probs.exp() - summed_by_class(log_probs, states, shares)
 
 
 def normalised_over_frames(log_probs, states, alpha, beta):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from types import SimpleNamespace
@@ -227,7 +228,7 @@ def numbered(images):
 def one_by_one(columns: Callable, images: Tensor, x: int) -> Tensor:
     """Frame by frame: does it hold another number? The oracle."""
     changed = images.clone()
-    changed[0, 0, :, x] = -changed[0, 0, :, x]
+    changed[0, 0, :, x] = -1 - changed[0, 0, :, x]
     before, after = columns(images).tolist(), columns(changed).tolist()
     pairs = zip(before, after, strict=True)
     return torch.tensor([[float(a != b) for a, b in zip(*pair, strict=True)] for pair in pairs])
@@ -242,6 +243,10 @@ def check_moved(attempt: Attempt) -> str:
         for n, high, wide, x in sizes
         for way in ways
     ]
+    for way in ways:
+        images = 0.2 + 0.6 * torch.rand(2, 1, 4, 6, generator=generator)
+        images[0, :, :, 1] = 0.0  # no ink
+        cases.append((way, images, 1))
     count = compare(
         attempt,
         cases,
@@ -261,6 +266,7 @@ def check_moved(attempt: Attempt) -> str:
 
 
 def learn(network, optimizer, lines):
+    network.train()
     log_probs = network(lines.images)  # (N, T, C)
     loss = nn.CTCLoss()(
         log_probs.transpose(0, 1),  # (T, N, C)
@@ -277,7 +283,7 @@ def learn(network, optimizer, lines):
 LINES = SimpleNamespace(  # as many lines as frames: torch cannot tell one for the other
     images=noise((6, 24))[0],
     widths=torch.tensor([20, 17, 12, 24, 21, 16]),
-    targets=torch.tensor([[6, 6], [3, 1], [8, 0], [1, 10], [10, 2], [5, 0]]),
+    targets=F.pad(torch.tensor([[6, 6], [3, 1], [8, 0], [1, 10], [10, 2], [5, 0]]), (0, 4)),
     target_lengths=torch.tensor([2, 2, 1, 2, 2, 1]),
 )
 RATE = 0.02
@@ -286,12 +292,15 @@ RATE = 0.02
 def learns(learn: Callable) -> Callable:
     def calls_of_learn(count):
         """The losses, and how far the weights have gone."""
-        network = with_weights(Plain()).train()
+        network = with_weights(Plain())  # in eval mode
         start = nn.utils.parameters_to_vector(network.parameters()).detach()
         optimizer = torch.optim.SGD(network.parameters(), lr=RATE)
-        losses = [as_number(learn(network, optimizer, copy.copy(LINES))) for _ in range(count)]
+        losses = [learn(network, optimizer, copy.copy(LINES)) for _ in range(count)]
+        if any(isinstance(loss, Tensor) for loss in losses):
+            raise Unreadable("a tensor, where a number should be")
         end = nn.utils.parameters_to_vector(network.parameters()).detach()
-        return [*losses, (end - start).norm().item()]
+        gone = (end - start).norm().nan_to_num(math.inf).item()  # nan is not even equal to itself
+        return [*map(as_number, losses), gone]
 
     return calls_of_learn
 
@@ -478,7 +487,8 @@ def check_settle(attempt: Attempt) -> str:
     )
 
 
-UNMOVED = "the loss is right, and no gradient is there when the step is taken: the weights stay"
+UNMOVED = "the loss is right, and the weights stay: no step was taken, or none with a gradient"
+LINES_FOR_TIME = "the GRU takes lines for time: it remembers from line to line, not along a line"
 NOT_FORGOTTEN = "what the averages were before is still in them"
 LAST_ONLY = "only the last batch counts here"
 
@@ -570,10 +580,8 @@ EXERCISES = (
                 wrong.OverTheLines,
             ),
             Mistake("frames come first here, and lines should: (N, T, C)", wrong.TimeFirst),
-            Mistake(
-                "the GRU got frames where it takes lines, and remembers from line to line",
-                wrong.TimeFirstInside,
-            ),
+            Mistake(LINES_FOR_TIME, wrong.TimeFirstInside),
+            Mistake(LINES_FOR_TIME, wrong.TimeFirstAndBack),
         ),
         hints=(
             "Four steps: self.look(images) gives (N, C', H', T). Make it (N, T, C' * H'). Let "
@@ -598,6 +606,10 @@ EXERCISES = (
                 "nothing ever moves: a second name for the images is no second picture, and both "
                 "are poked",
                 wrong.not_cloned,
+            ),
+            Mistake(
+                "a column without ink is 0 already, and set to 0 it is as before",
+                wrong.blackened,
             ),
             Mistake("column x is poked in every line, not in line 0 alone", wrong.all_lines_poked),
             Mistake("a row of pixels is poked here, not a column", wrong.row_poked),
@@ -664,6 +676,10 @@ EXERCISES = (
                 "the loss is told the widths, which are pixels; it asks for frames",
                 wrong.widths_for_frames,
             ),
+            Mistake(
+                "the two lengths are swapped: frames come before label lengths",
+                wrong.lengths_swapped,
+            ),
             Mistake("a width that does not divide by 4 loses a frame here", wrong.rounded_down),
             Mistake(
                 "torch takes the first axis for time, and gets the lines there",
@@ -675,10 +691,15 @@ EXERCISES = (
             Mistake(
                 "the loss gets probabilities, and reads them as logarithms", wrong.softmax_again
             ),
+            Mistake(
+                "this is the loss as a tensor, with all that it was computed from; a number was "
+                "asked",
+                wrong.tensor_returned,
+            ),
         ),
         hints=(
-            "First the loss: network(lines.images), then the call of the cell above. Then the "
-            "three lines that every torch loop has.",
+            "First network.train() and the loss: network(lines.images), then the call of the cell "
+            "above. Then the three lines that every torch loop has.",
             "nn.CTCLoss()(log_probs.transpose(0, 1), lines.targets, frames_of(lines.widths), "
             "lines.target_lengths)",
             "optimizer.zero_grad(), loss.backward(), optimizer.step(), in this order. Then return "

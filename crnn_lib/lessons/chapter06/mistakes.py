@@ -133,12 +133,24 @@ class TimeFirstInside(Layers):
         return self.classify(self.remember(frames)[0]).log_softmax(-1)
 
 
+class TimeFirstAndBack(Layers):
+    def forward(self, images):
+        frames = self.look(images).permute(3, 0, 1, 2).flatten(2)
+        return self.classify(self.remember(frames)[0]).log_softmax(-1).transpose(0, 1)
+
+
 # 6.3 ----------------------------------------------------------------------------------------------
 
 
 def not_cloned(columns, images, x):
     poked = images
     poked[0, :, :, x] += 1
+    return (columns(poked) != columns(images)).any(2)
+
+
+def blackened(columns, images, x):
+    poked = images.clone()
+    poked[0, :, :, x] = 0
     return (columns(poked) != columns(images)).any(2)
 
 
@@ -199,8 +211,8 @@ def unmoved(columns, images, x):
 # 6.4 ----------------------------------------------------------------------------------------------
 
 
-def loss_of(network, lines, lengths=None, **options):
-    log_probs = network(lines.images).transpose(0, 1)
+def loss_of(network, lines, lengths=None, training=True, **options):
+    log_probs = network.train(training)(lines.images).transpose(0, 1)
     lengths = (lines.widths + 3) // 4 if lengths is None else lengths
     return nn.CTCLoss(**options)(log_probs, lines.targets, lengths, lines.target_lengths)
 
@@ -247,8 +259,7 @@ def uphill(network, optimizer, lines):
 
 
 def in_eval_mode(network, optimizer, lines):
-    network.eval()
-    return step(optimizer, loss_of(network, lines))
+    return step(optimizer, loss_of(network, lines, training=False))
 
 
 def summed_up(network, optimizer, lines):
@@ -256,13 +267,24 @@ def summed_up(network, optimizer, lines):
 
 
 def longest_for_all(network, optimizer, lines):
-    log_probs = network(lines.images)
-    lengths = torch.full((len(log_probs),), log_probs.shape[1])
+    lengths = torch.full_like(lines.widths, (lines.images.shape[-1] + 3) // 4)
     return step(optimizer, loss_of(network, lines, lengths))
 
 
 def widths_for_frames(network, optimizer, lines):
     return step(optimizer, loss_of(network, lines, lines.widths))
+
+
+def lengths_swapped(network, optimizer, lines):
+    log_probs, lengths = network.train()(lines.images).transpose(0, 1), (lines.widths + 3) // 4
+    loss = nn.CTCLoss()(log_probs, lines.targets, lines.target_lengths, lengths)
+    return step(optimizer, loss)
+
+
+def tensor_returned(network, optimizer, lines):
+    loss = loss_of(network, lines)
+    step(optimizer, loss)
+    return loss
 
 
 def rounded_down(network, optimizer, lines):
@@ -271,7 +293,7 @@ def rounded_down(network, optimizer, lines):
 
 def not_transposed(network, optimizer, lines):
     lengths = (lines.widths + 3) // 4
-    log_probs = network(lines.images)
+    log_probs = network.train()(lines.images)
     loss = nn.CTCLoss()(log_probs, lines.targets, lengths, lines.target_lengths)
     return step(optimizer, loss)
 
@@ -282,7 +304,7 @@ def blank_last(network, optimizer, lines):
 
 def softmax_again(network, optimizer, lines):
     lengths = (lines.widths + 3) // 4
-    probabilities = network(lines.images).exp().transpose(0, 1)
+    probabilities = network.train()(lines.images).exp().transpose(0, 1)
     loss = nn.CTCLoss()(probabilities, lines.targets, lengths, lines.target_lengths)
     return step(optimizer, loss)
 
