@@ -63,8 +63,7 @@ FRAMES_NEEDED = Question(
         ),
         Option(
             "11, which is 2L + 1.",
-            "2L + 1 is the number of states of the label with a blank in every gap. A line need "
-            "not stop at all of them.",
+            "2L + 1 counts a blank in every gap, and one at either end; most can be left out.",
         ),
     ),
     reasons=(
