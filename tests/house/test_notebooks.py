@@ -149,8 +149,12 @@ def folds_what_was_predicted(notebook, name):
     for cell in code_cells(notebook):
         if asks(cell) and is_folded(cell):
             yield f"{cell.id} is an exercise or a quiz, and its output is folded"
+    told = False
     for position, cell in enumerate(notebook.cells):
+        told = told or (cell.cell_type == "markdown" and "the output is folded" in cell.source)
         if cell.cell_type == "markdown" and re.search(r"\*\*Predict(?! →)", cell.source):
+            if not told:
+                yield f"before {cell.id} asks, nothing says that outputs are folded"
             after = takewhile(lambda c: c.cell_type == "code", notebook.cells[position + 1 :])
             shown = [c for c in after if c.outputs]
             answers = [c for c in shown if not asks(c)]
@@ -250,6 +254,7 @@ def fold(cell):
 
 
 def predict(notebook):
+    notebook.cells[11].source = "Below each question the output is folded."
     notebook.cells[12].source = "**Predict.** How many?"
 
 
@@ -287,6 +292,7 @@ BREAKING = [
     (asserts_where_it_does_not_compare, on(15, lambda c: c.metadata.update(tags=["guard"]))),
     (folds_what_was_predicted, on(3, lambda cell: cell.update(source="**Predict.** How many?"))),
     (folds_what_was_predicted, lambda n: fold(n.cells[13]) or predict(n)),
+    (folds_what_was_predicted, lambda n: [fold(n.cells[24]), predict(n), n.cells.pop(11)]),
     (folds_what_was_predicted, lambda n: [ask(n.cells[24]), fold(n.cells[24]), predict(n)]),
     (folds_what_was_predicted, lambda n: [ask(n.cells[24]), fold(n.cells[24])]),
     (keeps_asserts_out_of_sight, lambda n: [c.update(source="assert 1") for c in n.cells[14:17]]),
