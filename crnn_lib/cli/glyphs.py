@@ -18,9 +18,9 @@ def glyphs_list(options: argparse.Namespace) -> int:
         where = "drawn when asked for" if status.path is None else where
         count = f"{status.count:,}" if status.found else "-"
         print(f"{status.source:16} {status.split:6} {count:>8}  {where}")
-    for split, count in fonts.count_fonts().items():
-        where = str(data_root() / "fonts") if count else "not here: glyphs download fonts"
-        print(f"{'fonts':16} {split:6} {f'{count} fonts' if count else '-':>8}  {where}")
+    for split, number in fonts.count_fonts().items():
+        where = str(data_root() / "fonts") if number else "not here: glyphs download fonts"
+        print(f"{'fonts':16} {split:6} {f'{number} fonts' if number else '-':>8}  {where}")
     print(
         f"\nData are kept in {data_root()}; the environment variable CRNN_DATA names another place."
     )

@@ -66,7 +66,8 @@ def test_javascript_finds_what_python_finds(film, blank):
             const blanks = all.map((line) => meanProbability(line, c.blank));
             const last = found.at(-1);
             console.log(JSON.stringify({{
-                losses: found.map((f) => -f.logProb), texts, stations: stationsOf(texts, blanks, c.text),
+                losses: found.map((f) => -f.logProb), texts,
+                stations: stationsOf(texts, blanks, c.text),
                 gradient: [...last.gradient],
             }}));
         """

@@ -176,5 +176,5 @@ def _write(
     last = min(found.shape[1], inked[-1] + 1 + _MARGIN)
     spans = np.stack([np.floor(edges[:, 0]), np.ceil(edges[:, 1])], 1) - first
     spans = np.clip(spans, 0, last - first).astype(np.int64)
-    image = torch.from_numpy(np.rint(255 * found[:, first:last]).astype(np.uint8))
-    return image, torch.from_numpy(spans), float(baseline - rise[first])
+    pixels = torch.from_numpy(np.rint(255 * found[:, first:last]).astype(np.uint8))  # (H, W)
+    return pixels, torch.from_numpy(spans), float(baseline - rise[first])
