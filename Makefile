@@ -40,7 +40,7 @@ test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
+	$(PY) -m pytest -n auto --no-loadscope-reorder $(TEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup

@@ -41,26 +41,35 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
-def group_of(path: Path) -> str:
+def group_of(nodeid: str) -> str:
     """What one worker of pytest-xdist runs, one after the other, so that it is built up once."""
-    if path.parent.name == "browser" or path.name == "test_book.py":
+    path = nodeid.partition("::")[0]
+    if "/browser/" in path or path.endswith("/test_book.py"):
         return "browser"  # one Chromium, one JupyterLab, one built book
-    return path.name
+    return nodeid if path.endswith("/test_without_data.py") else path
 
 
-@pytest.hookimpl(tryfirst=True)  # before a worker reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out whole groups. By a scheduler, for marks of groups are lost on pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Group by file, and begin with what takes longest, so that no worker is left alone with it."""
+    """Begin with what takes longest, so that no worker is left alone with it."""
 
     def rank(item) -> int:
-        if group_of(item.path) == "browser":
+        if group_of(item.nodeid) == "browser":
             return 0
         return 1 if item.path.suffix == ".ipynb" else 2
 
     items.sort(key=rank)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
 
 
 class NotebookSeconds:

@@ -90,7 +90,7 @@ FOCUSED = """(root) => {
 }"""
 
 
-def tab_to(root, name: str, most: int = 80) -> None:
+def tab_to(root, name: str, most: int = 200) -> None:
     """Press Tab until something of that name has the focus, with a ring that is seen."""
     for _ in range(most):
         root.page.keyboard.press("Tab")

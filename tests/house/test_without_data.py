@@ -34,13 +34,7 @@ def what_is_said(notebook: nbformat.NotebookNode) -> list[tuple[str, list]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.xdist_group(f"without-data-{path.stem}"), id=path.stem)
-        for path in execute.series()
-    ],
-)
+@pytest.mark.parametrize("path", execute.series(), ids=lambda path: path.stem)
 def test_a_notebook_says_the_same_without_data(path, tmp_path, monkeypatch):
     if not any(status.found and status.path for status in available_sources()):
         pytest.skip("there is no data here: nbval has compared the notebook without it already")

@@ -7,6 +7,7 @@ of the exit statuses that --help names, with a word on the error output wherever
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -16,8 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from crnn_lib.cli import train as commands
-from crnn_lib.cli.arguments import main
+from crnn_lib.cli.arguments import ROOMS, main
 from crnn_lib.handwriting import downloads
 from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.language import NGram
@@ -99,7 +99,8 @@ def prepare(folder):
     downloads.urlopen = no_network
     downloads._PAUSE = 0.0
     unclean: list[str] = []
-    for name in ("read", "train", "evaluate", "glyphs_list", "glyphs_download", "glyphs_preview"):
+    for name, room in ROOMS.items():
+        commands = importlib.import_module(f"crnn_lib.cli.{room}")
         setattr(commands, name, watched(getattr(commands, name), unclean))
     return folder, unclean
 

@@ -23,6 +23,7 @@ def look_alikes(first: Tensor, second: Tensor, count: int) -> list[tuple[int, in
 
     Examples
     --------
+    >>> import torch
     >>> look_alikes(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.1, 0.9]]), 1)
     [(1, 0)]
     """
