@@ -50,7 +50,7 @@ def pad(reading_pad, tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(20, 80), st.floats(20, 60)), min_size=1, max_size=4),
-    st.floats(3, 12),  # in thinner ones a sharp turn puts two strokes into one pixel
+    st.floats(1.5, 12),
 )
 def test_pixels_are_those_near_the_stroke(points, width):
     """Against distances worked out at 16 places in each pixel."""
