@@ -28,7 +28,16 @@ ROOMS = {  # where each command is at work; imported when it is called
     "glyphs_download": "glyphs",
     "glyphs_preview": "glyphs",
 }
-SOURCES = ("emnist", "emnist-mnist", "emnist-balanced", "mnist", "pen")
+SOURCES = (
+    "emnist",
+    "emnist-mnist",
+    "emnist-balanced",
+    "emnist-letters",
+    "emnist-byclass",
+    "emnist-bymerge",
+    "mnist",
+    "pen",
+)
 DEFAULT_WEIGHTS = "crnn-digits"
 LONGEST = 1000  # characters of a line; a network reads some 400
 
@@ -357,7 +366,9 @@ def _add_evaluate(commands) -> None:
     sub = _command(commands, "evaluate", "measure a network on lines of test glyphs", EVALUATE)
     add = sub.add_argument
     _add_weights(sub)
-    add("--glyphs", choices=("auto", *SOURCES), default="auto", help="where they come from (auto)")
+    names = ("auto", *SOURCES)
+    text = "where they come from: " + ", ".join(names) + " (default: auto)"
+    add("--glyphs", choices=names, default="auto", metavar="SOURCE", help=text)
     add("--split", choices=("train", "test"), default="test", help="of the glyphs (test)")
     _add_style(add)
     add("--count", type=_whole(1), default=1000, metavar="N", help="lines (1000)")

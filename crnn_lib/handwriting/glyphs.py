@@ -6,10 +6,16 @@ source               what                                         training  test
 ``emnist``           EMNIST digits                                240,000   40,000
 ``emnist-mnist``     EMNIST in MNIST's format                     60,000    10,000
 ``emnist-balanced``  EMNIST digits and letters, 47 characters     112,800   18,800
+``emnist-letters``   EMNIST letters, capitals counted as small    124,800   20,800
+``emnist-byclass``   EMNIST digits and letters, 62 characters     697,932   116,323
+``emnist-bymerge``   the same with the 47 of ``emnist-balanced``  697,932   116,323
 ``mnist``            MNIST                                        60,000    10,000
 ``pen``              digits of :mod:`crnn_lib.handwriting.pen`    10,000    2,000
 ``auto``             the best of the digits that is on this disk
 ===================  ===========================================  ========  ======
+
+In ``emnist-balanced`` and ``emnist-bymerge`` the small letters that look like their capitals (c, i,
+j, k, l, m, o, p, s, u to z) are counted with them, as ``C`` and so on.
 
 The pen draws as many as one asks for; the figures are what it draws if one does not ask.
 
@@ -33,10 +39,24 @@ from crnn_lib.handwriting._idx import emnist_files, find_idx, idx_shape, mnist_f
 
 SIZE = 28  #: pixels on a side of a glyph
 SPLITS = ("train", "test")
-SOURCES = ("emnist", "emnist-mnist", "emnist-balanced", "mnist", "pen")
+SOURCES = (
+    "emnist",
+    "emnist-mnist",
+    "emnist-balanced",
+    "emnist-letters",
+    "emnist-byclass",
+    "emnist-bymerge",
+    "mnist",
+    "pen",
+)
 PEN_COUNT = {"train": 10_000, "test": 2_000}
 
-_EMNIST_PART = {"emnist": "digits", "emnist-mnist": "mnist", "emnist-balanced": "balanced"}
+_EMNIST_PART = {  # what the archive calls it
+    source: {"emnist": "digits"}.get(source, source.removeprefix("emnist-"))
+    for source in SOURCES
+    if source.startswith("emnist")
+}
+_LETTERS = ("emnist-balanced", "emnist-letters", "emnist-byclass", "emnist-bymerge")
 _AUTO = {"train": ("emnist", "mnist", "emnist-mnist"), "test": ("emnist", "emnist-mnist", "mnist")}
 _SEED = 55207  # of subsets and of the pen, where the caller passes no generator
 
@@ -333,9 +353,12 @@ def _load(
                 if damaged.is_file():
                     idx_shape(damaged)  # says what is wrong with it
             size = "11 MB" if source == "mnist" else "562 MB"
+            instead = 'use source "pen"'
+            if source in _LETTERS:
+                instead = "draw letters with crnn_lib.handwriting.pen.draw_letters"
             raise FileNotFoundError(
                 f"{folder / name} (or .gz) is not there: call load_glyphs({source!r}, {split!r}, "
-                f'download=True) to fetch {size}, or use source "pen", which needs no file.'
+                f"download=True) to fetch {size}, or {instead}, which needs no file."
             )
     images, labels = (read_idx(path) for path in paths if path)
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
@@ -350,27 +373,38 @@ def _load(
         images, labels = images[picked.numpy()], labels[picked.numpy()]
     if source != "mnist":
         images = images.swapaxes(1, 2)  # EMNIST's files hold every image transposed
+    characters = _characters(source, folder)
+    place = np.full(256, -1)  # of each label that a file may have
+    place[list(characters)] = np.arange(len(characters))
+    for label in labels[place[labels] < 0][:1]:
+        raise ValueError(
+            f"{paths[1]} has the label {label}, which stands for no character: those of {source} "
+            f"are {min(characters)} to {max(characters)}. Delete it and fetch it again."
+        )
     return Glyphs(
         torch.from_numpy(np.array(images, order="C")),  # (M, 28, 28)
-        torch.from_numpy(labels.astype(np.int64)),  # (M,)
+        torch.from_numpy(place[labels].astype(np.int64)),  # (M,)
         source,
         split,
-        _characters(source, folder),
+        "".join(characters.values()),
     )
 
 
-def _characters(source: str, folder: Path) -> str:
-    """The characters of a source, in the order of its labels."""
-    if source != "emnist-balanced":
-        return "0123456789"
-    mapping = folder / "emnist-balanced-mapping.txt"
+def _characters(source: str, folder: Path) -> dict[int, str]:
+    """The character of each label that a source's files have, in order."""
+    if source not in _LETTERS:
+        return dict(enumerate("0123456789"))
+    part = _EMNIST_PART[source]
+    mapping = folder / f"emnist-{part}-mapping.txt"
     if not mapping.is_file():  # torchvision's own download leaves the mapping out
         from torchvision.datasets import EMNIST
 
-        return "".join(EMNIST.classes_split_dict["balanced"])
-    lines = [line.split() for line in mapping.read_text(encoding="ascii").splitlines()]
-    code = {int(line[0]): int(line[1]) for line in lines if line}  # label -> ASCII
-    return "".join(chr(code[label]) for label in sorted(code))
+        classes = enumerate(EMNIST.classes_split_dict[part])
+        return {label: name for label, name in classes if name != "N/A"}
+    rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines()]
+    # A label and the codes of its characters: of "letters" both cases, the small one last.
+    code = {int(row[0]): int(row[-1]) for row in rows if row}
+    return {label: chr(code[label]) for label in sorted(code)}
 
 
 def _draw(split: str, count: int, generator: torch.Generator | None) -> Glyphs:

@@ -53,7 +53,7 @@ def split_of(count: int, seed: int) -> tuple[bytes, bytes]:
 
 
 def make_archive() -> bytes:
-    """An archive built like EMNIST's, with two of its parts."""
+    """An archive built like EMNIST's, with two of its parts, and a little of a third."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as members:
         members.writestr("../../escaped", b"no path in the archive may decide where a byte goes")
@@ -63,6 +63,11 @@ def make_archive() -> bytes:
         ):
             for name, content in zip(emnist_files(part, split), split_of(600, seed), strict=True):
                 members.writestr(f"gzip/{name}.gz", gzip.compress(content, 1, mtime=0))
+        letters = idx(np.eye(28)[None].repeat(26, 0)), idx(np.arange(26) + 1)
+        for name, content in zip(emnist_files("letters", "test"), letters, strict=True):
+            members.writestr(f"gzip/{name}.gz", gzip.compress(content, 1, mtime=0))
+        rows = (f"{i + 1} {65 + i} {97 + i}\r\n" for i in range(26))
+        members.writestr("gzip/emnist-letters-mapping.txt", "".join(rows))
         digits = "".join(f"{i} {48 + i}\r\n" for i in range(10))
         members.writestr("gzip/emnist-digits-mapping.txt", digits)
         members.writestr("gzip/emnist-balanced-mapping.txt", digits + "10 65\r\n")
@@ -452,6 +457,10 @@ def test_the_kept_archive_serves_the_other_splits(server, tmp_path):
     assert len(server.requests) == 1
     glyphs = load_glyphs("emnist-balanced", "train", root=tmp_path)
     assert glyphs.characters == "0123456789A"  # from the mapping file
+    emnist(server, tmp_path, "letters", ["test"])
+    letters = load_glyphs("emnist-letters", "test", root=tmp_path)
+    assert letters.characters == "abcdefghijklmnopqrstuvwxyz" and len(server.requests) == 1
+    assert letters.labels.tolist() == list(range(26))
 
 
 def test_an_archive_put_there_by_hand_is_used(server, tmp_path):
@@ -484,8 +493,8 @@ def test_a_file_cut_off_by_someone_else_is_replaced(server, tmp_path):
 
 
 def test_an_archive_without_the_wanted_part(server, tmp_path):
-    with pytest.raises(DownloadError, match="gzip/emnist-letters-train-images"):
-        emnist(server, tmp_path, "letters")
+    with pytest.raises(DownloadError, match="gzip/emnist-byclass-train-images"):
+        emnist(server, tmp_path, "byclass")
 
 
 def test_without_network_one_sentence_says_what_to_do(dead_url, tmp_path):

@@ -20,6 +20,9 @@ REAL_EMNIST = DATA and find_idx(Path(DATA) / "EMNIST/raw", emnist_files("mnist",
 REAL_MNIST = DATA and find_idx(Path(DATA) / "MNIST/raw", mnist_files("train")[0])
 
 
+LETTERS = "emnist-letters"
+
+
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -51,8 +54,8 @@ def put(root: Path, source: str, split: str, images: np.ndarray, labels, zipped=
     """Write a source as its archive has it: EMNIST's images transposed."""
     folder = root / ("MNIST" if source == "mnist" else "EMNIST") / "raw"
     folder.mkdir(parents=True, exist_ok=True)
-    part = {"emnist": "digits", "emnist-mnist": "mnist", "emnist-balanced": "balanced"}
-    names = mnist_files(split) if source == "mnist" else emnist_files(part[source], split)
+    part = "digits" if source == "emnist" else source.removeprefix("emnist-")
+    names = mnist_files(split) if source == "mnist" else emnist_files(part, split)
     if source != "mnist":
         images = images.swapaxes(1, 2)
     for name, values in zip(names, (images, np.asarray(labels)), strict=True):
@@ -168,7 +171,7 @@ def test_bad_glyphs_are_refused(change, error, says):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("source", ["emnist", "emnist-mnist", "emnist-balanced", "mnist"])
+@pytest.mark.parametrize("source", [name for name in SOURCES if name not in ("pen", LETTERS)])
 def test_every_file_source_comes_upright(tmp_path, source, zipped):
     images = np.stack([noise(1)[0], seven(), noise(1, 1)[0]])
     put(tmp_path, source, "test", images, [1, 7, 9], zipped)
@@ -194,6 +197,45 @@ def test_characters_of_emnist_balanced(tmp_path):
     mapping = tmp_path / "EMNIST/raw/emnist-balanced-mapping.txt"
     mapping.write_text("".join(f"{i} {ord(c)}\r\n" for i, c in enumerate(standard[::-1])))
     assert load_glyphs("emnist-balanced", "train", root=tmp_path).characters == standard[::-1]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_letters_of_emnist_are_counted_from_one_and_fold_capitals(tmp_path, mapped):
+    images = np.stack([noise(1)[0], seven(), noise(1, 1)[0]])
+    put(tmp_path, LETTERS, "train", images, [26, 1, 13])
+    if mapped:  # the archive's own: label, capital, small letter
+        rows = [f"{i + 1} {65 + i} {97 + i}\r\n" for i in range(26)]
+        (tmp_path / "EMNIST/raw/emnist-letters-mapping.txt").write_text("".join(rows))
+    glyphs = load_glyphs(LETTERS, "train", root=tmp_path)
+    assert glyphs.characters == "abcdefghijklmnopqrstuvwxyz"
+    assert [glyphs.characters[i] for i in glyphs.labels.tolist()] == ["z", "a", "m"]
+    assert np.array_equal(glyphs.images.numpy(), images)
+    assert looks_like_a_seven(glyphs.of("a").images)
+    assert torch.equal(glyphs.only("ma").labels, torch.tensor([1, 0]))
+
+
+def test_characters_of_byclass_and_bymerge(tmp_path):
+    everything = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    merged = "".join(c for c in everything if c not in "cijklmopsuvwxyz")
+    for source, characters in (("emnist-byclass", everything), ("emnist-bymerge", merged)):
+        put(tmp_path, source, "test", noise(3), [10, 0, len(characters) - 1])
+        glyphs = load_glyphs(source, "test", root=tmp_path)
+        assert glyphs.characters == characters
+        shown = [characters[i] for i in glyphs.labels.tolist()]
+        assert shown == ["A", "0", characters[-1]]
+        mapping = tmp_path / f"EMNIST/raw/{source}-mapping.txt"
+        rows = [f"{i} {ord(c)}\n" for i, c in enumerate(characters)]
+        mapping.write_text("".join(rows[::-1]))  # the order of the rows plays no part
+        assert load_glyphs(source, "test", root=tmp_path).characters == characters
+
+
+def test_a_label_that_stands_for_nothing_is_named(tmp_path):
+    put(tmp_path, LETTERS, "train", noise(3), [1, 0, 26])
+    with pytest.raises(ValueError, match="label 0, which .* of emnist-letters are 1 to 26"):
+        load_glyphs(LETTERS, "train", root=tmp_path)
+    put(tmp_path, "mnist", "train", noise(3), [1, 200, 2])
+    with pytest.raises(ValueError, match="label 200"):
+        load_glyphs("mnist", "train", root=tmp_path)
 
 
 def test_count_picks_at_random_and_repeatably(tmp_path):
@@ -300,10 +342,12 @@ def test_a_missing_source_says_what_to_do(tmp_path):
     assert "download=True" in message and '"pen"' in message
     with pytest.raises(FileNotFoundError, match="11 MB"):
         load_glyphs("mnist", root=tmp_path)
+    with pytest.raises(FileNotFoundError, match="562 MB, or draw letters with .*draw_letters"):
+        load_glyphs(LETTERS, root=tmp_path)
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="'emnist-balanced', 'mnist', 'pen'; got 'kmnist'"):
+    with pytest.raises(ValueError, match="'emnist-bymerge', 'mnist', 'pen'; got 'kmnist'"):
         load_glyphs("kmnist")
     with pytest.raises(ValueError, match="'train', 'test'; got 'val'"):
         load_glyphs("pen", "val")
