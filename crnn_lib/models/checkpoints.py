@@ -40,6 +40,8 @@ ARCHITECTURES = {
     "ResNetRNN": (ResNetRNN, ResNetRNNConfig),
 }
 
+READ_OUT = ("classify.weight", "classify.bias")  # a row for each class; so it is in every network
+
 MAX_HEADER_BYTES = 1_000_000  # most have a few thousand; 60,000 characters fit, whichever they are
 
 STORED_FLOATS = {torch.float32: "F32", torch.float16: "F16"}
@@ -124,7 +126,11 @@ def save_model(
 
 
 def load_model(
-    name_or_path: str | os.PathLike[str], *, device: str | torch.device = "cpu"
+    name_or_path: str | os.PathLike[str],
+    *,
+    alphabet: Alphabet | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
 ) -> CRNN | SlidingWindowRNN | ResNetRNN:
     """Read a model from a file, or one that ships with the library.
 
@@ -136,13 +142,22 @@ def load_model(
     ----------
     name_or_path : str or path
         ``"crnn-digits"`` or another of :func:`shipped_models`, else a ``.safetensors`` file.
+    alphabet : Alphabet, optional
+        What the model shall read from now on; by default what the file's model reads. The read-out
+        keeps its rows of the blank and of all characters that both alphabets have, wherever their
+        classes stand. A character that is new gets a row drawn at random, with the mean and the
+        deviation of the characters' rows in the file: it has yet to be learned. Everything before
+        the read-out is kept.
+    seed : int
+        Of the new rows.
     device : str or torch.device
         Where the model goes.
 
     Returns
     -------
     CRNN, SlidingWindowRNN or ResNetRNN
-        In float32 and evaluation mode, with the file's provenance as ``.provenance``.
+        In float32 and evaluation mode, with the file's provenance as ``.provenance``. Of a change
+        of alphabet it tells under ``"read_out"``.
 
     Raises
     ------
@@ -150,16 +165,24 @@ def load_model(
         If there is neither such a file nor such a shipped model.
     ValueError
         If the file is no checkpoint of this library, is damaged, or needs a newer version.
+
+    Examples
+    --------
+    A network of digits is to read times such as 12:45. It knows all of that but the colon:
+
+    >>> model = load_model("crnn-digits", alphabet=Alphabet("0123456789:", blank=11))
+    >>> model.provenance["read_out"]["kept"], model.provenance["read_out"]["fresh"]
+    ('0123456789', ':')
     """
     with _located(name_or_path) as path, open(path, "rb") as file:
         header, head = _read_header(file, path)
         story = _read_metadata(header, path)
-        architecture, config, alphabet = _architecture(story, len(header), path)
+        architecture, config, stored = _architecture(story, len(header), path)
         # On the meta device a model has shapes and no storage: the header is held against the
         # config before either may cost memory.
         try:
             with torch.device("meta"):
-                expected = architecture(config, alphabet).state_dict()
+                expected = architecture(config, stored).state_dict()
         except Exception as error:  # whatever a senseless config leads torch to raise
             reason = str(error).partition("\n")[0]  # torch may add a trace
             raise _refused(path, f"no {story['architecture']} fits its config ({reason})") from None
@@ -174,10 +197,44 @@ def load_model(
 
     # The initial weights are thrown away; drawing them must not move the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
-        model = architecture(config, alphabet)
+        model = architecture(config, alphabet or stored)
+    provenance = story["provenance"]
+    if alphabet is not None and alphabet != stored:
+        tensors, change = _with_alphabet(tensors, stored, alphabet, seed)
+        provenance = {**provenance, "read_out": {**change, "sha256": story["sha256"]}}
     model.load_state_dict(tensors)  # half precision becomes float32 here
-    model.provenance = story["provenance"]
+    model.provenance = provenance
     return model.to(device, torch.float32).eval()
+
+
+def _with_alphabet(
+    tensors: dict[str, torch.Tensor], old: Alphabet, new: Alphabet, seed: int
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors whose read-out names the classes of another alphabet, and what was done to it."""
+    generator = torch.Generator().manual_seed(seed)
+    classes = {symbol: n for n, symbol in enumerate(old.symbols) if n != old.blank}
+    places = {symbol: n for n, symbol in enumerate(new.symbols) if n != new.blank}
+    shared = [character for character in new.characters if character in classes]
+    to = torch.tensor([places[character] for character in shared] + [new.blank])
+    taken = torch.tensor([classes[character] for character in shared] + [old.blank])
+    changed = dict(tensors)
+    for name in READ_OUT:
+        weights = tensors[name].float()  # (C, ...)
+        characters = weights[torch.arange(len(weights)) != old.blank]  # (C - 1, ...)
+        deviation = characters.std(unbiased=False)
+        rows = torch.randn(new.num_classes, *weights.shape[1:], generator=generator)
+        rows = characters.mean() + deviation * rows
+        rows[to] = weights[taken]
+        changed[name] = rows
+    fresh = [character for character in new.characters if character not in classes]
+    plain = isinstance(new.characters, str)
+    change = {
+        "from": dataclasses.asdict(old),
+        "kept": "".join(shared) if plain else shared,
+        "fresh": "".join(fresh) if plain else fresh,
+        "seed": seed,
+    }
+    return changed, change
 
 
 def describe_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from crnn_lib.models import (
 from crnn_lib.models.checkpoints import MAX_HEADER_BYTES
 
 PROVENANCE = {"data": "mnist", "command": "train --steps 100", "exact_match": 0.5, "date": "2026"}
+DESCENDING = Alphabet("9876543210", blank=10)
 SMALL = CRNNConfig(channels=(4, 6), strides=((2, 2), (2, 1)), hidden=5, dropout=0.0)
 
 
@@ -194,6 +195,70 @@ def test_other_readers_of_safetensors_can_open_a_checkpoint(saved):
         assert file.get_tensor("classify.weight").dtype == torch.float32
     header_bytes = int.from_bytes(saved.read_bytes()[:8], "little")
     assert header_bytes % 8 == 0  # the tensors are aligned
+
+
+# --- Another alphabet -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "old, new, kept, fresh",
+    [
+        (Alphabet(), Alphabet("9876543210", blank=10), "9876543210", ""),
+        (Alphabet(blank=10), Alphabet("a7b-", blank=2), "7", "ab-"),
+        (Alphabet("-é7", blank=1), Alphabet("7-"), "7-", ""),
+        (Alphabet(("th", "e")), Alphabet("et", blank=2), "e", "t"),
+        (Alphabet("e"), Alphabet(("th", "e"), blank=1), ["e"], ["th"]),
+    ],
+)
+def test_another_alphabet_keeps_the_rows_of_shared_characters(old, new, kept, fresh, tmp_path):
+    model = small_model(alphabet=old)
+    path = save_model(model, tmp_path / "old.safetensors", provenance=PROVENANCE)
+    changed = load_model(path, alphabet=new)
+    assert changed.alphabet == new and not changed.training
+    for name, weights in changed.state_dict().items():
+        if not name.startswith("classify."):
+            assert torch.equal(weights, model.state_dict()[name]), name
+    for name in ("weight", "bias"):
+        before, after = getattr(model.classify, name), getattr(changed.classify, name)
+        assert torch.equal(after[new.blank], before[old.blank])
+        for character in kept:
+            assert torch.equal(after[new.encode(character)[0]], before[old.encode(character)[0]])
+    story = changed.provenance
+    change = story.pop("read_out")
+    assert (change["kept"], change["fresh"], change["seed"]) == (kept, fresh, 0)
+    assert change["from"] == dataclasses.asdict(old)
+    assert change["sha256"] == describe_checkpoint(path)["sha256"]
+    assert story == load_model(path).provenance  # and all that it told before
+    again = save_model(changed, tmp_path / "new.safetensors", provenance=changed.provenance)
+    assert load_model(again)(images())[0].shape[2] == new.num_classes
+
+
+def test_new_rows_are_drawn_by_their_seed_and_are_as_large_as_the_others():
+    many = Alphabet("".join(map(chr, range(0x100, 0x300))) + "0123456789")
+    before = torch.random.get_rng_state()
+    models = [load_model("crnn-digits", alphabet=many, seed=seed) for seed in (0, 0, 1)]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    first, same, other = (model.classify.weight.detach() for model in models)
+    assert torch.equal(first, same) and not torch.equal(first[1], other[1])
+    assert torch.equal(first[513:], other[513:])  # the digits are no matter of chance
+    fresh, kept = first[1:513], first[513:]
+    assert float(fresh.std() / kept.std()) == pytest.approx(1, abs=0.02)
+    assert float(fresh.mean() - kept.mean()) == pytest.approx(0, abs=0.02 * float(kept.std()))
+
+
+def test_the_same_alphabet_changes_nothing(saved):
+    model = load_model(saved, alphabet=Alphabet())
+    assert "read_out" not in model.provenance
+    assert torch.equal(model.classify.weight, load_model(saved).classify.weight)
+
+
+def test_digits_that_stand_elsewhere_are_read_as_before():
+    plain, moved = load_model("crnn-digits"), load_model("crnn-digits", alphabet=DESCENDING)
+    lines = torch.rand(2, 1, 32, 90, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        a, b = plain(lines)[0], moved(lines)[0]
+    order = [10, *range(9, -1, -1)]  # the blank, then 0 to 9
+    assert torch.allclose(a, b[..., order], atol=1e-5)
 
 
 # --- Names ----------------------------------------------------------------------------------------
