@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,6 +52,7 @@ def pad(reading_pad, tmp_path):
     st.lists(st.tuples(st.floats(20, 80), st.floats(20, 60)), min_size=1, max_size=4),
     st.floats(1.5, 12),
 )
+@example([(48.875, 35.75), (70, 48.875), (26, 30.5)], 1.5)  # comes back on a pixel's other side
 def test_pixels_are_those_near_the_stroke(points, width):
     """Against distances worked out at 16 places in each pixel."""
     image = draw([stroke(*points, width=width)], (80, 100))
