@@ -154,8 +154,9 @@ def _training_lines(
 
 def _described(lines: LineStream | Alternating) -> dict[str, object]:
     streams = lines.streams if isinstance(lines, Alternating) else (lines,)
-    if all(isinstance(stream, LineStream) for stream in streams):
-        return {"styles": [dataclasses.asdict(stream.style) for stream in streams]}
+    plain = [stream for stream in streams if isinstance(stream, LineStream)]
+    if len(plain) == len(streams):
+        return {"styles": [dataclasses.asdict(stream.style) for stream in plain]}
     return {"lines": repr(lines)}  # paper and its many effects
 
 

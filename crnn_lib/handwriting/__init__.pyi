@@ -20,3 +20,6 @@ from .lines import join_batches as join_batches
 from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people
 from .styles import LineStyle as LineStyle
+from .texts import TextStyle as TextStyle
+from .texts import random_texts as random_texts
+from .words import lines_of_words as lines_of_words

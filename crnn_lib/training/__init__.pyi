@@ -9,6 +9,8 @@ from .loop import train as train
 from .mixtures import PhotoMixture as PhotoMixture
 from .mixtures import photo_lines as photo_lines
 from .mixtures import photo_sample as photo_sample
+from .mixtures import word_lines as word_lines
+from .mixtures import word_sample as word_sample
 from .runs import History as History
 from .runs import Run as Run
 from .runs import read_run as read_run
@@ -16,5 +18,6 @@ from .streams import Alternating as Alternating
 from .streams import LineSet as LineSet
 from .streams import LineStream as LineStream
 from .streams import PaperStream as PaperStream
+from .streams import WordStream as WordStream
 from .streams import batches as batches
 from .streams import seeded_generator as seeded_generator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,12 +15,20 @@ from crnn_lib.handwriting import (
     LineBatch,
     LineStyle,
     compose_lines,
+    fonts,
+    pen,
     pen_people,
     random_amounts,
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
-from crnn_lib.training.streams import Alternating, LineStream, PaperStream, seeded_generator
+from crnn_lib.training.streams import (
+    Alternating,
+    LineStream,
+    PaperStream,
+    WordStream,
+    seeded_generator,
+)
 
 POOL = 4  # batches a stream composes at once: there are ten streams
 
@@ -63,10 +72,10 @@ def photo_lines(
     mixture : PhotoMixture, optional
     """
     mixture = mixture or PhotoMixture()
-    pen = pen_people(mixture.writers, seeded_generator(seed, 3))
-    drawn = pen.only(scanned.characters)
+    people = pen_people(mixture.writers, seeded_generator(seed, 3))
+    drawn = people.only(scanned.characters)
     repeated = scanned.subset(torch.arange(len(drawn)) % len(scanned))
-    digits, all_signs = Glyphs.concat([repeated, drawn]), Glyphs.concat([repeated, pen])
+    digits, all_signs = Glyphs.concat([repeated, drawn]), Glyphs.concat([repeated, people])
     alphabet, paper = Alphabet(scanned.characters), PaperStyle.cheque()
 
     def stream(glyphs: Glyphs, style: LineStyle, number: int, **more) -> LineStream:
@@ -107,8 +116,8 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
     """
     generator = seeded_generator(seed, 2)
     writers = max(len(scanned) // 40, 20)  # as many digits as there are scanned ones
-    pen = pen_people(writers, generator, split=scanned.split)
-    glyphs = Glyphs.concat([scanned, pen])
+    people = pen_people(writers, generator, split=scanned.split)
+    glyphs = Glyphs.concat([scanned, people])
     lines = compose_lines(
         glyphs,
         count,
@@ -120,3 +129,94 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
     )
     photos = photograph(lines, PaperStyle.cheque(), generator)
     return replace(photos, images=ink_of(photos.images, photos.widths))
+
+
+TEXT = pen.TEXT_CHARACTERS + " "  #: what ``crnn-words`` reads
+
+
+def word_lines(
+    alphabet: Alphabet | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    *,
+    height: int = 40,
+    scanned: Glyphs | None = None,
+    written: Mapping[str, float] | None = None,
+) -> Alternating:
+    """Words from which a network learns to read what people write.
+
+    Of eight batches seven hold words, names and numbers, half of them by the pen, half in fonts.
+    The eighth holds numbers of scanned digits, which real people wrote.
+
+    Parameters
+    ----------
+    alphabet : Alphabet, optional
+        By default all that the pen can write, and the space.
+    batch_size : int
+    seed : int
+    height : int
+        Of a line, in pixels.
+    scanned : Glyphs, optional
+        Digits from a data set, such as EMNIST's; without them all batches hold words.
+    written : mapping of str to float, optional
+        The shares of ``"pen"`` and ``"fonts"``. By default half and half, or the pen alone where
+        no font is on this disk.
+    """
+    alphabet = alphabet or Alphabet(TEXT)
+    if written is None:
+        written = {"pen": 0.5, "fonts": 0.5} if fonts.count_fonts()["train"] else {"pen": 1.0}
+
+    def stream(number: int) -> WordStream:
+        return WordStream(
+            alphabet,
+            hands=tuple(written.items()),
+            height=height,
+            batch_size=batch_size,
+            seed=seed + number,
+        )
+
+    if scanned is None:
+        return Alternating((stream(0),))
+    style = replace(LineStyle(height=height).varied(), length=(1, 6))
+    digits = LineStream(scanned, style, batch_size, seed + 7, POOL, alphabet)
+    return Alternating((*map(stream, range(7)), PaperStream(digits, PaperStyle.page(), 0.1, seed)))
+
+
+def word_sample(
+    count: int,
+    seed: int,
+    *,
+    alphabet: Alphabet | None = None,
+    height: int = 40,
+    hands: str = "pen",
+    split: str = "test",
+) -> LineBatch:
+    """Photographed words, a fixed set, in hands that write no line of training.
+
+    Parameters
+    ----------
+    count : int
+    seed : int
+        Another one than that of training: the pen's people are other people then.
+    alphabet : Alphabet, optional
+    height : int
+    hands : {"pen", "fonts"}
+    split : str
+        Of the fonts.
+
+    Returns
+    -------
+    LineBatch
+        Ink bright on black, as :func:`crnn_lib.photos.ink_of` leaves it.
+    """
+    stream = WordStream(
+        alphabet or Alphabet(TEXT),
+        hands=((hands, 1.0),),
+        split=split,
+        height=height,
+        variety=0.0,
+        batch_size=count,
+        seed=seed,
+        pool=1,
+    )
+    return stream.batch(0)

@@ -18,9 +18,14 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    TextStyle,
     compose_lines,
+    fonts,
     join_batches,
+    lines_of_words,
+    pen,
     random_amounts,
+    random_texts,
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
@@ -107,6 +112,104 @@ class LineStream:
 
 
 @dataclass(frozen=True)
+class WordStream:
+    """Fresh words for training, without end: on paper, photographed, and as ink again.
+
+    A batch depends on ``(seed, step)`` and on the fonts of this disk alone.
+
+    Parameters
+    ----------
+    alphabet : Alphabet
+        Texts that it cannot spell are not written.
+    texts : TextStyle
+    hands : tuple of (str, float)
+        Who writes, ``"pen"`` or ``"fonts"``, and how large a share.
+    split : str
+        Of the fonts, ``"train"`` or ``"test"``. Each seed has people of the pen of its own.
+    height : int
+        Of a line, in pixels.
+    variety : float
+        As that of :func:`crnn_lib.handwriting.lines_of_words`.
+    paper : PaperStyle
+    clean : float
+        Share of the lines that stay as they were written.
+    batch_size : int
+    seed : int
+    pool : int
+        Batches made at once and sorted by width, so that little of a batch is padding.
+    """
+
+    alphabet: Alphabet
+    texts: TextStyle = TextStyle()
+    hands: tuple[tuple[str, float], ...] = (("pen", 1.0),)
+    split: str = "train"
+    height: int = 40
+    variety: float = 1.0
+    paper: PaperStyle = PaperStyle.page()
+    clean: float = 0.1
+    batch_size: int = 32
+    seed: int = 0
+    pool: int = 8
+    _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.pool < 1:
+            raise ValueError(
+                "A stream has at least one line per batch and one batch per pool; got "
+                f"batch_size={self.batch_size} and pool={self.pool}."
+            )
+        if not 0 <= self.clean <= 1:
+            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
+        shares = [share for _, share in self.hands]
+        if not shares or min(shares) < 0 or not sum(shares):
+            raise ValueError(f"hands are shares, not all of them 0; got {self.hands}.")
+        unknown = {name for name, _ in self.hands} - {"pen", "fonts"}
+        if unknown:
+            raise ValueError(f"hands are 'pen' and 'fonts'; got {', '.join(sorted(unknown))}.")
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        return self._last_pool.get(turn, self._write_pool)[place]
+
+    def _write_pool(self, turn: int) -> list[LineBatch]:
+        generator = seeded_generator(self.seed, turn)
+        count = self.batch_size * self.pool
+        known = self.alphabet.characters
+        texts = random_texts(count, generator, self.texts, characters=known)
+        shares = torch.tensor([share for _, share in self.hands])
+        hand = torch.multinomial(shares, count, replacement=True, generator=generator)
+        parts = []
+        for number, (name, _) in enumerate(self.hands):
+            chosen = [texts[n] for n in (hand == number).nonzero()[:, 0].tolist()]
+            tall = round(1.6 * self.height)  # capitals are then nearly as high as on the line
+            if name == "pen":
+                written = pen.draw_words(chosen, generator, height=tall)
+            else:
+                written = fonts.draw_words(chosen, generator, split=self.split, height=tall)
+            parts.append(
+                lines_of_words(
+                    written,
+                    self.alphabet,
+                    height=self.height,
+                    variety=self.variety,
+                    generator=generator,
+                )
+            )
+        lines = join_batches(parts, self.alphabet.blank)
+        untouched = torch.rand(count, generator=generator) < self.clean
+        made = [
+            photograph(lines.select(~untouched), self.paper, generator),
+            photograph(lines.select(untouched), PaperStyle.clean(), generator),
+        ]
+        photos = join_batches(made, self.alphabet.blank)
+        by_width = torch.argsort(photos.widths, stable=True).view(self.pool, self.batch_size)
+        order = by_width[torch.randperm(self.pool, generator=generator)]
+        batches = [photos.select(chosen) for chosen in order]
+        return [replace(b, images=ink_of(b.images, b.widths)) for b in batches]
+
+
+@dataclass(frozen=True)
 class PaperStream:
     """A stream of lines that have gone through paper and camera, as ink again, for training.
 
@@ -170,10 +273,10 @@ class Alternating:
 
     Parameters
     ----------
-    streams : tuple of LineStream or PaperStream
+    streams : tuple of LineStream, PaperStream or WordStream
     """
 
-    streams: tuple[LineStream | PaperStream, ...]
+    streams: tuple[LineStream | PaperStream | WordStream, ...]
 
     @property
     def pool(self) -> int:
@@ -220,7 +323,7 @@ class LineSet:
         return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 
-Stream: TypeAlias = LineStream | PaperStream | Alternating
+Stream: TypeAlias = LineStream | PaperStream | WordStream | Alternating
 
 
 class _Pools(Dataset):
@@ -282,4 +385,6 @@ def _blank(lines: Stream) -> int:
         return _blank(lines.streams[0])
     if isinstance(lines, PaperStream):
         return _blank(lines.lines)
+    if isinstance(lines, WordStream):
+        return lines.alphabet.blank
     return lines.alphabet.blank if lines.alphabet else 0

@@ -185,6 +185,39 @@ class PaperStyle:
         )
 
     @classmethod
+    def page(cls) -> PaperStyle:
+        """Words cut out of a page, scanned or photographed: their neighbours reach in."""
+        return cls(
+            size=Effect(0.95, 0.3, 1.0),
+            shift=Effect(0.7, 0.0, 1.0),
+            margins=Effect(0.4, 0.0, 0.6),
+            turn=Effect(0.4, 0.0, 1.0),
+            shear=Effect(0.5, 0.0, 1.0),
+            curve=Effect(0.25, 0.0, 0.8),
+            perspective=Effect(0.2, 0.0, 0.8),
+            weight=Effect(0.5, 0.0, 0.8),
+            faint=Effect(0.5, 0.0, 0.8),
+            skips=Effect(0.12, 0.0, 0.7),
+            mottle=Effect(0.35, 0.0, 0.8),
+            underline=Effect(0.05, 0.0, 1.0),
+            neighbours=Effect(0.15, 0.1, 0.8),
+            tone=Effect(0.7, 0.0, 0.8),
+            fibre=Effect(0.5, 0.0, 0.8),
+            rules=Effect(0.15, 0.0, 0.8),
+            border=Effect(0.08, 0.0, 0.8),
+            bleed=Effect(0.08, 0.0, 0.6),
+            light=Effect(0.3, 0.0, 0.8),
+            blur=Effect(0.5, 0.1, 0.7),
+            motion=Effect(0.05, 0.0, 0.4),
+            resolution=Effect(0.25, 0.0, 0.7),
+            noise=Effect(0.5, 0.0, 0.7),
+            contrast=Effect(0.4, 0.0, 0.9),
+            gamma=Effect(0.3, 0.0, 1.0),
+            bilevel=Effect(0.15, 0.0, 1.0),
+            jpeg=Effect(0.4, 0.0, 0.7),
+        )
+
+    @classmethod
     def cheque(cls) -> PaperStyle:
         """Amounts on cheques and forms, scanned or photographed: every effect, in moderation."""
         return cls(

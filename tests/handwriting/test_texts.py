@@ -1,0 +1,90 @@
+"""Random texts: what they are made of, and that they can be spelled."""
+
+import re
+from collections import Counter
+
+import pytest
+import torch
+
+from crnn_lib.handwriting import TextStyle, random_texts
+from crnn_lib.handwriting.pen import TEXT_CHARACTERS
+from crnn_lib.language import word_counts
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def only(kind, **more):
+    """A style of one kind, with nothing added to it."""
+    weights = {name: 0.0 for name in ("words", "names", "numbers", "letters", "phrases")}
+    plain = {"capitals": 0.0, "initial": 0.0, "marks": 0.0}
+    return TextStyle(**{**weights, kind: 1.0, **plain, **more})
+
+
+def test_words_are_those_of_the_lexicon_by_their_counts():
+    texts = random_texts(3000, seeded(), only("words", temper=1.0))
+    counts = word_counts()
+    assert set(texts) <= set(counts)
+    expected = 3000 * counts["the"] / sum(counts.values())
+    assert abs(Counter(texts)["the"] - expected) < 5 * expected**0.5
+    alike = random_texts(3000, seeded(), only("words", temper=0.0))
+    assert Counter(alike)["the"] <= 3
+
+
+def test_case_and_marks_come_as_often_as_the_style_says():
+    texts = random_texts(4000, seeded(1), only("words", capitals=0.5))
+    share = sum(text == text.upper() and text.lower() != text for text in texts) / 4000
+    assert 0.47 < share < 0.56  # "I" and "a" are capitals now and then anyway
+    marked = random_texts(4000, seeded(2), only("words", marks=0.25))
+    # no word of the lexicon has a mark but an apostrophe
+    dressed = [text for text in marked if re.search(r"[^A-Za-z']|'s$|^'", text)]
+    assert 0.21 < len(dressed) / 4000 < 0.29
+
+
+def test_numbers_have_digits_and_letters_are_few():
+    numbers = random_texts(500, seeded(), only("numbers"))
+    assert all(re.search(r"\d", text) for text in numbers)
+    assert {"$", ".", ":", "/", "-", " "} <= set("".join(numbers))
+    assert {len(text) for text in random_texts(300, seeded(), only("letters"))} == {1, 2, 3}
+
+
+def test_names_are_in_no_lexicon_and_phrases_have_spaces():
+    known = {word.lower() for word in word_counts()}
+    names = random_texts(400, seeded(), only("names"))
+    assert sum(name.lower() in known for name in names) < 0.3 * len(names)
+    assert all(name[0] == name[0].upper() for name in names)
+    phrases = random_texts(200, seeded(), only("phrases"))
+    assert {text.count(" ") for text in phrases} == {1, 2}
+
+
+def test_texts_keep_to_the_characters_and_the_length():
+    texts = random_texts(400, seeded(), TextStyle(longest=9), characters="abcdeilnorst 0123")
+    assert max(map(len, texts)) <= 9
+    assert set("".join(texts)) <= set("abcdeilnorst 0123")
+    assert all(text == text.strip() and text for text in texts)
+    everything = random_texts(4000, seeded())
+    assert set("".join(everything)) <= set(TEXT_CHARACTERS + " ")
+
+
+def test_the_same_seed_gives_the_same_texts():
+    assert random_texts(50, seeded(4)) == random_texts(50, seeded(4))
+    assert random_texts(50, seeded(4)) != random_texts(50, seeded(5))
+
+
+def test_a_lexicon_of_ones_own():
+    texts = random_texts(100, seeded(), only("words"), lexicon={"Zürich": 3, "Genf": 1})
+    assert set(texts) == {"Zürich", "Genf"}
+
+
+def test_what_cannot_be_written_is_said():
+    with pytest.raises(ValueError, match="no word of the characters 'qz'"):
+        random_texts(1, seeded(), characters="zq")
+    with pytest.raises(ValueError, match="1000 texts were drawn"):
+        random_texts(1, seeded(), only("phrases"), characters="aeinst")
+    with pytest.raises(ValueError, match="weights, not all of them 0"):
+        TextStyle(words=0, names=0, numbers=0, letters=0, phrases=0)
+    with pytest.raises(ValueError, match="TextStyle.marks is from 0 to 1; got 1.5"):
+        TextStyle(marks=1.5)
+    with pytest.raises(ValueError, match="longest=0"):
+        TextStyle(longest=0)
