@@ -189,7 +189,15 @@ def _extents(inked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _piecewise(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """What a broken line through knots gives; its ends go on straight: (N, P), (N, K) twice."""
+    """What a broken line through knots gives: (N, P), (N, K) twice -> (N, P).
+
+    Beyond its ends it goes on with slope 1, so that no piece without length can repeat its edge.
+    """
+    far = torch.tensor([-1e4, 1e4])
+    knots, values = (
+        torch.cat([ends[:, :1] + far[:1], ends, ends[:, -1:] + far[1:]], 1)
+        for ends in (knots, values)
+    )
     piece = torch.searchsorted(knots[:, 1:-1].contiguous(), x.contiguous())  # (N, P)
     x0, x1 = knots.gather(1, piece), knots.gather(1, piece + 1)
     y0, y1 = values.gather(1, piece), values.gather(1, piece + 1)
