@@ -8,10 +8,11 @@ other or a spreadsheet turns ``007`` into 7.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
-import re
 import secrets
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +20,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor, nn
 from torch.nn import functional as F
+from tqdm.auto import tqdm
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import minimum_frames
 from crnn_lib.handwriting import LineBatch
+from crnn_lib.models import unwrap_model
+from crnn_lib.photos._labels import (
+    COLUMNS,
+    LONGEST,
+    NAMED,
+    TABLE,
+    Label,
+    fault_of,
+    form_of,
+    labels_in,
+    tidy,
+    unknown_in,
+    without_doubles,
+)
 from crnn_lib.photos.files import FORMATS, ImageError
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
 
-TABLE = "labels.csv"
-COLUMNS = ("file", "text")
-LONGEST = 40  # characters
-_NAMED = re.compile(r"([0-9A-Za-z]+)-[0-9a-f]{8}\.png")
+LONGEST_NAME = 40  # characters of a text that an image is called after
+SHOWN = 100  # bad rows that a message names; a table with more was made by a faulty program
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +77,7 @@ def save_line(
     folder: str | os.PathLike[str],
     image: np.ndarray | Image.Image,
     text: str,
+    alphabet: Alphabet | None = None,
 ) -> Path:
     """Add one line to a folder: an image of its own, and a row in the folder's table.
 
@@ -75,29 +92,44 @@ def save_line(
         An array holds ink, bright on black, and is stored dark on white. A Pillow image is stored
         as it is, without what a camera adds to it (place, time, owner).
     text : str
-        What is written there: 1 to 40 letters or digits.
+        What is written there, at most 200 characters. It is stored composed (NFC), with single
+        spaces.
+    alphabet : Alphabet, optional
+        Of the network that shall learn from the line; the ten digits by default, as in
+        :func:`lines_of_photos`.
 
     Returns
     -------
     Path
-        The new file: the text, a random number, ``.png``.
+        The new file. Its name is the text, if that is short and of plain letters and digits, and
+        a random number: ``55207-0123abcd.png``.
 
     Raises
     ------
     ValueError
-        If the text or the image cannot be stored.
+        If the image cannot be stored, or the text is empty, too long, or not in the alphabet.
     """
-    text = text.strip()
-    if not re.fullmatch(rf"[0-9A-Za-z]{{1,{LONGEST}}}", text):
+    text = tidy(text)
+    fault = fault_of(text)
+    if fault is not None:
         raise ValueError(
-            f"A line of a test set says 1 to {LONGEST} letters or digits, without spaces; "
-            f"got {text!r}."
+            f"A line says 1 to {LONGEST} letters or digits or other characters that can be seen; "
+            f"{fault}: {text[:50]!r}."
+        )
+    alphabet = alphabet or Alphabet()
+    unknown = unknown_in(text, alphabet)
+    if unknown:
+        raise ValueError(
+            f"{text[:50]!r} cannot be learned: {_lacks(unknown, alphabet)}. Pass alphabet= with "
+            "all letters or digits that the lines hold."
         )
     content = _png(image)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    plain = len(text) <= LONGEST_NAME and text.isascii() and text.isalnum()
     while True:
-        path = folder / f"{text}-{secrets.token_hex(4)}.png"
+        number = secrets.token_hex(4)
+        path = folder / (f"{text}-{number}.png" if plain else f"line_{number}.png")
         try:
             _write_new(path, content)
             break
@@ -130,64 +162,49 @@ def load_test_set(*folders: str | os.PathLike[str]) -> OwnLines:
     if not folders:
         raise ValueError("load_test_set needs at least one folder.")
     images, texts, paths, names = [], [], [], set()
-    for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise ValueError(f"There is no folder {str(folder)!r}.")
-        found = _labelled(folder)
-        if not found:
-            raise ValueError(
-                f"The folder {str(folder)!r} holds no labelled line: no {TABLE}, and no image "
-                "named like 55207-0123abcd.png."
-            )
-        for path, text in found:
-            if _NAMED.fullmatch(path.name):
-                if path.name in names:
+    for folder in folders:
+        found = {
+            label.path: label for label in _labels_of(folder)
+        }  # a later row mends earlier ones
+        for label in sorted(found.values(), key=lambda label: str(label.path)):
+            if label.reason is not None:
+                raise ValueError(f"{label.table}, line {label.row}: {_named(label)}.")
+            if NAMED.fullmatch(label.path.name):
+                if label.path.name in names:
                     continue
-                names.add(path.name)
-            images.append(_darkness(path))
-            texts.append(text)
-            paths.append(path)
+                names.add(label.path.name)
+            images.append(_darkness(label.path))
+            texts.append(label.text)
+            paths.append(label.path)
     return OwnLines(images, texts, paths)
 
 
-def _labelled(folder: Path) -> list[tuple[Path, str]]:
-    """Image files and their texts, in a folder and the folders in it; hidden ones are left out."""
-    found = {}
-    for root, inner, files in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        place = Path(root)
-        for name in sorted(files):
-            if named := _NAMED.fullmatch(name):
-                found[place / name] = named[1]
-        if TABLE not in files:
-            continue
-        for name, text in _rows(place / TABLE):
-            path = place / name
-            if not path.is_file():
-                raise ValueError(f"{place / TABLE} names {name!r}, which is not there.")
-            said = found.get(path, "")
-            # a spreadsheet takes 007 for a number and stores 7
-            eaten = said.startswith("0") and said.lstrip("0") == text.lstrip("0")
-            found[path] = said if eaten else text
-    return sorted(found.items(), key=lambda item: str(item[0]))
-
-
-def _rows(table: Path) -> list[tuple[str, str]]:
-    lines = table.read_text(encoding="utf-8-sig").splitlines()  # spreadsheets write a mark first
-    separator = ";" if lines and ";" in lines[0] else ","
-    reader = csv.DictReader(lines, delimiter=separator)
-    if not set(COLUMNS) <= set(reader.fieldnames or ()):
+def _labels_of(folder: str | os.PathLike[str]) -> list[Label]:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    labels = labels_in(folder)
+    if not labels:
         raise ValueError(
-            f"{table} must start with a row that names the columns {' and '.join(COLUMNS)}; "
-            f"got {lines[:1]}."
+            f"The folder {str(folder)!r} holds no labelled line: no {TABLE} with rows, and no "
+            "image named like 55207-0123abcd.png."
         )
-    rows = []
-    for row in reader:
-        name, text = ((row[column] or "").strip() for column in COLUMNS)
-        if not name or not text:
-            raise ValueError(f"{table}, line {reader.line_num}: a file and its text are needed.")
-        rows.append((name, text))
-    return rows
+    return labels
+
+
+def _named(label: Label) -> str:
+    """The file of a label, what it says, and what is wrong with that."""
+    words = [repr(label.path.name)] if label.path.name else []
+    words += [repr(label.text[:50])] if label.text else []
+    return f"{', '.join(words)}: {label.reason}" if words else f"{label.reason}"
+
+
+def _lacks(unknown: list[str], alphabet: Alphabet) -> str:
+    listed = ", ".join(map(repr, unknown[:8])) + (" ..." if len(unknown) > 8 else "")
+    known = alphabet.characters
+    shown = known if isinstance(known, str) else " ".join(known)
+    shown = shown if len(shown) <= 120 else shown[:120] + " ..."
+    return f"the alphabet ({shown}) lacks {listed}"
 
 
 def _png(image: np.ndarray | Image.Image) -> bytes:
@@ -233,9 +250,11 @@ def _append(table: Path, name: str, text: str) -> None:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             broken = file.read(1) != b"\n"  # an editor may leave the last line open
-    separator = ";" if b";" in start else ","
+    separator, _ = form_of(start.decode("utf-8-sig", "replace").strip(), table)
+    row = io.StringIO()
+    csv.writer(row, delimiter=separator, lineterminator="\n").writerow([name, text])
     with table.open("a", encoding="utf-8", newline="") as file:
-        file.write("\n" * broken + f"{name}{separator}{text}\n")  # one write: nothing comes between
+        file.write("\n" * broken + row.getvalue())  # one write: nothing comes between
 
 
 def _darkness(path: Path) -> np.ndarray:
@@ -289,17 +308,33 @@ def lines_of_photos(
             f"Each photo has one text, and there is at least one; got {len(photos)} photos and "
             f"{len(texts)} texts."
         )
-    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
+    for text in texts:
+        unknown = unknown_in(text, alphabet)
+        if unknown:
+            raise ValueError(
+                f"{text[:50]!r}: {_lacks(unknown, alphabet)}. Pass alphabet= with all that the "
+                "texts hold."
+            )
     images = []
     for photo, text in zip(photos, texts, strict=True):
         name = os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"the photo of {text}"
         try:
-            found = clean_photo(photo, height)
+            images.append(_line_of(photo, height))
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
-        if len(found) != 1:
-            raise ImageError(f"{name}: {len(found)} lines were found on it, and one is expected")
-        images.append(found[0].image)  # (1, H, W)
+    return _batch_of(images, texts, alphabet)
+
+
+def _line_of(photo, height: int) -> Tensor:
+    """The one line of a photo, grey: (1, H, W)."""
+    found = clean_photo(photo, height)
+    if len(found) != 1:
+        raise ImageError(f"{len(found)} lines were found on it, and one is expected")
+    return found[0].image
+
+
+def _batch_of(images: list[Tensor], texts: Sequence[str], alphabet: Alphabet) -> LineBatch:
+    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
     widths = torch.tensor([image.shape[2] for image in images])
     lengths = torch.tensor([len(label) for label in labels])
     widest, longest = int(widths.max()), int(lengths.max())
@@ -309,3 +344,233 @@ def lines_of_photos(
         row[: len(label)] = label
     spans = torch.zeros(len(labels), longest, 2, dtype=torch.long)
     return LineBatch(ink_of(grey, widths), widths, targets, lengths, list(texts), spans)
+
+
+# ---------------------------------------------------------------------------- folders to learn from
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row of a table from which nothing can be learned.
+
+    Attributes
+    ----------
+    table : Path or None
+        The ``labels.csv``; None for an image whose text is in its name.
+    row : int or None
+        Its number, counted from 1 as a spreadsheet does; the header is row 1.
+    file : str
+        The image, as seen from the folder.
+    text : str
+    reason : str
+    """
+
+    table: Path | None
+    row: int | None
+    file: str
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"row {self.row}, " if self.row else ""
+        text = f", {self.text[:50]!r}" if self.text else ""
+        return f"{place}{self.file or 'no file'}{text}: {self.reason}"
+
+
+class BadRows(ValueError):
+    """Rows of a folder's tables from which nothing can be learned: all of them, with reasons.
+
+    Attributes
+    ----------
+    rows : tuple of BadRow
+    lines : LineBatch or None
+        The lines of all other rows; None if there are none.
+    """
+
+    def __init__(
+        self, folder: Path, count: int, rows: Sequence[BadRow], lines: LineBatch | None
+    ) -> None:
+        self.rows, self.lines = tuple(rows), lines
+        several = len({row.table for row in rows}) > 1
+        told, table = [], None
+        for row in self.rows[:SHOWN]:
+            if several and row.table not in (None, table):
+                told.append(f"  {row.table}")
+                table = row.table
+            told.append(f"  {row}")
+        if len(rows) > SHOWN:
+            told.append(f"  and {len(rows) - SHOWN} more")
+        super().__init__(
+            f"{len(rows)} of {count} rows of {folder} cannot be learned:\n"
+            + "\n".join(told)
+            + "\nMend them, or leave them out: skip_bad=True (on the command line --skip-bad)."
+        )
+
+    def __reduce__(self):  # its arguments are no message: without this it cannot be pickled
+        return _rebuilt, (str(self), self.rows, self.lines)
+
+
+def _rebuilt(message: str, rows: tuple[BadRow, ...], lines: LineBatch | None) -> BadRows:
+    error = BadRows.__new__(BadRows, message)
+    error.args, error.rows, error.lines = (message,), rows, lines
+    return error
+
+
+def lines_of_folder(
+    folder: str | os.PathLike[str],
+    model: nn.Module | None = None,
+    *,
+    alphabet: Alphabet | None = None,
+    height: int = 32,
+    skip_bad: bool = False,
+) -> LineBatch:
+    """The labelled images of a folder, as a network sees them, to learn from.
+
+    A table ``labels.csv`` in the folder says what is written on each image: a column ``file``, a
+    column ``text``; other columns are ignored. Without a header there are these two. It is in
+    UTF-8, its cells separated by commas, semicolons or tabs; a text that holds the separator
+    stands in double quotes. Files may lie in folders within, which may have tables of their own.
+    Each image holds one line, or one word, dark on light or the reverse. It takes the way that
+    :class:`crnn_lib.photos.Reader` takes: found, cut out, and made ink by :func:`ink_of`.
+
+    Parameters
+    ----------
+    folder : path
+    model : nn.Module, optional
+        The network that is to learn. It says the alphabet and the height; and labels that need
+        more frames than it has for their images are named.
+    alphabet : Alphabet, optional
+        Without a model: the classes of the targets; by default the ten digits.
+    height : int
+        Without a model: of the lines, in pixels.
+    skip_bad : bool
+        Leave bad rows out and warn of them.
+
+    Returns
+    -------
+    LineBatch
+        In the order of the rows. All spans are 0: nobody knows where the characters stand.
+
+    Raises
+    ------
+    BadRows
+        If there are rows with a text that is empty or has characters unknown to the alphabet, a
+        file that is missing, stands there twice or holds no line, or a label too long for its
+        image. It names them all; with ``skip_bad``, only if no other row is left.
+    ValueError
+        If there is no such folder, or no table in it that can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> ink = np.zeros((50, 120), np.float32)
+    >>> ink[10:40, 58:62] = 1
+    >>> _ = save_line(folder, ink, "I", Alphabet("I"))
+    >>> lines_of_folder(folder, alphabet=Alphabet("HIJ")).texts
+    ['I']
+    >>> lines_of_folder(folder, alphabet=Alphabet("abc"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    crnn_lib.photos.own_lines.BadRows: 1 of 1 rows of ... cannot be learned: ...
+    """
+    frame_lengths = None
+    if model is not None:
+        network = unwrap_model(model)
+        if alphabet is not None and alphabet != network.alphabet:
+            raise ValueError(
+                "The alphabet is the model's own. For another one load the model with it: "
+                "load_model(name, alphabet=...)."
+            )
+        alphabet, height = network.alphabet, network.config.height
+        frame_lengths = network.frame_lengths
+    alphabet = alphabet or Alphabet()
+    labels = without_doubles(_labels_of(folder))
+    images: list[Tensor] = []
+    texts: list[str] = []
+    bad: list[BadRow] = []
+    seen: dict[bytes, str] = {}
+    for label in tqdm(labels, desc="images", unit="file", disable=None):  # on a terminal
+        image, reason = None, label.reason
+        if reason is None and (unknown := unknown_in(label.text, alphabet)):
+            reason = (
+                f"{_lacks(unknown, alphabet)}; give one that has them by alphabet= (on the command "
+                "line --alphabet, where auto takes all that the labels hold)"
+            )
+        if reason is None:
+            image, reason = _image_of(label, height, seen)
+        if image is not None and frame_lengths is not None:
+            frames = int(frame_lengths(torch.tensor([image.shape[2]])))
+            needed = minimum_frames(alphabet.encode(label.text))
+            if frames < needed:
+                reason = (
+                    f"the image, {image.shape[2]} pixels wide at a height of {height}, gives "
+                    f"{frames} frames, and the text needs {needed}: does it hold all of it?"
+                )
+        if reason is not None:
+            bad.append(
+                BadRow(label.table, label.row, _seen_from(folder, label), label.text, reason)
+            )
+        elif image is not None:
+            images.append(image)
+            texts.append(label.text)
+    lines = _batch_of(images, texts, alphabet) if images else None
+    if bad:
+        found = BadRows(Path(folder), len(labels), bad, lines)
+        if not skip_bad or lines is None:
+            raise found
+        warnings.warn(str(found).rpartition("\n")[0], stacklevel=2)
+    assert lines is not None  # there is at least one label, and none is bad
+    return lines
+
+
+def _seen_from(folder: str | os.PathLike[str], label: Label) -> str:
+    """The image of a label, by its way from the folder; nothing where a row names none."""
+    if label.table is not None and label.path == label.table.parent:
+        return ""
+    inside = label.path.is_relative_to(folder)
+    return str(label.path.relative_to(folder) if inside else label.path)
+
+
+def _image_of(
+    label: Label, height: int, seen: dict[bytes, str]
+) -> tuple[Tensor | None, str | None]:
+    """The grey line of a label's image, or why there is none."""
+    try:
+        digest = hashlib.sha256(label.path.read_bytes()).digest()
+        if digest in seen:
+            return None, f"the image is the same as {seen[digest]}"
+        seen[digest] = label.path.name
+        return _line_of(label.path, height), None
+    except (OSError, ValueError) as error:
+        return None, str(error)
+
+
+def alphabet_of_folder(folder: str | os.PathLike[str], start: Alphabet | None = None) -> Alphabet:
+    """All characters that the labels of a folder hold, for ``load_model(..., alphabet=...)``.
+
+    Parameters
+    ----------
+    folder : path
+        As for :func:`lines_of_folder`.
+    start : Alphabet, optional
+        The alphabet of the network to start from. All of it is kept, and what is new follows it:
+        so the network can still read what it could.
+
+    Returns
+    -------
+    Alphabet
+        New characters in the order of their code points.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no label.
+    """
+    texts = [label.text for label in _labels_of(folder) if label.reason is None]
+    known = start.characters if start else ""
+    pieces = {c for text in texts for c in (unknown_in(text, start) if start else text)}
+    if not pieces and not known:
+        raise ValueError(f"No row of {str(folder)!r} has both an image and a text.")
+    new = sorted(pieces)
+    blank = start.blank if start else 0
+    return Alphabet(known + "".join(new) if isinstance(known, str) else (*known, *new), blank)

@@ -170,7 +170,8 @@ class DrawingPad(Explorer):
         picture, line = self.picture, self.line
         if picture is None and line is None:
             raise ValueError("There is nothing on the pad to be saved. Write a number first.")
-        self._kept = save_line(self.folder, line.image if picture is None else picture, text)
+        image = line.image if picture is None else picture
+        self._kept = save_line(self.folder, image, text, self.alphabet)
         return self._kept
 
     def _repr_mimebundle_(self, **kwargs):

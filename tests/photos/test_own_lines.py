@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crnn_lib.photos import load_test_set, save_line
-from crnn_lib.photos.own_lines import TABLE
+from crnn_lib.photos._labels import TABLE
 
 INK = np.zeros((40, 90), dtype=np.float32)
 INK[10:30, 20:24] = 1.0
@@ -171,8 +171,12 @@ def test_errors_say_what_to_do(tmp_path):
     path.unlink()
     with pytest.raises(ValueError, match="which is not there"):
         load_test_set(tmp_path)
-    (tmp_path / TABLE).write_text("1.png,1\n")
-    with pytest.raises(ValueError, match="names the columns file and text"):
+    for start in ("picture,says\n1.png,1\n", "1.png\n", "\n", ""):
+        (tmp_path / TABLE).write_text(start)
+        with pytest.raises(ValueError, match="names the columns file and text"):
+            load_test_set(tmp_path)
+    (tmp_path / TABLE).write_bytes("file,text\n1.png,Zoë\n".encode("utf-16"))
+    with pytest.raises(ValueError, match="not in UTF-8"):
         load_test_set(tmp_path)
     (tmp_path / TABLE).write_text("file,text\nx.png\n")
     with pytest.raises(ValueError, match="line 2"):

@@ -1,0 +1,181 @@
+"""What is written on the images of a folder: tables called labels.csv, read row by row.
+
+Nothing is given up at the first fault: a row that says nothing useful carries its reason, so that
+all of them can be named together.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.photos.files import SUFFIXES
+
+TABLE = "labels.csv"
+COLUMNS = ("file", "text")
+LONGEST = 200  # characters of a line; no hand writes more in one
+NAMED = re.compile(r"([0-9A-Za-z]+)-[0-9a-f]{8}\.png")  # what save_line calls an image
+SEPARATORS = (",", ";", "\t")
+IMAGES = (*SUFFIXES, ".heic", ".heif")  # what may stand in a table without a header
+FORM = (
+    f"Such a table has a first row that names the columns {' and '.join(COLUMNS)}, or starts at "
+    "once with rows of an image's name and its text."
+)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One image and its text, as a table or the image's own name has it.
+
+    ``row`` counts the lines of ``table`` from 1, as a spreadsheet does. ``reason`` says why the
+    row is of no use; it is None if it is.
+    """
+
+    path: Path
+    text: str
+    table: Path | None = None
+    row: int | None = None
+    reason: str | None = None
+
+
+def labels_in(folder: Path) -> list[Label]:
+    """The labels of a folder and of the folders in it; hidden ones are left out.
+
+    They have the order of the tables' rows. An image in no table may have its text in its name.
+    """
+    found: list[Label] = []
+    for root, inner, files in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        place = Path(root)
+        named = {
+            place / name: match[1] for name in sorted(files) if (match := NAMED.fullmatch(name))
+        }
+        if TABLE in files:
+            for label in _rows(place / TABLE):
+                said = named.pop(label.path, "")
+                # a spreadsheet takes 007 for a number and stores 7
+                if said.startswith("0") and said.lstrip("0") == label.text.lstrip("0"):
+                    label = replace(label, text=said)
+                found.append(label)
+        found += [Label(path, text) for path, text in named.items()]
+    return found
+
+
+def tidy(text: str) -> str:
+    """A text as labels hold it: composed (NFC), single spaces, none at the ends.
+
+    >>> tidy("  re\\u0301sume\\u0301  of\\tit ")
+    'résumé of it'
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def fault_of(text: str) -> str | None:
+    """Why a tidy text can be no line's, if so."""
+    if not text:
+        return "it has no text"
+    if len(text) > LONGEST:
+        return f"its text has {len(text)} characters; a line has at most {LONGEST}"
+    control = next((c for c in text if unicodedata.category(c) == "Cc"), None)
+    return None if control is None else f"its text holds {control!r}, which nobody can write"
+
+
+def unknown_in(text: str, alphabet: Alphabet) -> list[str]:
+    """The characters of a text that an alphabet lacks, each once."""
+    known = set(alphabet.characters)
+    return list(dict.fromkeys(c for c in alphabet.split(text, strict=False) if c not in known))
+
+
+def _rows(table: Path) -> Iterator[Label]:
+    lines = _lines_of(table)
+    if not lines:
+        raise ValueError(f"{table} is empty. {FORM}")
+    separator, columns = form_of(lines[0], table)
+    last = 2 if columns is None else len(_cells(lines[0], separator))
+    file, text = columns or (0, 1)
+    for number, line in enumerate(lines, 1):
+        if not line.strip(separator + " ") or (number == 1 and columns is not None):
+            continue
+        try:
+            cells = _cells(line, separator)
+        except csv.Error:
+            yield Label(
+                table.parent, line.strip(), table, number, "its quotes do not close in the row"
+            )
+            continue
+        while len(cells) > last and not cells[-1]:
+            cells.pop()
+        name, said = (cells[k] if k < len(cells) else "" for k in (file, text))
+        said = tidy(said)
+        path = table.parent / name
+        if not os.path.exists(path):  # unlike the path's method, it bears any name
+            path = table.parent / name.replace("\\", "/")  # written on Windows
+        if not name:
+            reason: str | None = "it names no file"
+        elif len(cells) > last:
+            reason = (
+                f"it has {len(cells)} cells instead of {last}: put a text with {separator!r} in "
+                "it into double quotes"
+            )
+        elif not os.path.isfile(path):
+            reason = "it names a file which is not there"
+        else:
+            reason = fault_of(said)
+        yield Label(path, said, table, number, reason)
+
+
+def _lines_of(table: Path) -> list[str]:
+    try:
+        text = table.read_bytes().decode("utf-8-sig")  # spreadsheets write a mark first
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{table} is not in UTF-8 (byte {error.start} of it is no text): save it as UTF-8, "
+            "which spreadsheets offer as “CSV UTF-8”."
+        ) from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def form_of(first: str, table: Path) -> tuple[str, tuple[int, int] | None]:
+    """What separates the cells, and in which columns file and text stand, if a header says it."""
+    for separator in SEPARATORS:
+        try:
+            cells = _cells(first, separator)
+        except csv.Error:
+            continue
+        names = [cell.lower() for cell in cells]
+        if set(COLUMNS) <= set(names):
+            return separator, (names.index(COLUMNS[0]), names.index(COLUMNS[1]))
+        if len(cells) > 1 and Path(cells[0]).suffix.lower() in IMAGES:
+            return separator, None
+    raise ValueError(f"{table} starts with {first[:80]!r}. {FORM}")
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    reader = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
+    return [cell.strip() for cell in next(reader, [])]
+
+
+def without_doubles(labels: list[Label]) -> list[Label]:
+    """The same labels; of a file that is named twice the later one has that as its reason."""
+    rows: dict[str, Label] = {}
+    checked = []
+    for label in labels:
+        if label.reason is None:
+            first = rows.setdefault(os.path.realpath(label.path), label)
+            if first is not label:
+                label = replace(label, reason=f"the same file stands in {_place_of(first)} already")
+        checked.append(label)
+    return checked
+
+
+def _place_of(label: Label) -> str:
+    return f"row {label.row}" if label.row else label.path.name

@@ -1,0 +1,219 @@
+"""A folder of labelled images, as strangers make them, becomes lines; what is wrong is named."""
+
+from __future__ import annotations
+
+import pickle
+import unicodedata
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from crnn_lib.alphabet import Alphabet
+from crnn_lib.handwriting.pen import draw_words
+from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.photos import (
+    BadRows,
+    ImageError,
+    alphabet_of_folder,
+    lines_of_folder,
+    lines_of_photos,
+    load_test_set,
+    save_line,
+)
+
+WORDS = ["cat", "Anna", "tea pot", "No. 7", "quick", "jam"]
+LETTERS = Alphabet("".join(sorted(set("".join(WORDS)))), blank=3)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Words by the pen, dark on white with a border, as uint8 arrays."""
+    written = draw_words(WORDS, torch.Generator().manual_seed(1), height=64)
+    return [255 - np.pad(image.numpy(), 8) for image in written.images]
+
+
+@pytest.fixture
+def folder(pictures, tmp_path):
+    """Images of several formats, one in a folder within; no table yet."""
+    (tmp_path / "more").mkdir()
+    names = ["0.png", "1.jpg", "2.bmp", "3.png", "more/4.png", "more/5.webp"]
+    for name, picture in zip(names, pictures, strict=True):
+        Image.fromarray(picture).save(tmp_path / name)
+    return tmp_path, names
+
+
+def table(rows, separator=",", header="file,text"):
+    quoted = [f'{file}{separator}"{text}"' for file, text in rows]
+    head = [header.replace(",", separator)] if header else []
+    return "\n".join([*head, *quoted]) + "\n"
+
+
+def test_a_folder_becomes_what_its_photos_become(folder):
+    path, names = folder
+    (path / "labels.csv").write_text(table(zip(names, WORDS, strict=True)))
+    lines = lines_of_folder(path, alphabet=LETTERS, height=40)
+    expected = lines_of_photos([path / name for name in names], WORDS, LETTERS, height=40)
+    assert lines.texts == WORDS and lines.images.shape[2] == 40
+    for name in ("images", "widths", "targets", "target_lengths", "spans"):
+        assert torch.equal(getattr(lines, name), getattr(expected, name)), name
+    for row, length, text in zip(lines.targets, lines.target_lengths, WORDS, strict=True):
+        assert LETTERS.decode(row[:length]) == text and (row[length:] == LETTERS.blank).all()
+    ink = lines.images[0, 0, :, : lines.widths[0]]
+    assert 0.03 < float((ink > 0.5).float().mean()) < 0.5  # ink is bright, and the lesser part
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("header", ["file,text", "File, Text", None])
+@pytest.mark.parametrize("mark, ending", [(b"", "\n"), (b"\xef\xbb\xbf", "\r\n")])
+def test_tables_as_programs_write_them(folder, separator, header, mark, ending):
+    path, names = folder
+    text = table(zip(names[1:3], WORDS[1:3], strict=True), separator, header)
+    (path / "labels.csv").write_bytes(mark + text.replace("\n", ending).encode())
+    assert lines_of_folder(path, alphabet=LETTERS).texts == WORDS[1:3]
+
+
+def test_texts_keep_their_commas_and_quotes(folder):
+    path, names = folder
+    texts = ['say "a, b"', "it's;", 'a"b', "é"]
+    rows = ['"say ""a, b"""', "it's;", 'a"b', "e\u0301"]
+    lines = [f"{name},{row}" for name, row in zip(names[:4], rows, strict=True)]
+    (path / "labels.csv").write_text("\n".join(["file,text", *lines]), encoding="utf-8")
+    assert lines_of_folder(path, alphabet=alphabet_of_folder(path)).texts == texts
+
+
+def test_other_columns_tables_within_and_windows_names(folder):
+    path, names = folder
+    (path / "labels.csv").write_text(f"writer,text,file\nme,cat,{names[0]}\n,jam,more\\5.webp,,\n")
+    (path / "more" / "labels.csv").write_text("4.png,quick\n")
+    assert lines_of_folder(path, alphabet=LETTERS).texts == ["cat", "jam", "quick"]
+
+
+def test_all_bad_rows_are_named_at_once(folder, pictures):
+    path, names = folder
+    Image.new("L", (90, 40), 255).save(path / "blank.png")
+    (path / "broken.png").write_bytes((path / names[0]).read_bytes()[:90])
+    (path / "words.png").write_text("no image")
+    (path / "empty.png").write_bytes(b"")
+    (path / "copy.png").write_bytes((path / names[0]).read_bytes())
+    page = np.vstack([pictures[0], pictures[0], pictures[0]])
+    page = np.pad(page, 50, constant_values=255)
+    Image.fromarray(page).save(path / "page.png")
+    rows = [
+        ("file,text", None),
+        (f"{names[0]},cat", None),
+        (f"{names[1]},Ännü", "lacks 'Ä', 'n', 'ü'"),
+        ("", None),
+        ("blank.png,cat", "no ink"),
+        ("broken.png,cat", "damaged or cut off"),
+        ("words.png,cat", "not an image"),
+        ("empty.png,cat", "empty"),
+        ("page.png,cat", "lines were found"),
+        ("gone.png,cat", "not there"),
+        (f"{names[2]},  ", "has no text"),
+        (f"{names[3]}", "has no text"),
+        (",cat", "names no file"),
+        (f"{names[0]},cat", "stands in row 2 already"),
+        ("copy.png,cat", "the same as 0.png"),
+        (f"{names[4]},cat, a", "double quotes"),
+        (f'{names[4]},"cat', "quotes do not close"),
+        (f"{names[4]},{'cat' * 100}", "300 characters"),
+        (f"{names[4]},c\x07t", "nobody can write"),
+        (f"{names[5]},tac", None),
+    ]
+    (path / "labels.csv").write_text("\n".join(row for row, _ in rows), encoding="utf-8")
+    alphabet = Alphabet("act")
+    with pytest.raises(BadRows) as caught:
+        lines_of_folder(path, alphabet=alphabet)
+    expected = [(n, reason) for n, (_, reason) in enumerate(rows, 1) if reason]
+    found = caught.value.rows
+    assert [row.row for row in found] == [n for n, _ in expected]
+    message = str(caught.value).splitlines()
+    assert message[0] == f"{len(found)} of {len(rows) - 2} rows of {path} cannot be learned:"
+    for row, (number, reason), told in zip(found, expected, message[1:], strict=False):
+        assert reason in row.reason and told == f"  {row}" and told.startswith(f"  row {number}, ")
+    assert found[0].file == names[1] and found[0].text == "Ännü"
+    assert "alphabet=" in found[0].reason and "--alphabet" in found[0].reason
+    assert "skip_bad=True" in message[-1] and "--skip-bad" in message[-1]
+
+    assert caught.value.lines.texts == ["cat", "tac"]
+    with pytest.warns(UserWarning, match="18 of|17 of|16 of") as warned:
+        lines = lines_of_folder(path, alphabet=alphabet, skip_bad=True)
+    assert lines.texts == ["cat", "tac"] and len(warned) == 1
+    assert all(str(row) in str(warned[0].message) for row in found)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value) and again.rows == found
+
+
+def test_labels_too_long_for_their_images_are_named(folder):
+    path, names = folder
+    (path / "labels.csv").write_text(f"{names[0]},{'ct' * 60}\n{names[1]},cc\n")
+    model = CRNN(CRNNConfig(height=40), Alphabet("ct"))
+    with pytest.raises(BadRows, match=r"row 1, 0.png, 'ctct.*frames, and the text needs 120") as e:
+        lines_of_folder(path, model)
+    assert len(e.value.rows) == 1 and e.value.lines.images.shape[2] == 40
+    assert lines_of_folder(path, alphabet=Alphabet("ct")).texts[1] == "cc"  # no model, no frames
+    with pytest.raises(ValueError, match="load_model"):
+        lines_of_folder(path, model, alphabet=Alphabet("tc"))
+
+
+def test_nothing_is_left(folder):
+    path, names = folder
+    (path / "labels.csv").write_text(f"{names[0]},cat\n")
+    with pytest.raises(BadRows, match="1 of 1 rows") as caught:
+        lines_of_folder(path, skip_bad=True)  # the ten digits
+    assert caught.value.lines is None
+    with pytest.raises(ValueError, match="no folder"):
+        lines_of_folder(path / "nowhere")
+    with pytest.raises(ValueError, match="no labelled line"):
+        lines_of_folder(path / "more")
+
+
+def test_the_alphabet_of_a_folder(folder):
+    path, names = folder
+    (path / "labels.csv").write_text(f"{names[0]},cab7\n{names[1]},zoo\ngone.png,x\n")
+    assert alphabet_of_folder(path) == Alphabet("7abcoz")
+    start = Alphabet("9876543210", blank=10)
+    assert alphabet_of_folder(path, start) == Alphabet("9876543210abcoz", blank=10)
+    pieces = alphabet_of_folder(path, Alphabet(("ca", "oo")))
+    assert pieces == Alphabet(("ca", "oo", "7", "b", "z"))
+    with pytest.warns(UserWarning, match="gone.png"):
+        lines = lines_of_folder(path, alphabet=pieces, skip_bad=True)
+    assert lines.texts == ["cab7", "zoo"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=210), st.sampled_from([",", ";", "\t"]))
+def test_what_save_line_stores_is_read_back(tmp_path_factory, text, separator):
+    folder = tmp_path_factory.mktemp("set")
+    (folder / "labels.csv").write_text(f"file{separator}text\n")
+    ink = np.zeros((40, 90), dtype=np.float32)
+    ink[10:30, 20:24] = 1.0
+    everything = Alphabet("".join(sorted({*" a", *text, *unicodedata.normalize("NFC", text)})))
+    try:
+        save_line(folder, ink, text, everything)
+    except ValueError as error:
+        assert "1 to 200" in str(error)
+        assert len(list(folder.iterdir())) == 1
+    else:
+        (read,) = load_test_set(folder).texts
+        lines = lines_of_folder(folder, alphabet=everything)
+        assert lines.texts == [read] and save_line(folder, ink, read, everything).exists()
+
+
+def test_save_line_refuses_what_the_alphabet_lacks(tmp_path):
+    ink = np.zeros((40, 90), dtype=np.float32)
+    with pytest.raises(ValueError, match=r"lacks 'A', 'n', 'a'.*alphabet="):
+        save_line(tmp_path / "set", ink, "Anna")
+    with pytest.raises(ValueError, match=r"\(An\) lacks 'a'.*alphabet="):
+        save_line(tmp_path / "set", ink, "Anna", Alphabet("An"))
+    assert not (tmp_path / "set").exists()
+    assert save_line(tmp_path / "set", ink, "Anna", Alphabet("Ana")).name.startswith("Anna-")
+    assert save_line(tmp_path / "set", ink, "a/n", Alphabet("an/")).name.startswith("line_")
+    with pytest.raises(ValueError, match=r"lacks 'A', 'n', 'a'.*alphabet="):
+        lines_of_photos([ink], ["Anna"])
+    with pytest.raises(ImageError, match="no ink"):
+        lines_of_photos([ink], ["Anna"], Alphabet("Ana"))
