@@ -1,10 +1,20 @@
-"""What notebook 02 draws: pairs that look alike, covered digits, an unrolled network, shares."""
+"""What the checks of notebook 02 say, and what it draws."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from crnn_lib.lessons.chapter02 import look_alikes, plot_covered, plot_shares, plot_unrolled
+from crnn_lib.lessons.chapter02 import (
+    EXERCISES,
+    count_frames,
+    look_alikes,
+    plot_covered,
+    plot_shares,
+    plot_unrolled,
+)
+from crnn_lib.lessons.chapter02.exercises import CarryingReader, denormalised
+from crnn_lib.lessons.engine import examine
 from crnn_lib.plots import to_png
 
 
@@ -39,3 +49,40 @@ def test_shares_are_said():
         "GRU 25% at the first stripe, 100% at the last."
     )
     assert [line.get_label() for line in figure.axes[0].lines] == ["no memory", "GRU"]
+
+
+class LastFrameEverywhere(CarryingReader):
+    def forward(self, columns):
+        log_probs = self.classify(self.rnn(columns)[0]).log_softmax(-1)
+        return log_probs[:, -1:].repeat(1, columns.shape[1], 1)
+
+
+class StateByChance(CarryingReader):
+    def forward(self, columns):
+        self.state = torch.rand(1, len(columns), self.rnn.hidden_size)
+        return super().forward(columns)
+
+
+@pytest.mark.parametrize(
+    "id, answer, said",
+    [
+        ("2.1", lambda w, window, s: w // window, "not by their own width"),
+        ("2.1", lambda w, window, s: count_frames(w, s, window), "have changed places"),
+        ("2.2", lambda t, w, window, s: (t * s, w), "not all that is left"),
+        ("2.2", lambda t, w, window, s: t * s, "the end is asked as well"),
+        ("2.3", LastFrameEverywhere, "all frames of a line say the same"),
+        ("2.3", StateByChance, "chance decides"),
+    ],
+)
+def test_the_sentence_fits_the_mistake(id, answer, said):
+    verdict = examine(next(e for e in EXERCISES if e.id == id), answer)
+    assert verdict.status == "not yet" and said in verdict.text
+
+
+def test_what_is_wrong_with_log_probabilities_is_told_apart():
+    scores = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert denormalised(scores.log_softmax(2)) == ""
+    words = [denormalised(x) for x in (scores, scores.softmax(2), scores.log_softmax(1))]
+    assert ["no log-prob" in words[0], "probabilities;" in words[1], "frames" in words[2]] == [
+        True
+    ] * 3

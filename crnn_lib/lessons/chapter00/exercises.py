@@ -27,6 +27,10 @@ def counted_from_zero(text):
     return len(text) - 1
 
 
+def the_number_itself(text):
+    return int(text)
+
+
 def by_striking_off(text: str) -> int:
     """Take one digit away until none is left: the oracle."""
     return 1 + by_striking_off(text[1:]) if text else 0
@@ -39,7 +43,7 @@ def check_count_digits(attempt: Attempt) -> str:
         [(text,) for text in [*texts, "55207"]],
         by_striking_off,
         rule="count every digit of the text",
-        example=lambda arguments, got: f"{arguments[0]!r} has {plural(got, 'digit')}",
+        example=lambda arguments, got: f"{arguments[0]!r} was given {plural(got, 'digit')}",
     )
     return f"All {count} texts were counted right, 55207 among them."
 
@@ -56,6 +60,7 @@ EXERCISES = (
             Mistake("a digit that comes twice counts twice", each_digit_once),
             Mistake("a zero in front is a digit of the line too", as_a_number),
             Mistake("the digits were added up, not counted", digits_added),
+            Mistake("this is the number that the text writes", the_number_itself),
             Mistake("the last place is counted from 0, and so is one too few", counted_from_zero),
         ),
         hints=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations, islice, pairwise, product
 
 import numpy as np
@@ -73,7 +73,7 @@ def pieces(profile):
 
 
 def as_spans(value: object) -> list[tuple[int, int]]:
-    """A list of pairs ``(start, end)``, also from a tensor, an array or a generator."""
+    """A list of pairs ``(start, end)``, also from a tensor or an array."""
     if isinstance(value, Tensor | np.ndarray):
         plain = as_tensor(value)
         if plain.numel() and plain.ndim != 2:
@@ -83,6 +83,8 @@ def as_spans(value: object) -> list[tuple[int, int]]:
         value = plain.tolist() if plain.numel() else []
     if value is None:
         raise Unreadable("None: is a `return` missing?")
+    if isinstance(value, Iterator):
+        raise Unreadable("what can be read once only, where a list of pairs (start, end) should be")
     if isinstance(value, str | bytes | dict | set) or not isinstance(value, Iterable):
         raise Unreadable(f"{show(value)}, where a list of pairs (start, end) should be")
     found = []
@@ -238,7 +240,7 @@ def check_best_total(attempt: Attempt) -> str:
         attempt,
         cases,
         over_all_ways,
-        rule="best[j] is the best of best[i] + score[i][j] over all i before j",
+        rule="of all chains of pieces from the first cut to the last, give the best one's sum",
         example=lambda case, got: f"{len(case[0])} places to cut",
     )
     return (
@@ -262,7 +264,14 @@ EXERCISES = (
                 wrong.of_rows,
             ),
             Mistake("count pixels, do not add up their brightness", wrong.brightness),
+            Mistake("count pixels, do not add up their brightness", wrong.brightness_of_the_ink),
             Mistake("count the pixels; whether there is ink at all is less", wrong.any_ink),
+            Mistake("the ink is marked here, and not yet counted", wrong.marked_only),
+            Mistake(
+                "this is one number for the whole image, and the profile has one for each column",
+                wrong.of_the_whole_image,
+            ),
+            Mistake("a share of the rows is no count of pixels", wrong.share_of_the_rows),
             Mistake("bright is ink and dark is background", wrong.background),
             Mistake("a pixel of exactly 0.5 is ink", wrong.brighter_only),
             Mistake(
@@ -292,6 +301,17 @@ EXERCISES = (
             Mistake("the runs with ink are wanted, not the gaps between them", wrong.gaps_instead),
             Mistake("a run goes on as long as there is ink, much or little", wrong.equal_columns),
             Mistake("an empty column ends a run", wrong.one_span),
+            Mistake(
+                "columns with ink that stand side by side are one piece", wrong.column_by_column
+            ),
+            Mistake(
+                "these are single numbers; a piece is a pair (start, end)",
+                wrong.columns_with_ink,
+            ),
+            Mistake("columns are counted from 0", wrong.counted_from_one),
+            Mistake("a run may begin at the first column", wrong.first_one_forgotten),
+            Mistake("a run of one column is a piece too", wrong.wide_ones_only),
+            Mistake("one pixel of ink is ink, too", wrong.more_than_one_pixel),
         ),
         hints=(
             "Walk through the columns and remember where the current run began, None between runs.",
@@ -324,6 +344,15 @@ EXERCISES = (
                 wrong.against_the_span_before,
             ),
             Mistake("spans that do not touch can be close, too", wrong.only_overlapping),
+            Mistake("spans that do not touch can be close, too", wrong.only_touching),
+            Mistake(
+                "what is joined ends where the later end is, not the earlier", wrong.first_end_wins
+            ),
+            Mistake("spans that overlap are joined as well", wrong.overlaps_left_alone),
+            Mistake("nothing is joined here", wrong.as_they_came),
+            Mistake("all is joined here, what is far apart too", wrong.all_in_one),
+            Mistake("a span keeps its ends; only the gap to the next is filled", wrong.widened),
+            Mistake("each span must come out once, alone or joined", wrong.pair_after_pair),
         ),
         hints=(
             "Build a new list. Each span either joins the last one in it or is appended to it.",
@@ -346,7 +375,19 @@ EXERCISES = (
             Mistake("a right cut is not enough: the digits must be named right", wrong.cuts_only),
             Mistake("n digits have n - 1 cuts between them", wrong.a_cut_per_digit),
             Mistake("every digit has to be right, and every cut", wrong.one_of_each),
+            Mistake("every digit has to be right, and every cut", wrong.one_cut_only),
             Mistake("independent chances are multiplied, not added up", wrong.summed_up),
+            Mistake("independent chances are multiplied, not added up", wrong.added),
+            Mistake("independent chances are multiplied, not added up", wrong.added_powers),
+            Mistake("n times the chance is not the chance of n in a row", wrong.times_the_number),
+            Mistake(
+                "p and q have changed places: p belongs to the digits, q to the cuts",
+                wrong.changed_places,
+            ),
+            Mistake("the two ends of a line need no cut", wrong.a_cut_at_both_ends),
+            Mistake("this is the share of lines that are wrong", wrong.share_of_wrong_lines),
+            Mistake("a share from 0 to 1 was asked, and this is percent", wrong.in_percent),
+            Mistake("this is rounded; the share itself was asked", wrong.rounded),
             Mistake("all have to be right, not at least one", wrong.at_least_one),
             Mistake("an average says how many parts are right, not how many lines", wrong.averaged),
         ),
@@ -380,6 +421,14 @@ EXERCISES = (
             Mistake("the largest sum is wanted; log-probabilities near 0 are good", wrong.least),
             Mistake("the best way is wanted, not all ways added up", wrong.summed_ways),
             Mistake("give the sum of the log-probabilities as it is", wrong.probability),
+            Mistake("the best last piece may leave a bad rest", wrong.best_last_piece),
+            Mistake("one piece is not the whole line", wrong.best_single_piece),
+            Mistake("no way goes through all pieces at once: they overlap", wrong.every_piece),
+            Mistake("these are log-probabilities: a chain adds them up", wrong.multiplied),
+            Mistake("a total of 0 that no way has must not win", wrong.from_zeros),
+            Mistake("the way has to reach the last cut", wrong.one_cut_short),
+            Mistake("a piece goes from the earlier cut to the later one", wrong.from_right_to_left),
+            Mistake("the sum is wanted, not the average of a piece", wrong.per_piece),
         ),
         hints=(
             "Let best[j] be the largest sum for the ink before cut j. Nothing lies before the "

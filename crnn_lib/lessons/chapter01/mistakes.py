@@ -17,6 +17,10 @@ def brightness(image):
     return image.sum(0)
 
 
+def brightness_of_the_ink(image):
+    return (image * (image >= 0.5)).sum(0)
+
+
 def any_ink(image):
     return (image >= 0.5).any(0).int()
 
@@ -31,6 +35,18 @@ def brighter_only(image):
 
 def not_quite_black(image):
     return (image > 0).sum(0)
+
+
+def of_the_whole_image(image):
+    return (image >= 0.5).sum()
+
+
+def marked_only(image):
+    return image >= 0.5
+
+
+def share_of_the_rows(image):
+    return (image >= 0.5).float().mean(0)
 
 
 # 1.2
@@ -67,6 +83,30 @@ def equal_columns(profile):
         elif ink:
             spans.append((x, x + 1))
     return spans
+
+
+def column_by_column(profile):
+    return [(x, x + 1) for x, ink in enumerate(profile) if ink]
+
+
+def columns_with_ink(profile):
+    return [x for x, ink in enumerate(profile) if ink]
+
+
+def counted_from_one(profile):
+    return [(start + 1, end + 1) for start, end in _runs(profile)]
+
+
+def first_one_forgotten(profile):
+    return [(start, end) for start, end in _runs(profile) if start > 0]
+
+
+def wide_ones_only(profile):
+    return [(start, end) for start, end in _runs(profile) if end - start > 1]
+
+
+def more_than_one_pixel(profile):
+    return _runs([ink > 1 for ink in profile])
 
 
 def one_span(profile):
@@ -139,6 +179,47 @@ def only_overlapping(spans, gap):
     return _merged(spans, -1)
 
 
+def only_touching(spans, gap):
+    return _merged(spans, 0)
+
+
+def first_end_wins(spans, gap):
+    merged = []
+    for start, end in spans:
+        if not merged or start - merged[-1][1] > gap:
+            merged.append((start, end))
+    return merged
+
+
+def overlaps_left_alone(spans, gap):
+    merged = []
+    for start, end in spans:
+        if merged and 0 <= start - merged[-1][1] <= gap:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def as_they_came(spans, gap):
+    return spans
+
+
+def all_in_one(spans, gap):
+    return [(spans[0][0], max(end for _, end in spans))] if spans else []
+
+
+def widened(spans, gap):
+    return [(start - gap, end + gap) for start, end in spans]
+
+
+def pair_after_pair(spans, gap):
+    found = []
+    for (start, end), (after, last) in zip(spans, spans[1:], strict=False):
+        found.append((start, last) if after - end <= gap else (start, end))
+    return found
+
+
 def _merged(spans, gap):
     merged = []
     for start, end in spans:
@@ -168,12 +249,48 @@ def one_of_each(p, q, n):
     return p * q
 
 
+def one_cut_only(p, q, n):
+    return p**n * q
+
+
 def summed_up(p, q, n):
     return 1 - (n * (1 - p) + (n - 1) * (1 - q))
 
 
 def at_least_one(p, q, n):
     return 1 - (1 - p * q) ** n
+
+
+def added(p, q, n):
+    return n * p + (n - 1) * q
+
+
+def added_powers(p, q, n):
+    return p**n + q ** (n - 1)
+
+
+def times_the_number(p, q, n):
+    return n * p * (n - 1) * q
+
+
+def changed_places(p, q, n):
+    return p ** (n - 1) * q**n
+
+
+def a_cut_at_both_ends(p, q, n):
+    return p**n * q ** (n + 1)
+
+
+def share_of_wrong_lines(p, q, n):
+    return 1 - p**n * q ** (n - 1)
+
+
+def in_percent(p, q, n):
+    return 100 * p**n * q ** (n - 1)
+
+
+def rounded(p, q, n):
+    return round(p**n * q ** (n - 1), 2)
 
 
 def averaged(p, q, n):
@@ -229,3 +346,55 @@ def probability(score):
     for j in range(1, len(score)):
         best.append(max(best[i] + score[i][j] for i in range(j)))
     return math.exp(best[-1])
+
+
+def best_last_piece(score):
+    at, total = len(score) - 1, 0.0
+    while at:
+        before = max(range(at), key=lambda i: score[i][at])
+        total, at = total + score[before][at], before
+    return total
+
+
+def best_single_piece(score):
+    return max(score[i][j] for j in range(1, len(score)) for i in range(j))
+
+
+def every_piece(score):
+    return sum(score[i][j] for j in range(1, len(score)) for i in range(j))
+
+
+def multiplied(score):
+    best = [1.0]
+    for j in range(1, len(score)):
+        best.append(max(best[i] * score[i][j] for i in range(j)))
+    return best[-1]
+
+
+def from_zeros(score):
+    best = [0.0] * len(score)
+    for j in range(1, len(score)):
+        for i in range(j):
+            best[j] = max(best[j], best[i] + score[i][j])
+    return best[-1]
+
+
+def one_cut_short(score):
+    best = [0.0]
+    for j in range(1, len(score) - 1):
+        best.append(max(best[i] + score[i][j] for i in range(j)))
+    return best[-1]
+
+
+def from_right_to_left(score):
+    best = [0.0]
+    for j in range(1, len(score)):
+        best.append(max(best[i] + score[j][i] for i in range(j)))
+    return best[-1]
+
+
+def per_piece(score):
+    best = [0.0]
+    for j in range(1, len(score)):
+        best.append(max(best[i] + score[i][j] for i in range(j)))
+    return best[-1] / (len(score) - 1)

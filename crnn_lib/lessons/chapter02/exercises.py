@@ -90,7 +90,7 @@ def check_columns_of(attempt: Attempt) -> str:
         attempt,
         cases,
         by_looking,
-        rule="frame t begins at column t * stride and is `window` columns wide",
+        rule="these are not the columns under the window of this frame",
         example=lambda case, got: (
             f"frame {case[0]} of {plural(case[1], 'column')} with window {case[2]} "
             f"and stride {case[3]}"
@@ -114,8 +114,24 @@ class RepairedReader(CarryingReader):
 CARRIED = "begin each batch without memory of the one before"
 NEIGHBOURS = "a line's reading must not depend on which other lines are in its batch"
 FORGETFUL = "forget between lines, but remember within a line"
-NORMALISED = "the answer is no log-probabilities of shape (N, T, C)"
+NORMALISED = "these are no log-probabilities: those of a frame's classes do not add up to 1"
+PROBABILITIES = "these are probabilities; their logarithms are asked"
+WRONG_AXIS = "the logarithms are taken over the frames, and not over the classes"
+SHAPE = "log-probabilities of shape (N, T, C) are asked: a row for each frame"
+SAME_EVERYWHERE = "all frames of a line say the same: the state of each frame is asked"
+BY_CHANCE = "chance decides: each call draws new numbers"
 UNLEARNABLE = "nothing can be learned from this answer: no gradient comes back from it"
+
+
+def denormalised(log_probs: Tensor) -> str:
+    """What is wrong with log-probabilities (N, T, C), or nothing."""
+    one = torch.ones((), dtype=log_probs.dtype)
+    if same(log_probs.exp().sum(-1), one.expand(log_probs.shape[:2])):
+        return ""
+    if same(log_probs.sum(-1), one.expand(log_probs.shape[:2])):
+        return PROBABILITIES
+    over_frames = log_probs.exp().sum(1)
+    return WRONG_AXIS if same(over_frames, one.expand(over_frames.shape)) else NORMALISED
 
 
 def check_repaired_reader(attempt: Attempt) -> str:
@@ -132,9 +148,14 @@ def check_repaired_reader(attempt: Attempt) -> str:
 
         def read(batch: Tensor, what: str = "columns") -> Tensor:
             log_probs = attempt.run(lambda: reader(batch.clone()), f"reader({what})", as_tensor)
-            normal = log_probs.shape == (*batch.shape[:2], 3)
-            if not normal or not same(log_probs.exp().sum(-1), torch.ones(batch.shape[:2])):
-                raise Broken(NORMALISED, f"reader({what})")
+            wanted, got = (*batch.shape[:2], 3), tuple(log_probs.shape)
+            if got != wanted:
+                raise Broken(SHAPE, f"reader({what}) has the shape {got}, not {wanted}")
+            if rule := denormalised(log_probs):
+                total = log_probs[0, 0].exp().sum().item()
+                raise Broken(
+                    rule, f"exp of the first frame of reader({what}) adds up to {total:.4g}"
+                )
             return log_probs
 
         def unlearned() -> list[str]:
@@ -151,12 +172,20 @@ def check_repaired_reader(attempt: Attempt) -> str:
             first = read(columns)
             name = "training" if mode else "evaluation"
             if not same(first, read(columns)):
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(1)
+                    second = read(columns)
+                    torch.manual_seed(1)
+                    if same(second, read(columns)):
+                        raise Broken(BY_CHANCE, "the same batch read twice gives two answers")
                 raise Broken(CARRIED, f"in {name}, the same batch read twice gives two answers")
             alone = torch.cat([read(line[None], "one line") for line in columns])
             if not same(first, alone):
                 raise Broken(NEIGHBOURS, "a line alone and in a batch gives two answers")
         if names := attempt.run(unlearned, "reader(columns)", returns=as_it_is):
             raise Broken(UNLEARNABLE, f"no gradient reaches {names[0]}")
+        if same(first, first[:, :1].expand(first.shape)):
+            raise Broken(SAME_EVERYWHERE, "a line of 5 different columns")
         changed = columns.clone()
         changed[:, 0] += 1.0
         if same(first[:, -1], read(changed)[:, -1]):
@@ -224,6 +253,7 @@ EXERCISES = (
                 "a last window that is only partly on the line counts too", wrong.whole_windows_only
             ),
             Mistake("a line narrower than the window has one frame", wrong.no_narrow_lines),
+            Mistake("a line narrower than the window has one frame", wrong.none_for_narrow_lines),
             Mistake(
                 "stop when a window reaches the last column: it has a width",
                 wrong.windows_without_width,
@@ -234,6 +264,11 @@ EXERCISES = (
             ),
             Mistake("count the first window too", wrong.without_the_first),
             Mistake("windows move by the stride, not by their own width", wrong.side_by_side),
+            Mistake(
+                "windows move by the stride, not by their own width", wrong.whole_ones_side_by_side
+            ),
+            Mistake("the window before has reached the last column already", wrong.one_too_many),
+            Mistake("window and stride have changed places", wrong.changed_places),
         ),
         hints=(
             "Take width 10, window 4, stride 3 and draw it. Which columns has the first window "
@@ -256,6 +291,10 @@ EXERCISES = (
                 "the end is not included: it is the column after the last one", wrong.end_included
             ),
             Mistake(
+                "the end is not included: it is the column after the last one",
+                wrong.last_column_lost,
+            ),
+            Mistake(
                 "end where the line ends, if the window reaches beyond it", wrong.beyond_the_line
             ),
             Mistake("windows move by the stride, not by their own width", wrong.steps_of_a_window),
@@ -266,6 +305,19 @@ EXERCISES = (
             Mistake("frames are counted from 0", wrong.frames_from_one),
             Mistake("return start and end, not start and length", wrong.start_and_length),
             Mistake("frame t begins at column t * stride; it is not centred there", wrong.centred),
+            Mistake(
+                "frame t begins at column t * stride; it is not centred there",
+                wrong.centred_anywhere,
+            ),
+            Mistake(
+                "the last window stays where its step put it, even beyond the line",
+                wrong.pushed_back,
+            ),
+            Mistake("a frame sees its window only, not all that is left", wrong.to_the_end),
+            Mistake("columns are counted from 0", wrong.columns_from_one),
+            Mistake("each frame begins at a place of its own", wrong.always_the_first),
+            Mistake("the end is asked as well", wrong.start_only),
+            Mistake("give the two ends, not all the columns between them", wrong.every_column),
         ),
         hints=(
             "Where does frame 0 begin? Frame 1? Frame t?",
@@ -288,6 +340,12 @@ EXERCISES = (
             Mistake(FORGETFUL, wrong.FreshForEachColumn),
             Mistake(NEIGHBOURS, wrong.FromLineToLine),
             Mistake(NORMALISED, wrong.WithoutLogSoftmax),
+            Mistake(PROBABILITIES, wrong.Probabilities),
+            Mistake(WRONG_AXIS, wrong.OverTheFrames),
+            Mistake(SHAPE, wrong.OneAnswerForTheLine),
+            Mistake(SAME_EVERYWHERE, wrong.LastStateEverywhere),
+            Mistake(BY_CHANCE, wrong.ByChance),
+            Mistake(BY_CHANCE, wrong.NewNetwork),
             Mistake(UNLEARNABLE, wrong.WithoutGradients),
             Mistake(UNLEARNABLE, wrong.StatesDetached),
         ),
@@ -323,10 +381,27 @@ EXERCISES = (
                 wrong.features_reversed,
             ),
             Mistake(
+                "the pixels of each column were reversed, and not the columns",
+                wrong.features_reversed_and_back,
+            ),
+            Mistake(
+                "the numbers of a state were reversed as well, and not only the frames",
+                wrong.state_reversed_too,
+            ),
+            Mistake(
                 "the states stand one after the other, not side by side", wrong.one_after_the_other
             ),
             Mistake("two states that were added cannot be told apart any more", wrong.added),
+            Mistake("two states that were averaged cannot be told apart any more", wrong.averaged),
+            Mistake("these are two results, and they are not joined", wrong.never_joined),
+            Mistake(
+                "the states were laid along a dimension of their own", wrong.along_a_new_dimension
+            ),
             Mistake("leftwards has one state for all frames here, its last", wrong.last_state_only),
+            Mistake(
+                "this is the last state of each; the states of all frames are asked",
+                wrong.last_states,
+            ),
             Mistake(
                 "at each frame, first the state of rightwards, then that of leftwards",
                 wrong.leftwards_first,
@@ -335,6 +410,9 @@ EXERCISES = (
                 "rightwards reads the columns as they are; leftwards reads them reversed",
                 wrong.networks_swapped,
             ),
+            Mistake("rightwards reads from both sides here", wrong.rightwards_twice),
+            Mistake("leftwards reads from both sides here", wrong.leftwards_twice),
+            Mistake("the line comes out from right to left", wrong.all_turned_back),
             Mistake("both begin without a state: leftwards does not go on", wrong.carried_over),
             Mistake("both read the columns, not each other's states", wrong.one_on_the_other),
         ),

@@ -16,6 +16,10 @@ def no_narrow_lines(width, window, stride):
     return 1 + math.ceil((width - window) / stride)
 
 
+def none_for_narrow_lines(width, window, stride):
+    return 0 if width < window else 1 + math.ceil((width - window) / stride)
+
+
 def windows_without_width(width, window, stride):
     return math.ceil(width / stride)
 
@@ -32,12 +36,28 @@ def side_by_side(width, window, stride):
     return math.ceil(width / window)
 
 
+def whole_ones_side_by_side(width, window, stride):
+    return width // window
+
+
+def one_too_many(width, window, stride):
+    return 2 + max(width - window, 0) // stride
+
+
+def changed_places(width, window, stride):
+    return 1 + math.ceil(max(width - stride, 0) / window)
+
+
 def end_included(frame, width, window, stride):
     return frame * stride, min(frame * stride + window, width) - 1
 
 
 def beyond_the_line(frame, width, window, stride):
     return frame * stride, frame * stride + window
+
+
+def last_column_lost(frame, width, window, stride):
+    return frame * stride, min(frame * stride + window, width - 1)
 
 
 def steps_of_a_window(frame, width, window, stride):
@@ -59,6 +79,35 @@ def start_and_length(frame, width, window, stride):
 def centred(frame, width, window, stride):
     start = frame * stride - window // 2
     return max(start, 0), min(start + window, width)
+
+
+def pushed_back(frame, width, window, stride):
+    start = max(min(frame * stride, width - window), 0)
+    return start, min(start + window, width)
+
+
+def to_the_end(frame, width, window, stride):
+    return frame * stride, width
+
+
+def columns_from_one(frame, width, window, stride):
+    return frame * stride + 1, min(frame * stride + window, width) + 1
+
+
+def always_the_first(frame, width, window, stride):
+    return 0, min(window, width)
+
+
+def start_only(frame, width, window, stride):
+    return frame * stride
+
+
+def every_column(frame, width, window, stride):
+    return list(range(frame * stride, min(frame * stride + window, width)))
+
+
+def centred_anywhere(frame, width, window, stride):
+    return frame * stride - window // 2, frame * stride + window // 2
 
 
 class CarryingReader(nn.Module):
@@ -121,6 +170,39 @@ class WithoutLogSoftmax(CarryingReader):
         return self.classify(self.rnn(columns)[0])
 
 
+class Probabilities(CarryingReader):
+    def forward(self, columns):
+        return self.classify(self.rnn(columns)[0]).softmax(-1)
+
+
+class OverTheFrames(CarryingReader):
+    def forward(self, columns):
+        return self.classify(self.rnn(columns)[0]).log_softmax(1)
+
+
+class OneAnswerForTheLine(CarryingReader):
+    def forward(self, columns):
+        return self.classify(self.rnn(columns)[1][0]).log_softmax(-1)
+
+
+class LastStateEverywhere(CarryingReader):
+    def forward(self, columns):
+        states, _ = self.rnn(columns)
+        return self.classify(states[:, -1:].expand_as(states)).log_softmax(-1)
+
+
+class ByChance(CarryingReader):
+    def forward(self, columns):
+        state = torch.randn(1, len(columns), self.rnn.hidden_size)
+        return self.classify(self.rnn(columns, state)[0]).log_softmax(-1)
+
+
+class NewNetwork(CarryingReader):
+    def forward(self, columns):
+        rnn = nn.GRU(columns.shape[-1], self.rnn.hidden_size, batch_first=True)
+        return self.classify(rnn(columns)[0]).log_softmax(-1)
+
+
 def never_reversed(rightwards, leftwards, columns):
     return torch.cat([rightwards(columns)[0], leftwards(columns)[0]], 2)
 
@@ -170,3 +252,39 @@ def one_on_the_other(rightwards, leftwards, columns):
 def last_state_only(rightwards, leftwards, columns):
     left = leftwards(columns.flip(1))[1].transpose(0, 1)
     return torch.cat([rightwards(columns)[0], left.expand(-1, columns.shape[1], -1)], 2)
+
+
+def never_joined(rightwards, leftwards, columns):
+    return rightwards(columns)[0], leftwards(columns.flip(1))[0].flip(1)
+
+
+def along_a_new_dimension(rightwards, leftwards, columns):
+    return torch.stack([rightwards(columns)[0], leftwards(columns.flip(1))[0].flip(1)], -1)
+
+
+def averaged(rightwards, leftwards, columns):
+    return (rightwards(columns)[0] + leftwards(columns.flip(1))[0].flip(1)) / 2
+
+
+def last_states(rightwards, leftwards, columns):
+    return torch.cat([rightwards(columns)[1], leftwards(columns.flip(1))[1]], -1)
+
+
+def rightwards_twice(rightwards, leftwards, columns):
+    return torch.cat([rightwards(columns)[0], rightwards(columns.flip(1))[0].flip(1)], 2)
+
+
+def leftwards_twice(rightwards, leftwards, columns):
+    return torch.cat([leftwards(columns)[0], leftwards(columns.flip(1))[0].flip(1)], 2)
+
+
+def features_reversed_and_back(rightwards, leftwards, columns):
+    return torch.cat([rightwards(columns)[0], leftwards(columns.flip(2))[0].flip(2)], 2)
+
+
+def state_reversed_too(rightwards, leftwards, columns):
+    return torch.cat([rightwards(columns)[0], leftwards(columns.flip(1))[0].flip(1, 2)], 2)
+
+
+def all_turned_back(rightwards, leftwards, columns):
+    return torch.cat([rightwards(columns)[0], leftwards(columns.flip(1))[0].flip(1)], 2).flip(1)

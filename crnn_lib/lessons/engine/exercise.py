@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ REMEMBERS = (
     "variable outside or in a default such as found=[]"
 )
 PRINTED_LINES, LONGEST_LINE = 8, 100  # of what the failing call printed
+FURTHER = 100  # cases after the first that fails, on which a known mistake has to hold as well
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def compare(
     """Hold the attempt against an oracle, case by case; return the number of cases.
 
     List the cases in the order of their size, and the first that fails is a smallest one. If the
-    result there is that of one of the exercise's mistakes, or the same error, its rule is named.
-    Where several fit, further cases tell them apart.
+    result there is that of one of the exercise's mistakes, or the same error, its rule is named:
+    if it explains most of what goes wrong in the cases after that, and better than the others do.
 
     Parameters
     ----------
@@ -192,15 +193,7 @@ def compare(
         last = attempt.call, attempt.inputs, attempt.printed
         detail = f"{attempt.call} {difference(got, right, plain=attempt.plain)}"
         fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
-        while len(fits) > 1 and (case_ := next(cases, None)) is not None:
-            try:
-                other = [(case_, attempt(*case_, **named))]
-                fits = [m for m in fits if _agrees(attempt, m, other, named)] or fits[:1]
-            except NotAttempted:
-                break
-            except Broken as broken:
-                fits = [m for m in fits if _fails_alike(attempt, m, case_, named, broken)] or fits
-                break
+        fits = _likeliest(attempt, fits, islice(cases, FURTHER), oracle, agrees, named)
         text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
         if not fits and _answers_anew(attempt, case, got, named):
             text = REMEMBERS
@@ -238,6 +231,47 @@ def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) 
         return all(same(wrong(*case, **named), got) for case, got in seen)
     except (Broken, NotAttempted):
         return False
+
+
+def _likeliest(
+    attempt: Attempt,
+    fits: list[Mistake],
+    cases: Iterable[tuple],
+    oracle: Callable,
+    agrees: Callable[[tuple, Any, Any], bool],
+    named: dict,
+) -> list[Mistake]:
+    """The known mistake that explains most of what goes wrong in further cases, or none.
+
+    Counted are the cases in which the attempt or the mistake is wrong. One that explains no more
+    than half of them has only met the attempt by chance: nothing is said rather than that.
+    """
+    if not fits:
+        return []
+    alike, counted = [1] * len(fits), [1] * len(fits)  # the first case that failed
+    for case in cases:
+        error = None
+        try:
+            got = attempt(*case, **named)
+        except NotAttempted:
+            break
+        except Broken as broken:
+            if not broken.failure:  # it is out of time
+                break
+            error = broken
+        if error is None and not same(got, got):  # nan is not the same as nan
+            continue
+        is_right = error is None and agrees(case, got, oracle(*case, **named))
+        for k, mistake in enumerate(fits):
+            if error is None:
+                is_alike = _agrees(attempt, mistake, [(case, got)], named)
+            else:
+                is_alike = _fails_alike(attempt, mistake, case, named, error)
+            alike[k] += is_alike and not is_right
+            counted[k] += not (is_alike and is_right)
+    shares = [part / whole for part, whole in zip(alike, counted, strict=True)]
+    best = max(shares)
+    return [fits[shares.index(best)]] if best > 0.5 else []
 
 
 def _fails_alike(

@@ -77,6 +77,8 @@ def as_pair(value: object) -> tuple[int, int]:
     _refuse_nothing(value)
     if isinstance(value, range | slice):  # they have a start and an end too, but which is meant?
         raise Unreadable(f"{_what(value)}, where a pair (start, end) should be")
+    if isinstance(value, numbers.Number | str):
+        raise Unreadable(f"{show(value)}, where a pair (start, end) should be")
     pair = as_label(value)
     if len(pair) != 2:
         raise Unreadable(f"{show(pair)}, where a pair (start, end) should be")
