@@ -32,6 +32,9 @@ MOST_PATCHES = 400  # of ink, the largest; a page of handwriting has fewer
 CROP_GAIN = 1.3  # as steps.GAIN: a crop holds few digits, and scribbles that are not level
 LOWEST = 0.4  # of the highest line's height: what is lower is print or noise
 TAIL = 0.02  # of the ink's pixels: beyond the band on either side
+EDGE = 0.2  # of a word's image: ink that touches the border and stays in it is its neighbours'
+STROKES = 5.0  # widths of a stroke: no word is lower
+SIDES = 0.15  # of a word's height: paper beside its ink
 
 
 @dataclass(frozen=True)
@@ -144,18 +147,33 @@ class Trace:
 
 @overload
 def clean_photo(
-    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: Literal[False] = False
+    image,
+    height: int = 32,
+    *,
+    fills: tuple[float, ...] = (FILL,),
+    whole: bool = False,
+    trace: Literal[False] = False,
 ) -> list[PhotoLine]: ...
 
 
 @overload
 def clean_photo(
-    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: Literal[True]
+    image,
+    height: int = 32,
+    *,
+    fills: tuple[float, ...] = (FILL,),
+    whole: bool = False,
+    trace: Literal[True],
 ) -> Trace: ...
 
 
 def clean_photo(
-    image, height: int = 32, *, fills: tuple[float, ...] = (FILL,), trace: bool = False
+    image,
+    height: int = 32,
+    *,
+    fills: tuple[float, ...] = (FILL,),
+    whole: bool = False,
+    trace: bool = False,
 ) -> list[PhotoLine] | Trace:
     """The lines of a photo, from top to bottom, as grey images.
 
@@ -167,6 +185,9 @@ def clean_photo(
         Of the images: the network's ``config.height``.
     fills : tuple of float
         Share of the height that the bodies of the digits fill. Each line is cut once for each.
+    whole : bool
+        All that is written on the image is one word or line, and fills this share from its
+        highest ink to its lowest: letters have no common height, as digits have.
     trace : bool
         Return every stage, to be shown by :func:`crnn_lib.plots.plot_steps`.
 
@@ -195,12 +216,15 @@ def clean_photo(
     contrast = float(np.median(flat[~mask]) - np.median(flat[mask])) if mask.any() else 0.0
     if contrast < steps.CONTRAST:
         raise ImageError("there is no ink on it: all of the image has about the same brightness")
-    is_crop = size[1] <= CROP_HEIGHT or size[0] >= CROP_ASPECT * size[1]
+    is_crop = whole or size[1] <= CROP_HEIGHT or size[0] >= CROP_ASPECT * size[1]
     ruleless = steps.remove_rules(mask, vertical=not is_crop)
     ink = steps.denoise(ruleless)
-    places = find_lines(ink)
-    if is_crop and (len(places) < 2 or size[1] <= CROP_HEIGHT):
-        places = [find_band(ink) or (places or [_whole(ink)])[0]]
+    if whole:
+        places = [find_whole(ink if ink.any() else mask)]
+    else:
+        places = find_lines(ink)
+        if is_crop and (len(places) < 2 or size[1] <= CROP_HEIGHT):
+            places = [find_band(ink) or (places or [_whole(ink)])[0]]
     if not places:
         raise ImageError("no line of writing was found on it")
     to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
@@ -286,6 +310,34 @@ def find_band(mask: np.ndarray) -> Place | None:
     left, right = columns[0] - band, columns[-1] + 1 + band
     # no paper is added at the sides: the side of a box would stand free and look like a 1
     return replace(place, left=max(left, 0), right=min(right, width))
+
+
+def find_whole(mask: np.ndarray) -> Place:
+    """Where the one word or line of an image stands: around all ink, from the highest to the lowest.
+
+    Patches at the upper or lower border that stay within :data:`EDGE` of the height are pieces of
+    other lines. A dot or a dash gets the band of letters that its stroke would write.
+    """
+    height, width = mask.shape
+    patches = _Patches(mask)
+    box = patches.boxes
+    above = (box[:, 0] <= 1) & (box[:, 2] <= EDGE * height)
+    below = (box[:, 2] >= height - 1) & (box[:, 0] >= (1 - EDGE) * height)
+    chosen = np.flatnonzero(~(above | below))
+    if not len(chosen):
+        chosen = np.arange(len(box))
+    place = _place(patches, chosen, 0.0, CROP_GAIN, tail=0.0)
+    least = STROKES * steps.stroke_width(mask)
+    more = max(least - (place.bottom - place.top), 0) / 2
+    top, bottom = place.top - more, place.bottom + more
+    beside = SIDES * (bottom - top)
+    return replace(
+        place,
+        left=max(place.left - beside, 0),
+        right=min(place.right + beside, width),
+        top=top,
+        bottom=bottom,
+    )
 
 
 def _whole(mask: np.ndarray) -> Place:
@@ -384,12 +436,18 @@ def _side_by_side(boxes: np.ndarray) -> list[np.ndarray]:
         group = smallest
 
 
-def _place(patches: _Patches, group: np.ndarray, margin: float, gain: float = steps.GAIN) -> Place:
+def _place(
+    patches: _Patches,
+    group: np.ndarray,
+    margin: float,
+    gain: float = steps.GAIN,
+    tail: float = TAIL,
+) -> Place:
     """The place of a line: its angle, its band, and paper on both sides of its ink."""
     x, y = patches.points(group)
     degrees = steps.skew_of_points(x, y, gain)
     turn = Place(0, 0, 0, 0, degrees).matrix()[:2, :2]
     along, across = (np.stack([x, y], 1) @ turn).T  # (M,), (M,)
-    top, bottom = np.quantile(across, (TAIL, 1 - TAIL))
+    top, bottom = np.quantile(across, (tail, 1 - tail))
     beside = margin * (bottom - top)
     return Place(along.min() - beside, along.max() + beside, top, bottom, degrees)

@@ -31,7 +31,8 @@ from crnn_lib.photos.files import SUFFIXES, ImageError
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
 
-PHOTOS = "crnn-photos"  #: the weights that read photographs
+PHOTOS = "crnn-photos"  #: the weights that read photographs of numbers
+WORDS = "crnn-words"  #: the weights that read words, names and numbers
 DIGITS = "crnn-digits"  #: the weights that read clean lines only
 VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two lines of 100 worse
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
@@ -148,6 +149,7 @@ class Reader:
         refuse_below: float = 0.0,
         fills: Sequence[float] = VIEWS,
         turn: bool = False,
+        whole: bool | None = None,
     ) -> None:
         if not 0 <= refuse_below <= 1:
             raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
@@ -156,6 +158,8 @@ class Reader:
         self.model = unwrap_model(model).eval()
         self.decoder, self.refuse_below, self.turn = decoder, refuse_below, turn
         self.fills = tuple(fills)
+        letters = any(symbol.isalpha() for symbol in self.model.alphabet.symbols)
+        self.whole = letters if whole is None else whole
 
     @classmethod
     def pretrained(cls, name: str | os.PathLike[str] = PHOTOS, **options) -> Reader:
@@ -173,7 +177,7 @@ class Reader:
         return cls(load_model(name), **options)
 
     def read(self, image) -> Reading:
-        """The one line of a photo or of a crop.
+        """The one line of a photo or of a crop; with a network that knows letters, the one word.
 
         Parameters
         ----------
@@ -187,7 +191,7 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        readings = self.read_page(image)
+        readings = self._read_lines(self._lines_of(image, self.whole))
         if len(readings) > 1:
             raise ImageError(
                 f"{len(readings)} lines of writing were found on it; read_page reads them all, or "
@@ -197,7 +201,7 @@ class Reader:
 
     def read_page(self, image) -> list[Reading]:
         """All lines of a photo, from top to bottom."""
-        return self._read_lines(self._lines_of(image))
+        return self._read_lines(self._lines_of(image, False))
 
     def read_many(
         self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = False
@@ -223,7 +227,7 @@ class Reader:
                 reasons: list[str | None] = []
                 for path in chunk:
                     try:
-                        found.append(self._lines_of(path))
+                        found.append(self._lines_of(path, self.whole))
                         reasons.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
@@ -236,9 +240,9 @@ class Reader:
 
     # ------------------------------------------------------------------ the pieces
 
-    def _lines_of(self, image) -> list[tuple[PhotoLine, ...]]:
+    def _lines_of(self, image, whole: bool) -> list[tuple[PhotoLine, ...]]:
         """The views of each line."""
-        images = clean_photo(image, self.model.config.height, fills=self.fills)
+        images = clean_photo(image, self.model.config.height, fills=self.fills, whole=whole)
         count = len(self.fills)
         return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
