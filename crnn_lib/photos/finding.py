@@ -313,7 +313,7 @@ def find_band(mask: np.ndarray) -> Place | None:
 
 
 def find_whole(mask: np.ndarray) -> Place:
-    """Where the one word or line of an image stands: around all ink, from the highest to the lowest.
+    """Where the one word or line of an image stands: around all of its ink.
 
     Patches at the upper or lower border that stay within :data:`EDGE` of the height are pieces of
     other lines. A dot or a dash gets the band of letters that its stroke would write.
