@@ -20,7 +20,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # the benchmarks import each other by name
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-SECTIONS = ("protocol", "reading", "paper", "speed", "ctc", "decoders", "notebooks", "endurance")
+SECTIONS = (
+    "protocol",
+    "reading",
+    "words",
+    "paper",
+    "speed",
+    "ctc",
+    "decoders",
+    "notebooks",
+    "endurance",
+)
 
 
 def versions() -> str:
