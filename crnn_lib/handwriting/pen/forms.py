@@ -153,6 +153,7 @@ class FormTables:
     figure: Tensor  # (F,) whether it is a digit
     enter: Tensor  # (F,) the sample that a neighbour's line comes to, -1 where none can
     leave: Tensor  # (F,) the sample from which the pen goes on to the next letter, or -1
+    tail: Tensor  # (F,) how many samples before it belong to the line that leads there
     thickest: Tensor  # (D,) largest radius of the pen in pixels: crowded marks would become blots
     shake: Tensor  # (P, 12) quick waves along the line
     swell: Tensor  # (P, 5) slow waves along the line
@@ -208,6 +209,7 @@ def form_tables(book: Book = "school") -> FormTables:
         figure=torch.tensor([str(key).isdigit() for key, _ in _names_of(book)]),
         enter=torch.tensor([ends[0] for *_, ends in compiled]),
         leave=torch.tensor([ends[1] for *_, ends in compiled]),
+        tail=torch.tensor([ends[2] for *_, ends in compiled]),
         thickest=torch.tensor([_thickest(key) for key in book_of]),
         shake=torch.cos(time * torch.arange(8, 32, 2)) / math.sqrt(6),
         swell=torch.cos(time * torch.arange(1, 6)) / math.sqrt(2.5),
@@ -262,7 +264,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
     basis = np.zeros((SAMPLES, len(points)))
     stroke_of = np.zeros(SAMPLES, dtype=int)
     freedom = np.ones((len(points), 1))
-    enter, leave = -1, -1
+    enter, leave, tail = -1, -1, 0
     words = form.path.split("/")[0].split()
     opening = words.index(">") if ">" in words[:-1] else -1  # the first point that is entered
     leaving = [text.split()[-1] == ">" for text in form.path.split("/")]
@@ -274,7 +276,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
             enter = at + round(run.index(opening) * (number - 1) / (len(run) - 1))
         at += number
         if leaving[stroke]:
-            leave = at - 1
+            leave, tail = at - 1, (number - 1) // (len(run) - 1)
     for stroke in set(owner):
         ends = [run for s, run in pieces if s == stroke]
         freedom[ends[0][0]] = freedom[ends[-1][-1]] = 1.4
@@ -287,7 +289,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
         np.concatenate([basis, smooth @ basis]),
         (np.diff(stroke_of) == 0).astype(float),
         (long[stroke_of] < DOT).astype(float),
-        (enter, leave),
+        (enter, leave, tail),
     )
 
 

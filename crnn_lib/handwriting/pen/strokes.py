@@ -360,7 +360,7 @@ def _hands(writers: Tensor, seed: int, book: Book, joins: Tensor | None = None) 
         x_height=(0.52 + 0.08 * _normal(v[:, 0])).clamp(0.36, 0.74),
         tail=torch.exp(0.18 * _normal(v[:, 1])).clamp(0.6, 1.4),
         joining=joining,
-        lead_in=v[:, 3],
+        lead_in=v[:, 3] ** 2,
         gap=0.3 * torch.exp(0.45 * _normal(v[:, 4])) - 0.07,
         wander=0.008 + 0.026 * v[:, 5] ** 2,
         capital=torch.exp(0.1 * _normal(v[:, 6])).clamp(0.8, 1.25),
@@ -382,8 +382,9 @@ def _write_glyphs(
     hand, row, curve, z = _write_curves(digits, writers, generator, book)
     joined = table.joined[row]  # (M, P - 1)
     if _has_letters(book):
-        start = table.enter[row] * (torch.rand(len(row), generator=generator) > hand.lead_in)
-        curve, joined = _begin_at(curve, joined, start)
+        u = torch.rand((len(row), 2), generator=generator)
+        curve, joined = _begin_at(curve, joined, table.enter[row] * (u[:, 0] > hand.lead_in))
+        curve = _end_at(curve, table.leave[row], u[:, 1] * table.tail[row])
 
     # Width, slant and turn act about the middle of the box.
     width = hand.width * torch.exp(0.06 * z[:, 1])
@@ -490,6 +491,14 @@ def _begin_at(curve: Tensor, joined: Tensor, start: Tensor) -> tuple[Tensor, Ten
     places = torch.arange(SAMPLES).maximum(start[:, None])  # (M, P)
     curve = curve.gather(1, places[..., None].expand(-1, -1, 2))
     return curve, joined * (places[:, 1:] > start[:, None])
+
+
+def _end_at(curve: Tensor, leave: Tensor, cut: Tensor) -> Tensor:
+    """Curves (M, P, 2) without the last ``cut`` samples (M,) before the sample ``leave`` (M,)."""
+    places = torch.arange(SAMPLES).expand(len(curve), -1)  # (M, P)
+    last = (leave - cut.long())[:, None]
+    places = torch.where(places <= leave[:, None], places.minimum(last), places)
+    return curve.gather(1, places[..., None].expand(-1, -1, 2))
 
 
 def _bend_points(points: Tensor, coefficients: Tensor) -> Tensor:

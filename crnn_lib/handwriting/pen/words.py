@@ -15,6 +15,7 @@ from crnn_lib.handwriting.pen.strokes import (
     BLUR,
     _begin_at,
     _check_generator,
+    _end_at,
     _hands,
     _integers,
     _shade,
@@ -147,7 +148,7 @@ def _write_words(
     hand, row, curve, z = _write_curves(
         place, writers[word], generator, book, joins=joining & ~capital
     )
-    u = torch.rand((len(word), 2), generator=generator)
+    u = torch.rand((len(word), 3), generator=generator)
     enter, leave = table.enter[row], table.leave[row]
     joint = (leave >= 0) & ~last & (u[:, 0] < hand.joining)  # (M,) goes on to the next
     joint[:-1] &= enter[1:] >= 0
@@ -157,6 +158,7 @@ def _write_words(
     joined = table.joined[row]  # (M, P - 1)
     start = enter.clamp_min(0) * bare
     curve, joined = _begin_at(curve, joined, start)
+    curve = _end_at(curve, leave, u[:, 2] * table.tail[row] * ~joint)
 
     # Each letter: narrower or higher, tilted a little, with its foot near the line. A word's last
     # letters are the flattest.
