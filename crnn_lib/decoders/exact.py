@@ -22,10 +22,11 @@ from crnn_lib.decoders._blocks import (
 )
 from crnn_lib.decoders._compiled.records import Outlook
 from crnn_lib.decoders._lattices import check_lattices, check_whole
+from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
-from crnn_lib.language import WeightedAutomaton
+from crnn_lib.language import Mixture, WeightedAutomaton
 
 
 @torch.no_grad()
@@ -35,7 +36,7 @@ def exact_search(
     *,
     alphabet: Alphabet | None = None,
     budget: int = 10_000,
-    language: WeightedAutomaton | None = None,
+    language: WeightedAutomaton | Mixture | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
@@ -62,7 +63,8 @@ def exact_search(
     budget : int
         Prefixes to split per line; fewer if a line is so long that they would take more than 64 MB.
     language, language_weight, length_bonus, threads
-        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven.
+        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven. Of a
+        mixture each part is searched for what beats the parts before.
 
     Returns
     -------
@@ -88,31 +90,47 @@ def exact_search(
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(0, budget=budget)
     check_whole(1, threads=threads)
-    fusion = fuse(language, alphabet, language_weight, length_bonus)
-    found: list = [None] * len(log_probs)
-    left = list(range(len(log_probs)))
-    if fusion is None:
-        found, left = _compiled_search(log_probs, frame_lengths, alphabet, budget, threads)
-    elif fusion.fits_floats:
-        floors = np.full(len(log_probs), -math.inf)
-        found, left, _ = _fused_search(
-            log_probs, frame_lengths, alphabet, fusion, budget, threads, floors
-        )
-    if left:  # perhaps a beam comes across something better
-        others = prefix_beam_search(
-            log_probs[left],
-            frame_lengths[left],
-            alphabet=alphabet,
-            language=language,
-            language_weight=language_weight,
-            length_bonus=length_bonus,
-            threads=threads,
-        )
-        for n, other in zip(left, others, strict=True):
-            one = found[n]
-            if other is not None and (one is None or other.score > one.score + ROUNDING):
-                found[n] = other if one is None else replace(other, bound=one.bound, proven=False)
-    return found
+    parts = language.parts if isinstance(language, Mixture) else (language,)
+    rows: list = [[] for _ in log_probs]  # of each line what the parts have found
+    bounds = np.zeros((len(parts), len(log_probs)))  # of those that have found nothing
+    floors = np.full(len(log_probs), -math.inf)  # what the parts before have found
+    for part, bound in zip(parts, bounds, strict=True):
+        fusion = fuse(part, alphabet, language_weight, length_bonus)
+        found: list = [None] * len(log_probs)
+        left, bound[:] = list(range(len(log_probs))), math.inf
+        if fusion is None:
+            found, left = _compiled_search(log_probs, frame_lengths, alphabet, budget, threads)
+        elif fusion.fits_floats:
+            found, left, bound[:] = _fused_search(
+                log_probs, frame_lengths, alphabet, fusion, budget, threads, floors.copy()
+            )
+        if left:  # perhaps a beam comes across something better
+            others = prefix_beam_search(
+                log_probs[left],
+                frame_lengths[left],
+                alphabet=alphabet,
+                language=part,
+                language_weight=language_weight,
+                length_bonus=length_bonus,
+                threads=threads,
+            )
+            for n, other in zip(left, others, strict=True):
+                one = found[n]
+                if other is not None and (one is None or other.score > one.score + ROUNDING):
+                    found[n] = (
+                        other if one is None else replace(other, bound=one.bound, proven=False)
+                    )
+        for n, one in enumerate(found):
+            if one is not None:
+                rows[n].append((one,))
+                # a little less, so that the next part's search comes across this label too
+                floors[n] = max(floors[n], one.score - 2 * ROUNDING)
+            else:
+                rows[n].append(())
+    if len(parts) == 1:
+        return [row[0][0] if row[0] else None for row in rows]
+    merged = (best_of_parts(row, b) for row, b in zip(rows, bounds.T.tolist(), strict=True))
+    return [line[0] if line else None for line in merged]
 
 
 def _compiled_search(

@@ -271,7 +271,9 @@ def fuse(
         If none of its characters are in the alphabet, or a weight is not finite or negative.
     """
     if language is not None and not isinstance(language, WeightedAutomaton):
-        raise TypeError(f"language is a WeightedAutomaton or None; got {type(language).__name__}.")
+        raise TypeError(
+            f"language is a Mixture, a WeightedAutomaton or None; got {type(language).__name__}."
+        )
     if not 0 <= language_weight < math.inf:
         raise ValueError(
             f"language_weight is a finite number, 0 or more; got {language_weight}. A weight of "
