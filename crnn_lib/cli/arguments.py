@@ -356,6 +356,7 @@ def _add_train(commands) -> None:
         add,
         ("varied", "in both, varied, turn by turn"),
         ("photos", "or mostly as amounts, photographed on paper"),
+        ("words", "or words, names and numbers by the pen and in fonts, photographed"),
     )
     add("--batch-size", type=_whole(1), metavar="N", help="lines per step (64; --lines 32)")
     add(
@@ -399,9 +400,10 @@ def _add_train(commands) -> None:
     add = sub.add_argument_group("network and optimiser").add_argument
     add(
         "--network",
-        choices=("crnn", "large", "article", "window"),
+        choices=("crnn", "large", "words", "article", "window"),
         default="crnn",
-        help="CRNN, a larger one, the article's, or a window without convolutions (crnn)",
+        help="CRNN, a larger one, one for words, the article's, or a window without convolutions "
+        "(crnn)",
     )
     add(
         "--start",

@@ -333,6 +333,20 @@ def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
 
 
+def test_train_learns_words_by_the_pen_where_no_font_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    weights = tmp_path / "words.safetensors"
+    options = "--style words --network words --glyphs pen --steps 1 --batch-size 4"
+    validation = "--validate-every 1 --validation-lines 4"
+    out = run(capsys, "train", *options.split(), *validation.split(), "--out", weights)[1]
+    assert out[0].endswith("style words, written by pen.")
+    stored = load_model(weights)
+    assert set("aZ9 ?") <= set(stored.alphabet.characters) and stored.config.height == 40
+    provenance = describe_checkpoint(weights)["provenance"]
+    assert "WordStream" in provenance["lines"]
+    assert "held_out_character_error_rate" in provenance["metrics"]
+
+
 def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypatch):
     whole, again, parts = (tmp_path / f"{name}.safetensors" for name in ("whole", "again", "parts"))
     assert run(capsys, *TRAIN, "--steps", "5", "--out", whole)[0] == 0
