@@ -1,4 +1,4 @@
-"""What is printed on the worksheets of notebooks 06 to 11. Every answer is computed."""
+"""What is printed on the worksheets of notebooks 06 to 12. Every answer is computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks_first import DIGITS, number
 
 from crnn_lib import Alphabet, best_path, ctc, prefix_beam_search
 from crnn_lib.ctc import character_posteriors
-from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter10, chapter11
+from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter11, chapter12
 
 # ------------------------------------------------------------------ 06
 
@@ -580,7 +580,7 @@ def where_and_how_sure() -> Sheet:
     )
 
 
-# ------------------------------------------------------------------ 10
+# ------------------------------------------------------------------ 11
 
 
 def resnet() -> Sheet:
@@ -590,7 +590,7 @@ def resnet() -> Sheet:
         for _ in range(5):
             row.append(-(-row[-1] // 2))
         halved.append([str(width), *gaps(row[1:]), Gap("yes" if row[-1] >= 6 else "no")])
-    counts = [(frames, chapter10.count_texts(frames, 2)) for frames in (1, 2, 3)]
+    counts = [(frames, chapter11.count_texts(frames, 2)) for frames in (1, 2, 3)]
     fitting = [
         "".join("ab"[c] for c in label)
         for length in range(4)
@@ -598,11 +598,11 @@ def resnet() -> Sheet:
         if ctc.minimum_frames([c + 1 for c in label]) <= 3
     ]
     pixels = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
-    photo = chapter10.like_a_photograph(pixels)[0, :, 0].tolist()
+    photo = chapter11.like_a_photograph(pixels)[0, :, 0].tolist()
     texts = ("18", "609", "16", "55207", "1001", "8")
     return Sheet(
-        "10_a_pretrained_resnet_reads",
-        "10 · A pretrained ResNet reads",
+        "11_a_pretrained_resnet_reads",
+        "11 · A pretrained ResNet reads",
         [
             Task(
                 "Five halvings",
@@ -636,7 +636,7 @@ def resnet() -> Sheet:
                     ),
                     Table(
                         ["label", *texts],
-                        [["turned", *gaps([chapter10.turned(text) or "–" for text in texts])]],
+                        [["turned", *gaps([chapter11.turned(text) or "–" for text in texts])]],
                         widths=[24] * 7,
                     ),
                 ],
@@ -677,7 +677,7 @@ def resnet() -> Sheet:
     )
 
 
-# ------------------------------------------------------------------ 11
+# ------------------------------------------------------------------ 12
 
 
 def read_your_own() -> Sheet:
@@ -690,7 +690,7 @@ def read_your_own() -> Sheet:
         rows.append(
             [str(level), *gaps([len(ink), len(paper), number(difference, 1), f"{spread:,.0f}"])]
         )
-    best = chapter11.best_threshold(pixels)
+    best = chapter12.best_threshold(pixels)
     art = (
         "..#.....",
         "........",
@@ -702,13 +702,13 @@ def read_your_own() -> Sheet:
         "........",
     )
     mask = torch.tensor([[c == "#" for c in row] for row in art])
-    bands = [(least, chapter11.band(mask, least)) for least in (1, 2, 3)]
+    bands = [(least, chapter12.band(mask, least)) for least in (1, 2, 3)]
     line = torch.tensor([[9.0, 9, 0, 9, 9, 9, 0, 9]] * 4)
-    nearest = chapter11.scale_to(line, 2)[0].tolist()
+    nearest = chapter12.scale_to(line, 2)[0].tolist()
     averaged = line.view(2, 2, 4, 2).mean((1, 3))[0].tolist()
     return Sheet(
-        "11_read_your_own",
-        "11 · Read your own",
+        "12_read_your_own",
+        "12 · Read your own",
         [
             Task(
                 "One threshold",
@@ -780,6 +780,6 @@ SHEETS = {
     "07": beam_search,
     "08": language,
     "09": where_and_how_sure,
-    "10": resnet,
-    "11": read_your_own,
+    "11": resnet,
+    "12": read_your_own,
 }
