@@ -657,7 +657,7 @@ def letters_and_words() -> Sheet:
                     Lines(
                         [
                             (
-                                "One character in ten is wrong. Of 100 words of four letters, right:",
+                                "One character in ten is wrong. Right, of 100 words of 4 letters:",
                                 Gap(f"{100 * 0.9**4:.0f}"),
                             )
                         ]
