@@ -1,6 +1,6 @@
-"""Make what notebook 13 measures on, and the model that it starts from.
+"""Make what notebook 14 measures on, and the model that it starts from.
 
-    python data/make_capstone.py lines    crnn_lib/lessons/chapter13/hard_lines.npz, a minute
+    python data/make_capstone.py lines    crnn_lib/lessons/chapter14/hard_lines.npz, a minute
     python data/make_capstone.py model    data/runs/capstone.safetensors and its log, 8 minutes of
                                           one core
 
@@ -29,8 +29,8 @@ from crnn_lib import (
     train,
 )
 from crnn_lib.handwriting import Glyphs, LineBatch
-from crnn_lib.lessons import chapter13
-from crnn_lib.lessons.chapter13 import (
+from crnn_lib.lessons import chapter14
+from crnn_lib.lessons.chapter14 import (
     FILE,
     GREYS,
     HARD,
@@ -111,7 +111,7 @@ def main() -> None:
     if parser.parse_args().what == "model":
         train_model()
         return
-    path = Path(chapter13.__file__).parent / FILE
+    path = Path(chapter14.__file__).parent / FILE
     save_lines(compose(), path)
     print(f"{path.name}: {path.stat().st_size // 1000} kB, {digest_of_lines(hard_lines())}")
 

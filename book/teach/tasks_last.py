@@ -1,4 +1,4 @@
-"""What is printed on the worksheets of notebooks 12 and 13. Every answer is computed."""
+"""What is printed on the worksheets of notebooks 13 and 14. Every answer is computed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tasks_first import number
 from torch.nn import functional as F
 
 from crnn_lib import CRNN, ctc
-from crnn_lib.lessons import chapter13
-from crnn_lib.lessons.chapter12 import CASES, cures
-from crnn_lib.lessons.chapter12 import specimens as wild
+from crnn_lib.lessons import chapter14
+from crnn_lib.lessons.chapter13 import CASES, cures
+from crnn_lib.lessons.chapter13 import specimens as wild
 from crnn_lib.models import CRNNConfig
 
-# ------------------------------------------------------------------ 12
+# ------------------------------------------------------------------ 13
 
 CHANGES = {  # a case's symptom: changes, in words and as code
     "the loss is negative": {
@@ -66,8 +66,8 @@ def bugs() -> Sheet:
     lines, size = 1000, 64
     batches = [[True] * min(size, lines - n) for n in range(0, lines, size)]
     return Sheet(
-        "12_bugs_in_the_wild",
-        "12 · Bugs in the wild",
+        "13_bugs_in_the_wild",
+        "13 · Bugs in the wild",
         [
             Task(
                 "Two programs, two losses",
@@ -143,7 +143,7 @@ def bugs() -> Sheet:
     )
 
 
-# ------------------------------------------------------------------ 13
+# ------------------------------------------------------------------ 14
 
 
 def capstone() -> Sheet:
@@ -163,14 +163,14 @@ def capstone() -> Sheet:
         ),
         "linear, 6 to 11": sum(p.numel() for p in network.classify.parameters()),
     }
-    assert sum(parts.values()) == chapter13.crnn_parameters((4, 8), rows, 3, 11)
+    assert sum(parts.values()) == chapter14.crnn_parameters((4, 8), rows, 3, 11)
     counts = [(1, 1), (50, 50), (95, 100), (950, 1000)]
     pairs = [(15, 0), (60, 45), (3, 1), (5, 5)]
     entries = [(20_000, 950), (8_000, 951), (30_000, 960), (8_000, 940), (2_000, 700)]
-    best = chapter13.front(entries)
+    best = chapter14.front(entries)
     return Sheet(
-        "13_capstone",
-        "13 · Capstone",
+        "14_capstone",
+        "14 · Capstone",
         [
             Task(
                 "Parameters before building",
@@ -198,7 +198,7 @@ def capstone() -> Sheet:
                         ["right", "of", "share", "from", "to"],
                         [
                             [str(k), str(n), Gap(f"{k / n:.1%}")]
-                            + [Gap(f"{end:.1%}") for end in chapter13.exact_match_interval(k, n)]
+                            + [Gap(f"{end:.1%}") for end in chapter14.exact_match_interval(k, n)]
                             for k, n in counts
                         ],
                     ),
@@ -218,8 +218,8 @@ def capstone() -> Sheet:
                             [
                                 str(a),
                                 str(b),
-                                Gap(f"{chapter13.luck(a, b):.3g}"),
-                                Gap("yes" if chapter13.luck(a, b) < 0.05 else "not shown"),
+                                Gap(f"{chapter14.luck(a, b):.3g}"),
+                                Gap("yes" if chapter14.luck(a, b) < 0.05 else "not shown"),
                             ]
                             for a, b in pairs
                         ],
@@ -246,4 +246,4 @@ def capstone() -> Sheet:
     )
 
 
-SHEETS = {"12": bugs, "13": capstone}
+SHEETS = {"13": bugs, "14": capstone}

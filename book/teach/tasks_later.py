@@ -1,4 +1,4 @@
-"""What is printed on the worksheets of notebooks 06 to 11. Every answer is computed."""
+"""What is printed on the worksheets of notebooks 06 to 12. Every answer is computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from tasks_first import DIGITS, number
 
 from crnn_lib import Alphabet, best_path, ctc, prefix_beam_search
 from crnn_lib.ctc import character_posteriors
-from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter10, chapter11
+from crnn_lib.lessons import (
+    chapter06,
+    chapter07,
+    chapter08,
+    chapter09,
+    chapter10,
+    chapter11,
+    chapter12,
+)
 
 # ------------------------------------------------------------------ 06
 
@@ -583,6 +591,117 @@ def where_and_how_sure() -> Sheet:
 # ------------------------------------------------------------------ 10
 
 
+def letters_and_words() -> Sheet:
+    pairs = (("hand", "Hand"), ("its", "it's"), ("0ld", "Old"), ("1530", "15:30"), ("no9", "No. 9"))
+    same = [
+        [read, written, *gaps(["no", "yes" if one == other else "no"])]
+        for read, written in pairs
+        for one, other in [(chapter10.folded(read), chapter10.folded(written))]
+    ]
+    distant = (("modem", "modern"), ("dean", "clean"), ("hnad", "hand"), ("aword", "a word"))
+    rows = [("the old cat", "the cat"), ("a cup often", "a cup of tea")]
+    edits = [[read, written, Gap(str(chapter10.edits(read, written)))] for read, written in distant]
+    in_words = [
+        [read, written, Gap(str(chapter10.edits(read.split(), written.split())))]
+        for read, written in rows
+    ]
+    spans = [("I", 4, 6), (" ", 9, 13), ("a", 15, 24), ("m", 26, 40), (" ", 44, 50), ("7", 52, 60)]
+    words = chapter10.words_of(spans)
+    seen, counts = {"wear": -1.0, "were": -4.0}, {"wear": 10, "were": 1000}
+    scores = []
+    for weight in (0.0, 1.0, 2.0):
+        row = {word: seen[word] + weight * math.log10(counts[word]) for word in seen}
+        best = max(row, key=row.__getitem__)
+        scores.append([f"{weight:g}", *gaps([*(f"{s:g}" for s in row.values()), best])])
+    return Sheet(
+        "10_letters_and_words",
+        "10 · Letters and words",
+        [
+            Task(
+                "Which one is it?",
+                [
+                    Words(
+                        "Write O, 0, o, l, I and 1 below, mixed, and let a neighbour read them "
+                        "aloud. Then say what could help with each of these."
+                    ),
+                    Space([], 1),
+                    Table(
+                        ["written", "could be", "what decides?"],
+                        [
+                            ["O, alone", *gaps(["0 or o", "nothing on the paper"])],
+                            ["l0 cm", *gaps(["10 or l0", "a number stands there"])],
+                            ["corner", *gaps(["comer", "how wide this hand writes its n"])],
+                        ],
+                        widths=[34, 40, 100],
+                    ),
+                ],
+            ),
+            Task(
+                "Exact and folded",
+                [
+                    Words(
+                        "Folded, only letters and digits count, and a capital is like a small "
+                        "letter. Are the two texts the same?"
+                    ),
+                    Table(["read", "written", "exact?", "folded?"], same),
+                ],
+            ),
+            Task(
+                "How many edits?",
+                [
+                    Words(
+                        "An edit puts one character in the place of another, adds one, or takes "
+                        "one away. Find the fewest. In the last two rows count words."
+                    ),
+                    Table(["read", "written", "edits"], [*edits, *in_words]),
+                    Lines(
+                        [
+                            (
+                                "One character in ten is wrong. Right, of 100 words of 4 letters:",
+                                Gap(f"{100 * 0.9**4:.0f}"),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "Where are the words?",
+                [
+                    Words("A line was read, with the columns of each character, half-open."),
+                    Table(
+                        ["character", *(repr(c) for c, _, _ in spans)],
+                        [["columns", *(f"{start} to {end}" for _, start, end in spans)]],
+                        widths=[24, *[25] * 6],
+                    ),
+                    Space([", ".join(f"{w}: {start} to {end}" for w, start, end in words)], 1),
+                ],
+            ),
+            Task(
+                "The picture and the list",
+                [
+                    Words(
+                        "A picture says wear with log P = -1 and were with -4 (logarithms to the "
+                        "base 10). People write wear 10 times, were 1,000 times. Add the weight "
+                        "times the logarithm of the count. Which word wins?"
+                    ),
+                    Table(["weight", "wear", "were", "read"], scores),
+                    Lines(
+                        [
+                            (
+                                "Someone's name is Wera. What does a list without it read?",
+                                Gap("another word"),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+# ------------------------------------------------------------------ 11
+
+
 def resnet() -> Sheet:
     widths, halved = (160, 320, 192), []
     for width in widths:
@@ -590,7 +709,7 @@ def resnet() -> Sheet:
         for _ in range(5):
             row.append(-(-row[-1] // 2))
         halved.append([str(width), *gaps(row[1:]), Gap("yes" if row[-1] >= 6 else "no")])
-    counts = [(frames, chapter10.count_texts(frames, 2)) for frames in (1, 2, 3)]
+    counts = [(frames, chapter11.count_texts(frames, 2)) for frames in (1, 2, 3)]
     fitting = [
         "".join("ab"[c] for c in label)
         for length in range(4)
@@ -598,11 +717,11 @@ def resnet() -> Sheet:
         if ctc.minimum_frames([c + 1 for c in label]) <= 3
     ]
     pixels = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
-    photo = chapter10.like_a_photograph(pixels)[0, :, 0].tolist()
+    photo = chapter11.like_a_photograph(pixels)[0, :, 0].tolist()
     texts = ("18", "609", "16", "55207", "1001", "8")
     return Sheet(
-        "10_a_pretrained_resnet_reads",
-        "10 · A pretrained ResNet reads",
+        "11_a_pretrained_resnet_reads",
+        "11 · A pretrained ResNet reads",
         [
             Task(
                 "Five halvings",
@@ -636,7 +755,7 @@ def resnet() -> Sheet:
                     ),
                     Table(
                         ["label", *texts],
-                        [["turned", *gaps([chapter10.turned(text) or "–" for text in texts])]],
+                        [["turned", *gaps([chapter11.turned(text) or "–" for text in texts])]],
                         widths=[24] * 7,
                     ),
                 ],
@@ -677,7 +796,7 @@ def resnet() -> Sheet:
     )
 
 
-# ------------------------------------------------------------------ 11
+# ------------------------------------------------------------------ 12
 
 
 def read_your_own() -> Sheet:
@@ -690,7 +809,7 @@ def read_your_own() -> Sheet:
         rows.append(
             [str(level), *gaps([len(ink), len(paper), number(difference, 1), f"{spread:,.0f}"])]
         )
-    best = chapter11.best_threshold(pixels)
+    best = chapter12.best_threshold(pixels)
     art = (
         "..#.....",
         "........",
@@ -702,13 +821,13 @@ def read_your_own() -> Sheet:
         "........",
     )
     mask = torch.tensor([[c == "#" for c in row] for row in art])
-    bands = [(least, chapter11.band(mask, least)) for least in (1, 2, 3)]
+    bands = [(least, chapter12.band(mask, least)) for least in (1, 2, 3)]
     line = torch.tensor([[9.0, 9, 0, 9, 9, 9, 0, 9]] * 4)
-    nearest = chapter11.scale_to(line, 2)[0].tolist()
+    nearest = chapter12.scale_to(line, 2)[0].tolist()
     averaged = line.view(2, 2, 4, 2).mean((1, 3))[0].tolist()
     return Sheet(
-        "11_read_your_own",
-        "11 · Read your own",
+        "12_read_your_own",
+        "12 · Read your own",
         [
             Task(
                 "One threshold",
@@ -780,6 +899,7 @@ SHEETS = {
     "07": beam_search,
     "08": language,
     "09": where_and_how_sure,
-    "10": resnet,
-    "11": read_your_own,
+    "10": letters_and_words,
+    "11": resnet,
+    "12": read_your_own,
 }

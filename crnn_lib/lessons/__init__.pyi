@@ -12,6 +12,7 @@ from . import chapter10 as chapter10
 from . import chapter11 as chapter11
 from . import chapter12 as chapter12
 from . import chapter13 as chapter13
+from . import chapter14 as chapter14
 from . import classroom as classroom
 from . import engine as engine
 from . import grading as grading

@@ -199,7 +199,7 @@ def test_a_question_is_answered_without_a_kernel(browse):
 
 
 def test_the_drawing_pad_says_that_it_needs_a_kernel(browse):
-    pad = browse("notebooks/11_read_your_own.html").locator(".crnn-explorer.pad")
+    pad = browse("notebooks/12_read_your_own.html").locator(".crnn-explorer.pad")
     expect(pad.locator(".nobody")).to_be_visible()
     expect(pad.locator(".nobody")).to_contain_text("No Python kernel runs on this page")
 

@@ -176,7 +176,7 @@ def test_the_plans_add_up_to_45_and_90():
 
 
 def test_the_points_of_the_rubric_add_up():
-    text = part(page_of("13_capstone"), "## A rubric for the card and the talk")
+    text = part(page_of("14_capstone"), "## A rubric for the card and the talk")
     most = 0
     for heading in ("### The model card", "### The talk"):
         *criteria, together = rows(part(text, heading))
@@ -191,12 +191,12 @@ def test_the_points_of_the_rubric_add_up():
 
 def test_the_rubric_names_what_the_library_has(capsys):
     from crnn_lib.evaluation import wilson_interval
-    from crnn_lib.lessons import chapter13
+    from crnn_lib.lessons import chapter14
 
-    text = part(page_of("13_capstone"), "## A rubric for the card and the talk")
+    text = part(page_of("14_capstone"), "## A rubric for the card and the talk")
     for row in rows(part(text, "### The model card"))[:-1]:
         for name in re.findall(r"`(\w+)`", row[5]):
-            assert hasattr(chapter13, name), name
+            assert hasattr(chapter14, name), name
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     exec(code.replace("data/runs/", f"{ROOT}/data/runs/"), {})
     printed = capsys.readouterr().out
@@ -240,7 +240,7 @@ def test_worksheets_and_keys_are_up_to_date(made, sheets):
 
 
 def test_the_same_sheet_is_the_same_file(made, sheets):
-    for name in ("03_collapsing_alignments", "11_read_your_own"):
+    for name in ("03_collapsing_alignments", "12_read_your_own"):
         assert made.files_of(sheets[name]) == made.files_of(sheets[name])
 
 

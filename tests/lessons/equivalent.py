@@ -196,7 +196,19 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             for other in ("", ", strict=False")
         ],
     },
-    "10.1": {
+    "10.4": {
+        NOT_STRICT: [
+            "for word, count in zip(words, counts, strict=True): -> "
+            "for word, count in zip(words, counts):",
+            "for word, count in zip(words, counts, strict=True): -> "
+            "for word, count in zip(words, counts, strict=False):",
+        ],
+        "a tensor of one number is compared like the number": [
+            "scores.append(weight * math.log(count) - loss.item()) -> "
+            "scores.append(weight * math.log(count) - loss)",
+        ],
+    },
+    "11.1": {
         "a text of no character has no place for repeats, so the inner loop is empty": [
             "for length in range(1, frames + 1): -> for length in range(0, frames + 1):",
         ],
@@ -205,12 +217,12 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "for length in range(1, frames + 1): -> for length in range(1, frames + 2):",
         ],
     },
-    "11.2": {
+    "12.2": {
         "least is 1 or more, and both numbers are below it": [
             "counts = mask.sum(1).tolist() + [0] -> counts = mask.sum(1).tolist() + [-1]",
         ],
     },
-    "11.3": {
+    "12.3": {
         "int cuts off what // would: both numbers are positive": [
             "at_column = [int((j + 0.5) * columns / width) for j in range(width)] -> "
             "at_column = [int((j + 0.5) * columns // width) for j in range(width)]",
@@ -218,7 +230,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "at_row = [int((i + 0.5) * rows // height) for i in range(height)]",
         ],
     },
-    "12.4": {
+    "13.4": {
         "one finite side is enough for every difference to be finite": [
             "a, b = (a.clamp(min=-1e+30), b.clamp(min=-1e+30)) -> a, b = (a, b.clamp(min=-1e+30))",
             "a, b = (a.clamp(min=-1e+30), b.clamp(min=-1e+30)) -> a, b = (a.clamp(min=-1e+30), b)",
@@ -236,7 +248,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "a, b = (b.clamp(min=-1e+30), a.clamp(min=-1e+30))",
         ],
     },
-    "12.2": {ANOTHER_TEST: ["*"]},
-    "12.3": {ANOTHER_TEST: ["*"]},
-    "12.5": {ANOTHER_TEST: ["*"]},
+    "13.2": {ANOTHER_TEST: ["*"]},
+    "13.3": {ANOTHER_TEST: ["*"]},
+    "13.5": {ANOTHER_TEST: ["*"]},
 }

@@ -280,11 +280,11 @@ def test_the_best_verdict_counts():
 
 def test_the_table_has_the_exercises_of_all_notebooks():
     one = grading.Result(Path("a.ipynb"), "a", {"3.1": "correct", "3.2": "not yet"}, {"3.2": "x"})
-    two = grading.Result(Path("b.ipynb"), "b", {"10.1": "timeout"})
+    two = grading.Result(Path("b.ipynb"), "b", {"11.1": "timeout"})
     file = io.StringIO()
     grading.write_csv([one, two], file)
     assert file.getvalue().splitlines() == [
-        "learner,file,correct,of,3.1,3.2,10.1,remarks",
+        "learner,file,correct,of,3.1,3.2,11.1,remarks",
         "a,a.ipynb,1,2,correct,not yet,,3.2: x",
         "b,b.ipynb,0,1,,,timeout,",
     ]

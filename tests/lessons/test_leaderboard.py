@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib.lessons.chapter13 import (
+from crnn_lib.lessons.chapter14 import (
     Entry,
     challenge,
     disagreements,
@@ -28,8 +28,8 @@ from crnn_lib.lessons.chapter13 import (
     sign_test,
     to_bits,
 )
-from crnn_lib.lessons.chapter13 import charts as capstone_charts
-from crnn_lib.lessons.chapter13.leaderboard import front
+from crnn_lib.lessons.chapter14 import charts as capstone_charts
+from crnn_lib.lessons.chapter14.leaderboard import front
 from crnn_lib.lessons.classroom import rows
 from crnn_lib.models import CRNN, CRNNConfig, ResNetRNN, ResNetRNNConfig, SlidingWindowRNN
 

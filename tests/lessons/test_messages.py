@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from crnn_lib import ctc
-from crnn_lib.lessons import chapter01, chapter05, chapter09, chapter11
+from crnn_lib.lessons import chapter01, chapter05, chapter09, chapter12
 from crnn_lib.lessons.chapter06 import exercises as chapter06
-from crnn_lib.lessons.chapter12 import mistakes as weak
+from crnn_lib.lessons.chapter13 import mistakes as weak
 from crnn_lib.lessons.engine import examine, kernel
 
 EXERCISES = [e for chapter in kernel.chapters() for e in kernel.chapter_exercises(chapter)]
@@ -148,8 +148,8 @@ def three_hundred_frames(loss_of):
         ("6.4", learning(steps=False), "no step was taken, or none with a gradient"),
         ("6.4", learning(train=False), "this is eval mode"),
         ("6.4", learning(number=False), "a number was asked"),
-        ("12.2", three_hundred_frames, "with three classes 300 frames are not enough, 700 are"),
-        ("12.2", weak.only_not_negative, "Of 9 wrong ones, 1 fails."),
+        ("13.2", three_hundred_frames, "with three classes 300 frames are not enough, 700 are"),
+        ("13.2", weak.only_not_negative, "Of 9 wrong ones, 1 fails."),
     ],
     ids=lambda value: value if isinstance(value, str) and value[:2].isdigit() else "",
 )
@@ -173,26 +173,26 @@ def test_a_list_is_answered_with_lists():
 
 
 def test_a_cover_up_that_is_left_in_gets_a_remark():
-    verdict = examine(BY_ID["12.1"], line_losses)
+    verdict = examine(BY_ID["13.1"], line_losses)
     assert verdict.status == "correct"
     assert verdict.text.endswith("The clamp does nothing any more; it would hide the next fault.")
-    assert "clamp" not in examine(BY_ID["12.1"], BY_ID["12.1"].reference).text
+    assert "clamp" not in examine(BY_ID["13.1"], BY_ID["13.1"].reference).text
 
 
 def test_a_level_between_two_is_as_good_as_the_lower_one():
     def just_below_the_next(pixels):
-        best = chapter11.best_threshold(pixels)
+        best = chapter12.best_threshold(pixels)
         return np.int64(min(p for p in pixels if p > best) - 1)
 
-    assert examine(BY_ID["11.1"], just_below_the_next).status == "correct"
+    assert examine(BY_ID["12.1"], just_below_the_next).status == "correct"
 
 
 def test_a_mask_is_an_array_as_in_the_notebook():
     def band(mask, least):
         assert isinstance(mask, np.ndarray)
-        return np.array(chapter11.band(mask, least))
+        return np.array(chapter12.band(mask, least))
 
-    assert examine(BY_ID["11.2"], band).status == "correct"
+    assert examine(BY_ID["12.2"], band).status == "correct"
 
 
 def test_tuples_arrays_and_numpy_numbers_are_right():

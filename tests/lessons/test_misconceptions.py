@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from crnn_lib.lessons.chapter13 import charts as capstone_charts
-from crnn_lib.lessons.chapter13 import load_board
+from crnn_lib.lessons.chapter14 import charts as capstone_charts
+from crnn_lib.lessons.chapter14 import load_board
 from crnn_lib.lessons.classroom import (
     AnswerForm,
     Sitting,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from crnn_lib.lessons.chapter13 import (
+from crnn_lib.lessons.chapter14 import (
     Figure,
     ModelCard,
     count_parameters,
@@ -15,7 +15,7 @@ from crnn_lib.lessons.chapter13 import (
     model_card,
     small_config,
 )
-from crnn_lib.lessons.chapter13 import model_cards as cards
+from crnn_lib.lessons.chapter14 import model_cards as cards
 from crnn_lib.models import CRNN, save_model, shipped_models
 
 FIGURE = Figure("the hard lines", 955, 1000)

@@ -1,4 +1,4 @@
-"""Chapter 10, a pretrained ResNet reads: exercises, known mistakes, and what its notebook uses."""
+"""Chapter 10, letters and words: exercises, known mistakes, and what its notebook uses."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
 from .exercises import EXERCISES as EXERCISES
-from .exercises import band as band
-from .exercises import best_threshold as best_threshold
-from .exercises import scale_to as scale_to
+from .exercises import count_texts as count_texts
+from .exercises import like_a_photograph as like_a_photograph
+from .exercises import turned as turned

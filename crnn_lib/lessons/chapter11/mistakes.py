@@ -2,101 +2,142 @@
 
 from __future__ import annotations
 
+import math
 
-def _parts(pixels, level):
-    ink = [p for p in pixels if p <= level]
-    paper = [p for p in pixels if p > level]
-    return len(ink), len(paper), sum(paper) / len(paper) - sum(ink) / len(ink)
-
-
-def without_sizes(pixels):
-    return max(sorted(set(pixels))[:-1], key=lambda level: _parts(pixels, level)[2] ** 2)
+import torch
+from torch.nn.functional import ctc_loss
+from torchvision.models import ResNet18_Weights
 
 
-def mean_level(pixels):
-    return round(sum(pixels) / len(pixels))
+def every_frame_a_character(frames, symbols):
+    return symbols**frames
 
 
-def halfway(pixels):
-    return (min(pixels) + max(pixels)) // 2
+def alignments(frames, symbols):
+    return (symbols + 1) ** frames
 
 
-def ink_below(pixels):
-    def spread(level):
-        ink = [p for p in pixels if p < level]
-        paper = [p for p in pixels if p >= level]
-        return len(ink) * len(paper) * (sum(paper) / len(paper) - sum(ink) / len(ink)) ** 2
-
-    return max(sorted(set(pixels))[1:], key=spread)
+def all_that_fit(frames, symbols):
+    return sum(symbols**length for length in range(frames + 1))
 
 
-def _runs(counts, least):
-    runs, start = [], None
-    for row, count in enumerate([*counts, least - 1]):
-        if count >= least and start is None:
-            start = row
-        elif count < least and start is not None:
-            runs.append((start, row))
-            start = None
-    return runs
+def _texts(length, symbols, frames):
+    return sum(
+        symbols * math.comb(length - 1, repeats) * (symbols - 1) ** (length - 1 - repeats)
+        for repeats in range(length)
+        if length + repeats <= frames
+    )
 
 
-def _longest(runs):
-    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+def without_the_empty_one(frames, symbols):
+    return sum(_texts(length, symbols, frames) for length in range(1, frames + 1))
 
 
-def first_to_last(mask, least):
-    runs = _runs(mask.sum(1).tolist(), least)
-    return (runs[0][0], runs[-1][1]) if runs else (0, 0)
+def only_the_longest(frames, symbols):
+    return _texts(frames, symbols, frames) if frames else 1
 
 
-def inclusive(mask, least):
-    top, bottom = _longest(_runs(mask.sum(1).tolist(), least))
-    return top, max(bottom - 1, 0)
+def never_equal_neighbours(frames, symbols):
+    return 1 + sum(symbols * (symbols - 1) ** (length - 1) for length in range(1, frames + 1))
 
 
-def lost_at_the_end(mask, least):
-    return _longest([run for run in _runs(mask.sum(1).tolist(), least) if run[1] < len(mask)])
+def _loss(log_probs, targets, frame_lengths, target_lengths, reduction="none"):
+    return ctc_loss(log_probs, targets, frame_lengths, target_lengths, reduction=reduction)
 
 
-def more_than(mask, least):
-    return _longest(_runs(mask.sum(1).tolist(), least + 1))
+def raw(scores, *lengths):
+    return _loss(scores.transpose(0, 1), *lengths)
 
 
-def of_columns(mask, least):
-    return _longest(_runs(mask.sum(0).tolist(), least))
+def probabilities(scores, *lengths):
+    return _loss(scores.softmax(-1).transpose(0, 1), *lengths)
 
 
-def last_of_equals(mask, least):
-    return _longest(_runs(mask.sum(1).tolist(), least)[::-1])
+def over_the_frames(scores, *lengths):
+    return _loss(scores.log_softmax(1).transpose(0, 1), *lengths)
 
 
-def _picked(image, rows, columns):
-    return image[rows][:, columns]
+def over_the_lines(scores, *lengths):
+    return _loss(scores.log_softmax(0).transpose(0, 1), *lengths)
 
 
-def from_corners(image, height):
-    rows, columns = image.shape
-    width = max(round(columns * height / rows), 1)
-    at_row = [int(i * rows / height) for i in range(height)]
-    return _picked(image, at_row, [int(j * columns / width) for j in range(width)])
+def lines_first(scores, *lengths):
+    return _loss(scores.log_softmax(-1), *lengths)
 
 
-def same_width(image, height):
-    at_row = [int((i + 0.5) * image.shape[0] / height) for i in range(height)]
-    return image[at_row]
+def averaged(scores, *lengths):
+    return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths, reduction="mean")
 
 
-def corners_aligned(image, height):
-    rows, columns = image.shape
-    width = max(round(columns * height / rows), 1)
-    at_row = [round(i * (rows - 1) / max(height - 1, 1)) for i in range(height)]
-    at_column = [round(j * (columns - 1) / max(width - 1, 1)) for j in range(width)]
-    return _picked(image, at_row, at_column)
+def summed(scores, *lengths):
+    return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths, reduction="sum")
 
 
-def width_cut(image, height):
-    rows, columns = image.shape
-    width = max(int(columns * height / rows), 1)
-    at_row = [int((i + 0.5) * rows / height) for i in range(height)]
-    return _picked(image, at_row, [int((j + 0.5) * columns / width) for j in range(width)])
+def over_lengths(scores, *lengths):
+    return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths) / lengths[-1]
+
+
+TURNS = {"0": "0", "1": "1", "6": "9", "8": "8", "9": "6"}
+
+
+def not_reversed(text):
+    return None if set(text) - set(TURNS) else "".join(TURNS[c] for c in text)
+
+
+def only_reversed(text):
+    return None if set(text) - set(TURNS) else text[::-1]
+
+
+def one_is_lost(text):
+    turns = {c: turned for c, turned in TURNS.items() if c != "1"}
+    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
+
+
+def left_out(text):
+    return "".join(TURNS[c] for c in reversed(text) if c in TURNS)
+
+
+def as_on_a_calculator(text):
+    turns = TURNS | {"2": "2", "5": "5"}
+    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
+
+
+def empty(text):
+    return "" if set(text) - set(TURNS) else "".join(TURNS[c] for c in reversed(text))
+
+
+def _normalised(images, mean, deviation):
+    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, deviation))
+    return (images - mean) / deviation
+
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def only_repeated(images):
+    return images.repeat(1, 3, 1, 1)
+
+
+def divided_again(images):
+    return _normalised(images / 255, MEAN, DEVIATION)
+
+
+def scaled_and_cropped(images):
+    return ResNet18_Weights.IMAGENET1K_V1.transforms()(images.repeat(1, 3, 1, 1))
+
+
+def divided_first(images):
+    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    return images / deviation - mean
+
+
+def one_mean(images):
+    return _normalised(images, (0.485,) * 3, (0.229,) * 3)
+
+
+def by_the_variance(images):
+    return _normalised(images, MEAN, tuple(d * d for d in DEVIATION))
+
+
+def halves(images):
+    return _normalised(images, (0.5,) * 3, (0.5,) * 3)

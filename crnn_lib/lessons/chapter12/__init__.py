@@ -1,4 +1,4 @@
-"""Chapter 12, bugs in the wild: exercises, known mistakes, and what its notebook uses."""
+"""Chapter 12, read your own: exercises, known mistakes, and what its notebook uses."""
 
 import lazy_loader
 

@@ -1,396 +1,284 @@
-"""Exercises of notebook 12: bugs in the wild.
-
-Two ask to mend a function, and three to write a test. A test is run on right implementations, which
-it has to let through, and on wrong ones, on which it has to fail.
-"""
+"""Exercises of notebook 12: read your own."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from itertools import product
+from fractions import Fraction
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from skimage.filters import threshold_otsu
+from skimage.measure import label, regionprops
+from torch import Tensor
 
-from crnn_lib.ctc import label_probability_brute_force
 from crnn_lib.lessons.chapter12 import mistakes as wrong
-from crnn_lib.lessons.chapter12 import mutants
-from crnn_lib.lessons.engine import Attempt, Exercise, Mistake, as_tensor, compare, show, try_out
+from crnn_lib.lessons.engine import (
+    Attempt,
+    Exercise,
+    Mistake,
+    as_count,
+    as_pair,
+    as_tensor,
+    compare,
+    plural,
+    show,
+)
 
 # 12.1 ---------------------------------------------------------------------------------------------
 
 
-def line_losses(scores, labels, frame_lengths):
-    targets = nn.utils.rnn.pad_sequence([torch.tensor(x) for x in labels], batch_first=True)
-    L = torch.tensor([len(label) for label in labels])
-    log_probs = scores.log_softmax(-1).transpose(0, 1)  # (T, N, C)
-    return F.ctc_loss(log_probs, targets, frame_lengths, L, reduction="none")
+def best_threshold(pixels):
+    def spread(level):
+        ink = [p for p in pixels if p <= level]
+        paper = [p for p in pixels if p > level]
+        between = sum(paper) / len(paper) - sum(ink) / len(ink)
+        return len(ink) * len(paper) * between**2
+
+    levels = sorted(set(pixels))[:-1]  # above the last level no paper would be left
+    return max(levels, key=spread)
 
 
-def by_enumeration(scores: Tensor, labels: list[list[int]], frame_lengths: Tensor) -> Tensor:
-    """Add up the alignments of each line, one line at a time: the oracle."""
-    losses = []
-    for n, label in enumerate(labels):
-        log_probs = scores[n, : int(frame_lengths[n])].double().log_softmax(-1)
-        probability = label_probability_brute_force(log_probs, label)
-        losses.append(-math.log(probability) if probability else math.inf)
-    return torch.tensor(losses)
+def by_scikit_image(pixels: list[int]) -> int:
+    """Its threshold has all pixels up to it on one side, as ours: the oracle."""
+    return int(threshold_otsu(np.array(pixels, dtype=np.uint8)))
 
 
-def check_line_losses(attempt: Attempt) -> str:
-    chance = torch.Generator().manual_seed(0)
-    batches = [([[1]], [1]), ([[1]], [2]), ([[1, 2]], [2]), ([[1, 1]], [2])]
-    batches += [([[1], [1]], [3, 2]), ([[1], [2, 1]], [3, 3]), ([[2, 1], [1]], [4, 2])]
-    batches += [([[1, 1], [1, 2]], [2, 2]), ([[2, 2], [1, 2, 1], [1]], [4, 4, 3])]
-    batches += [([[1, 2], [2, 2, 2], [2], [1, 1]], [5, 5, 1, 3])]
-    cases = []
-    for labels, lengths in batches:
-        for level in (0, 4, -4):
-            size = (len(labels), max(lengths), 3)
-            scores = torch.randint(-2, 3, size, generator=chance).float() + level
-            cases.append((scores, labels, torch.tensor(lengths)))
+def grey_levels() -> list[tuple[list[int]]]:
+    """Pixels of ink and paper, few first; none that can be parted in two ways as well."""
+    chance = np.random.default_rng(11)
+    cases = [([10, 200],), ([200, 10, 20],), ([0, 110, 120, 100],), ([40, 200, 210, 190, 205],)]
+    cases += [([0, 3, 4],), ([13, 8, 5, 0],)]
+    for size in (5, 8, 12, 20, 40):
+        for _ in range(8):
+            dark = chance.normal(70, 25, max(size // 5, 1))
+            light = chance.normal(190, 20, size - len(dark))
+            pixels = np.concatenate([dark, light]).round().clip(0, 255).astype(int)
+            if len(set(_spreads(pixels))) == len(_spreads(pixels)):
+                cases.append((chance.permutation(pixels).tolist(),))
+    return cases
+
+
+def _spreads(pixels: np.ndarray) -> list[float]:
+    found = []
+    for level in np.unique(pixels)[:-1]:
+        ink, paper = pixels[pixels <= level], pixels[pixels > level]
+        found.append(round(len(ink) * len(paper) * float(paper.mean() - ink.mean()) ** 2, 3))
+    return found
+
+
+def parts_alike(case: tuple[list[int]], got: int, right: int) -> bool:
+    """Whether both levels call the same pixels ink: between two of them, all levels do."""
+    return [p <= got for p in case[0]] == [p <= right for p in case[0]]
+
+
+def check_best_threshold(attempt: Attempt) -> str:
     count = compare(
         attempt,
-        cases,
-        by_enumeration,
-        rule="each loss is minus log P of the line's own label in the line's own frames",
+        grey_levels(),
+        by_scikit_image,
+        rule="try each level: the product of both counts and the squared distance of the means",
+        example=lambda case, got: f"{plural(len(case[0]), 'pixel')} {show(case[0])}",
+        agrees=parts_alike,
+    )
+    return (
+        f"All {count} thresholds agree with scikit-image. It needs no loop over the pixels: sums "
+        "that run along the histogram give both counts and both means of every level at once."
+    )
+
+
+# 12.2 ---------------------------------------------------------------------------------------------
+
+
+def band(mask, least):
+    counts = mask.sum(1).tolist() + [0]  # (H + 1,): a last row without ink ends the last run
+    start, best = None, (0, 0)
+    for row, count in enumerate(counts):
+        if count >= least and start is None:
+            start = row
+        elif count < least and start is not None:
+            if row - start > best[1] - best[0]:
+                best = (start, row)
+            start = None
+    return best
+
+
+def by_labels(mask: np.ndarray, least: int) -> tuple[int, int]:
+    """Connected rows, as scikit-image labels them; the first of the largest: the oracle."""
+    rows = mask.sum(1) >= least
+    runs = regionprops(label(rows[:, None].repeat(3, 1)))
+    best = max(runs, key=lambda run: run.area, default=None)
+    return (best.bbox[0], best.bbox[2]) if best is not None else (0, 0)
+
+
+def masks() -> list[tuple[np.ndarray, int]]:
+    """Masks with a line of writing and what disturbs it, small ones first."""
+    cases = []
+    for rows in ("0110", "11011100", "0111", "10111", "0111020110", "0000", "112211"):
+        height, least = len(rows), 2 if "2" in rows else 1
+        mask = np.zeros((height, height + 1), dtype=bool)
+        for row, count in enumerate(map(int, rows)):
+            mask[row, 1 : 1 + count] = True
+        cases.append((mask, least))
+    chance = np.random.default_rng(11)
+    for height, width in ((6, 8), (9, 12), (14, 20)):
+        for _ in range(8):
+            mask = chance.random((height, width)) < 0.7 * chance.random((height, 1))
+            cases.append((mask, width // 4))
+    return cases
+
+
+def check_band(attempt: Attempt) -> str:
+    count = compare(
+        attempt,
+        masks(),
+        by_labels,
+        rule="find the longest run of neighbouring rows that hold at least so many pixels of ink",
         example=lambda case, got: (
-            f"labels {show(case[1])} in {show(case[2].tolist())} frames of {case[0].shape[1]}"
+            f"rows with {', '.join(map(str, case[0].sum(1).tolist()))} pixels, least {case[1]}"
         ),
     )
-    names = getattr(getattr(attempt.answer, "__code__", None), "co_names", ())
-    left = [name for name in ("clamp", "relu", "abs", "maximum") if name in names]
-    remark = f" The {left[0]} does nothing any more; it would hide the next fault." if left else ""
     return (
-        f"All {count} batches agree with the sum over all alignments. No loss is below 0, none "
-        "depends on the company, and a line that does not fit has the loss inf, for all to see."
-        + remark
+        f"All {count} bands are right. `clean_photo` also looks which patches stand side by side, "
+        "so that two lines at different angles stay two."
     )
 
 
-# 12.2, 12.3, 12.5: tests are tested ---------------------------------------------------------------
+# 12.3 ---------------------------------------------------------------------------------------------
 
 
-def loss_test(loss_of):
-    chance = torch.Generator().manual_seed(0)
-    long, few = torch.zeros(1, 2000, 3).log_softmax(-1), torch.tensor([2000])
-    for blank, one, two in ((0, 1, 2), (2, 0, 1)):
-        log_probs = torch.randn(4, 6, 3, generator=chance).log_softmax(-1)  # (N, T, C)
-        targets = torch.tensor([[one, one, two], [one, two, two], [two, one, one], [one] * 3])
-        T, L = torch.tensor([6, 5, 3, 4]), torch.tensor([3, 2, 1, 3])  # the last does not fit
-        for x, y, *lengths in ((log_probs, targets, T, L), (long, targets[:1], few, L[:1])):
-            right = F.ctc_loss(x.transpose(0, 1), y, *lengths, blank=blank, reduction="none")
-            if not torch.allclose(loss_of(x, y, *lengths, blank), right, rtol=1e-3):
-                return False
-    return True
+def scale_to(image, height):
+    rows, columns = image.shape
+    width = max(round(columns * height / rows), 1)
+    at_row = [int((i + 0.5) * rows / height) for i in range(height)]
+    at_column = [int((j + 0.5) * columns / width) for j in range(width)]
+    return image[at_row][:, at_column]
 
 
-def check_loss_test(attempt: Attempt) -> str:
-    try_out(attempt, "loss_of", mutants.wrap_loss, mutants.LOSSES, mutants.WRONG_LOSSES)
-    return (
-        f"{len(mutants.LOSSES)} right losses pass, and all {len(mutants.WRONG_LOSSES)} wrong ones "
-        "fail. The oracle was the small part; what finds bugs is the batch."
+def by_intervals(image: np.ndarray, height: int) -> Tensor:
+    """In which pixel does the middle of the new one lie? In exact fractions: the oracle."""
+    rows, columns = image.shape
+    width = max(round(columns * height / rows), 1)
+
+    def source(place: int, new: int, old: int) -> int:
+        middle = Fraction(2 * place + 1, 2 * new) * old
+        return next(k for k in range(old) if k <= middle < k + 1)
+
+    return torch.tensor(
+        [
+            [float(image[source(i, height, rows), source(j, width, columns)]) for j in range(width)]
+            for i in range(height)
+        ],
+        dtype=torch.float64,
     )
 
 
-def reader_test(read):
-    for blank, a, z in ((0, 1, 4), (4, 0, 3)):  # z stands at the end opposite the blank
-        first = [a, a, blank, a, a, a, a, a, z]  # aaz
-        second = [z, blank, a, blank, blank, z, z, a, a]  # zaz in 7 frames, then padding
-        log_probs = F.one_hot(torch.tensor([first, second]), 5).float().log_softmax(-1)
-        if read(log_probs, torch.tensor([9, 7]), blank) != [[a, a, z], [z, a, z]]:
-            return False
-    return True
+def pictures() -> list[tuple[np.ndarray, int]]:
+    """Images with a different value in each pixel, and a new height."""
+    sizes = [(1, 1, 2), (2, 2, 1), (2, 2, 4), (2, 4, 1), (3, 3, 2), (3, 6, 5), (4, 4, 3)]
+    sizes += [
+        (3, 4, 2),
+        (4, 5, 7),
+        (4, 10, 8),
+        (5, 7, 3),
+        (6, 9, 4),
+        (8, 20, 6),
+        (10, 1, 4),
+        (7, 12, 16),
+        (19, 6, 10),
+        (10, 19, 11),
+    ]
+    return [
+        (np.arange(rows * columns).reshape(rows, columns) / 4.0, height)
+        for rows, columns, height in sizes
+    ]
 
 
-def check_reader_test(attempt: Attempt) -> str:
-    try_out(attempt, "read", mutants.wrap_reader, mutants.READERS, mutants.WRONG_READERS)
-    return (
-        f"{len(mutants.READERS)} right readers pass, and all {len(mutants.WRONG_READERS)} wrong "
-        "ones fail. Two lines, chosen well, are enough."
+def check_scale_to(attempt: Attempt) -> str:
+    count = compare(
+        attempt,
+        pictures(),
+        by_intervals,
+        rule="a new pixel has the value of the old one in which its own middle lies",
+        example=lambda case, got: f"{case[0].shape[0]} x {case[0].shape[1]} to height {case[1]}",
     )
-
-
-# 12.4 ---------------------------------------------------------------------------------------------
-
-
-def log_add(a, b):
-    a, b = a.clamp(min=-1e30), b.clamp(min=-1e30)  # clamped elements get the gradient 0
-    return torch.logaddexp(a, b)
-
-
-def with_gradients(function: Callable) -> Callable:
-    """A function that returns the value and both gradients, one under the other: (3, S)."""
-
-    def log_add(a: Tensor, b: Tensor):
-        a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
-        value = function(a, b)
-        if not isinstance(value, Tensor) or value.shape != a.shape:
-            return value
-        gradients = (torch.zeros_like(a), torch.zeros_like(b))
-        if value.requires_grad:
-            gradients = torch.autograd.grad(value.sum(), (a, b), materialize_grads=True)
-        value = value.detach()
-        return torch.stack([value.masked_fill(value < -1e20, -math.inf), *gradients])
-
-    return log_add
-
-
-def in_plain_numbers(a: Tensor, b: Tensor) -> Tensor:
-    """Value and gradients of each element with math: the oracle."""
-    columns = []
-    for x, y in zip(a.tolist(), b.tolist(), strict=True):
-        top, bottom = max(x, y), min(x, y)
-        if top == -math.inf:
-            columns.append((-math.inf, 0.0, 0.0))
-            continue
-        value = top + math.log1p(math.exp(bottom - top))
-        columns.append((value, math.exp(x - value), math.exp(y - value)))
-    return torch.tensor(columns, dtype=torch.float64).T
-
-
-TOO_LATE = (
-    "the value is right, and the gradient is nan: it comes from -inf minus -inf. where or "
-    "nan_to_num afterwards come too late, because backwards 0 times nan is nan"
-)
-TOO_LARGE = "exp(800) is inf, and exp(-800) is 0"
-
-
-def rule_of_log_add(case: tuple[Tensor, Tensor], got: object) -> str:
-    """What to say of a result that is no known mistake's (nan is equal to nothing)."""
-    right = in_plain_numbers(*case)
-    if isinstance(got, Tensor) and got.shape == right.shape:
-        if not torch.allclose(got[0], right[0]) and 800 in torch.cat(case).abs():
-            return TOO_LARGE
-        if got[0].isnan().any():
-            return "-inf minus -inf is nan, forwards as well as backwards"
-        if got[1:].isnan().any():
-            return TOO_LATE
-    return "the value is log(exp(a) + exp(b)), the gradients are the shares of a and b in it"
-
-
-def check_log_add(attempt: Attempt) -> str:
-    named = tuple(Mistake(m.rule, with_gradients(m.does)) for m in attempt.mistakes)
-    inner = Attempt(
-        with_gradients(attempt.answer), log_add, attempt.returns, attempt.seconds, named
-    )
-    inner.name = attempt.name
-    pairs = [*product((0.0, -1.0, 2.5, -800.0), repeat=2)]
-    pairs += product((800.0, 0.0, -20_000.0), repeat=2)
-    pairs += [(-math.inf, 0.0), (0.0, -math.inf), (-math.inf, -math.inf)]
-    cases = [(torch.tensor([x]), torch.tensor([y])) for x, y in pairs]
-    cases += [tuple(torch.tensor(pairs).T)]
-    try:
-        count = compare(
-            inner,
-            [(a.double(), b.double()) for a, b in cases],
-            in_plain_numbers,
-            rule=rule_of_log_add,
-            example=lambda case, got: (
-                f"a = {show(case[0].tolist())}, b = {show(case[1].tolist())}; the rows are value, "
-                "gradient of a, gradient of b"
-            ),
-        )
-    finally:
-        attempt.inputs, attempt.printed, attempt.changed = inner.inputs, inner.printed, ""
     return (
-        f"Value and both gradients are right in all {count} cases. What cannot be reached has the "
-        "value -inf (or as good as), and the gradient 0."
-    )
-
-
-# 12.5 ---------------------------------------------------------------------------------------------
-
-
-def company_test(network):
-    chance = torch.Generator().manual_seed(0)
-    images = torch.rand(3, 1, 32, 80, generator=chance)  # the padding holds old ink, too
-    widths = torch.tensor([48, 80, 40])
-    beside, frame_lengths = network(images, widths)  # (3, T, C), (3,)
-    for n in (2, 0):
-        alone, (T,) = network(images[n : n + 1, :, :, : widths[n]], widths[n : n + 1])
-        if frame_lengths[n] != T or not torch.allclose(beside[n, :T], alone[0, :T], atol=1e-4):
-            return False
-    return True
-
-
-def check_company_test(attempt: Attempt) -> str:
-    try_out(attempt, "network", mutants.wrap_network, mutants.NETWORKS, mutants.WRONG_NETWORKS)
-    return (
-        f"{len(mutants.NETWORKS)} right networks pass, and all {len(mutants.WRONG_NETWORKS)} wrong "
-        "ones fail. It needs no training, no label and no oracle: as alone, so in company."
+        f"All {count} pictures are right. Each new pixel looks at one old pixel only; the next "
+        "cell shows what that does to thin strokes."
     )
 
 
 EXERCISES = (
     Exercise(
         id="12.1",
-        title="a loss in need of repair",
-        task="Mend line_losses(scores, labels, frame_lengths): the CTC loss of each line, (N,), "
-        "from raw scores (N, T, C), lists of classes and (N,) frames. The blank is class 0. inf "
-        "where a label does not fit.",
-        check=check_line_losses,
-        returns=as_tensor,
-        reference=line_losses,
+        title="the threshold between ink and paper",
+        task="Write best_threshold(pixels): of a list of grey levels, the level t for which ink "
+        "(p <= t) and paper (p > t) differ most: count of ink times count of paper times the "
+        "squared distance of their means.",
+        check=check_best_threshold,
+        returns=as_count,
+        reference=best_threshold,
         mistakes=(
-            Mistake(
-                "a loss below 0 says that no probabilities went in. Cutting it off changes the "
-                "number and nothing else",
-                wrong.cut_at_zero,
-            ),
-            Mistake(
-                "a loss below 0 says that no probabilities went in. Without its sign it grows when "
-                "the network learns",
-                wrong.without_its_sign,
-            ),
-            Mistake(
-                "raw scores are no log-probabilities: a frame's classes do not sum to 1", wrong.raw
-            ),
-            Mistake(
-                "the classes of a frame do not sum to 1: it was normalised along another axis",
-                wrong.over_frames,
-            ),
-            Mistake(
-                "torch's loss takes logarithms, and these are probabilities", wrong.probabilities
-            ),
-            Mistake("the padding of the labels was counted as characters", wrong.padding_counted),
-            Mistake(
-                "the padding of the lines was counted as frames",
-                wrong.frames_of_the_batch,
-            ),
-            Mistake(
-                "0 would mean that the line is read perfectly. It does not fit: its loss is inf",
-                wrong.nought_for_inf,
-            ),
-            Mistake("one loss per line, also for those that do not fit", wrong.left_out),
-            Mistake("one loss per line is wanted, not their mean", wrong.averaged),
-            Mistake(
-                "divided by the length of its label, a loss is no longer minus log P",
-                wrong.over_lengths,
-            ),
+            Mistake("the sizes of both parts count, too", wrong.without_sizes),
+            Mistake("the mean of all is pulled towards the larger part", wrong.mean_level),
+            Mistake("halfway from the darkest to the lightest, one speck decides", wrong.halfway),
+            Mistake("a pixel of level t itself is ink: p <= t", wrong.ink_below),
         ),
         hints=(
-            "There are five faults. Begin with the last line: which symptoms do zero_infinity and "
-            "clamp hide, and where do these come from?",
-            "The scores need a log_softmax over the classes. T and L are the lengths of each line "
-            "and of each label: one is an argument, the other can be counted.",
-            "scores.log_softmax(-1).transpose(0, 1), frame_lengths as they come, "
-            "torch.tensor([len(label) for label in labels]); no zero_infinity and no clamp.",
+            "Try each level that occurs, but for the lightest: above it no paper is left.",
+            "For a level: two lists, ink and paper. Their lengths, their means. Which level makes "
+            "len(ink) * len(paper) * (mean of paper - mean of ink) ** 2 largest?",
+            "max(sorted(set(pixels))[:-1], key=spread), with spread a function of the level.",
         ),
     ),
     Exercise(
         id="12.2",
-        title="a test for losses",
-        task="Write loss_test(loss_of): True if loss_of(log_probs, targets, frame_lengths, "
-        "target_lengths, blank) gives the right CTC losses (N,), False if it has a bug. "
-        "log_probs is (N, T, C), normalised; the loss is inf where a target does not fit.",
-        check=check_loss_test,
-        reference=loss_test,
-        seconds=20.0,
+        title="the band of a line",
+        task="Write band(mask, least): the half-open rows (top, bottom) of the longest run of "
+        "neighbouring rows that hold at least `least` (1 or more) pixels of ink each; the first "
+        "such run if several are as long, and (0, 0) if there is none. mask is (H, W), True on "
+        "ink.",
+        check=check_band,
+        returns=as_pair,
+        reference=band,
         mistakes=(
-            Mistake(mutants.WRONG_LOSSES[0].advice, wrong.only_not_negative),
-            Mistake(mutants.WRONG_LOSSES[0].advice, wrong.only_blank_first),
-            Mistake(mutants.WRONG_LOSSES[1].advice, wrong.only_blank_last),
-            Mistake(mutants.WRONG_LOSSES[2].advice, wrong.only_equal_lengths),
-            Mistake(mutants.WRONG_LOSSES[4].advice, wrong.only_what_fits),
-            Mistake(mutants.WRONG_LOSSES[6].advice, wrong.no_doubles),
-            Mistake(mutants.WRONG_LOSSES[8].advice, wrong.only_short_lines),
-            Mistake(mutants.LOSSES[1].advice, wrong.to_the_last_digit),
-            Mistake(mutants.LOSSES[2].advice, wrong.with_scores),
-            Mistake("return True or False, or let assert decide", wrong.without_return),
+            Mistake(
+                "a row without enough ink ends a run, and here it was bridged", wrong.first_to_last
+            ),
+            Mistake("rows are half-open: bottom is the row after the last", wrong.inclusive),
+            Mistake("a run may reach the last row of the image", wrong.lost_at_the_end),
+            Mistake("at least so many: a row with exactly that many counts", wrong.more_than),
+            Mistake("these are counts of columns, not of rows", wrong.of_columns),
+            Mistake("of several runs as long, this is not the first", wrong.last_of_equals),
         ),
         hints=(
-            "torch.nn.functional.ctc_loss is right and a good oracle: call it with (T, N, C), the "
-            "blank and reduction='none', and compare with torch.allclose.",
-            "Now the batch. Unequal frame_lengths, unequal target_lengths, equal neighbours, a "
-            "target that does not fit; all of it with the blank at 0 and at C - 1.",
-            "And a long line: torch.zeros(1, 2000, 3).log_softmax(-1). Give allclose an rtol of "
-            "1e-3 there, since float32 adds up 2,000 roundings.",
+            "mask.sum(1) is the row profile: how much ink each row holds.",
+            "Walk through the rows. Remember where the present run began; when a row has too "
+            "little ink, the run is over: is it the longest so far?",
+            "Append a 0 to the counts, so that a run at the lower border ends as well.",
         ),
     ),
     Exercise(
         id="12.3",
-        title="a test for readers",
-        task="Write reader_test(read): True if read(log_probs, frame_lengths, blank) returns the "
-        "labels of best path, a list of lists, for log_probs (N, T, C); False if it has a bug.",
-        check=check_reader_test,
-        reference=reader_test,
-        seconds=20.0,
-        mistakes=(
-            Mistake(mutants.WRONG_READERS[0].advice, wrong.no_double),
-            Mistake(mutants.WRONG_READERS[1].advice, wrong.one_frame_each),
-            Mistake(mutants.WRONG_READERS[2].advice, wrong.short_runs),
-            Mistake(mutants.WRONG_READERS[3].advice, wrong.reader_blank_first),
-            Mistake(mutants.WRONG_READERS[5].advice, wrong.ends_unused),
-            Mistake(mutants.WRONG_READERS[6].advice, wrong.all_frames_used),
-            Mistake(mutants.WRONG_READERS[7].advice, wrong.one_line_at_a_time),
-            Mistake("return True or False, or let assert decide", wrong.no_return),
-        ),
-        hints=(
-            "Write down an alignment, make log_probs of it with F.one_hot(torch.tensor([path]), "
-            "C).float().log_softmax(-1), and compare what is read with what you expect.",
-            "The alignment needs a double with a blank in between, and a character that lasts for "
-            "five frames. A second line should be shorter than the first.",
-            "Let the second line begin with the character that ends the first, let its padding say "
-            "something, and do all of it with the blank at 0 and at C - 1, using the other end.",
-        ),
-    ),
-    Exercise(
-        id="12.4",
-        title="adding what is impossible",
-        task="Mend log_add(a, b): log(exp(a) + exp(b)) for two tensors, with the right gradients: "
-        "also 0 and not nan where both are -inf. The value there is -inf, or below -1e20.",
-        check=check_log_add,
+        title="scaling to a height, the cheap way",
+        task="Write scale_to(image, height): an image (H, W) with so many rows and in proportion "
+        "max(round(W * height / H), 1) columns. Pixel i of n lies in the old row "
+        "int((i + 0.5) * H / n); columns likewise.",
+        check=check_scale_to,
         returns=as_tensor,
-        reference=log_add,
+        reference=scale_to,
         mistakes=(
-            Mistake(TOO_LATE, wrong.as_it_was),
-            Mistake(TOO_LATE, wrong.chosen_afterwards),
-            Mistake(TOO_LATE, wrong.cleaned_afterwards),
+            Mistake("a new pixel's border was looked up, not its middle", wrong.from_corners),
+            Mistake("the picture has lost its proportions: its width stayed", wrong.same_width),
             Mistake(
-                "something small hides log 0 and changes all small numbers: exp(-800) is 0, too",
-                wrong.plus_something_small,
+                "the borders of the image coincide, not the middles of its outermost pixels",
+                wrong.corners_aligned,
             ),
-            Mistake(TOO_LARGE, wrong.as_defined),
-            Mistake("-20,000 is a value like any other, and it was cut off", wrong.floor_too_high),
-            Mistake("without a gradient nothing is learned", wrong.detached),
-            Mistake("the larger of the two is not their sum", wrong.larger),
+            Mistake("the width was cut off, not rounded", wrong.width_cut),
         ),
         hints=(
-            "Print the gradient: a = torch.tensor([-math.inf], requires_grad=True), the same for "
-            "b, torch.logaddexp(a, b).backward(). -inf minus -inf is nan.",
-            "A number far below all others does what -inf is for: -1e30. It can be added and "
-            "subtracted. clamp gives its place the gradient 0.",
-            "torch.logaddexp(a.clamp(min=-1e30), b.clamp(min=-1e30))",
-        ),
-    ),
-    Exercise(
-        id="12.5",
-        title="a test without right answers",
-        task="Write company_test(network): True if network(images, widths), which returns "
-        "log_probs (N, T, C) and frame_lengths (N,), reads each line as if it were alone; False "
-        "if not. images are (N, 1, 32, W), widths (N,) whole numbers.",
-        check=check_company_test,
-        reference=company_test,
-        seconds=20.0,
-        mistakes=(
-            Mistake(mutants.WRONG_NETWORKS[0].advice, wrong.same_batch_twice),
-            Mistake(mutants.WRONG_NETWORKS[2].advice, wrong.first_line_only),
-            Mistake(mutants.WRONG_NETWORKS[4].advice, wrong.equal_widths),
-            Mistake(mutants.WRONG_NETWORKS[0].advice, wrong.only_lengths),
-            Mistake(mutants.WRONG_NETWORKS[6].advice, wrong.only_log_probs),
-            Mistake(mutants.ROUNDING, wrong.exactly_alike),
-            Mistake("return True or False, or let assert decide", wrong.nothing_returned),
-        ),
-        hints=(
-            "You need no text and no trained weights: torch.rand(2, 1, 32, 80) is a batch of two "
-            "lines, and widths says how much of each is the line.",
-            "Read line 1 alone, cut to its own width: images[1:2, :, :, :48]. Read both together. "
-            "Compare the frame lengths, and the log-probabilities of its own frames.",
-            "frame_lengths[1] == T and torch.allclose(beside[1, :T], alone[0, :T], atol=1e-4). Do "
-            "it for the first line, too.",
+            "First the new width. Then a list of old rows, one for each new row.",
+            "[int((i + 0.5) * H / height) for i in range(height)] are the rows; for the columns "
+            "put in W and the new width.",
+            "image[rows][:, columns]",
         ),
     ),
 )

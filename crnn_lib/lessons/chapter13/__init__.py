@@ -1,4 +1,4 @@
-"""Chapter 13, the capstone: exercises, known mistakes, and what its notebook uses."""
+"""Chapter 13, bugs in the wild: exercises, known mistakes, and what its notebook uses."""
 
 import lazy_loader
 

@@ -1,386 +1,396 @@
-"""Exercises of notebook 13: the capstone."""
+"""Exercises of notebook 13: bugs in the wild.
+
+Two ask to mend a function, and three to write a test. A test is run on right implementations, which
+it has to let through, and on wrong ones, on which it has to fail.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from crnn_lib.ctc import label_probability_brute_force
 from crnn_lib.lessons.chapter13 import mistakes as wrong
-from crnn_lib.lessons.chapter13.cases import (
-    by_building,
-    by_climbing,
-    by_halving,
-    by_marking,
-    by_throwing_coins,
-)
-from crnn_lib.lessons.engine import (
-    Attempt,
-    Exercise,
-    Mistake,
-    Unreadable,
-    as_count,
-    as_label,
-    as_number,
-    as_tensor,
-    compare,
-    plural,
-    show,
-)
+from crnn_lib.lessons.chapter13 import mutants
+from crnn_lib.lessons.engine import Attempt, Exercise, Mistake, as_tensor, compare, show, try_out
 
 # 13.1 ---------------------------------------------------------------------------------------------
 
 
-def crnn_parameters(channels, rows, hidden, classes):
-    total, inputs = 0, 1
-    for outputs in channels:
-        total += 9 * inputs * outputs + outputs  # a 3 x 3 filter for each pair, and a bias
-        total += 2 * outputs  # the norm's scale and shift
-        inputs = outputs
-    gates = 3 * hidden * (rows * inputs + hidden) + 2 * 3 * hidden  # torch has two biases a gate
-    return total + 2 * gates + 2 * hidden * classes + classes
+def line_losses(scores, labels, frame_lengths):
+    targets = nn.utils.rnn.pad_sequence([torch.tensor(x) for x in labels], batch_first=True)
+    L = torch.tensor([len(label) for label in labels])
+    log_probs = scores.log_softmax(-1).transpose(0, 1)  # (T, N, C)
+    return F.ctc_loss(log_probs, targets, frame_lengths, L, reduction="none")
 
 
-def check_crnn_parameters(attempt: Attempt) -> str:
-    cases = [
-        ([*channels], rows, hidden, classes)
-        for channels in ((1,), (2,), (1, 2), (2, 3), (3, 2, 4))
-        for rows, hidden, classes in product((1, 2), (1, 2), (2, 3))
-    ]
-    cases += [([32, 32, 64, 64, 96, 96], 4, 96, 11), ([12, 16, 24, 32, 48, 48], 2, 48, 11)]
+def by_enumeration(scores: Tensor, labels: list[list[int]], frame_lengths: Tensor) -> Tensor:
+    """Add up the alignments of each line, one line at a time: the oracle."""
+    losses = []
+    for n, label in enumerate(labels):
+        log_probs = scores[n, : int(frame_lengths[n])].double().log_softmax(-1)
+        probability = label_probability_brute_force(log_probs, label)
+        losses.append(-math.log(probability) if probability else math.inf)
+    return torch.tensor(losses)
+
+
+def check_line_losses(attempt: Attempt) -> str:
+    chance = torch.Generator().manual_seed(0)
+    batches = [([[1]], [1]), ([[1]], [2]), ([[1, 2]], [2]), ([[1, 1]], [2])]
+    batches += [([[1], [1]], [3, 2]), ([[1], [2, 1]], [3, 3]), ([[2, 1], [1]], [4, 2])]
+    batches += [([[1, 1], [1, 2]], [2, 2]), ([[2, 2], [1, 2, 1], [1]], [4, 4, 3])]
+    batches += [([[1, 2], [2, 2, 2], [2], [1, 1]], [5, 5, 1, 3])]
+    cases = []
+    for labels, lengths in batches:
+        for level in (0, 4, -4):
+            size = (len(labels), max(lengths), 3)
+            scores = torch.randint(-2, 3, size, generator=chance).float() + level
+            cases.append((scores, labels, torch.tensor(lengths)))
     count = compare(
         attempt,
         cases,
-        by_building,
-        rule="add up the layers, weights and biases: convolutions (a bias for each channel), "
-        "norms, both directions of the GRU, the linear layer",
+        by_enumeration,
+        rule="each loss is minus log P of the line's own label in the line's own frames",
         example=lambda case, got: (
-            f"channels {show(case[0])}, {plural(case[1], 'row')}, hidden {case[2]}, "
-            f"{plural(case[3], 'class')}: {got} instead of {by_building(*case)}"
+            f"labels {show(case[1])} in {show(case[2].tolist())} frames of {case[0].shape[1]}"
         ),
     )
+    names = getattr(getattr(attempt.answer, "__code__", None), "co_names", ())
+    left = [name for name in ("clamp", "relu", "abs", "maximum") if name in names]
+    remark = f" The {left[0]} does nothing any more; it would hide the next fault." if left else ""
     return (
-        f"All {count} networks have as many as torch counts. CRNN() has "
-        f"{crnn_parameters([32, 32, 64, 64, 96, 96], 4, 96, 11):,}: now look which layer has most."
+        f"All {count} batches agree with the sum over all alignments. No loss is below 0, none "
+        "depends on the company, and a line that does not fit has the loss inf, for all to see."
+        + remark
     )
 
 
-# 13.2 ---------------------------------------------------------------------------------------------
+# 13.2, 13.3, 13.5: tests are tested ---------------------------------------------------------------
 
 
-def exact_match_interval(right, count):
-    z, share = 1.959964, right / count
-    centre = share + z**2 / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    scale = 1 + z**2 / count
-    return (centre - spread) / scale, (centre + spread) / scale
+def loss_test(loss_of):
+    chance = torch.Generator().manual_seed(0)
+    long, few = torch.zeros(1, 2000, 3).log_softmax(-1), torch.tensor([2000])
+    for blank, one, two in ((0, 1, 2), (2, 0, 1)):
+        log_probs = torch.randn(4, 6, 3, generator=chance).log_softmax(-1)  # (N, T, C)
+        targets = torch.tensor([[one, one, two], [one, two, two], [two, one, one], [one] * 3])
+        T, L = torch.tensor([6, 5, 3, 4]), torch.tensor([3, 2, 1, 3])  # the last does not fit
+        for x, y, *lengths in ((log_probs, targets, T, L), (long, targets[:1], few, L[:1])):
+            right = F.ctc_loss(x.transpose(0, 1), y, *lengths, blank=blank, reduction="none")
+            if not torch.allclose(loss_of(x, y, *lengths, blank), right, rtol=1e-3):
+                return False
+    return True
 
 
-def check_exact_match_interval(attempt: Attempt) -> str:
-    cases = [(right, count) for count in range(1, 9) for right in range(count + 1)]
-    cases += [(19, 20), (95, 100), (475, 500), (950, 1000), (0, 1000), (9500, 10_000)]
-    count = compare(
-        attempt,
-        cases,
-        by_halving,
-        rule="the ends are the shares from which the count is 1.96 standard deviations away",
-        example=lambda case, got: f"{case[0]} of {plural(case[1], 'line')}",
-    )
+def check_loss_test(attempt: Attempt) -> str:
+    try_out(attempt, "loss_of", mutants.wrap_loss, mutants.LOSSES, mutants.WRONG_LOSSES)
     return (
-        f"All {count} intervals are right, and none leaves [0, 1]. 950 of 1,000 lines may be luck "
-        "by some 1.4 points to either side."
+        f"{len(mutants.LOSSES)} right losses pass, and all {len(mutants.WRONG_LOSSES)} wrong ones "
+        "fail. The oracle was the small part; what finds bugs is the batch."
     )
 
 
-# 13.3 ---------------------------------------------------------------------------------------------
+def reader_test(read):
+    for blank, a, z in ((0, 1, 4), (4, 0, 3)):  # z stands at the end opposite the blank
+        first = [a, a, blank, a, a, a, a, a, z]  # aaz
+        second = [z, blank, a, blank, blank, z, z, a, a]  # zaz in 7 frames, then padding
+        log_probs = F.one_hot(torch.tensor([first, second]), 5).float().log_softmax(-1)
+        if read(log_probs, torch.tensor([9, 7]), blank) != [[a, a, z], [z, a, z]]:
+            return False
+    return True
 
 
-def luck(only_a, only_b):
-    total, less = only_a + only_b, min(only_a, only_b)
-    ways = sum(math.comb(total, k) for k in range(less + 1))
-    return min(1.0, 2 * ways / 2**total)
-
-
-def check_luck(attempt: Attempt) -> str:
-    cases = [(a, total - a) for total in range(9) for a in range(total + 1)]
-    cases += [(5, 15), (15, 5), (20, 20), (9, 31), (40, 61), (61, 40)]
-    count = compare(
-        attempt,
-        cases,
-        by_throwing_coins,
-        rule="of all ways in which so many coins can fall, the share that splits them as unevenly "
-        "as this or more so",
-        example=lambda case, got: f"{case[0]} lines only by a, {case[1]} only by b",
-    )
+def check_reader_test(attempt: Attempt) -> str:
+    try_out(attempt, "read", mutants.wrap_reader, mutants.READERS, mutants.WRONG_READERS)
     return (
-        f"All {count} splits are right. Lines that both read or both miss say nothing about which "
-        "is better, and there are mostly far more of them."
+        f"{len(mutants.READERS)} right readers pass, and all {len(mutants.WRONG_READERS)} wrong "
+        "ones fail. Two lines, chosen well, are enough."
     )
 
 
 # 13.4 ---------------------------------------------------------------------------------------------
 
 
-def front(entries):
-    def beats(a, b):
-        return a[0] <= b[0] and a[1] >= b[1] and a != b
-
-    return [i for i, entry in enumerate(entries) if not any(beats(e, entry) for e in entries)]
+def log_add(a, b):
+    a, b = a.clamp(min=-1e30), b.clamp(min=-1e30)  # clamped elements get the gradient 0
+    return torch.logaddexp(a, b)
 
 
-def as_places(value: object) -> list[int]:
-    """Places in any order, also from a set."""
-    try:
-        return sorted(as_label(sorted(value) if isinstance(value, set) else value))
-    except Unreadable as error:
-        raise Unreadable(str(error).replace("class indices", "places")) from None
+def with_gradients(function: Callable) -> Callable:
+    """A function that returns the value and both gradients, one under the other: (3, S)."""
+
+    def log_add(a: Tensor, b: Tensor):
+        a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
+        value = function(a, b)
+        if not isinstance(value, Tensor) or value.shape != a.shape:
+            return value
+        gradients = (torch.zeros_like(a), torch.zeros_like(b))
+        if value.requires_grad:
+            gradients = torch.autograd.grad(value.sum(), (a, b), materialize_grads=True)
+        value = value.detach()
+        return torch.stack([value.masked_fill(value < -1e20, -math.inf), *gradients])
+
+    return log_add
 
 
-def check_front(attempt: Attempt) -> str:
-    pairs = [*product((1, 2, 3), (7, 8, 9))]
-    cases = [([pair],) for pair in pairs[:2]]
-    cases += [([a, b],) for a in pairs for b in pairs]
-    generator = torch.Generator().manual_seed(13)
-    for size in (3, 4, 6, 9):
-        for _ in range(20):
-            drawn = torch.randint(len(pairs), (size,), generator=generator).tolist()
-            cases.append(([pairs[k] for k in drawn],))
-    cases.append(([(852_475, 921), (90_419, 955), (483_947, 955), (21_000, 871), (9_000, 873)],))
-    count = compare(
-        attempt,
-        cases,
-        by_climbing,
-        rule="keep an entry unless another one is no larger, reads no fewer lines, and differs",
-        example=lambda case, got: f"(parameters, lines read): {show(case[0])}",
+def in_plain_numbers(a: Tensor, b: Tensor) -> Tensor:
+    """Value and gradients of each element with math: the oracle."""
+    columns = []
+    for x, y in zip(a.tolist(), b.tolist(), strict=True):
+        top, bottom = max(x, y), min(x, y)
+        if top == -math.inf:
+            columns.append((-math.inf, 0.0, 0.0))
+            continue
+        value = top + math.log1p(math.exp(bottom - top))
+        columns.append((value, math.exp(x - value), math.exp(y - value)))
+    return torch.tensor(columns, dtype=torch.float64).T
+
+
+TOO_LATE = (
+    "the value is right, and the gradient is nan: it comes from -inf minus -inf. where or "
+    "nan_to_num afterwards come too late, because backwards 0 times nan is nan"
+)
+TOO_LARGE = "exp(800) is inf, and exp(-800) is 0"
+
+
+def rule_of_log_add(case: tuple[Tensor, Tensor], got: object) -> str:
+    """What to say of a result that is no known mistake's (nan is equal to nothing)."""
+    right = in_plain_numbers(*case)
+    if isinstance(got, Tensor) and got.shape == right.shape:
+        if not torch.allclose(got[0], right[0]) and 800 in torch.cat(case).abs():
+            return TOO_LARGE
+        if got[0].isnan().any():
+            return "-inf minus -inf is nan, forwards as well as backwards"
+        if got[1:].isnan().any():
+            return TOO_LATE
+    return "the value is log(exp(a) + exp(b)), the gradients are the shares of a and b in it"
+
+
+def check_log_add(attempt: Attempt) -> str:
+    named = tuple(Mistake(m.rule, with_gradients(m.does)) for m in attempt.mistakes)
+    inner = Attempt(
+        with_gradients(attempt.answer), log_add, attempt.returns, attempt.seconds, named
     )
+    inner.name = attempt.name
+    pairs = [*product((0.0, -1.0, 2.5, -800.0), repeat=2)]
+    pairs += product((800.0, 0.0, -20_000.0), repeat=2)
+    pairs += [(-math.inf, 0.0), (0.0, -math.inf), (-math.inf, -math.inf)]
+    cases = [(torch.tensor([x]), torch.tensor([y])) for x, y in pairs]
+    cases += [tuple(torch.tensor(pairs).T)]
+    try:
+        count = compare(
+            inner,
+            [(a.double(), b.double()) for a, b in cases],
+            in_plain_numbers,
+            rule=rule_of_log_add,
+            example=lambda case, got: (
+                f"a = {show(case[0].tolist())}, b = {show(case[1].tolist())}; the rows are value, "
+                "gradient of a, gradient of b"
+            ),
+        )
+    finally:
+        attempt.inputs, attempt.printed, attempt.changed = inner.inputs, inner.printed, ""
     return (
-        f"All {count} leaderboards have the right front. Whoever is not on it can be replaced "
-        "without any loss."
+        f"Value and both gradients are right in all {count} cases. What cannot be reached has the "
+        "value -inf (or as good as), and the gradient 0."
     )
 
 
 # 13.5 ---------------------------------------------------------------------------------------------
 
 
-def missing(sections, figures):
-    lacks = [name for name, text in sections if not text.strip()]
-    if not figures or any(None in figure for figure in figures):
-        lacks.append("figures")
-    return lacks
+def company_test(network):
+    chance = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 1, 32, 80, generator=chance)  # the padding holds old ink, too
+    widths = torch.tensor([48, 80, 40])
+    beside, frame_lengths = network(images, widths)  # (3, T, C), (3,)
+    for n in (2, 0):
+        alone, (T,) = network(images[n : n + 1, :, :, : widths[n]], widths[n : n + 1])
+        if frame_lengths[n] != T or not torch.allclose(beside[n, :T], alone[0, :T], atol=1e-4):
+            return False
+    return True
 
 
-def as_names(value: object) -> list[str]:
-    """A list of names, sorted: their order does not matter."""
-    if value is None:
-        raise Unreadable("None: is a `return` missing?")
-    if not isinstance(value, list | tuple | set) or not all(isinstance(x, str) for x in value):
-        raise Unreadable(f"{show(value)}, where a list of names should be")
-    return sorted(value)
-
-
-def check_missing(attempt: Attempt) -> str:
-    texts = ("", "  ", "Learning.")
-    whole, lacking = (950, 1000, 1), ((950, None, 1), (950, 1000, None))
-    several = [
-        [whole],
-        [],
-        *([figure] for figure in lacking),
-        [(0, 1000, 0)],
-        [whole, lacking[0]],
-        [lacking[1], whole],
-        [whole, (0, 500, 2), (99, 100, 0)],
-    ]
-    cases = [([("limits", text)], figures) for figures in several for text in texts]
-    cases += [
-        ([("intended", one), ("harms", other)], figures)
-        for one in texts
-        for other in texts
-        for figures in several
-    ]
-    count = compare(
-        attempt,
-        cases,
-        by_marking,
-        rule="name each section without words; and figures, if there is none or one lacks its "
-        "number of lines or its seed",
-        example=lambda case, got: f"sections {show(case[0])}, figures {show(case[1])}",
+def check_company_test(attempt: Attempt) -> str:
+    try_out(attempt, "network", mutants.wrap_network, mutants.NETWORKS, mutants.WRONG_NETWORKS)
+    return (
+        f"{len(mutants.NETWORKS)} right networks pass, and all {len(mutants.WRONG_NETWORKS)} wrong "
+        "ones fail. It needs no training, no label and no oracle: as alone, so in company."
     )
-    return f"All {count} cards are judged right. Whether what they say is true, no check can tell."
 
 
 EXERCISES = (
     Exercise(
         id="13.1",
-        title="parameters before building",
-        task="Write crnn_parameters(channels, rows, hidden, classes): how many numbers a CRNN "
-        "learns, with 3 x 3 convolutions, a norm after each, `rows` rows left for a GRU in both "
-        "directions, and a linear layer.",
-        check=check_crnn_parameters,
-        returns=as_count,
-        reference=crnn_parameters,
+        title="a loss in need of repair",
+        task="Mend line_losses(scores, labels, frame_lengths): the CTC loss of each line, (N,), "
+        "from raw scores (N, T, C), lists of classes and (N,) frames. The blank is class 0. inf "
+        "where a label does not fit.",
+        check=check_line_losses,
+        returns=as_tensor,
+        reference=line_losses,
         mistakes=(
-            Mistake("each layer has biases too", wrong.biases_forgotten),
             Mistake(
-                "a norm would make up for a bias before it; these convolutions have theirs all "
-                "the same",
-                wrong.no_bias_before_a_norm,
-            ),
-            Mistake("a norm learns a scale and a shift for each channel", wrong.norms_forgotten),
-            Mistake(
-                "running means and variances are measured, not learned", wrong.statistics_counted
+                "a loss below 0 says that no probabilities went in. Cutting it off changes the "
+                "number and nothing else",
+                wrong.cut_at_zero,
             ),
             Mistake(
-                "the GRU runs in both directions, and the linear layer sees both",
-                wrong.one_direction,
+                "a loss below 0 says that no probabilities went in. Without its sign it grows when "
+                "the network learns",
+                wrong.without_its_sign,
             ),
-            Mistake("the GRU has weights for each direction", wrong.gru_in_one_direction),
-            Mistake("a GRU has three gates, each with weights of its own", wrong.one_gate),
             Mistake(
-                "torch's GRU has two biases for each gate: one for the input, one for the state",
-                wrong.one_bias_per_gate,
+                "raw scores are no log-probabilities: a frame's classes do not sum to 1", wrong.raw
             ),
-            Mistake("a frame has rows times channels numbers", wrong.rows_forgotten),
             Mistake(
-                "the linear layer sees both directions: 2 hidden", wrong.classes_see_one_direction
+                "the classes of a frame do not sum to 1: it was normalised along another axis",
+                wrong.over_frames,
+            ),
+            Mistake(
+                "torch's loss takes logarithms, and these are probabilities", wrong.probabilities
+            ),
+            Mistake("the padding of the labels was counted as characters", wrong.padding_counted),
+            Mistake(
+                "the padding of the lines was counted as frames",
+                wrong.frames_of_the_batch,
+            ),
+            Mistake(
+                "0 would mean that the line is read perfectly. It does not fit: its loss is inf",
+                wrong.nought_for_inf,
+            ),
+            Mistake("one loss per line, also for those that do not fit", wrong.left_out),
+            Mistake("one loss per line is wanted, not their mean", wrong.averaged),
+            Mistake(
+                "divided by the length of its label, a loss is no longer minus log P",
+                wrong.over_lengths,
             ),
         ),
         hints=(
-            "Go through the layers. From a to b channels, a 3 x 3 convolution has 9 a b weights "
-            "and b biases; the norm after it has 2 b.",
-            "One direction of a GRU with inputs i and hidden h: 3 gates, each with h (i + h) "
-            "weights and 2 h biases. Here i is rows times the last channels.",
-            "sum over the convolutions, + 2 * (3 * hidden * (i + hidden) + 6 * hidden), "
-            "+ 2 * hidden * classes + classes",
+            "There are five faults. Begin with the last line: which symptoms do zero_infinity and "
+            "clamp hide, and where do these come from?",
+            "The scores need a log_softmax over the classes. T and L are the lengths of each line "
+            "and of each label: one is an argument, the other can be counted.",
+            "scores.log_softmax(-1).transpose(0, 1), frame_lengths as they come, "
+            "torch.tensor([len(label) for label in labels]); no zero_infinity and no clamp.",
         ),
     ),
     Exercise(
         id="13.2",
-        title="the interval of an exact match",
-        task="Write exact_match_interval(right, count): Wilson's interval (low, high), with "
-        "z = 1.959964, as shares from 0 to 1.",
-        check=check_exact_match_interval,
-        returns=as_tensor,
-        reference=exact_match_interval,
+        title="a test for losses",
+        task="Write loss_test(loss_of): True if loss_of(log_probs, targets, frame_lengths, "
+        "target_lengths, blank) gives the right CTC losses (N,), False if it has a bug. "
+        "log_probs is (N, T, C), normalised; the loss is inf where a target does not fit.",
+        check=check_loss_test,
+        reference=loss_test,
+        seconds=20.0,
         mistakes=(
-            Mistake(
-                "share plus and minus 1.96 errors leaves [0, 1], and calls 1 of 1 certain",
-                wrong.textbook,
-            ),
-            Mistake(
-                "cutting at 0 and 1 hides the fault: 1 of 1 is still called certain",
-                wrong.textbook_clipped,
-            ),
-            Mistake(
-                "the ends are asked for as shares from 0 to 1, not in percent", wrong.in_percent
-            ),
-            Mistake(
-                "this is the spread of one line, not of the share of so many",
-                wrong.spread_of_one_line,
-            ),
-            Mistake(
-                "95 % on both sides together is z = 1.96; 1.64 gives 90 %", wrong.ninety_percent
-            ),
-            Mistake(
-                "the middle of the interval is not the share: it moves towards one half",
-                wrong.not_moved_to_the_middle,
-            ),
-            Mistake("the ends lie too far out: Wilson's scale is missing", wrong.not_scaled),
+            Mistake(mutants.WRONG_LOSSES[0].advice, wrong.only_not_negative),
+            Mistake(mutants.WRONG_LOSSES[0].advice, wrong.only_blank_first),
+            Mistake(mutants.WRONG_LOSSES[1].advice, wrong.only_blank_last),
+            Mistake(mutants.WRONG_LOSSES[2].advice, wrong.only_equal_lengths),
+            Mistake(mutants.WRONG_LOSSES[4].advice, wrong.only_what_fits),
+            Mistake(mutants.WRONG_LOSSES[6].advice, wrong.no_doubles),
+            Mistake(mutants.WRONG_LOSSES[8].advice, wrong.only_short_lines),
+            Mistake(mutants.LOSSES[1].advice, wrong.to_the_last_digit),
+            Mistake(mutants.LOSSES[2].advice, wrong.with_scores),
+            Mistake("return True or False, or let assert decide", wrong.without_return),
         ),
         hints=(
-            "Which true shares p would make the count an accident of less than 1.96 standard "
-            "deviations? (share - p)**2 = z**2 * p * (1 - p) / count has two solutions.",
-            "The middle is share + z**2 / (2 * count), the spread z times the root of "
-            "share * (1 - share) / count + (z / (2 * count))**2.",
-            "low, high = (middle - spread) / scale, (middle + spread) / scale, where scale is "
-            "1 + z**2 / count.",
+            "torch.nn.functional.ctc_loss is right and a good oracle: call it with (T, N, C), the "
+            "blank and reduction='none', and compare with torch.allclose.",
+            "Now the batch. Unequal frame_lengths, unequal target_lengths, equal neighbours, a "
+            "target that does not fit; all of it with the blank at 0 and at C - 1.",
+            "And a long line: torch.zeros(1, 2000, 3).log_softmax(-1). Give allclose an rtol of "
+            "1e-3 there, since float32 adds up 2,000 roundings.",
         ),
     ),
     Exercise(
         id="13.3",
-        title="better, or luck",
-        task="Write luck(only_a, only_b): the probability that fair coins split so many lines as "
-        "unevenly as this, or more so, in favour of either.",
-        check=check_luck,
-        returns=as_number,
-        reference=luck,
+        title="a test for readers",
+        task="Write reader_test(read): True if read(log_probs, frame_lengths, blank) returns the "
+        "labels of best path, a list of lists, for log_probs (N, T, C); False if it has a bug.",
+        check=check_reader_test,
+        reference=reader_test,
+        seconds=20.0,
         mistakes=(
-            Mistake(
-                "either of the two could have been the luckier one: twice", wrong.one_side_only
-            ),
-            Mistake("or more unevenly: add up all splits beyond this one", wrong.this_split_only),
-            Mistake("a probability is 1 at most", wrong.above_one),
-            Mistake("so few lines are counted, not approximated", wrong.by_the_bell_curve),
-            Mistake(
-                "these are the splits up to the larger count: nearly all there are",
-                wrong.up_to_the_winner,
-            ),
+            Mistake(mutants.WRONG_READERS[0].advice, wrong.no_double),
+            Mistake(mutants.WRONG_READERS[1].advice, wrong.one_frame_each),
+            Mistake(mutants.WRONG_READERS[2].advice, wrong.short_runs),
+            Mistake(mutants.WRONG_READERS[3].advice, wrong.reader_blank_first),
+            Mistake(mutants.WRONG_READERS[5].advice, wrong.ends_unused),
+            Mistake(mutants.WRONG_READERS[6].advice, wrong.all_frames_used),
+            Mistake(mutants.WRONG_READERS[7].advice, wrong.one_line_at_a_time),
+            Mistake("return True or False, or let assert decide", wrong.no_return),
         ),
         hints=(
-            "Throw only_a + only_b coins: 2**total ways. In how many of them get the heads as few "
-            "as min(only_a, only_b), or fewer?",
-            "math.comb(total, k) ways have k heads. Sum over k from 0 to the smaller count, then "
-            "do the same for the tails.",
-            "min(1.0, 2 * sum(math.comb(total, k) for k in range(less + 1)) / 2**total)",
+            "Write down an alignment, make log_probs of it with F.one_hot(torch.tensor([path]), "
+            "C).float().log_softmax(-1), and compare what is read with what you expect.",
+            "The alignment needs a double with a blank in between, and a character that lasts for "
+            "five frames. A second line should be shorter than the first.",
+            "Let the second line begin with the character that ends the first, let its padding say "
+            "something, and do all of it with the blank at 0 and at C - 1, using the other end.",
         ),
     ),
     Exercise(
         id="13.4",
-        title="who is beaten by nobody",
-        task="Write front(entries): entries are (parameters, lines read); return the places of "
-        "those that no other entry beats.",
-        check=check_front,
-        returns=as_places,
-        reference=front,
+        title="adding what is impossible",
+        task="Mend log_add(a, b): log(exp(a) + exp(b)) for two tensors, with the right gradients: "
+        "also 0 and not nan where both are -inf. The value there is -inf, or below -1e20.",
+        check=check_log_add,
+        returns=as_tensor,
+        reference=log_add,
         mistakes=(
+            Mistake(TOO_LATE, wrong.as_it_was),
+            Mistake(TOO_LATE, wrong.chosen_afterwards),
+            Mistake(TOO_LATE, wrong.cleaned_afterwards),
             Mistake(
-                "it is enough to be better in one of the two, if the other is equal",
-                wrong.both_have_to_be_better,
+                "something small hides log 0 and changes all small numbers: exp(-800) is 0, too",
+                wrong.plus_something_small,
             ),
-            Mistake("equal entries do not beat each other", wrong.equals_beat_each_other),
-            Mistake("a smaller one that reads less is not beaten by that", wrong.most_lines_only),
-            Mistake("a larger one that reads more is not beaten by that", wrong.smallest_only),
-            Mistake("fewer parameters are better", wrong.larger_is_better),
-            Mistake("the entries come in any order", wrong.sorted_already),
+            Mistake(TOO_LARGE, wrong.as_defined),
+            Mistake("-20,000 is a value like any other, and it was cut off", wrong.floor_too_high),
+            Mistake("without a gradient nothing is learned", wrong.detached),
+            Mistake("the larger of the two is not their sum", wrong.larger),
         ),
         hints=(
-            "When can you throw entry b away because there is entry a? Write that as a function "
-            "beats(a, b) first.",
-            "a beats b if a[0] <= b[0] and a[1] >= b[1] and a != b.",
-            "[i for i, b in enumerate(entries) if not any(beats(a, b) for a in entries)]",
+            "Print the gradient: a = torch.tensor([-math.inf], requires_grad=True), the same for "
+            "b, torch.logaddexp(a, b).backward(). -inf minus -inf is nan.",
+            "A number far below all others does what -inf is for: -1e30. It can be added and "
+            "subtracted. clamp gives its place the gradient 0.",
+            "torch.logaddexp(a.clamp(min=-1e30), b.clamp(min=-1e30))",
         ),
     ),
     Exercise(
         id="13.5",
-        title="what a card lacks",
-        task="Write missing(sections, figures): the names of sections without words, and "
-        "'figures' if there is no figure or one lacks a number. sections are (name, text), figures "
-        "are (right, count, seed), with None for what is not known.",
-        check=check_missing,
-        returns=as_names,
-        reference=missing,
+        title="a test without right answers",
+        task="Write company_test(network): True if network(images, widths), which returns "
+        "log_probs (N, T, C) and frame_lengths (N,), reads each line as if it were alone; False "
+        "if not. images are (N, 1, 32, W), widths (N,) whole numbers.",
+        check=check_company_test,
+        reference=company_test,
+        seconds=20.0,
         mistakes=(
-            Mistake("spaces are no words", wrong.spaces_are_text),
-            Mistake(
-                "no figure at all is no whole card: any() and all() of nothing need a thought",
-                wrong.nothing_measured_is_fine,
-            ),
-            Mistake(
-                "each figure that is shown needs its lines and its seed",
-                wrong.one_whole_figure_is_enough,
-            ),
-            Mistake("0 is a number, and it is known", wrong.nought_is_nothing),
-            Mistake(
-                "look into the figures: who knows what None stands for?",
-                wrong.figures_not_looked_at,
-            ),
-            Mistake("look at the sections too", wrong.texts_not_looked_at),
+            Mistake(mutants.WRONG_NETWORKS[0].advice, wrong.same_batch_twice),
+            Mistake(mutants.WRONG_NETWORKS[2].advice, wrong.first_line_only),
+            Mistake(mutants.WRONG_NETWORKS[4].advice, wrong.equal_widths),
+            Mistake(mutants.WRONG_NETWORKS[0].advice, wrong.only_lengths),
+            Mistake(mutants.WRONG_NETWORKS[6].advice, wrong.only_log_probs),
+            Mistake(mutants.ROUNDING, wrong.exactly_alike),
+            Mistake("return True or False, or let assert decide", wrong.nothing_returned),
         ),
         hints=(
-            "Two questions: which sections have no words in them, and are the figures whole?",
-            '"  ".strip() is empty, and so false. None in figure asks whether a number is unknown; '
-            "a seed of 0 is known.",
-            "Append 'figures' if not figures or any(None in figure for figure in figures).",
+            "You need no text and no trained weights: torch.rand(2, 1, 32, 80) is a batch of two "
+            "lines, and widths says how much of each is the line.",
+            "Read line 1 alone, cut to its own width: images[1:2, :, :, :48]. Read both together. "
+            "Compare the frame lengths, and the log-probabilities of its own frames.",
+            "frame_lengths[1] == T and torch.allclose(beside[1, :T], alone[0, :T], atol=1e-4). Do "
+            "it for the first line, too.",
         ),
     ),
 )

@@ -1,218 +1,263 @@
-"""Wrong answers to the exercises of notebook 13, as people give them."""
+"""Wrong answers to the exercises of notebook 13: what only hides a symptom, tests too weak."""
 
 from __future__ import annotations
 
-import math
+import torch
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
-Z = 1.959964
+# 13.1 ---------------------------------------------------------------------------------------------
 
-# 13.1
 
+def _losses(log_probs, labels, frame_lengths, L=None, **options):
+    targets = pad_sequence([torch.tensor(label) for label in labels], batch_first=True)
+    L = torch.tensor([*map(len, labels)]) if L is None else L.clamp(max=targets.shape[1])
+    options = {"reduction": "none"} | options
+    return F.ctc_loss(log_probs.transpose(0, 1), targets, frame_lengths, L, **options)
 
-def _sum(
-    channels, rows, hidden, classes, *, bias=1, per_norm=2, gates=3, directions=2, gru_biases=2
-):
-    total, inputs = 0, 1
-    for outputs in channels:
-        total += 9 * inputs * outputs + bias * outputs + per_norm * outputs
-        inputs = outputs
-    weights = gates * hidden * (rows * inputs + hidden) + gru_biases * gates * hidden
-    return total + directions * weights + directions * hidden * classes + bias * classes
 
+def raw(scores, labels, frame_lengths):
+    return _losses(scores, labels, frame_lengths)
 
-def biases_forgotten(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, bias=0, gru_biases=0)
 
+def cut_at_zero(*arguments):
+    return raw(*arguments).clamp(min=0)
 
-def no_bias_before_a_norm(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes) - sum(channels)
 
+def without_its_sign(*arguments):
+    return raw(*arguments).abs()
 
-def norms_forgotten(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, per_norm=0)
 
+def over_frames(scores, labels, frame_lengths):
+    return _losses(scores.log_softmax(1), labels, frame_lengths)
 
-def statistics_counted(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, per_norm=4)
 
+def probabilities(scores, labels, frame_lengths):
+    return _losses(scores.softmax(-1), labels, frame_lengths)
 
-def one_direction(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, directions=1)
 
+def padding_counted(scores, labels, frame_lengths):
+    longest = torch.full((len(labels),), max(map(len, labels)))
+    return _losses(scores.log_softmax(-1), labels, frame_lengths, longest)
 
-def gru_in_one_direction(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, directions=1) + hidden * classes
 
+def frames_of_the_batch(scores, labels, frame_lengths):
+    return _losses(scores.log_softmax(-1), labels, torch.full((len(labels),), scores.shape[1]))
 
-def one_gate(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, gates=1)
 
+def nought_for_inf(scores, labels, frame_lengths):
+    return _losses(scores.log_softmax(-1), labels, frame_lengths, zero_infinity=True)
 
-def one_bias_per_gate(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes, gru_biases=1)
 
+def left_out(scores, labels, frame_lengths):
+    losses = _losses(scores.log_softmax(-1), labels, frame_lengths)
+    return losses[losses.isfinite()]
 
-def rows_forgotten(channels, rows, hidden, classes):
-    return _sum(channels, 1, hidden, classes)
 
+def averaged(scores, labels, frame_lengths):
+    return _losses(scores.log_softmax(-1), labels, frame_lengths, reduction="mean")
 
-def classes_see_one_direction(channels, rows, hidden, classes):
-    return _sum(channels, rows, hidden, classes) - hidden * classes
 
+def over_lengths(scores, labels, frame_lengths):
+    lengths = torch.tensor([*map(len, labels)])
+    return _losses(scores.log_softmax(-1), labels, frame_lengths) / lengths
 
-# 13.2
 
+# 13.2 ---------------------------------------------------------------------------------------------
 
-def _centred(right, count, z=Z):
-    share = right / count
-    spread = z * math.sqrt(share * (1 - share) / count)
-    return share, spread
 
+def _batch(blank=0, classes=3):
+    """Four lines with all there is: unequal lengths, a double, one that does not fit."""
+    chance = torch.Generator().manual_seed(5)
+    one, two = (c for c in range(classes) if c != blank)
+    log_probs = torch.randn(4, 6, classes, generator=chance).log_softmax(-1)
+    targets = torch.tensor([[one, one, two], [one, two, two], [two, one, one], [one] * 3])
+    return log_probs, targets, torch.tensor([6, 5, 3, 4]), torch.tensor([3, 2, 1, 3])
 
-def textbook(right, count):
-    share, spread = _centred(right, count)
-    return share - spread, share + spread
 
+def _agrees(loss_of, x, y, T, L, blank=0):
+    right = F.ctc_loss(x.transpose(0, 1), y, T, L, blank=blank, reduction="none")
+    return torch.allclose(loss_of(x, y, T, L, blank), right, rtol=1e-3)
 
-def textbook_clipped(right, count):
-    share, spread = _centred(right, count)
-    return max(share - spread, 0.0), min(share + spread, 1.0)
 
+def only_not_negative(loss_of):
+    return bool((loss_of(*_batch(), 0) >= 0).all())
 
-def in_percent(right, count):
-    centre, spread = _wilson(right, count, Z)
-    return 100 * (centre - spread), 100 * (centre + spread)
 
+def only_blank_first(loss_of):
+    return _agrees(loss_of, *_batch())
 
-def spread_of_one_line(right, count):
-    share = right / count
-    spread = Z * math.sqrt(share * (1 - share))
-    return share - spread, share + spread
 
+def only_blank_last(loss_of):
+    return _agrees(loss_of, *_batch(2), 2)
 
-def _wilson(right, count, z):
-    share = right / count
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    inside = share * (1 - share) / count + (z / (2 * count)) ** 2
-    return centre, z * math.sqrt(inside) / (1 + z * z / count)
 
+def only_equal_lengths(loss_of):
+    for blank in (0, 2):
+        x, y, _, _ = _batch(blank)
+        if not _agrees(loss_of, x, y, torch.full((4,), 6), torch.full((4,), 3), blank):
+            return False
+    return True
 
-def ninety_percent(right, count):
-    centre, spread = _wilson(right, count, 1.644854)
-    return centre - spread, centre + spread
 
+def only_what_fits(loss_of):
+    for blank in (0, 2):
+        x, y, T, L = (value[:3] for value in _batch(blank))
+        assert _agrees(loss_of, x, y, T, L, blank)
 
-def not_moved_to_the_middle(right, count):
-    _, spread = _wilson(right, count, Z)
-    return right / count - spread, right / count + spread
 
+def no_doubles(loss_of):
+    for blank in (0, 2):
+        x, y, T, L = _batch(blank)
+        one, two = (c for c in range(3) if c != blank)
+        y = torch.tensor([[one, two, one], [one, two, two], [two, one, one], [one, two, one]])
+        assert _agrees(loss_of, x, y, torch.tensor([6, 5, 3, 2]), L, blank)
 
-def not_scaled(right, count):
-    centre, spread = _wilson(right, count, Z)
-    scale = 1 + Z * Z / count
-    return (centre - spread) * scale, (centre + spread) * scale
 
+def only_short_lines(loss_of):
+    return all(_agrees(loss_of, *_batch(blank), blank) for blank in (0, 2))
 
-# 13.3
 
+def to_the_last_digit(loss_of):
+    x, y, T, L = _batch()
+    right = F.ctc_loss(x.transpose(0, 1), y, T, L, reduction="none")
+    return loss_of(x, y, T, L, 0).tolist() == right.tolist()
 
-def one_side_only(only_a, only_b):
-    total, less = only_a + only_b, min(only_a, only_b)
-    return sum(math.comb(total, k) for k in range(less + 1)) / 2**total
 
+def with_scores(loss_of):
+    x, *rest = _batch()
+    return _agrees(loss_of, x + 1, *rest)
 
-def this_split_only(only_a, only_b):
-    total = only_a + only_b
-    return min(1.0, 2 * math.comb(total, only_a) / 2**total)
 
+def without_return(loss_of):
+    only_blank_first(loss_of)
 
-def above_one(only_a, only_b):
-    return 2 * one_side_only(only_a, only_b)
 
+# 13.3 ---------------------------------------------------------------------------------------------
 
-def by_the_bell_curve(only_a, only_b):
-    total = only_a + only_b
-    return math.erfc(abs(only_a - only_b) / math.sqrt(2 * total)) if total else 1.0
 
+def _read(read, paths, lengths=None, blank=0):
+    lengths = [len(path) for path in paths] if lengths is None else lengths
+    longest = max(map(len, paths))
+    paths = torch.tensor([path + [blank] * (longest - len(path)) for path in paths])
+    return read(F.one_hot(paths, 5).float().log_softmax(-1), torch.tensor(lengths), blank)
 
-def up_to_the_winner(only_a, only_b):
-    total, more = only_a + only_b, max(only_a, only_b)
-    return min(1.0, 2 * sum(math.comb(total, k) for k in range(more + 1)) / 2**total)
 
+def no_double(read):
+    return _read(read, [[1, 1, 0, 2, 3, 0]]) == [[1, 2, 3]]
 
-# 13.4
 
+def one_frame_each(read):
+    return _read(read, [[1, 0, 1, 0, 2, 3]]) == [[1, 1, 2, 3]]
 
-def _kept(entries, beats):
-    places = range(len(entries))
-    return [i for i in places if not any(beats(entries[j], entries[i]) for j in places if j != i)]
 
+def short_runs(read):
+    return _read(read, [[1, 1, 0, 1, 2, 2]]) == [[1, 1, 2]]
 
-def both_have_to_be_better(entries):
-    return _kept(entries, lambda a, b: a[0] < b[0] and a[1] > b[1])
 
+def reader_blank_first(read):
+    assert _read(read, [[1, 1, 1, 1, 1, 0, 1, 2, 2]]) == [[1, 1, 2]]
 
-def equals_beat_each_other(entries):
-    return _kept(entries, lambda a, b: a[0] <= b[0] and a[1] >= b[1])
 
+def ends_unused(read):
+    for blank in (0, 4):
+        assert _read(read, [[1] * 5 + [blank, 1, 2, 2]], blank=blank) == [[1, 1, 2]]
 
-def most_lines_only(entries):
-    return _kept(entries, lambda a, b: a[1] > b[1])
 
+def all_frames_used(read):
+    for blank, end in ((0, 4), (4, 0)):
+        assert _read(read, [[1] * 5 + [blank, 1, 2, end]], blank=blank) == [[1, 1, 2, end]]
 
-def smallest_only(entries):
-    return _kept(entries, lambda a, b: a[0] < b[0])
 
+def one_line_at_a_time(read):
+    for blank, end in ((0, 4), (4, 0)):
+        path = [1] * 5 + [blank, 1, 2, end, end, blank, 3]
+        assert _read(read, [path], [9], blank) == [[1, 1, 2, end]]
 
-def larger_is_better(entries):
-    return _kept(
-        entries, lambda a, b: a[0] >= b[0] and a[1] >= b[1] and (a[0] > b[0] or a[1] > b[1])
-    )
 
+def no_return(read):
+    short_runs(read)
 
-def sorted_already(entries):
-    kept, best = [], -1
-    for place, (_, right) in enumerate(entries):
-        if right > best:
-            kept.append(place)
-            best = right
-    return kept
 
+# 13.4 ---------------------------------------------------------------------------------------------
 
-# 13.5
 
+def as_it_was(a, b):
+    return torch.logaddexp(a, b)
 
-def _missing(sections, figures, blank, incomplete):
-    return [name for name, text in sections if blank(text)] + ["figures"] * incomplete(figures)
 
+def chosen_afterwards(a, b):
+    both = a.isinf() & b.isinf()
+    return torch.where(both, a, torch.logaddexp(a, b))
 
-def _is_blank(text):
-    return not text.strip()
 
+def cleaned_afterwards(a, b):
+    return torch.logaddexp(a, b).nan_to_num(nan=-1e30, neginf=-1e30)
 
-def _lacks(figures):
-    return not figures or any(None in figure for figure in figures)
 
+def plus_something_small(a, b):
+    return (a.exp() + b.exp() + 1e-30).log()
 
-def spaces_are_text(sections, figures):
-    return _missing(sections, figures, lambda text: not text, _lacks)
 
+def as_defined(a, b):
+    return (a.exp() + b.exp()).log()
 
-def nothing_measured_is_fine(sections, figures):
-    return _missing(sections, figures, _is_blank, lambda fs: any(None in f for f in fs))
 
+def floor_too_high(a, b):
+    return torch.logaddexp(a.clamp(min=-1e4), b.clamp(min=-1e4))
 
-def one_whole_figure_is_enough(sections, figures):
-    return _missing(sections, figures, _is_blank, lambda fs: all(None in f for f in fs))
 
+def detached(a, b):
+    return torch.logaddexp(a.detach(), b.detach())
 
-def nought_is_nothing(sections, figures):
-    return _missing(sections, figures, _is_blank, lambda fs: not fs or not all(map(all, fs)))
 
+def larger(a, b):
+    return torch.maximum(a.clamp(min=-1e30), b.clamp(min=-1e30))
 
-def figures_not_looked_at(sections, figures):
-    return _missing(sections, figures, _is_blank, lambda fs: not fs)
 
+# 13.5 ---------------------------------------------------------------------------------------------
 
-def texts_not_looked_at(sections, figures):
-    return ["figures"] * _lacks(figures)
+
+def _images(*widths):
+    chance = torch.Generator().manual_seed(5)
+    images = torch.rand(len(widths), 1, 32, max(widths), generator=chance)
+    return images, torch.tensor(widths)
+
+
+def _as_alone(network, images, widths, n, lengths=True, log_probs=True, atol=1e-4):
+    beside, beside_lengths = network(images, widths)
+    alone, (T,) = network(images[n : n + 1, :, :, : widths[n]], widths[n : n + 1])
+    if lengths and beside_lengths[n] != T:
+        return False
+    return not log_probs or torch.allclose(beside[n, :T], alone[0, :T], rtol=0, atol=atol)
+
+
+def same_batch_twice(network):
+    images, widths = _images(48, 80)
+    return torch.allclose(network(images, widths)[0], network(images, widths)[0], atol=1e-4)
+
+
+def first_line_only(network):
+    return _as_alone(network, *_images(48, 80), 0)
+
+
+def equal_widths(network):
+    images, widths = _images(64, 64, 64)
+    return all(_as_alone(network, images, widths, n) for n in (0, 1))
+
+
+def only_lengths(network):
+    return all(_as_alone(network, *_images(48, 80), n, log_probs=False) for n in (0, 1))
+
+
+def only_log_probs(network):
+    images, widths = _images(80, 48, 40)
+    return all(_as_alone(network, images, widths, n, lengths=False) for n in (1, 0))
+
+
+def exactly_alike(network):
+    return all(_as_alone(network, *_images(48, 80, 40), n, atol=0) for n in (0, 1, 2))
+
+
+def nothing_returned(network):
+    first_line_only(network)
