@@ -49,6 +49,13 @@ def group_of(nodeid: str) -> str:
     return nodeid if path.endswith("/test_without_data.py") else path
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One worker more than there are cores: the one with the browser mostly waits for pages."""
+    found = yield
+    return found if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else found + 1
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Hand out whole groups. By a scheduler, for marks of groups are lost on pytest 9.2."""

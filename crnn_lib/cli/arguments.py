@@ -68,6 +68,12 @@ examples:
   {PROG} train --glyphs mnist:3,pen:1 --steps 20000 --average 0.999 --seed 1 \\
       --checkpoint run.ckpt --out mine.safetensors --history run.json --half
       three glyphs of MNIST for each of the pen; give the same command again to resume
+  {PROG} train --lines my_words/ --start crnn-photos --alphabet auto \\
+      --out mine.safetensors
+      from images of one's own: my_words/labels.csv has a row for each, such as 1.png,Anna
+
+With --lines a fifth of the images is held out, and training stops when these are read no better.
+Lines that --start learned from are mixed in. Rows that cannot be learned are named first.
 
 The command itself is stored in the weights. Ctrl-C stops a run; with --checkpoint it can go on.
 
@@ -183,6 +189,12 @@ def _shares(text: str) -> dict[str, float]:
     return shares
 
 
+def _shipped_name(text: str) -> str:
+    """``digits`` for ``crnn-digits``, unless a file has that name."""
+    shipped = Path(__file__).parents[1] / "weights" / f"crnn-{text}.safetensors"
+    return f"crnn-{text}" if shipped.is_file() and not Path(text).exists() else text
+
+
 # ---------------------------------------------------------------------------- the arguments
 
 
@@ -219,6 +231,8 @@ def _command(commands, name: str, does: str, epilog: str = EXIT) -> argparse.Arg
 def _add_weights(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--weights",
+        "--model",
+        type=_shipped_name,
         default=DEFAULT_WEIGHTS,
         metavar="NAME_OR_FILE",
         help=f"a network that ships, or a .safetensors file (default: {DEFAULT_WEIGHTS})",
@@ -284,6 +298,8 @@ def _add_read(commands) -> None:
     names = "crnn-photos, or crnn-digits where that is not installed"
     sub.add_argument(
         "--weights",
+        "--model",
+        type=_shipped_name,
         metavar="NAME_OR_FILE",
         help=f"a network that ships, or a .safetensors file (default: {names})",
     )
@@ -292,7 +308,9 @@ def _add_read(commands) -> None:
 
 
 def _add_train(commands) -> None:
-    sub = _command(commands, "train", "train a network on lines that are written afresh", TRAIN)
+    sub = _command(
+        commands, "train", "train a network, on fresh lines or on your own images", TRAIN
+    )
     add = sub.add_argument
     add("--out", required=True, metavar="FILE", help="where the weights go (.safetensors)")
     add("--half", action="store_true", help="store the weights in half precision")
@@ -313,16 +331,44 @@ def _add_train(commands) -> None:
         ("varied", "in both, varied, turn by turn"),
         ("photos", "or mostly as amounts, photographed on paper"),
     )
-    add("--batch-size", type=_whole(1), default=64, metavar="N", help="lines per step (64)")
+    add("--batch-size", type=_whole(1), metavar="N", help="lines per step (64; --lines 32)")
     add(
         "--held-out",
         type=_number(0, 1),
-        default=0.0,
         metavar="SHARE",
-        help="share of the glyphs to keep from training and to validate with (0)",
+        help="share of the glyphs, or of --lines, to keep from training and to validate with "
+        "(0; --lines 0.2)",
     )
-    add("--validate-every", type=_whole(0), default=0, metavar="N", help="steps; 0 is at the end")
+    add(
+        "--validate-every",
+        type=_whole(0),
+        metavar="N",
+        help="steps; 0 is at the end (0; --lines 25)",
+    )
     add("--validation-lines", type=_whole(1), default=1000, metavar="N", help="how many (1000)")
+
+    add = sub.add_argument_group("lines of one's own").add_argument
+    add("--lines", metavar="FOLDER", help="images, and what they say in its labels.csv (file,text)")
+    add(
+        "--alphabet",
+        metavar="CHARACTERS",
+        help="what the network shall read; auto: what --start reads and what the labels hold "
+        "(default: what --start reads)",
+    )
+    add(
+        "--keep-old",
+        type=_number(0, 1),
+        metavar="SHARE",
+        help="share of the lines that --start learned from in every batch (0.5, where they can "
+        "be written)",
+    )
+    add("--skip-bad", action="store_true", help="leave out rows that cannot be learned")
+    add(
+        "--patience",
+        type=_whole(0),
+        metavar="N",
+        help="stop after N validations without fewer errors, and keep the best; 0: never (8)",
+    )
 
     add = sub.add_argument_group("network and optimiser").add_argument
     add(
@@ -334,6 +380,7 @@ def _add_train(commands) -> None:
     add(
         "--start",
         metavar="NAME_OR_FILE",
+        type=_shipped_name,
         help="weights to go on from, instead of a new --network: crnn-digits, or a file",
     )
     add(
@@ -343,8 +390,18 @@ def _add_train(commands) -> None:
         metavar="SHARE",
         help="share of --start's weights in the result, such as 0.3: keeps what they could do (0)",
     )
-    add("--steps", type=_whole(1), default=1000, metavar="N", help="batches to learn from (1000)")
-    add("--learning-rate", type=_number(1e-9), default=4e-3, metavar="X", help="peak (0.004)")
+    add(
+        "--steps",
+        type=_whole(1),
+        metavar="N",
+        help="batches to learn from (1000; --lines at most 600)",
+    )
+    add(
+        "--learning-rate",
+        type=_number(1e-9),
+        metavar="X",
+        help="peak (0.004; --lines 0.001)",
+    )
     add(
         "--average",
         type=_number(0, 1),

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli._folders import train_on_folder
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
@@ -35,22 +36,42 @@ from crnn_lib.training import (
 from crnn_lib.training import train as train_model
 
 WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
+DEFAULTS = {  # of what differs with --lines, where FINE_TUNING has the others
+    "steps": 1000,
+    "learning_rate": 4e-3,
+    "batch_size": 64,
+    "held_out": 0.0,
+    "validate_every": 0,
+    "patience": 0,
+}
 
 
 # ---------------------------------------------------------------------------- train
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train a network on fresh lines and write its weights."""
+    """Train a network on fresh lines, or on a folder's, and write its weights."""
     for name in WRITTEN:
         check_target(f"--{name}", getattr(options, name))
     if Path(options.out).suffix != ".safetensors":
         raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
-    if options.keep_start and not options.start:
+    if options.keep_start and not options.start and options.lines is None:
         raise ValueError("--keep-start mixes in the weights of --start: name those, too.")
     _use_threads(options)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
+    if options.lines is not None:
+        try:
+            return train_on_folder(options, _command(options.arguments))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
+    for name in ("alphabet", "keep_old", "skip_bad", "patience"):
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} goes with --lines, a folder of labelled images.")
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
     glyphs, held_out = _training_glyphs(options)
@@ -185,7 +206,8 @@ def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> Li
 
 def _command(arguments: list[str]) -> str:
     """The command as it was given, without the folders of the machine it ran on."""
-    words, files = ["python -m crnn_lib"], {f"--{name}" for name in WRITTEN}
+    words = ["python -m crnn_lib"]
+    files = {f"--{name}" for name in (*WRITTEN, "lines", "start")}
     for before, word in zip(["", *arguments], arguments, strict=False):
         option, equals, value = word.partition("=")
         if before in files:

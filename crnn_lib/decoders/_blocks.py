@@ -120,15 +120,17 @@ class Decoded:
 
 
 def in_blocks(
-    decode: Callable[[np.ndarray, np.ndarray], Decoded],
+    decode: Callable[..., Decoded],
     log_probs: Tensor,
     lengths: Tensor,
     threads: int,
     one_each: bool,
+    *columns: np.ndarray,
 ) -> tuple[list, list[int]]:
     """Decode block by block. Returns what each line holds, and the lines that are not settled.
 
-    Each line holds a list of hypotheses, or, with ``one_each``, one hypothesis or None.
+    Each line holds a list of hypotheses, or, with ``one_each``, one hypothesis or None. ``decode``
+    gets a block's lattices, its lengths, and its rows of what else there is for each line.
     """
     count, frames, classes = log_probs.shape
     log_probs, sizes = log_probs.detach().cpu(), lengths.cpu().numpy()
@@ -137,7 +139,8 @@ def in_blocks(
 
     def work(start: int) -> Decoded:
         block = log_probs[start : start + step].double().contiguous()
-        return decode(block.numpy(), sizes[start : start + step])
+        rows = (column[start : start + step] for column in (sizes, *columns))
+        return decode(block.numpy(), *rows)
 
     blocks: Iterable[Decoded] = map(work, starts)
     if threads > 1 and len(starts) > 1:

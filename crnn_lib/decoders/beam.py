@@ -34,9 +34,10 @@ from crnn_lib.decoders._lattices import (
     check_whole,
     frame_log_sums,
 )
+from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
-from crnn_lib.language import WeightedAutomaton
+from crnn_lib.language import Mixture, WeightedAutomaton
 
 
 def prefix_beams(
@@ -118,7 +119,7 @@ def prefix_beam_search(
     alphabet: Alphabet | None = None,
     beam_width: int = 10,
     n_best: int | None = None,
-    language: WeightedAutomaton | None = None,
+    language: WeightedAutomaton | Mixture | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
@@ -140,9 +141,10 @@ def prefix_beam_search(
         Prefixes that are kept from frame to frame.
     n_best : int, optional
         How many hypotheses per line; then a list is returned for each line.
-    language : WeightedAutomaton, optional
+    language : WeightedAutomaton or Mixture, optional
         What strings there may be, and their log-weights. Only such strings come out, and a prefix
-        that cannot become one in the frames that are left takes no place in the beam.
+        that cannot become one in the frames that are left takes no place in the beam. Each part of
+        a mixture has a beam of its own.
     language_weight, length_bonus : float
         See above. Without a language, any string may be.
     threads : int
@@ -174,6 +176,24 @@ def prefix_beam_search(
     alphabet = alphabet or Alphabet()
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(1, beam_width=beam_width, n_best=1 if n_best is None else n_best, threads=threads)
+    if isinstance(language, Mixture):
+        by_part = [
+            prefix_beam_search(
+                log_probs,
+                frame_lengths,
+                alphabet=alphabet,
+                beam_width=beam_width,
+                n_best=n_best or 1,
+                language=part,
+                language_weight=language_weight,
+                length_bonus=length_bonus,
+                threads=threads,
+                reference=reference,
+            )
+            for part in language.parts
+        ]
+        merged = [best_of_parts(rows) for rows in zip(*by_part, strict=True)]
+        return [line[:n_best] if n_best else next(iter(line), None) for line in merged]
     fusion = fuse(language, alphabet, language_weight, length_bonus)
     lines: list = [None] * len(log_probs)
     if reference or not compiles() or (fusion and not fusion.fits_floats):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +13,6 @@ from torch import Tensor
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders._blocks import (
     Decoded,
-    as_tables,
     compiles,
     empty_results,
     filled,
@@ -20,12 +20,13 @@ from crnn_lib.decoders._blocks import (
     make_hypotheses,
     sums_allowed,
 )
-from crnn_lib.decoders._compiled.records import Pairs
+from crnn_lib.decoders._compiled.records import Outlook
 from crnn_lib.decoders._lattices import check_lattices, check_whole
+from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
-from crnn_lib.language import WeightedAutomaton
+from crnn_lib.language import Mixture, WeightedAutomaton
 
 
 @torch.no_grad()
@@ -35,7 +36,7 @@ def exact_search(
     *,
     alphabet: Alphabet | None = None,
     budget: int = 10_000,
-    language: WeightedAutomaton | None = None,
+    language: WeightedAutomaton | Mixture | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
@@ -49,8 +50,11 @@ def exact_search(
     cannot beat the best label so far are dropped. On the output of a trained network that is soon
     over. In general it takes time exponential in T, hence the budget.
 
-    With a language, probabilities times weights take the place of probabilities: what all accepted
-    labels with a prefix have together comes from one pass from the last frame to the first.
+    With a language, probabilities times weights take the place of probabilities. What the best of
+    the accepted labels with a prefix can have is bounded by one pass from the last frame to the
+    first, over a coarser language which knows only the last one or two characters. So 20,000 words
+    take less than a beam of 10 does. Where the coarse bounds do not suffice, the pass is made
+    again, over the language as it is.
 
     Parameters
     ----------
@@ -59,7 +63,8 @@ def exact_search(
     budget : int
         Prefixes to split per line; fewer if a line is so long that they would take more than 64 MB.
     language, language_weight, length_bonus, threads
-        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven.
+        As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven. Of a
+        mixture each part is searched for what beats the parts before.
 
     Returns
     -------
@@ -85,52 +90,125 @@ def exact_search(
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(0, budget=budget)
     check_whole(1, threads=threads)
-    fusion = fuse(language, alphabet, language_weight, length_bonus)
-    found: list = [None] * len(log_probs)
-    left = list(range(len(log_probs)))
-    if not fusion or fusion.fits_floats:
-        found, left = _compiled_search(log_probs, frame_lengths, alphabet, fusion, budget, threads)
-    if left:  # perhaps a beam comes across something better
-        others = prefix_beam_search(
-            log_probs[left],
-            frame_lengths[left],
-            alphabet=alphabet,
-            language=language,
-            language_weight=language_weight,
-            length_bonus=length_bonus,
-            threads=threads,
-        )
-        for n, other in zip(left, others, strict=True):
-            one = found[n]
-            if other is not None and (one is None or other.score > one.score + ROUNDING):
-                found[n] = other if one is None else replace(other, bound=one.bound, proven=False)
-    return found
+    parts = language.parts if isinstance(language, Mixture) else (language,)
+    rows: list = [[] for _ in log_probs]  # of each line what the parts have found
+    bounds = np.zeros((len(parts), len(log_probs)))  # of those that have found nothing
+    floors = np.full(len(log_probs), -math.inf)  # what the parts before have found
+    for part, bound in zip(parts, bounds, strict=True):
+        fusion = fuse(part, alphabet, language_weight, length_bonus)
+        found: list = [None] * len(log_probs)
+        left, bound[:] = list(range(len(log_probs))), math.inf
+        if fusion is None:
+            found, left = _compiled_search(log_probs, frame_lengths, alphabet, budget, threads)
+        elif fusion.fits_floats:
+            found, left, bound[:] = _fused_search(
+                log_probs, frame_lengths, alphabet, fusion, budget, threads, floors.copy()
+            )
+        if left:  # perhaps a beam comes across something better
+            others = prefix_beam_search(
+                log_probs[left],
+                frame_lengths[left],
+                alphabet=alphabet,
+                language=part,
+                language_weight=language_weight,
+                length_bonus=length_bonus,
+                threads=threads,
+            )
+            for n, other in zip(left, others, strict=True):
+                one = found[n]
+                if other is not None and (one is None or other.score > one.score + ROUNDING):
+                    found[n] = (
+                        other if one is None else replace(other, bound=one.bound, proven=False)
+                    )
+        for n, one in enumerate(found):
+            if one is not None:
+                rows[n].append((one,))
+                # a little less, so that the next part's search comes across this label too
+                floors[n] = max(floors[n], one.score - 2 * ROUNDING)
+            else:
+                rows[n].append(())
+    if len(parts) == 1:
+        return [row[0][0] if row[0] else None for row in rows]
+    merged = (best_of_parts(row, b) for row, b in zip(rows, bounds.T.tolist(), strict=True))
+    return [line[0] if line else None for line in merged]
 
 
 def _compiled_search(
-    log_probs: Tensor,
-    frame_lengths: Tensor,
-    alphabet: Alphabet,
-    fusion: Fusion | None,
-    budget: int,
-    threads: int,
+    log_probs: Tensor, frame_lengths: Tensor, alphabet: Alphabet, budget: int, threads: int
 ) -> tuple[list, list[int]]:
     """Each line's hypothesis, if any, and the lines of which nothing is proven yet."""
     from crnn_lib.decoders._compiled.exact import exact_batch  # numba: slow to import
 
     compiles()  # warns if nothing does
-    tables, sums = as_tables(fusion), sums_allowed(log_probs)
-    whole = np.zeros(1, np.int32)
-    pairs = Pairs(whole[None], whole, whole) if fusion is None else Pairs(*fusion.pairs)
+    sums = sums_allowed(log_probs)
 
     def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
         results = empty_results(len(block), 1, block.shape[1])
         proven = np.zeros(len(block), np.bool_)
-        made, used = exact_batch(
-            block, lengths, alphabet.blank, budget, sums, tables, pairs, results, proven
-        )
+        made, used = exact_batch(block, lengths, alphabet.blank, budget, sums, results, proven)
         rows = filled(results, made, used)
         hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
         return Decoded(results.counts, results.statuses, proven, hypotheses)
 
     return in_blocks(decode, log_probs, frame_lengths, threads, True)
+
+
+def _fused_search(
+    log_probs: Tensor,
+    frame_lengths: Tensor,
+    alphabet: Alphabet,
+    fusion: Fusion,
+    budget: int,
+    threads: int,
+    floors: np.ndarray,
+) -> tuple[list, list[int], np.ndarray]:
+    """Each line's best hypothesis with a language, if it is above the line's floor, (N,).
+
+    Also the lines whose search did not come to its end, and bounds on the scores of all labels but
+    the one that was found, (N,).
+
+    A coarse outlook is soon computed, and does for most lines. Where it does not, the search goes
+    on for about as long as the fine one would take, then starts again with that.
+    """
+    from crnn_lib.decoders._compiled.fused import fused_batch  # numba: slow to import
+
+    compiles()
+    sums = sums_allowed(log_probs)
+    found: list = [None] * len(log_probs)
+    bounds = np.full(len(log_probs), math.inf)
+    left = list(range(len(log_probs)))
+    for outlook, most in fusion.outlooks(budget):
+        if not left:
+            break
+
+        def decode(
+            block: np.ndarray,
+            lengths: np.ndarray,
+            floors: np.ndarray,
+            bounds: np.ndarray,
+            outlook: Outlook = outlook,
+            most: int = most,
+        ) -> Decoded:
+            results = empty_results(len(block), 1, block.shape[1])
+            complete, proven = np.zeros((2, len(block)), np.bool_)
+            made, used = fused_batch(
+                block, lengths, alphabet.blank, most, sums, floors, fusion.steps, outlook,
+                results, complete, proven, bounds,
+            )  # fmt: skip
+            rows = filled(results, made, used)
+            hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
+            return Decoded(results.counts, results.statuses, complete, hypotheses)
+
+        bounded = np.full(len(left), math.inf)
+        lines, again = in_blocks(
+            decode, log_probs[left], frame_lengths[left], threads, True, floors[left], bounded
+        )
+        for n, line, bound in zip(left, lines, bounded.tolist(), strict=True):
+            if line is not None:
+                found[n], bounds[n] = line, bound
+                # a little less, so that the next search comes across this label too
+                floors[n] = line.score - 2 * ROUNDING
+            elif found[n] is None:
+                bounds[n] = bound
+        left = [left[n] for n in again]
+    return found, left, bounds

@@ -8,7 +8,7 @@ repeated character needs a blank in between), and how much weight it can gather 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -16,9 +16,12 @@ import numpy as np
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER
+from crnn_lib.decoders._compiled.records import Outlook, Steps
 from crnn_lib.language import NOWHERE, WeightedAutomaton, respell
 
 UNREACHABLE = 1 << 30  # frames that no line has
+# Steps of an outlook for every line, of the one between, and of one for hard lines
+COARSE, MOST, FINE = 2_000, 20_000, 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +90,113 @@ class Fusion:
         )
 
     @cached_property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The pairs of a state and a class that leads to it, all int32.
+    def steps(self) -> Steps:
+        """The allowed steps alone, state by state, of each the lower class first."""
+        state, label = (self.step >= 0).nonzero()
+        first = np.searchsorted(state, np.arange(len(self.step) + 1)).astype(np.int32)
+        target, cost = self.step[state, label], self.cost[state, label]
+        return Steps(first, label.astype(np.int32), target, cost, self.ends_at, self.start)
 
-        First (S, C): the pair that a step leads to, -1 where it is forbidden. Then the state and
-        the class of each pair.
+    def outlooks(self, budget: int) -> list[tuple[Outlook, int]]:
+        """What to look through, one after the other, and how many prefixes to expand with each.
+
+        The language seen through its last class, through its last two classes, and as it is: each
+        costs more and bounds better. With one a search goes on for about as long as it takes to
+        look through the next, so that it is never much slower than with the right one.
         """
-        steps = self.step >= 0
-        places = (self.step.astype(np.int64) * self.classes + np.arange(self.classes))[steps]
-        found, which = np.unique(places, return_inverse=True)
-        entry = np.full(self.step.shape, NOWHERE, np.int32)
-        entry[steps] = which
-        state, label = np.divmod(found, self.classes)
-        return entry, state.astype(np.int32), label.astype(np.int32)
+        ways = np.unique(self.steps.target.astype(np.int64) * self.classes + self.steps.label)
+        counts = np.diff(self.steps.first)
+        fine = int(counts[ways // self.classes].sum()) + int(counts[self.start])
+        if fine <= COARSE:
+            return [(self.fine_outlook, budget)]
+        outlooks = [self._last_class]
+        if self._last_two_classes:
+            outlooks.append(self._last_two_classes)
+        if fine <= FINE:
+            outlooks.append(self.fine_outlook)
+        plan, left = [], budget
+        for i, outlook in enumerate(outlooks):
+            most = left
+            if i + 1 < len(outlooks):  # an expansion takes as long as some four steps
+                most = min(len(outlooks[i + 1].label) // 4, left // 2)
+            plan.append((outlook, most))
+            left -= most
+        return plan
+
+    @cached_property
+    def _last_class(self) -> Outlook:
+        return self._some(self._outlook(lambda key, label, state: label + 1, lambda key: key - 1))
+
+    @cached_property
+    def _last_two_classes(self) -> Outlook | None:
+        base = self.classes + 1  # a history is a number of two digits; 0: nothing before
+        return self._outlook(
+            lambda key, label, state: key % base * base + label + 1,
+            lambda key: key % base - 1,
+            MOST,
+        )
+
+    @cached_property
+    def fine_outlook(self) -> Outlook:
+        """The language as it is: a place of it is a state and the class that led there."""
+        return self._some(
+            self._outlook(
+                lambda key, label, state: state.astype(np.int64) * self.classes + label + 1,
+                lambda key: np.where(key == 0, -1, (key - 1) % self.classes),
+            )
+        )
+
+    @staticmethod
+    def _some(outlook: Outlook | None) -> Outlook:
+        if outlook is None:
+            raise AssertionError("without a limit there is always an outlook")
+        return outlook
+
+    def _outlook(self, after: Callable, last: Callable, most: float = math.inf) -> Outlook | None:
+        """Merge all ways of the language that have the same key, which begins as 0.
+
+        ``after(key, label, state)`` is the key behind a step, ``last(key)`` the class it ends in.
+        None if there are more than ``most`` steps between keys.
+        """
+        steps, factor, states = self.steps, np.exp(self.steps.cost), len(self.step)
+        ways = frontier = np.array([self.start], np.int64)  # key * states + state
+        seen: list[tuple] = []
+        moves = np.zeros(0, np.int64)
+        while len(frontier):
+            key, state = np.divmod(frontier, states)
+            counts = steps.first[state + 1] - steps.first[state]
+            edge = np.arange(counts.sum()) + np.repeat(
+                steps.first[state] - (counts.cumsum() - counts), counts
+            )
+            key, label = np.repeat(key, counts), steps.label[edge]
+            target = steps.target[edge]
+            key_after = after(key, label, target)
+            seen.append((key * self.classes + label, key_after, factor[edge]))
+            moves = np.union1d(moves, seen[-1][0])
+            if len(moves) > most:
+                return None
+            found = np.unique(key_after * states + target)
+            frontier = np.setdiff1d(found, ways, assume_unique=True)
+            ways = np.union1d(ways, frontier)
+        move, key_after, weight = (np.concatenate(columns) for columns in zip(*seen, strict=True))
+        which = np.searchsorted(moves, move)
+        target, best = np.zeros(len(moves), np.int64), np.zeros(len(moves))
+        target[which] = key_after  # one key and one class lead to one key
+        np.maximum.at(best, which, weight)
+        key, state = np.divmod(ways, states)
+        keys, place = np.unique(key, return_inverse=True)
+        ends_at = np.full(len(keys), NEVER)
+        np.maximum.at(ends_at, place.reshape(-1), self.ends_at[state])
+        from_key, label = np.divmod(moves, self.classes)
+        first = np.searchsorted(from_key, np.append(keys, keys[-1] + 1))
+        return Outlook(
+            first.astype(np.int32),
+            label.astype(np.int32),
+            np.searchsorted(keys, target).astype(np.int32),
+            best,
+            ends_at,
+            last(keys).astype(np.int32),
+        )
 
     @property
     def classes(self) -> int:
@@ -174,7 +271,9 @@ def fuse(
         If none of its characters are in the alphabet, or a weight is not finite or negative.
     """
     if language is not None and not isinstance(language, WeightedAutomaton):
-        raise TypeError(f"language is a WeightedAutomaton or None; got {type(language).__name__}.")
+        raise TypeError(
+            f"language is a Mixture, a WeightedAutomaton or None; got {type(language).__name__}."
+        )
     if not 0 <= language_weight < math.inf:
         raise ValueError(
             f"language_weight is a finite number, 0 or more; got {language_weight}. A weight of "

@@ -22,4 +22,6 @@ from .people import pen_people as pen_people
 from .styles import LineStyle as LineStyle
 from .texts import TextStyle as TextStyle
 from .texts import random_texts as random_texts
+from .varying import LineVariation as LineVariation
+from .varying import vary_lines as vary_lines
 from .words import lines_of_words as lines_of_words

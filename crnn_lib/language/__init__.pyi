@@ -21,8 +21,13 @@ from .constraints import length_between as length_between
 from .constraints import lexicon as lexicon
 from .constraints import luhn as luhn
 from .constraints import pattern as pattern
+from .mixtures import Mixture as Mixture
+from .mixtures import fit_share as fit_share
+from .mixtures import open_lexicon as open_lexicon
+from .mixtures import spelling_model as spelling_model
 from .ngrams import NGram as NGram
 from .parsing import CONSTRAINTS as CONSTRAINTS
 from .parsing import parse_constraint as parse_constraint
+from .vocabulary import with_capitals as with_capitals
 from .vocabulary import word_counts as word_counts
 from .vocabulary import word_log_probs as word_log_probs

@@ -13,13 +13,15 @@ import calendar
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
 from crnn_lib.language.algebra import explore, intersect, minimise, respell, union
 from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
+from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_probs
 
 DIGITS = "0123456789"
 LONGEST = 10_000  # characters: an automaton that counts them has a state for each
@@ -101,10 +103,23 @@ def pattern(characters: Sequence[str], wildcard: str) -> WeightedAutomaton:
     return explore(characters, passed([0]), step, lambda places: len(wildcard) in places)
 
 
+@overload
+def lexicon(characters: str | Path, /) -> WeightedAutomaton: ...
+
+
+@overload
 def lexicon(
     characters: Sequence[str], words: Iterable[str] | Mapping[str, float]
-) -> WeightedAutomaton:
+) -> WeightedAutomaton: ...
+
+
+def lexicon(characters, words=None):
     """One of some words; a mapping gives each word its log-weight.
+
+    ``lexicon("english")``, or a file in place of the name, is a list of words with counts as
+    :func:`~crnn_lib.language.word_counts` reads it. A word weighs the logarithm of its share of all
+    counts; 0.15 of that go to the word with a capital in front, as where a sentence begins, and
+    0.05 to the word ALL IN CAPITALS (:func:`~crnn_lib.language.with_capitals`).
 
     Words that begin alike share states, and so do those that end alike: the smallest automaton
     that accepts them, found from the words' ends backwards (Revuz 1992). A word's weight is given
@@ -115,7 +130,25 @@ def lexicon(
     >>> months = lexicon("abcdefghijklmnopqrstuvwxyz", {"may": -1.0, "march": -2.0, "august": -3.0})
     >>> months.accepts("march"), months.accepts("mar"), months.score("march")
     (True, False, -2.0)
+    >>> english = lexicon("english")
+    >>> [english.accepts(text) for text in ("hand", "Hand", "HAND", "hAND", "London", "london")]
+    [True, True, True, False, True, False]
     """
+    if words is None:
+        if not isinstance(characters, str | Path):
+            raise TypeError(
+                "A lexicon is characters and words, or the name of a list alone; got "
+                f"{characters!r:.80} alone."
+            )
+        try:
+            counts = word_counts(characters)
+        except FileNotFoundError:
+            raise ValueError(
+                f"There is no list of words {str(characters)!r}: write 'english', or the name of a "
+                "text file. Words of your own go behind the characters: lexicon(characters, words)."
+            ) from None
+        words = with_capitals(word_log_probs(counts))
+        characters = "".join(sorted(set("".join(words))))
     if isinstance(words, str):
         raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
     weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)

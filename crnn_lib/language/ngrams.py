@@ -22,8 +22,8 @@ import json
 import math
 import os
 import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,14 +90,19 @@ class NGram:
 
     @classmethod
     def fit(
-        cls, texts: Iterable[str], *, order: int = 3, characters: Sequence[str] = "0123456789"
+        cls,
+        texts: Iterable[str] | Mapping[str, int],
+        *,
+        order: int = 3,
+        characters: Sequence[str] = "0123456789",
     ) -> NGram:
         """Count the n-grams of some texts.
 
         Parameters
         ----------
-        texts : iterable of str
-            At least one. A text that stands there twice counts twice.
+        texts : iterable of str, or mapping of str to int
+            At least one. A text that stands there twice counts twice; a mapping says how often each
+            text counts.
         order : int
             1 to 5. Each more knows more, and needs some ten times as many texts.
         characters : str or sequence of str
@@ -113,12 +118,13 @@ class NGram:
             raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
         empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
         counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
-        for text in texts:
+        times = texts if isinstance(texts, Mapping) else Counter(texts)
+        for text, many in times.items():
             context = empty._history("")
             for column, piece in empty._pieces(text):
-                counts[_cut(context, order)][column] += 1
+                counts[_cut(context, order)][column] += many
                 context = _cut(context + piece, order)
-            counts[_cut(context, order)][-1] += 1
+            counts[_cut(context, order)][-1] += many
         if not counts:
             raise ValueError("An n-gram model needs at least one text to learn from.")
         return cls(empty.characters, order, dict(counts))

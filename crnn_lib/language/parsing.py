@@ -26,8 +26,9 @@ from crnn_lib.language.constraints import (
     luhn,
     pattern,
 )
+from crnn_lib.language.mixtures import Mixture, open_lexicon, spelling_model
 from crnn_lib.language.ngrams import NGram
-from crnn_lib.language.vocabulary import word_counts, word_log_probs
+from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_probs
 
 #: How each constraint is written, for messages and for a command line's help.
 CONSTRAINTS = {
@@ -41,12 +42,13 @@ CONSTRAINTS = {
     "pattern": "pattern:55?07: ? is any character, * any number of them",
     "lexicon": "lexicon:FILE: one of the words of a text file, one a line",
     "words": "words:english or words:FILE: one of these words, likelier if its count is higher",
+    "open": "open:english or open:FILE: these words, and less likely any other string",
     "ngram": "ngram:FILE: likely strings, by a model that NGram.save wrote",
 }
 MANY_STATES = 20_000  # beyond it, to merge some would take seconds
 
 
-def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAutomaton:
+def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAutomaton | Mixture:
     """Make a language from what a user typed.
 
     Parameters
@@ -59,7 +61,8 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAuto
 
     Returns
     -------
-    WeightedAutomaton
+    WeightedAutomaton, or Mixture
+        A mixture for ``open``, which is for one part of the constraint only.
 
     Raises
     ------
@@ -77,18 +80,34 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAuto
     ...
     ValueError: No string satisfies 'luhn+length:1'.
     """
-    parts = [_parse(part.strip(), characters) for part in constraint.split("+")]
+    parsed = [_parse(part.strip(), characters) for part in constraint.split("+")]
+    mixed = [part for part in parsed if isinstance(part, Mixture)]
+    if len(mixed) > 1:
+        raise ValueError(f"{constraint!r} has more than one open lexicon.")
+    plain = [part for part in parsed if not isinstance(part, Mixture)]
+    if not mixed:
+        language = _all_of(plain)
+        if is_empty(language):
+            raise ValueError(f"No string satisfies {constraint!r}.")
+        return language
+    # what is in two parts weighs more in the first, with or without a constraint on both
+    parts = [_all_of([part, *plain]) for part in mixed[0].parts]
+    parts = [part for part in parts if not is_empty(part)]
+    if not parts:
+        raise ValueError(f"No string satisfies {constraint!r}.")
+    return Mixture(tuple(parts))
+
+
+def _all_of(parts: Sequence[WeightedAutomaton]) -> WeightedAutomaton:
     language = parts[0]
     for part in parts[1:]:
         language = intersect(language, part)
         if language.num_states <= MANY_STATES:  # smaller tables for the decoders
             language = minimise(language)
-    if is_empty(language):
-        raise ValueError(f"No string satisfies {constraint!r}.")
     return language
 
 
-def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton:
+def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton | Mixture:
     name, colon, argument = part.partition(":")
     plain = {"luhn": luhn, "isbn": isbn, "isbn10": isbn10, "isbn13": isbn13}
     if name not in CONSTRAINTS:
@@ -115,6 +134,12 @@ def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton:
     if name == "words":
         chances = word_log_probs(word_counts(argument), "".join(characters))
         return lexicon(characters, chances)
+    if name == "open":
+        counts = word_counts(argument)
+        chances = word_log_probs(counts, "".join(characters))
+        known = set("".join(characters))
+        forms = {f: c for f, c in with_capitals(chances).items() if known >= set(f)}
+        return open_lexicon(forms, spelling_model(counts, characters=characters))
     return lexicon(characters, _words(argument))
 
 

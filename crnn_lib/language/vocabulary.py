@@ -18,8 +18,9 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     Parameters
     ----------
     source : str or Path
-        ``"english"``, 20,000 words that ship, or a text file in UTF-8 with a word and its count in
-        each row. It may be compressed, as its name ``.gz`` says. Empty rows are skipped.
+        ``"english"``, 20,000 words that ship, or a text file in UTF-8 with a word in each row, and
+        its count after it. Where no row has a count, each word counts once. The file may be
+        compressed, as its name ``.gz`` says. Empty rows are skipped.
 
     Returns
     -------
@@ -31,7 +32,8 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     OSError
         If the file cannot be read.
     ValueError
-        If a row is no word and count, a word comes twice, or there are none.
+        If a row is no word and count, only some rows have counts, a word comes twice, or there are
+        none.
 
     Examples
     --------
@@ -46,14 +48,14 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is not a text file in UTF-8, or .gz of one ({error}).") from None
     counts: dict[str, int] = {}
-    for number, row in enumerate(text.splitlines(), 1):
-        if not row.strip():
-            continue
-        found = re.fullmatch(r"(\S+)\s+([0-9]+)", row.strip())
+    rows = [(number, row) for number, row in enumerate(text.splitlines(), 1) if row.strip()]
+    counted = any(len(row.split()) > 1 for _, row in rows)
+    for number, row in rows:
+        found = re.fullmatch(r"(\S+)\s+([0-9]+)", row.strip() if counted else f"{row.strip()} 1")
         if not found or not int(found[2]):
             raise ValueError(
                 f"{path}, row {number}: a row is a word and its count, 1 or more, such as "
-                f"'hand 207'; got {row!r:.80}."
+                f"'hand 207', or every row is a word alone; got {row!r:.80}."
             )
         if found[1] in counts:
             raise ValueError(f"{path}, row {number}: {found[1]!r} stands there twice.")
@@ -86,3 +88,40 @@ def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> 
         raise ValueError(f"None of the words can be spelled with {characters!r}.")
     total = math.log(sum(counts.values()))
     return {word: math.log(count) - total for word, count in counts.items()}
+
+
+def with_capitals(
+    log_probs: Mapping[str, float], *, capitalised: float = 0.15, capitals: float = 0.05
+) -> dict[str, float]:
+    """The words also with a capital in front, as where a sentence begins, and ALL IN CAPITALS.
+
+    A word gives these shares of its probability to those forms, and keeps the rest; what several
+    words give to one form, such as Bill and bill, is added up. So the sum stays what it was.
+
+    Parameters
+    ----------
+    log_probs : mapping of str to float
+        As :func:`word_log_probs` returns them.
+    capitalised, capitals : float
+        The shares, 0 or more, together below 1.
+
+    Examples
+    --------
+    >>> found = with_capitals({"hand": math.log(0.5), "I": math.log(0.5)})
+    >>> {form: round(math.exp(chance), 3) for form, chance in found.items()}
+    {'hand': 0.4, 'Hand': 0.075, 'HAND': 0.025, 'I': 0.5}
+    """
+    if not (capitalised >= 0 and capitals >= 0 and capitalised + capitals < 1):
+        raise ValueError(
+            "The shares of capitals are 0 or more, together below 1; got "
+            f"capitalised={capitalised} and capitals={capitals}."
+        )
+    found: dict[str, float] = {}
+    for word, log_prob in log_probs.items():
+        shares = (1.0 - capitalised - capitals, capitalised, capitals)
+        for form, share in zip(
+            (word, word[:1].upper() + word[1:], word.upper()), shares, strict=True
+        ):
+            if share > 0:
+                found[form] = found.get(form, 0.0) + share * math.exp(log_prob)
+    return {form: math.log(prob) for form, prob in found.items() if prob > 0}

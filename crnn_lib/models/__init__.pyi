@@ -1,3 +1,7 @@
+from .backbone import BackboneRNN as BackboneRNN
+from .backbone import BackboneRNNConfig as BackboneRNNConfig
+from .backbone import ResNetRNN as ResNetRNN
+from .backbone import ResNetRNNConfig as ResNetRNNConfig
 from .checkpoints import atomic_write as atomic_write
 from .checkpoints import describe_checkpoint as describe_checkpoint
 from .checkpoints import load_model as load_model
@@ -5,6 +9,7 @@ from .checkpoints import save_model as save_model
 from .checkpoints import shipped_models as shipped_models
 from .crnn import CRNN as CRNN
 from .crnn import CRNNConfig as CRNNConfig
+from .efficientnet import EfficientNetLite0 as EfficientNetLite0
 from .layers import InstanceNorm as InstanceNorm
 from .layers import at_least_single as at_least_single
 from .layers import erase_padding as erase_padding
@@ -12,7 +17,6 @@ from .layers import frame_edges as frame_edges
 from .layers import run_rnn as run_rnn
 from .reading import read_batches as read_batches
 from .reading import unwrap_model as unwrap_model
-from .resnet import ResNetRNN as ResNetRNN
-from .resnet import ResNetRNNConfig as ResNetRNNConfig
+from .resnet import ResNet18 as ResNet18
 from .sliding_window import SlidingWindowRNN as SlidingWindowRNN
 from .sliding_window import SlidingWindowRNNConfig as SlidingWindowRNNConfig

@@ -26,9 +26,9 @@ from torch import nn
 
 import crnn_lib
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.models.backbone import BackboneRNN, BackboneRNNConfig, ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.crnn import CRNN, CRNNConfig
 from crnn_lib.models.reading import unwrap_model
-from crnn_lib.models.resnet import ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.sliding_window import SlidingWindowRNN, SlidingWindowRNNConfig
 
 FORMAT_VERSION = 1
@@ -38,6 +38,7 @@ ARCHITECTURES = {
     "CRNN": (CRNN, CRNNConfig),
     "SlidingWindowRNN": (SlidingWindowRNN, SlidingWindowRNNConfig),
     "ResNetRNN": (ResNetRNN, ResNetRNNConfig),
+    "BackboneRNN": (BackboneRNN, BackboneRNNConfig),
 }
 
 READ_OUT = ("classify.weight", "classify.bias")  # a row for each class; so it is in every network
@@ -60,7 +61,7 @@ def save_model(
 
     Parameters
     ----------
-    model : CRNN, SlidingWindowRNN or ResNetRNN
+    model : CRNN, SlidingWindowRNN, ResNetRNN or BackboneRNN
         Or what :func:`unwrap_model` takes one out of.
     path : path
         Ends in ``.safetensors``; its folder exists. A file there is replaced.
@@ -131,7 +132,7 @@ def load_model(
     alphabet: Alphabet | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
-) -> CRNN | SlidingWindowRNN | ResNetRNN:
+) -> CRNN | SlidingWindowRNN | BackboneRNN:
     """Read a model from a file, or one that ships with the library.
 
     The file's digest covers header and weights, so damage is noticed. It is no signature: whoever
@@ -155,7 +156,7 @@ def load_model(
 
     Returns
     -------
-    CRNN, SlidingWindowRNN or ResNetRNN
+    CRNN, SlidingWindowRNN, ResNetRNN or BackboneRNN
         In float32 and evaluation mode, with the file's provenance as ``.provenance``. Of a change
         of alphabet it tells under ``"read_out"``.
 

@@ -319,15 +319,16 @@ def lines_of_photos(
     for photo, text in zip(photos, texts, strict=True):
         name = os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"the photo of {text}"
         try:
-            images.append(_line_of(photo, height))
+            images.append(_line_of(photo, height, alphabet))
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
     return _batch_of(images, texts, alphabet)
 
 
-def _line_of(photo, height: int) -> Tensor:
-    """The one line of a photo, grey: (1, H, W)."""
-    found = clean_photo(photo, height)
+def _line_of(photo, height: int, alphabet: Alphabet) -> Tensor:
+    """The one line of a photo, grey: (1, H, W). With letters it is all that is on it."""
+    letters = any(character.isalpha() for character in alphabet.characters)
+    found = clean_photo(photo, height, whole=letters)  # as the Reader does
     if len(found) != 1:
         raise ImageError(f"{len(found)} lines were found on it, and one is expected")
     return found[0].image
@@ -431,7 +432,8 @@ def lines_of_folder(
     UTF-8, its cells separated by commas, semicolons or tabs; a text that holds the separator
     stands in double quotes. Files may lie in folders within, which may have tables of their own.
     Each image holds one line, or one word, dark on light or the reverse. It takes the way that
-    :class:`crnn_lib.photos.Reader` takes: found, cut out, and made ink by :func:`ink_of`.
+    :class:`crnn_lib.photos.Reader` takes with such an alphabet: found, cut out, and made ink by
+    :func:`ink_of`.
 
     Parameters
     ----------
@@ -497,7 +499,7 @@ def lines_of_folder(
                 "line --alphabet, where auto takes all that the labels hold)"
             )
         if reason is None:
-            image, reason = _image_of(label, height, seen)
+            image, reason = _image_of(label, height, alphabet, seen)
         if image is not None and frame_lengths is not None:
             frames = int(frame_lengths(torch.tensor([image.shape[2]])))
             needed = minimum_frames(alphabet.encode(label.text))
@@ -532,7 +534,7 @@ def _seen_from(folder: str | os.PathLike[str], label: Label) -> str:
 
 
 def _image_of(
-    label: Label, height: int, seen: dict[bytes, str]
+    label: Label, height: int, alphabet: Alphabet, seen: dict[bytes, str]
 ) -> tuple[Tensor | None, str | None]:
     """The grey line of a label's image, or why there is none."""
     try:
@@ -540,7 +542,7 @@ def _image_of(
         if digest in seen:
             return None, f"the image is the same as {seen[digest]}"
         seen[digest] = label.path.name
-        return _line_of(label.path, height), None
+        return _line_of(label.path, height, alphabet), None
     except (OSError, ValueError) as error:
         return None, str(error)
 

@@ -2,6 +2,11 @@ from .averaging import interpolate_weights as interpolate_weights
 from .averaging import learning_mode as learning_mode
 from .averaging import moving_average as moving_average
 from .averaging import settle_norms as settle_norms
+from .fine_tuning import FINE_TUNING as FINE_TUNING
+from .fine_tuning import FineTuning as FineTuning
+from .fine_tuning import fine_tune as fine_tune
+from .fine_tuning import old_lines as old_lines
+from .fine_tuning import old_name as old_name
 from .loop import TrainConfig as TrainConfig
 from .loop import ctc_loss_of as ctc_loss_of
 from .loop import labels_fit as labels_fit

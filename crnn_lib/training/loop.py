@@ -11,7 +11,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
@@ -65,6 +65,9 @@ class TrainConfig:
         Steps between two entries of the history.
     validate_every : int
         Steps between two looks at the validation lines; 0 looks at the end only.
+    patience : int
+        Validations without fewer errors after which a run stops. It then returns the weights that
+        had the fewest, as they were measured. 0 goes on to the last step and returns the last ones.
     checkpoint : str, optional
         File to which the run is saved, and from which it is resumed if the file is there.
     checkpoint_every : int
@@ -85,6 +88,8 @@ class TrainConfig:
     validate_every: int = 0
     checkpoint: str | None = None
     checkpoint_every: int = 500
+    # not in the repr, by which a checkpoint knows its run: older ones shall still be known
+    patience: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -94,6 +99,12 @@ class TrainConfig:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."
+            )
+        if self.patience < 0 or (self.patience and not self.validate_every):
+            raise ValueError(
+                "patience is a number of validations, 0 or more, and they take place if "
+                f"validate_every is set; got patience={self.patience} and "
+                f"validate_every={self.validate_every}."
             )
 
 
@@ -204,6 +215,8 @@ def train(
     network: Any = unwrap_model(model)
     if isinstance(lines, LineSet):
         _check_labels_fit(lines.lines, network.frame_lengths(lines.lines.widths))
+    if config.patience and validation is None:
+        raise ValueError("patience needs validation lines: train(..., validation=lines).")
     rank, world = _join_processes(_device(config.device))
     return _train(network, lines, config, validation, loss, rank, world)
 
@@ -249,7 +262,10 @@ def _train(
     # None shows a bar on a terminal only
     disabled = rank > 0 or "TQDM_DISABLE" in os.environ or None
     bar = tqdm(total=config.steps, initial=first, desc="training", disable=disabled)
-    for step, whole in batches(lines, first, config.steps, config.workers):
+    end = config.steps
+    if config.patience and run.looks_since_best >= config.patience:
+        end = first  # this run had stopped already when it was saved
+    for step, whole in batches(lines, first, end, config.workers):
         count, batch = len(whole), _share(whole, rank, world, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             losses, log_probs, frame_lengths = loss(learner, batch)
@@ -278,19 +294,27 @@ def _train(
         bar.update()
         last = done == config.steps
         due = config.validate_every and done % config.validate_every == 0
-        if validation is not None and due and not last:
-            _validate(
-                run.history, averaged.module if averaged is not None else model, validation, done
-            )
+        if validation is not None and ((due and not last) or (config.patience and last)):
+            judged = averaged.module if averaged is not None else model
+            _validate(run.history, judged, validation, done)
+            if config.patience:
+                run.keep_best(judged)
+                last = last or run.looks_since_best >= config.patience
         due = config.checkpoint_every and done % config.checkpoint_every == 0
         if config.checkpoint and rank == 0 and (last or due):
             run.save(config.checkpoint, done, identity)
+        if last:
+            break
     bar.close()
-    if averaged is not None:
-        model.load_state_dict(averaged.module.state_dict())
-    last_steps = range(max(config.steps - SETTLING_STEPS, 0), config.steps)
-    settle_norms(model, (_share(lines.batch(s), rank, world, device) for s in last_steps))
-    if validation is not None and config.steps not in run.history.validation_step:
+    if config.patience and run.best is not None:
+        model.load_state_dict(run.best)  # with the statistics that they were measured with
+    else:
+        if averaged is not None:
+            model.load_state_dict(averaged.module.state_dict())
+        last_steps = range(max(config.steps - SETTLING_STEPS, 0), config.steps)
+        settle_norms(model, (_share(lines.batch(s), rank, world, device) for s in last_steps))
+    unseen = config.steps not in run.history.validation_step
+    if validation is not None and unseen and not config.patience:
         _validate(run.history, model, validation, config.steps)
     model.to("cpu").to(memory_format=torch.contiguous_format).eval()
     return run.history
@@ -307,9 +331,10 @@ def _rise(warmup: float, total: int) -> float:
 def _identity(config: TrainConfig, lines: Stream | LineSet, loss: Loss) -> str:
     """What must be the same for a run to be resumed: all but where and how often it is saved."""
     same = dataclasses.replace(config, checkpoint=None, checkpoint_every=0, workers=0)
+    told = f"{same}, {lines}" + (f", patience={config.patience}" if config.patience else "")
     if loss is ctc_loss_of:
-        return f"{same}, {lines}"
-    return f"{same}, {lines}, loss={getattr(loss, '__qualname__', type(loss).__qualname__)}"
+        return told
+    return f"{told}, loss={getattr(loss, '__qualname__', type(loss).__qualname__)}"
 
 
 def _check_labels_fit(lines: LineBatch, frame_lengths: Tensor, of: str = "") -> None:

@@ -132,6 +132,7 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
 
 
 TEXT = pen.TEXT_CHARACTERS + " "  #: what ``crnn-words`` reads
+HANDS = {"pen": 0.4, "fonts": 0.42, "stroke-fonts": 0.18}  #: that wrote what it learned from
 
 
 def word_lines(
@@ -145,8 +146,9 @@ def word_lines(
 ) -> Alternating:
     """Words from which a network learns to read what people write.
 
-    Of eight batches seven hold words, names and numbers, half of them by the pen, half in fonts.
-    The eighth holds numbers of scanned digits, which real people wrote.
+    Of eight batches seven hold words, names and numbers, by the pen, in fonts, and by the pen with
+    letters of single-stroke fonts. The eighth holds numbers of scanned digits, which real people
+    wrote.
 
     Parameters
     ----------
@@ -159,12 +161,12 @@ def word_lines(
     scanned : Glyphs, optional
         Digits from a data set, such as EMNIST's; without them all batches hold words.
     written : mapping of str to float, optional
-        The shares of ``"pen"`` and ``"fonts"``. By default half and half, or the pen alone where
-        no font is on this disk.
+        The shares of the hands, as :class:`WordStream` has them. By default those of ``HANDS``,
+        or the pen alone where no font is on this disk.
     """
     alphabet = alphabet or Alphabet(TEXT)
     if written is None:
-        written = {"pen": 0.5, "fonts": 0.5} if fonts.count_fonts()["train"] else {"pen": 1.0}
+        written = HANDS if fonts.count_fonts()["train"] else {"pen": 1.0}
 
     def stream(number: int) -> WordStream:
         return WordStream(
@@ -200,7 +202,7 @@ def word_sample(
         Another one than that of training: the pen's people are other people then.
     alphabet : Alphabet, optional
     height : int
-    hands : {"pen", "fonts"}
+    hands : {"pen", "fonts", "stroke-fonts"}
     split : str
         Of the fonts.
 

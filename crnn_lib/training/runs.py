@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from crnn_lib.models import atomic_write
@@ -58,6 +59,20 @@ class Run:
     schedule: torch.optim.lr_scheduler.LRScheduler
     averaged: AveragedModel | None
     history: History
+    best: dict[str, Tensor] | None = None  # the weights that read the validation lines best
+
+    def keep_best(self, model: nn.Module) -> None:
+        """Keep a model's weights if no earlier ones had so few errors in validation."""
+        *before, now = self.history.validation_error_rate
+        if now < min(before, default=math.inf):
+            weights = model.state_dict()
+            self.best = {name: value.detach().cpu().clone() for name, value in weights.items()}
+
+    @property
+    def looks_since_best(self) -> int:
+        """How many validations have passed since the best one."""
+        rates = self.history.validation_error_rate
+        return len(rates) - 1 - rates.index(min(rates)) if rates else 0
 
     def log(self, step: int, loss: float, exact_match: float, seconds: float) -> None:
         """Add what was measured at a step to the history."""
@@ -80,6 +95,7 @@ class Run:
                 "averaged": self.averaged.state_dict() if self.averaged is not None else None,
                 "history": dataclasses.asdict(self.history),
                 "random": torch.get_rng_state(),
+                "best": self.best,
             },
             buffer,
         )
@@ -126,4 +142,5 @@ class Run:
         if self.averaged is not None:
             self.averaged.load_state_dict(saved["averaged"])
         self.history = History(**saved["history"])
+        self.best = saved.get("best")  # which older files do not have
         torch.set_rng_state(saved["random"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +22,7 @@ from crnn_lib.handwriting import (
     LineStyle,
     TextStyle,
     compose_lines,
+    data_root,
     fonts,
     join_batches,
     lines_of_words,
@@ -29,6 +32,8 @@ from crnn_lib.handwriting import (
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
+
+HANDS = ("pen", "fonts", "stroke-fonts")
 
 
 class _LastPool:
@@ -123,7 +128,8 @@ class WordStream:
         Texts that it cannot spell are not written.
     texts : TextStyle
     hands : tuple of (str, float)
-        Who writes, ``"pen"`` or ``"fonts"``, and how large a share.
+        Who writes, and how large a share: ``"pen"``, ``"fonts"``, or ``"stroke-fonts"``, the pen
+        with the letters of single-stroke fonts beside its own.
     split : str
         Of the fonts, ``"train"`` or ``"test"``. Each seed has people of the pen of its own.
     height : int
@@ -163,9 +169,11 @@ class WordStream:
         shares = [share for _, share in self.hands]
         if not shares or min(shares) < 0 or not sum(shares):
             raise ValueError(f"hands are shares, not all of them 0; got {self.hands}.")
-        unknown = {name for name, _ in self.hands} - {"pen", "fonts"}
+        unknown = {name for name, _ in self.hands} - set(HANDS)
         if unknown:
-            raise ValueError(f"hands are 'pen' and 'fonts'; got {', '.join(sorted(unknown))}.")
+            raise ValueError(
+                f"hands are {', '.join(map(repr, HANDS))}; got {', '.join(sorted(unknown))}."
+            )
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
@@ -183,10 +191,11 @@ class WordStream:
         for number, (name, _) in enumerate(self.hands):
             chosen = [texts[n] for n in (hand == number).nonzero()[:, 0].tolist()]
             tall = round(1.6 * self.height)  # capitals are then nearly as high as on the line
-            if name == "pen":
-                written = pen.draw_words(chosen, generator, height=tall)
-            else:
+            if name == "fonts":
                 written = fonts.draw_words(chosen, generator, split=self.split, height=tall)
+            else:
+                book = None if name == "pen" else _letterbook(data_root())
+                written = pen.draw_words(chosen, generator, height=tall, book=book)
             parts.append(
                 lines_of_words(
                     written,
@@ -207,6 +216,12 @@ class WordStream:
         order = by_width[torch.randperm(self.pool, generator=generator)]
         batches = [photos.select(chosen) for chosen in order]
         return [replace(b, images=ink_of(b.images, b.widths)) for b in batches]
+
+
+@lru_cache(maxsize=1)
+def _letterbook(root: Path) -> pen.LetterBook:
+    """The pen with stroke fonts, loaded once: it works out its arrays anew for each book."""
+    return fonts.load_letterbook(root)
 
 
 @dataclass(frozen=True)

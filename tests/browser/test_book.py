@@ -125,6 +125,71 @@ def test_explorer_answers_without_a_kernel(browse, name, kind, role, part, deed,
     expect(answer).not_to_have_text(said_last)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_film_is_scrubbed_and_played_without_a_kernel(browse, width):
+    """By mouse: the slider, the loss, the buttons. By keys: arrows, Home, End, Enter, Space."""
+    page = browse("notebooks/06_the_crnn.html")
+    page.set_viewport_size({"width": width, "height": 1000})
+    film = page.locator(".crnn-explorer.film")
+    status, read = film.locator(".status"), film.locator(".read")
+    slider = film.get_by_role("slider", name="moment", exact=True)
+    curve = film.get_by_role("slider", name="moment on the curve of the loss")
+    last = int(slider.get_attribute("max"))
+
+    def moment():
+        number = int(slider.input_value())
+        assert curve.get_attribute("aria-valuenow") == str(number)
+        step = slider.get_attribute("aria-valuetext")  # "step 60"
+        expect(status).to_contain_text(re.compile(f"^After {step[5:]} steps? the loss"))
+        assert curve.get_attribute("aria-valuetext").startswith(f"{step}, loss ")
+        return number
+
+    def pull(control, start, end):
+        """From one share of the width to another, with the button down."""
+        control.scroll_into_view_if_needed()
+        box = control.bounding_box()
+        at = [
+            (box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+            for share in (start, end)
+        ]
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        page.mouse.move(*at[1], steps=5)
+        page.mouse.up()
+
+    for control in (slider, curve):
+        pull(control, 0.1, 0.5)
+        assert abs(moment() - last / 2) <= 0.05 * last
+        halfway = status.text_content()
+        pull(control, 0.5, 1.2)  # beyond the end
+        assert moment() == last
+        expect(read).to_have_class(re.compile("right"))
+        assert status.text_content() != halfway
+
+    for control in (slider, curve):
+        control.press("Home")
+        assert moment() == 0
+        for key, there in (("ArrowRight", 1), ("ArrowUp", 2), ("ArrowLeft", 1), ("End", last)):
+            control.press(key)
+            assert moment() == there, key
+
+    curve.press("Home")
+    film.get_by_role("button", name="play").click()
+    expect(slider).not_to_have_value("0")
+    film.get_by_role("button", name="pause").press("Space")
+    stopped = moment()
+    film.get_by_role("button", name="play").press("Enter")
+    expect(slider).not_to_have_value(str(stopped))
+    curve.press("End")  # whoever takes hold of it stops the film
+    expect(film.get_by_role("button", name="play")).to_be_visible()
+    assert moment() == last
+
+    film.get_by_role("button", name="all blank").click()
+    expect(read).to_have_text("nothing")
+    canvas = film.locator(".paper canvas").bounding_box()
+    assert canvas["height"] <= 260 and film.bounding_box()["width"] <= width
+
+
 def test_a_question_is_answered_without_a_kernel(browse):
     card = browse("notebooks/03_collapsing_alignments.html").locator(".crnn-quiz").first
     for step, letter in enumerate("cb"):

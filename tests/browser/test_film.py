@@ -15,6 +15,10 @@ def made():
     return TrainingFilm.recorded()
 
 
+def after(step):
+    return f"After {step} {'step' if step == 1 else 'steps'} the loss"
+
+
 @pytest.fixture
 def film(show, made):
     return show(made.static_html()).locator(".crnn-explorer.film")
@@ -24,20 +28,20 @@ def test_stations_slider_and_keys_go_to_their_moments(film, made):
     status, read = film.locator(".status"), film.locator(".read")
     for name, moment in made.stations.items():
         film.get_by_role("button", name=name).click()
-        expect(status).to_contain_text(f"After {made.steps[moment]} steps")
+        expect(status).to_contain_text(after(made.steps[moment]))
         expect(read).to_have_text(made.readings[moment].text or "nothing")
         expect(film.locator(".facts")).to_contain_text(f"loss {made.losses[moment]:.2f}")
     chart = film.get_by_role("slider", name="moment on the curve of the loss")
     chart.press("Home")
-    expect(status).to_contain_text("After 0 steps")
+    expect(status).to_contain_text(after(0))
     for key, step in (("ArrowRight", 1), ("PageUp", 11), ("ArrowLeft", 10)):
         chart.press(key)
-        expect(status).to_contain_text(f"After {made.steps[step]} steps")
+        expect(status).to_contain_text(after(made.steps[step]))
     film.get_by_role("slider", name="moment", exact=True).press("End")
     expect(read).to_have_text("55207")
     box = chart.bounding_box()
     chart.click(position={"x": 1, "y": box["height"] / 2})
-    expect(status).to_contain_text("After 0 steps")
+    expect(status).to_contain_text(after(0))
 
 
 def test_it_plays_stops_and_begins_again(film, made):

@@ -19,8 +19,8 @@ from crnn_lib.handwriting.pen import (
     hands,
     letter_metrics,
 )
-from crnn_lib.handwriting.pen.forms import NAMES, TEXT_FORMS
-from crnn_lib.handwriting.pen.strokes import _hands
+from crnn_lib.handwriting.pen.forms import FLIGHT, NAMES, TEXT_FORMS
+from crnn_lib.handwriting.pen.strokes import _end_at, _hands
 from crnn_lib.handwriting.pen.words import _links
 
 LETTERS = string.ascii_letters
@@ -295,6 +295,91 @@ def test_words_in_capitals_are_printed_by_everybody():
     joiners = who(True)[:20]
     names = draw_words(["NAME"] * 20, seeded(), writers=joiners, height=64)
     assert sum(pieces(image) >= 3 for image in names.images) >= 16
+
+
+def extremes(habit: str, count: int = 30) -> tuple[list[int], list[int]]:
+    """The printers among 1,500 writers who have least, and most, of a habit."""
+    hand = hands(torch.arange(1500), seeded())
+    calm = (hand.joining == 0) & (hand.radius < 2) & (hand.looseness < 0.035)
+    order = getattr(hand, habit).argsort()
+    order = order[calm[order]].tolist()
+    return order[:count], order[-count:]
+
+
+def ink_rows(image: torch.Tensor, span: torch.Tensor) -> float:
+    """Height in rows of the ink in the columns of one character."""
+    rows = (image[:, span[0] : span[1]] > 100).any(1).nonzero()[:, 0]
+    return float(rows[-1] - rows[0] + 1)
+
+
+def heights_of(text: str, writers: list[int], place: int) -> float:
+    """Mean height of one character of a text, by each of the writers."""
+    written = draw_words([text] * len(writers), seeded(), writers=writers, height=64)
+    each = zip(written.images, written.spans, strict=True)
+    return sum(ink_rows(image, spans[place]) for image, spans in each) / len(writers)
+
+
+def test_some_writers_end_their_words_flat():
+    for writers, low, high in zip(extremes("fade"), (0.9, 0.5), (1.1, 0.87), strict=True):
+        ratio = heights_of("nononono", writers, -1) / heights_of("nononono", writers, 0)
+        assert low < ratio < high
+
+
+def test_capitals_and_digits_have_their_own_heights():
+    for habit, text in (("capital", "Hl"), ("figure", "7l")):
+        low, high = (heights_of(text, w, 0) / heights_of(text, w, 1) for w in extremes(habit))
+        assert low < 1 and high > low + 0.15, habit
+
+
+def test_some_writers_spread_their_capitals_and_words():
+    def gap(text: str, writers: list[int], place: int) -> float:
+        written = draw_words([text] * len(writers), seeded(), writers=writers)
+        return sum(float(s[place + 1, 0] - s[place, 1]) for s in written.spans) / len(writers)
+
+    low, high = (gap("HELEN", writers, 1) for writers in extremes("spread"))
+    assert high > low + 3
+    low, high = (gap("Helen", writers, 1) for writers in extremes("spread"))
+    assert abs(high - low) < 1.5, "a name that is no word of capitals is written as ever"
+    widths = []
+    for writers in extremes("space"):
+        written = draw_words(["nun nun"] * 30, seeded(), writers=writers)
+        widths.append(sum(float(spans[3, 1] - spans[3, 0]) for spans in written.spans) / 30)
+    assert widths[1] > widths[0] + 5
+
+
+def test_a_broad_pen_is_thick_one_way_and_thin_the_other():
+    def left_to_right(writers: list[int]) -> float:
+        """Ink in the left stroke of a V, which goes down, over that in the right one."""
+        written = draw_words(["V"] * 30, seeded(), writers=writers, height=64)
+        halves = [image.float().split(image.shape[1] // 2 + 1, 1) for image in written.images]
+        return sum(float(left.sum() / right.sum()) for left, right in halves) / 30
+
+    round_pens, broad_pens = extremes("edge")
+    assert left_to_right(broad_pens) > 1.25 * left_to_right(round_pens)
+    edge = hands(torch.arange(1500), seeded()).edge
+    assert 0.5 < (edge == 0).float().mean() < 0.75 and edge.max() < 0.65
+
+
+def test_dots_and_bars_go_astray_farther_than_other_strokes():
+    table = form_tables("letters")
+    for row, (letter, _) in enumerate(NAMES["letters"]):
+        moved = table.stroke[row].amax(0)  # (S,)
+        assert moved[0] == 1
+        assert all(m in ((0, FLIGHT) if letter in ("i", "j", "t") else (0, 1)) for m in moved[1:])
+
+
+def test_a_lone_letter_loses_part_of_its_tail_and_nothing_else():
+    table = form_tables("letters")
+    row = NAMES["letters"].index(("t", "school"))
+    curve = (table.basis[row] @ table.points[row])[None, :112]
+    leave, tail = table.leave[row][None], table.tail[row][None]
+    assert 3 < int(tail) < 20 and int(leave) < 111, "the bar comes after it"
+    ended = _end_at(curve, leave, tail.float())
+    last = int(leave - tail)
+    assert torch.equal(ended[:, : last + 1], curve[:, : last + 1])
+    assert torch.equal(ended[:, int(leave) + 1 :], curve[:, int(leave) + 1 :])
+    assert (ended[:, last : int(leave) + 1] == curve[:, [last]]).all()
+    assert torch.equal(_end_at(curve, torch.tensor([-1]), torch.zeros(1)), curve)
 
 
 def test_a_seed_repeats_its_words_and_the_process_plays_no_part():

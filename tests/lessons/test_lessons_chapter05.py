@@ -103,6 +103,20 @@ def test_spans_and_starts_are_those_of_the_line_generator():
     )
 
 
+@pytest.mark.parametrize("spacing, columns", [(0.2, 3), (-0.25, -3)])
+def test_the_notebooks_two_inks_lie_so_far_apart(spacing, columns):
+    _, start = chapter05.ink_starts([12, 18], spacing, 0)
+    assert start - 12 == columns
+
+
+def test_ink_wherever_the_glyph_has_some_is_not_taken_for_pasting_its_black():
+    rules = {m.does.__name__: m.rule for m in BY_ID["5.3"].mistakes}
+    for name in ("overwritten", "wherever_inked"):
+        does = next(m.does for m in BY_ID["5.3"].mistakes if m.does.__name__ == name)
+        assert rules[name] in say("5.3", does)[1]
+    assert rules["overwritten"] != rules["wherever_inked"]
+
+
 def test_arrays_are_starts_and_spans_too():
     as_tensors = lambda *all: torch.tensor(chapter05.ink_spans(*all))  # noqa: E731
     assert say("5.4", as_tensors)[0] == "correct"

@@ -10,6 +10,7 @@ import torch
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.language import luhn
 from crnn_lib.lessons import chapter07, chapter08, chapter09, yours
+from crnn_lib.lessons.chapter08 import mistakes as chapter08_mistakes
 from crnn_lib.lessons.engine import examine, kernel
 
 EXERCISE = {e.id: e for c in "789" for e in kernel.chapter_exercises(c)}
@@ -127,6 +128,59 @@ def test_a_beam_of_tensors_in_any_order_with_noughts_is_right():
 )
 def test_other_answers_get_a_sentence_too(id, answer, sentence):
     assert sentence in said(id, answer)
+
+
+def asking(question):
+    """A beam with a rule that asks step or accepts something else."""
+
+    def beam_with_rule(probs, beam_width, first, step, accepts):
+        beam = {(): (1.0, 0.0, first)}
+        for frame in probs.tolist():
+            grown = {}
+
+            def add(prefix, at_blank, at_char, state, grown=grown):
+                before = grown.get(prefix, (0.0, 0.0))
+                grown[prefix] = (before[0] + at_blank, before[1] + at_char, state)
+
+            for prefix, (at_blank, at_char, state) in beam.items():
+                after = step(state, 0) if question == "the blank" else state
+                if after is not None:
+                    add(prefix, (at_blank + at_char) * frame[0], 0.0, after)
+                if prefix:
+                    add(prefix, 0.0, at_char * frame[prefix[-1]], state)
+                for c in range(1, len(frame)):
+                    after = step(state, c - (question == "the class before"))
+                    if after is not None:
+                        new = at_blank if prefix[-1:] == (c,) else at_blank + at_char
+                        add((*prefix, c), 0.0, new * frame[c], after)
+            best = sorted(grown, key=lambda prefix: -sum(grown[prefix][:2]))[:beam_width]
+            beam = {prefix: grown[prefix] for prefix in best}
+        return {
+            prefix: row[0] + row[1]
+            for prefix, row in beam.items()
+            if accepts(prefix if question == "a prefix" else row[2])
+        }
+
+    return beam_with_rule
+
+
+@pytest.mark.parametrize(
+    "question, sentence",
+    [
+        ("the blank", "step was asked about class 0"),
+        ("the class before", "step was asked about the class before the one meant"),
+        ("a prefix", "accepts was asked about a prefix"),
+    ],
+)
+def test_what_the_rule_was_wrongly_asked_is_named(question, sentence):
+    assert examine(EXERCISE["8.4"], asking("nothing else")).status == "correct"
+    text = said("8.4", asking(question))
+    assert sentence in text and "step = the function" in text
+
+
+def test_a_beam_that_stops_at_the_first_forbidden_class_is_found_out():
+    text = said("8.4", chapter08_mistakes.stopped_growing)
+    assert "says nothing of the classes after it" in text
 
 
 def test_a_function_is_shown_by_its_name():

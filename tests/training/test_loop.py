@@ -311,6 +311,81 @@ def test_validation(glyphs, lines):
     assert train(build(), stream(glyphs), TrainConfig(steps=2), validation=lines).validation_step
 
 
+PATIENT = TrainConfig(steps=12, learning_rate=0.01, validate_every=2, patience=2)
+
+
+def scripted(monkeypatch, *rates: float) -> list[dict]:
+    """Validations that find these error rates; the weights that each of them saw."""
+    seen: list[dict] = []
+
+    def validate(history: History, model: torch.nn.Module, lines: LineBatch, step: int) -> None:
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        history.validation_step.append(step)
+        history.validation_exact_match.append(0.0)
+        history.validation_error_rate.append(rates[step // 2 - 1])
+
+    monkeypatch.setattr("crnn_lib.training.loop._validate", validate)
+    return seen
+
+
+@pytest.mark.parametrize("average", [0.0, 0.8])
+@pytest.mark.parametrize(
+    "rates, looks, best",
+    [((0.9, 0.5, 0.7, 0.5, 0.1), 4, 1), ((0.9, 0.5, 0.7, 0.4, 0.6, 0.5), 6, 3), ((0.5,) * 6, 3, 0)],
+)
+def test_patience_ends_a_run_and_keeps_its_best(
+    rates, looks, best, average, glyphs, lines, monkeypatch
+):
+    seen = scripted(monkeypatch, *rates)
+    model = build()
+    config = dataclasses.replace(PATIENT, average=average)
+    history = train(model, stream(glyphs), config, validation=lines)
+    assert history.validation_step == [2 * n + 2 for n in range(looks)] and len(seen) == looks
+    state = model.state_dict()
+    for name, value in state.items():
+        assert torch.equal(value, seen[best][name]), name
+    assert not model.training
+
+
+def test_a_patient_run_goes_on_where_it_was_cut_off(glyphs, lines, tmp_path, monkeypatch):
+    rates = (0.9, 0.5, 0.7, 0.6)
+    scripted(monkeypatch, *rates)
+    whole = build()
+    expected = train(whole, stream(glyphs), PATIENT, validation=lines)
+    path = tmp_path / "run.pt"
+    config = dataclasses.replace(PATIENT, checkpoint=str(path), checkpoint_every=2)
+    batch = LineStream.batch
+
+    def cut_off(self: LineStream, step: int) -> LineBatch:
+        if step == 6:
+            raise KeyboardInterrupt
+        return batch(self, step)
+
+    monkeypatch.setattr(LineStream, "batch", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        train(build(), stream(glyphs), config, validation=lines)
+    monkeypatch.setattr(LineStream, "batch", batch)
+    for _ in range(2):  # to its end; and a run that has stopped stops again at once
+        resumed = build()
+        history = train(resumed, stream(glyphs), config, validation=lines)
+        assert what_was_learned(history) == what_was_learned(expected)
+        assert same_weights(resumed, whole)
+    impatient = dataclasses.replace(config, patience=3)
+    with pytest.raises(ValueError, match="another run: .*patience=2"):
+        train(build(), stream(glyphs), impatient, validation=lines)
+
+
+def test_checkpoints_from_before_there_was_patience_are_known():
+    assert "patience" not in repr(RUN) and "patience" in TrainConfig.__doc__
+
+
+def test_patience_needs_something_to_wait_for(glyphs):
+    with pytest.raises(ValueError, match="patience=2 and validate_every=0"):
+        TrainConfig(patience=2)
+    with pytest.raises(ValueError, match="patience needs validation lines"):
+        train(build(), stream(glyphs), PATIENT)
+
+
 def test_workers_change_nothing(glyphs):
     models = [build(), build()]
     histories = [

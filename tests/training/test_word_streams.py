@@ -83,7 +83,7 @@ def test_a_sample_is_the_same_every_time():
         ({"clean": 1.5}, "clean is a share of the lines, 0 to 1; got 1.5"),
         ({"hands": ()}, "hands are shares"),
         ({"hands": (("pen", 0.0),)}, "hands are shares"),
-        ({"hands": (("brush", 1.0),)}, "hands are 'pen' and 'fonts'; got brush"),
+        ({"hands": (("brush", 1.0),)}, "hands are 'pen', 'fonts', 'stroke-fonts'; got brush"),
     ],
 )
 def test_bad_streams_are_named(options, message):

@@ -26,12 +26,30 @@ class Tables(NamedTuple):
     start: int
 
 
-class Pairs(NamedTuple):
-    """The pairs of a state and a class that leads to it; see ``Fusion.pairs``. All int32."""
+class Steps(NamedTuple):
+    """The E allowed steps of a language over S states; see ``Fusion.steps``."""
 
-    entry: np.ndarray  # (S, C)
-    state: np.ndarray  # (pairs,)
-    label: np.ndarray  # (pairs,)
+    first: np.ndarray  # (S + 1,) int32: where each state's steps begin
+    label: np.ndarray  # (E,) int32, rising within a state
+    target: np.ndarray  # (E,) int32
+    cost: np.ndarray  # (E,)
+    ends_at: np.ndarray  # (S,)
+    start: int
+
+
+class Outlook(NamedTuple):
+    """A coarser language, which bounds what a language can still gather, over G places.
+
+    It reads whatever the language reads, and weighs each step and each end no less. All steps into
+    a place have one class. Place 0 is the start, before any character.
+    """
+
+    first: np.ndarray  # (G + 1,) int32: where each place's steps begin
+    label: np.ndarray  # (E,) int32, rising within a place
+    target: np.ndarray  # (E,) int32
+    factor: np.ndarray  # (E,)
+    ends_at: np.ndarray  # (G,)
+    last: np.ndarray  # (G,) int32: the class that leads there, -1 at the start
 
 
 class Results(NamedTuple):
@@ -54,14 +72,6 @@ class BeamRoom(NamedTuple):
     ints: np.ndarray  # (10, W) int32
     active: np.ndarray  # (C,) int32
     merged: np.ndarray  # (W, C) int32
-
-
-class Ahead(NamedTuple):
-    """What all accepted continuations weigh, from each place on; see ``masses_ahead``."""
-
-    masses: np.ndarray  # (T, pairs)
-    logs: np.ndarray  # (T,)
-    sums: np.ndarray  # (2, S), memory
 
 
 class SearchRoom(NamedTuple):

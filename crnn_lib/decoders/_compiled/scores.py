@@ -32,6 +32,17 @@ def compiled(function):
         return njit(nogil=True, error_model="numpy")(function)
 
 
+def compiled_sum(function):
+    """The same for a function whose sums may be added up in any order, so several at once."""
+    if njit is None:
+        return function
+    freely = {"reassoc", "nsz", "contract"}
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy", fastmath=freely)(function)
+    except RuntimeError:
+        return njit(nogil=True, error_model="numpy", fastmath=freely)(function)
+
+
 @compiled
 def exponentials(x, out, bits, powers):
     """``exp(x)`` for a row of numbers, to the last digit or the one before; below -708 it is 0.

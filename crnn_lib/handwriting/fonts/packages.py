@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 import subprocess
+import tarfile
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from crnn_lib.handwriting.downloads import DownloadError, _lock
 from crnn_lib.handwriting.glyphs import SPLITS, _require, data_root
+from crnn_lib.handwriting.pen import LetterBook, add_stroke_fonts
 
 _HERE = Path(__file__).parent
 _SUFFIXES = (".woff", ".ttf", ".otf")
@@ -39,6 +44,26 @@ HELD_OUT = (
     "dkgbi",
     "delphine",
 )
+
+
+# The package of the single-stroke fonts, and the hash that its archive must have. What its program
+# needs is not fetched with it, as `npm ci` would: only the fonts are read.
+STROKE_PACKAGE = "hersheytext@2.0.0"
+STROKE_INTEGRITY = (
+    "sha512-t8UPIWKpPKffT7QcGG8AWXen4zVpfMdlO5uq3cE8aNQ"
+    "GFxSEV/HoGAIFki6lioNi35WG73gaeW4VY3avxsJIrA=="
+)
+#: Its fonts that look written: name, and file. The slanted and the doubled ones are left out.
+STROKE_FONTS = {
+    "allure": "EMSAllure.svg",
+    "elfin": "EMSElfin.svg",
+    "felix": "EMSFelix.svg",
+    "nixish": "EMSNixish.svg",
+    "readability": "EMSReadability.svg",
+    "tech": "EMSTech.svg",
+    "sans": "HersheySans1.svg",
+    "script": "HersheyScript1.svg",
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +107,8 @@ class Font:
 def download_fonts(root: str | Path | None = None) -> Path:
     """Fetch the fonts that ``package.json`` names, as the lock file says (24 MB; 2 MB are kept).
 
-    The npm client asks the registry that it is set to. What is there already is not fetched again.
+    With them come the single-stroke fonts that :func:`load_letterbook` reads. The npm client asks
+    the registry that it is set to. What is there already is not fetched again.
 
     Parameters
     ----------
@@ -102,32 +128,98 @@ def download_fonts(root: str | Path | None = None) -> Path:
     folder = _folder(root)
     lock = (_HERE / "package-lock.json").read_bytes()
     done = folder / "package-lock.json"  # written last
-    if done.is_file() and done.read_bytes() == lock:
-        return folder
+    if not (done.is_file() and done.read_bytes() == lock):
+        with _lock(folder, progress=True), tempfile.TemporaryDirectory(dir=folder) as work:
+            _fetch_fonts(folder, Path(work))
+            done.write_bytes(lock)
+    done = folder / "hersheytext" / "integrity"
+    if not (done.is_file() and done.read_text() == STROKE_INTEGRITY):
+        with _lock(folder, progress=True), tempfile.TemporaryDirectory(dir=folder) as work:
+            _fetch_stroke_fonts(folder, Path(work))
+            done.write_text(STROKE_INTEGRITY)
+    return folder
+
+
+def _npm(arguments: Sequence[str], folder: Path, work: Path) -> None:
+    """Let npm do something in the folder ``work``."""
     advice = _ADVICE.format(own=folder / "own")
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError(f"Could not fetch the fonts: there is no npm. {advice}")
-    with _lock(folder, progress=True), tempfile.TemporaryDirectory(dir=folder) as work:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, work)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        try:
-            ran = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300)
-        except subprocess.TimeoutExpired:
-            raise DownloadError(f"npm did not answer within five minutes. {advice}") from None
-        if ran.returncode:
-            lines = [line for line in ran.stderr.splitlines() if "error" in line]
-            why = lines[0] if lines else f"status {ran.returncode}"
-            raise DownloadError(f"Could not fetch the fonts: npm failed ({why}). {advice}")
-        for package in json.loads((_HERE / "package.json").read_bytes())["dependencies"]:
-            name = package.rpartition("/")[2]
-            source, target = Path(work) / "node_modules" / package, folder / name
-            target.mkdir(exist_ok=True)
-            shutil.copy(source / "LICENSE", target)
-            shutil.copy(source / "files" / f"{name}-latin-400-normal.woff", target / f"{name}.woff")
-        done.write_bytes(lock)
-    return folder
+    command = [npm, *arguments, "--ignore-scripts", "--loglevel=error"]
+    try:
+        ran = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        raise DownloadError(f"npm did not answer within five minutes. {advice}") from None
+    if ran.returncode:
+        lines = [line for line in ran.stderr.splitlines() if "error" in line]
+        why = lines[0] if lines else f"status {ran.returncode}"
+        raise DownloadError(f"Could not fetch the fonts: npm failed ({why}). {advice}")
+
+
+def _fetch_fonts(folder: Path, work: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_HERE / name, work)
+    _npm(["ci", "--no-audit", "--no-fund"], folder, work)
+    for package in json.loads((_HERE / "package.json").read_bytes())["dependencies"]:
+        name = package.rpartition("/")[2]
+        source, target = work / "node_modules" / package, folder / name
+        target.mkdir(exist_ok=True)
+        shutil.copy(source / "LICENSE", target)
+        shutil.copy(source / "files" / f"{name}-latin-400-normal.woff", target / f"{name}.woff")
+
+
+def _fetch_stroke_fonts(folder: Path, work: Path) -> None:
+    _npm(["pack", STROKE_PACKAGE], folder, work)
+    archive = work / (STROKE_PACKAGE.replace("@", "-") + ".tgz")
+    digest = hashlib.sha512(archive.read_bytes()).digest()
+    got = "sha512-" + base64.b64encode(digest).decode()
+    if got != STROKE_INTEGRITY:
+        raise DownloadError(
+            f"npm brought another {STROKE_PACKAGE} than the one that is locked: its hash is {got}, "
+            f"expected {STROKE_INTEGRITY}. Nothing of it is kept."
+        )
+    target = folder / "hersheytext"
+    target.mkdir(exist_ok=True)
+    with tarfile.open(archive) as members:
+        files = [
+            "package/LICENSE",
+            *(f"package/svg_fonts/{file}" for file in STROKE_FONTS.values()),
+        ]
+        for name in files:
+            content = members.extractfile(name)
+            assert content is not None
+            (target / Path(name).name).write_bytes(content.read())
+
+
+def load_letterbook(root: str | Path | None = None) -> LetterBook:
+    """The pen's letterbook, and beside its own forms those of the single-stroke fonts.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        As for :func:`download_fonts`, which fetches them.
+
+    Returns
+    -------
+    LetterBook
+        For :func:`crnn_lib.handwriting.pen.draw_words` and ``draw_letters``. Load it once: the pen
+        works out its arrays anew for each.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the fonts are not there.
+    """
+    folder = _folder(root) / "hersheytext"
+    paths = {name: folder / file for name, file in STROKE_FONTS.items()}
+    for path in paths.values():
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"There is no {path}. Fetch it with: python -m crnn_lib glyphs download fonts. "
+                "Without a book the pen writes its own forms."
+            )
+    return add_stroke_fonts(paths)
 
 
 def load_fonts(split: str = "train", root: str | Path | None = None) -> list[Font]:

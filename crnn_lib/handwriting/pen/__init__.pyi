@@ -2,7 +2,10 @@ from .forms import MARK_CHARACTERS as MARK_CHARACTERS
 from .forms import TEXT_CHARACTERS as TEXT_CHARACTERS
 from .forms import Form as Form
 from .forms import FormTables as FormTables
+from .forms import LetterBook as LetterBook
 from .forms import form_tables as form_tables
+from .strokefonts import add_stroke_fonts as add_stroke_fonts
+from .strokefonts import read_stroke_font as read_stroke_font
 from .strokes import Hand as Hand
 from .strokes import LetterMetrics as LetterMetrics
 from .strokes import draw_digits as draw_digits

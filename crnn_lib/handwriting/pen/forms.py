@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from crnn_lib.handwriting.pen.letterbook import LETTERS, PUNCTUATION
 
 SAMPLES = 112  # points on the curve of every glyph
 DOT = 0.16  # a stroke shorter than that, in heights of a capital, is a dot
+FLIGHT = 2.2  # how much farther than other strokes the dot of an i and the bar of a t go astray
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,48 @@ BOOKS: dict[str, Mapping[Any, dict[str, Form]]] = {
     "marks": MARK_FORMS,
     "letters": TEXT_FORMS,
 }
-NAMES = {  # one row per form
-    book: tuple((key, name) for key in forms for name in forms[key])
-    for book, forms in BOOKS.items()
-}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LetterBook:
+    """Forms of all characters of a text, to write with instead of the pen's own.
+
+    Attributes
+    ----------
+    forms : mapping of str to mapping of str to Form
+        Character, name of the form, form; the characters are ``TEXT_CHARACTERS``, in their order. A
+        form of a small letter whose name begins with "school" is a joined hand's.
+    """
+
+    forms: Mapping[str, Mapping[str, Form]]
+
+    def __post_init__(self) -> None:
+        if "".join(self.forms) != TEXT_CHARACTERS or not all(self.forms.values()):
+            raise ValueError("A LetterBook needs forms of all TEXT_CHARACTERS, in their order.")
+
+    def __repr__(self) -> str:
+        return f"LetterBook({sum(map(len, self.forms.values()))} forms)"
+
+
+Book: TypeAlias = str | LetterBook  # a name of BOOKS, or a letterbook of one's own
+
+
+def _book_forms(book: Book) -> Mapping[Any, Mapping[str, Form]]:
+    """The forms of a book: character or digit -> name -> form."""
+    return book.forms if isinstance(book, LetterBook) else BOOKS[book]
+
+
+def _names_of(book: Book) -> tuple[tuple[Any, str], ...]:
+    """Character and name of each form, one per row of the book's tables."""
+    return tuple((key, name) for key, forms in _book_forms(book).items() for name in forms)
+
+
+def _has_letters(book: Book) -> bool:
+    """Whether a book is one of letters, which stand on a line."""
+    return book == "letters" or isinstance(book, LetterBook)
+
+
+NAMES = {book: _names_of(book) for book in BOOKS}
 
 
 @dataclass(frozen=True)
@@ -105,24 +144,29 @@ class FormTables:
     cumulative: Tensor  # (2, D, forms) cumulative probabilities of the forms of a digit
     points: Tensor  # (F, K, 2)
     freedom: Tensor  # (F, K, 1) how freely a point moves: the ends of strokes most
-    stroke: Tensor  # (F, K, S) which stroke a point belongs to, one-hot
+    stroke: Tensor  # (F, K, S) how far a point goes with each stroke: 0 with those of others
     basis: Tensor  # (F, 2P, K) points -> curve, and the same with rounded corners
     joined: Tensor  # (F, P - 1)
     dots: Tensor  # (F, P) 1 on dots, where the pen rests: they take more ink than lines
     small: Tensor  # (F,) whether its height is that of small letters
+    capital: Tensor  # (F,) whether it is a capital
+    figure: Tensor  # (F,) whether it is a digit
     enter: Tensor  # (F,) the sample that a neighbour's line comes to, -1 where none can
     leave: Tensor  # (F,) the sample from which the pen goes on to the next letter, or -1
+    tail: Tensor  # (F,) how many samples before it belong to the line that leads there
     thickest: Tensor  # (D,) largest radius of the pen in pixels: crowded marks would become blots
     shake: Tensor  # (P, 12) quick waves along the line
     swell: Tensor  # (P, 5) slow waves along the line
 
 
 @cache
-def form_tables(book: str = "school") -> FormTables:
+def form_tables(book: Book = "school") -> FormTables:
     """The arrays of a book: digits as taught, as written in a hurry, the marks, or the letters."""
-    shapes = [list(forms.values()) for forms in BOOKS[book].values()]  # per digit or mark
-    strokes = 4 if book in ("marks", "letters") else 3
-    compiled = [_compile(form, strokes, book == "letters") for forms in shapes for form in forms]
+    book_of = _book_forms(book)
+    shapes = [list(forms.values()) for forms in book_of.values()]  # per digit or mark
+    letters = _has_letters(book)
+    strokes = 4 if letters or book == "marks" else 3
+    compiled = [_compile(form, strokes, letters) for forms in shapes for form in forms]
     most = max(len(points) for points, *_ in compiled)
 
     def padded(array: np.ndarray, axis: int) -> np.ndarray:
@@ -137,7 +181,7 @@ def form_tables(book: str = "school") -> FormTables:
     weights = torch.tensor(
         [
             [forms[name].weight * share for share in _tastes(key, name)]
-            for key, forms in BOOKS[book].items()
+            for key, forms in book_of.items()
             for name in forms
         ],
         dtype=torch.float32,
@@ -146,6 +190,9 @@ def form_tables(book: str = "school") -> FormTables:
     for key, ours in enumerate(weights.split(counts, 1)):
         cumulative[:, key, : counts[key]] = ours.cumsum(1) / ours.sum(1, keepdim=True)
         cumulative[:, key, counts[key] - 1 :] = 1.0
+    stroke = tensor([padded(stroke, 0) for _, _, stroke, *_ in compiled])
+    flying = torch.tensor([key in ("i", "j", "t") for key, _ in _names_of(book)])
+    stroke[flying, :, 1:] *= FLIGHT
     time = torch.linspace(0, math.pi, SAMPLES, dtype=torch.float32)[:, None]
     return FormTables(
         first=torch.tensor([0, *np.cumsum(counts)[:-1].tolist()]),
@@ -153,14 +200,17 @@ def form_tables(book: str = "school") -> FormTables:
         cumulative=cumulative,
         points=tensor([padded(points, 0) for points, *_ in compiled]),
         freedom=tensor([padded(freedom, 0) for _, freedom, *_ in compiled]),
-        stroke=tensor([padded(stroke, 0) for _, _, stroke, *_ in compiled]),
+        stroke=stroke,
         basis=tensor([padded(basis, 1) for _, _, _, basis, *_ in compiled]),
         joined=tensor([joined for *_, joined, _, _ in compiled]),
         dots=tensor([dots for *_, dots, _ in compiled]),
-        small=torch.tensor([str(key).islower() for key, _ in NAMES[book]]),
+        small=torch.tensor([str(key).islower() for key, _ in _names_of(book)]),
+        capital=torch.tensor([str(key).isupper() for key, _ in _names_of(book)]),
+        figure=torch.tensor([str(key).isdigit() for key, _ in _names_of(book)]),
         enter=torch.tensor([ends[0] for *_, ends in compiled]),
         leave=torch.tensor([ends[1] for *_, ends in compiled]),
-        thickest=torch.tensor([_thickest(key) for key in BOOKS[book]]),
+        tail=torch.tensor([ends[2] for *_, ends in compiled]),
+        thickest=torch.tensor([_thickest(key) for key in book_of]),
         shake=torch.cos(time * torch.arange(8, 32, 2)) / math.sqrt(6),
         swell=torch.cos(time * torch.arange(1, 6)) / math.sqrt(2.5),
     )
@@ -214,7 +264,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
     basis = np.zeros((SAMPLES, len(points)))
     stroke_of = np.zeros(SAMPLES, dtype=int)
     freedom = np.ones((len(points), 1))
-    enter, leave = -1, -1
+    enter, leave, tail = -1, -1, 0
     words = form.path.split("/")[0].split()
     opening = words.index(">") if ">" in words[:-1] else -1  # the first point that is entered
     leaving = [text.split()[-1] == ">" for text in form.path.split("/")]
@@ -226,7 +276,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
             enter = at + round(run.index(opening) * (number - 1) / (len(run) - 1))
         at += number
         if leaving[stroke]:
-            leave = at - 1
+            leave, tail = at - 1, (number - 1) // (len(run) - 1)
     for stroke in set(owner):
         ends = [run for s, run in pieces if s == stroke]
         freedom[ends[0][0]] = freedom[ends[-1][-1]] = 1.4
@@ -239,7 +289,7 @@ def _compile(form: Form, strokes: int, keep_ends: bool) -> tuple[Any, ...]:
         np.concatenate([basis, smooth @ basis]),
         (np.diff(stroke_of) == 0).astype(float),
         (long[stroke_of] < DOT).astype(float),
-        (enter, leave),
+        (enter, leave, tail),
     )
 
 

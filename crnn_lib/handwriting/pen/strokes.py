@@ -20,9 +20,13 @@ from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.pen.forms import (
     BOOKS,
     MARK_CHARACTERS,
-    NAMES,
     SAMPLES,
     TEXT_CHARACTERS,
+    Book,
+    LetterBook,
+    _book_forms,
+    _has_letters,
+    _names_of,
     form_tables,
 )
 
@@ -59,6 +63,14 @@ class Hand:
     lead_in: Tensor  # (W,) probability of the upstroke before a letter that none is joined to
     gap: Tensor  # (W,) space between two letters, share of the height of small letters
     wander: Tensor  # (W,) standard deviation of a letter's distance from the line, share of height
+    capital: Tensor  # (W,) height of capitals, share of that of ascenders
+    figure: Tensor  # (W,) the same of digits
+    spread: Tensor  # (W,) factor on the gap between letters of a word in capitals
+    space: Tensor  # (W,) factor on the natural space between words
+    fade: Tensor  # (W,) how much lower and narrower a word's last letters are than its first, share
+    sway: Tensor  # (W,) standard deviation of a letter's slant in a word
+    climb: Tensor  # (W,) slope of the line, downwards to the right
+    edge: Tensor  # (W,) how much a broad pen's width depends on the direction, share of the radius
 
     @property
     def joins(self) -> Tensor:
@@ -169,6 +181,7 @@ def draw_letters(
     *,
     writers: Tensor | Sequence[int] | None = None,
     fill: bool = True,
+    book: LetterBook | None = None,
 ) -> Tensor:
     """Write letters, and the digits and marks that stand between them.
 
@@ -184,6 +197,8 @@ def draw_letters(
         Whether each letter and digit fills the picture, as EMNIST's do: then nothing but the
         shape tells o from O. Without it all of a writer's are to one scale and stand on one line,
         which :func:`letter_metrics` knows. Marks keep their place beside a capital either way.
+    book : LetterBook, optional
+        The forms to choose from; the pen's own by default.
 
     Returns
     -------
@@ -203,7 +218,7 @@ def draw_letters(
     """
     _check_generator(generator)
     places = _text_places(letters, "letters")
-    return _draw_glyphs(places, generator, writers, "letters", fill)
+    return _draw_glyphs(places, generator, writers, book or "letters", fill)
 
 
 def letter_metrics(writers: Tensor | Sequence[int], generator: torch.Generator) -> LetterMetrics:
@@ -244,14 +259,14 @@ def _draw_glyphs(
     digits: Tensor,
     generator: torch.Generator,
     writers: Tensor | Sequence[int] | None,
-    book: str,
+    book: Book,
     fill: bool = True,
 ) -> Tensor:
     if writers is None:
         writers = torch.randint(2**62, digits.shape, generator=generator)
     writers = _integers(writers, "writers")
     if writers.shape != digits.shape:
-        what = book if book in ("marks", "letters") else "digits"
+        what = "letters" if _has_letters(book) else "marks" if book == "marks" else "digits"
         raise ValueError(
             f"Each glyph needs one writer: {len(digits)} {what} but {len(writers)} writers."
         )
@@ -262,7 +277,7 @@ def _draw_glyphs(
     return glyphs
 
 
-def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
+def draw_form(digit: int | str, name: str, book: Book = "school") -> Tensor:
     """Draw one form as a copybook would: no slant, no shaking, no accidents.
 
     Parameters
@@ -270,8 +285,8 @@ def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     digit : int or str
         The digit, 0 to 9, or the letter or mark.
     name : str
-        A key of ``BOOKS[book][digit]``.
-    book : {"school", "hurried", "marks", "letters"}
+        The name of one of its forms in the book.
+    book : {"school", "hurried", "marks", "letters"} or LetterBook
         The forms to choose from.
 
     Returns
@@ -279,23 +294,23 @@ def draw_form(digit: int | str, name: str, book: str = "school") -> Tensor:
     Tensor
         (28, 28) uint8, ink bright on black.
     """
-    forms = BOOKS[book].get(digit, {})
+    forms = _book_forms(book).get(digit, {})
     if name not in forms:
         known = ", ".join(forms) or "no forms"
         raise ValueError(f"The pen has no form {name!r} of {digit!r}; it knows {known}.")
-    row = torch.tensor([NAMES[book].index((digit, name))])
+    row = torch.tensor([_names_of(book).index((digit, name))])
     table = form_tables(book)
     curve = (table.basis[row] @ table.points[row])[:, :SAMPLES]  # (1, P, 2)
     size, radius, softness = torch.tensor([[17.0], [1.4], [1.4]], dtype=torch.float32)  # (1,) each
     if book == "school":
         curve = _place_points(curve, size, torch.zeros_like(curve[:, 0]))
-    elif book == "letters":
+    elif _has_letters(book):
         curve = curve - torch.tensor([0.5, LINE_MIDDLE])
         curve = _settle_points(curve, 0.94 * size, torch.zeros_like(curve[:, 0]), radius)
     else:
         curve = _settle_points(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
     radii = radius.expand(1, SAMPLES)
-    if book == "letters":
+    if _has_letters(book):
         radii = (radii**2 + table.dots[row]).sqrt()
     ink = _ink(curve, table.joined[row], radii, radius, softness)
     return ink[0]  # (28, 28)
@@ -315,17 +330,17 @@ def hands(writers: Tensor | Sequence[int], generator: torch.Generator) -> Hand:
     return _hands(_integers(writers, "writers"), generator.initial_seed(), "school")
 
 
-def _hands(writers: Tensor, seed: int, book: str, joins: Tensor | None = None) -> Hand:
+def _hands(writers: Tensor, seed: int, book: Book, joins: Tensor | None = None) -> Hand:
     """The hands of (W,) writers; ``joins`` says who has a joined hand's forms, if not they."""
-    u = _hash_uniform(seed, writers, slots=13 + len(NAMES[book]))  # (W, slots)
+    u = _hash_uniform(seed, writers, slots=13 + len(_names_of(book)))  # (W, slots)
     z = _normal(u[:, :13])
     # The habits that letters need came later: of another shelf, they leave the digits' alone.
-    v = _hash_uniform(seed, writers, torch.full_like(writers, 1 << 20), slots=6)  # (W, 6)
+    v = _hash_uniform(seed, writers, torch.full_like(writers, 1 << 20), slots=14)  # (W, 14)
     joining = (2.2 * v[:, 2] - 0.7).clamp(0, 1)  # a third prints, a quarter always joins
     table = form_tables(book)
     weights = table.weights[(joining > 0.5 if joins is None else joins).long()]  # (W, forms)
     gumbel = -torch.log(-torch.log(u[:, 13:]))  # (W, forms); log-weight + Gumbel, argmax: a draw
-    counts = [len(forms) for forms in BOOKS[book].values()]
+    counts = [len(forms) for forms in _book_forms(book).values()]
     scores = (gumbel + torch.log(weights)).split(counts, 1)
     favourite = torch.stack([ours.argmax(1) for ours in scores], 1)  # (W, D)
     return Hand(
@@ -342,25 +357,34 @@ def _hands(writers: Tensor, seed: int, book: str, joins: Tensor | None = None) -
         pressure=0.04 + 0.14 * u[:, 9],
         nib=0.10 * z[:, 10],
         size=(20.5 + 1.0 * z[:, 11]).clamp(18, 23),
-        x_height=(0.5 + 0.06 * _normal(v[:, 0])).clamp(0.38, 0.64),
+        x_height=(0.52 + 0.08 * _normal(v[:, 0])).clamp(0.36, 0.74),
         tail=torch.exp(0.18 * _normal(v[:, 1])).clamp(0.6, 1.4),
         joining=joining,
-        lead_in=v[:, 3],
-        gap=0.24 * torch.exp(0.3 * _normal(v[:, 4])),
-        wander=0.008 + 0.025 * v[:, 5] ** 2,
+        lead_in=v[:, 3] ** 2,
+        gap=0.3 * torch.exp(0.45 * _normal(v[:, 4])) - 0.07,
+        wander=0.008 + 0.026 * v[:, 5] ** 2,
+        capital=torch.exp(0.1 * _normal(v[:, 6])).clamp(0.8, 1.25),
+        figure=torch.exp(0.1 * _normal(v[:, 7])).clamp(0.72, 1.2),
+        spread=1 + 2 * v[:, 8] ** 3,
+        space=torch.exp(0.3 * _normal(v[:, 9])),
+        fade=0.35 * v[:, 10] ** 2,
+        sway=0.025 + 0.08 * v[:, 11] ** 2,
+        climb=0.012 * _normal(v[:, 12]),
+        edge=(1.6 * v[:, 13] - 1).clamp_min(0),  # most pens are round
     )
 
 
 def _write_glyphs(
-    digits: Tensor, writers: Tensor, generator: torch.Generator, book: str, fill: bool = True
+    digits: Tensor, writers: Tensor, generator: torch.Generator, book: Book, fill: bool = True
 ) -> Tensor:
     """Write one chunk of glyphs: (M,) digits or marks and writers -> (M, 28, 28) uint8."""
     table = form_tables(book)
     hand, row, curve, z = _write_curves(digits, writers, generator, book)
     joined = table.joined[row]  # (M, P - 1)
-    if book == "letters":
-        start = table.enter[row] * (torch.rand(len(row), generator=generator) > hand.lead_in)
-        curve, joined = _begin_at(curve, joined, start)
+    if _has_letters(book):
+        u = torch.rand((len(row), 2), generator=generator)
+        curve, joined = _begin_at(curve, joined, table.enter[row] * (u[:, 0] > hand.lead_in))
+        curve = _end_at(curve, table.leave[row], u[:, 1] * table.tail[row])
 
     # Width, slant and turn act about the middle of the box.
     width = hand.width * torch.exp(0.06 * z[:, 1])
@@ -375,7 +399,7 @@ def _write_glyphs(
     size = (hand.size + 0.6 * z[:, 5]).clamp(16, 24) - 2 * radius
     if book == "school":
         curve = _place_points(curve, size, offset=0.6 * z[:, 6:8])
-    elif book == "letters":
+    elif _has_letters(book):
         curve, radius = _place_letters(curve, digits, hand, size, radius, 0.6 * z[:, 6:8], fill)
     else:
         radius = (0.9 * radius).clamp_max(2.2)  # ballpoints, no felt pens
@@ -392,7 +416,7 @@ def _write_glyphs(
     swell = 1 + hand.pressure[:, None] * (z[:, :slow] @ table.swell.T)  # (M, P)
     swell = swell + hand.nib[:, None] * (2 * down).clamp(-1, 1)
     radii = radius[:, None] * swell
-    if book == "letters":
+    if _has_letters(book):
         radii = (radii**2 + table.dots[row]).sqrt()
     return _ink(curve, joined, radii, radius, hand.softness)
 
@@ -401,7 +425,7 @@ def _write_curves(
     digits: Tensor,
     writers: Tensor,
     generator: torch.Generator,
-    book: str,
+    book: Book,
     joins: Tensor | None = None,
 ) -> tuple[Hand, Tensor, Tensor, Tensor]:
     """What (M,) writers do to the forms of (M,) digits, in the units of the writing box.
@@ -415,7 +439,7 @@ def _write_curves(
     unique, owner = torch.unique(key, return_inverse=True, dim=-1 if joins is not None else None)
     ours = _hands(unique, seed, book) if joins is None else _hands(unique[0], seed, book, unique[1])
     hand = Hand(**{k: v[owner] for k, v in vars(ours).items()})
-    if book == "letters":  # a digit bears more than a letter, which others resemble
+    if _has_letters(book):  # a digit bears more than a letter, which others resemble
         slant = (0.16 + 0.8 * (hand.slant - 0.16)).clamp(-0.3, 0.55)
         hand = replace(hand, slant=slant, width=hand.width.clamp(0.74, 1.4))
 
@@ -428,7 +452,8 @@ def _write_curves(
 
     # What the writer always does to this form, and what happened this time.
     parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
-    shelf = list(BOOKS).index(book) << 16  # a row of another book is another habit
+    shelf = 4 if isinstance(book, LetterBook) else list(BOOKS).index(book)
+    shelf <<= 16  # a row of another book is another habit
     habit = _normal(_hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
     moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
     by_point, by_place, by_stroke = (
@@ -436,7 +461,7 @@ def _write_curves(
     )  # (M, K, 2), (M, 9, 2), (M, S, 2)
     loose = hand.looseness[:, None, None]
     points = table.points[row]  # (M, K, 2)
-    if book == "letters":
+    if _has_letters(book):
         points = _set_heights(points, table.small[row], hand)
         loose = loose * torch.where(table.small[row], 0.6, 0.8)[:, None, None]
     points = points + loose * table.freedom[row] * by_point
@@ -466,6 +491,14 @@ def _begin_at(curve: Tensor, joined: Tensor, start: Tensor) -> tuple[Tensor, Ten
     places = torch.arange(SAMPLES).maximum(start[:, None])  # (M, P)
     curve = curve.gather(1, places[..., None].expand(-1, -1, 2))
     return curve, joined * (places[:, 1:] > start[:, None])
+
+
+def _end_at(curve: Tensor, leave: Tensor, cut: Tensor) -> Tensor:
+    """Curves (M, P, 2) without the last ``cut`` samples (M,) before the sample ``leave`` (M,)."""
+    places = torch.arange(SAMPLES).expand(len(curve), -1)  # (M, P)
+    last = (leave - cut.long())[:, None]
+    places = torch.where(places <= leave[:, None], places.minimum(last), places)
+    return curve.gather(1, places[..., None].expand(-1, -1, 2))
 
 
 def _bend_points(points: Tensor, coefficients: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from crnn_lib.handwriting._precision import single_precision
-from crnn_lib.handwriting.pen.forms import SAMPLES, TEXT_CHARACTERS, form_tables
+from crnn_lib.handwriting.pen.forms import SAMPLES, TEXT_CHARACTERS, Book, LetterBook, form_tables
 from crnn_lib.handwriting.pen.strokes import (
     BLUR,
     _begin_at,
     _check_generator,
+    _end_at,
     _hands,
     _integers,
     _shade,
@@ -57,6 +58,7 @@ def draw_words(
     *,
     writers: Tensor | Sequence[int] | None = None,
     height: int = 48,
+    book: LetterBook | None = None,
 ) -> WrittenWords:
     """Write words, or whole lines of them, each by one hand.
 
@@ -75,6 +77,8 @@ def draw_words(
         text has a writer of its own.
     height : int
         Rows of every image: capitals take about half of them.
+    book : LetterBook, optional
+        The forms to choose from; the pen's own by default.
 
     Returns
     -------
@@ -112,7 +116,8 @@ def draw_words(
     for end, text in enumerate(texts, 1):
         letters += len(text)
         if letters >= LETTERS or end == len(texts):
-            parts.append(_write_words(texts[first:end], writers[first:end], generator, height))
+            words = texts[first:end], writers[first:end]
+            parts.append(_write_words(*words, generator, height, book or "letters"))
             first, letters = end, 0
     return WrittenWords(
         images=[image for images, _, _ in parts for image in images],
@@ -123,10 +128,10 @@ def draw_words(
 
 
 def _write_words(
-    texts: list[str], writers: Tensor, generator: torch.Generator, height: int
+    texts: list[str], writers: Tensor, generator: torch.Generator, height: int, book: Book
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Images, spans and baselines of some words; M letters in all, N words."""
-    table = form_tables("letters")
+    table = form_tables(book)
     inked = [[c for c in text if c != " "] for text in texts]
     counts = torch.tensor([len(letters) for letters in inked])
     word = torch.arange(len(texts)).repeat_interleave(counts)  # (M,)
@@ -141,9 +146,9 @@ def _write_words(
     capital = torch.tensor([t for text in texts for t in _in_capitals(text)])  # (M,)
     joining = _hands(writers, generator.initial_seed(), "school").joins[word]  # (M,)
     hand, row, curve, z = _write_curves(
-        place, writers[word], generator, "letters", joins=joining & ~capital
+        place, writers[word], generator, book, joins=joining & ~capital
     )
-    u = torch.rand((len(word), 2), generator=generator)
+    u = torch.rand((len(word), 3), generator=generator)
     enter, leave = table.enter[row], table.leave[row]
     joint = (leave >= 0) & ~last & (u[:, 0] < hand.joining)  # (M,) goes on to the next
     joint[:-1] &= enter[1:] >= 0
@@ -153,26 +158,33 @@ def _write_words(
     joined = table.joined[row]  # (M, P - 1)
     start = enter.clamp_min(0) * bare
     curve, joined = _begin_at(curve, joined, start)
+    curve = _end_at(curve, leave, u[:, 2] * table.tail[row] * ~joint)
 
-    # Each letter: narrower or higher, tilted a little, with its foot near the line.
+    # Each letter: narrower or higher, tilted a little, with its foot near the line. A word's last
+    # letters are the flattest.
     per_word = torch.randn((len(texts), 4), generator=generator)[word]  # (M, 4)
-    width = hand.width * torch.exp(0.05 * z[:, 1])
-    rise = torch.exp(0.03 * z[:, 5])
-    tilt = 0.045 * z[:, 2]
+    size = 1 - hand.fade * _progress(last) * table.small[row]
+    size = torch.where(table.capital[row], hand.capital, size)
+    size = torch.where(table.figure[row], hand.figure, size)
+    width = hand.width * size * torch.exp(0.05 * z[:, 1])
+    rise = size * torch.exp(0.03 * z[:, 5])
+    tilt = hand.sway * z[:, 2]
     x, y = curve[..., 0], curve[..., 1] - 1  # (M, P) each; the line is 0
     x, y = width[:, None] * x - tilt[:, None] * y, rise[:, None] * y
     y = y + (0.7 * hand.wander * z[:, 6])[:, None]
 
-    thick = (0.78 * hand.radius / 20.5).minimum(0.15 * hand.x_height)  # (M,) no blots
+    thick = (0.78 * hand.radius / 20.5).minimum(0.13 * hand.x_height)  # (M,) no blots
     gap = hand.gap * hand.x_height * torch.where(joint, 0.8, 1.0) + 1.6 * thick
-    space = (0.42 * hand.width + hand.gap) * after
+    gap = torch.where(capital, gap * hand.spread, gap)
+    space = (0.42 * hand.width + hand.gap) * hand.space * after
     x = x + _positions(x, y, hand.x_height, gap, space, word)[:, None]
 
     # The word: slant, slope and a slow wave of the line. Over a long line the eye keeps the slope.
     index = word[:, None].expand_as(y)
     length = _by_word(x, index, len(texts), "amax")[word]  # (M,)
     slant = hand.slant + 0.04 * per_word[:, 0]
-    slope = (0.15 * hand.turn + 0.012 * per_word[:, 1]) * 5 / length.clamp_min(5)
+    slope = 0.15 * hand.turn + hand.climb + 0.012 * per_word[:, 1]
+    slope = slope * 5 / length.clamp_min(5)
     wave = hand.wander[:, None] * torch.sin(0.9 * x + 3 * per_word[:, 2:3])
     x, y = x - slant[:, None] * y, y + slope[:, None] * x + wave
 
@@ -202,6 +214,9 @@ def _write_words(
     swell = 1 + hand.pressure[:, None] * (noise[:, :slow] @ table.swell.T)  # (M, P)
     down = torch.diff(curve[..., 1], dim=1, append=curve[:, -1:, 1])
     swell = swell + hand.nib[:, None] * (2 * down).clamp(-1, 1)
+    right = torch.diff(curve[..., 0], dim=1, append=curve[:, -1:, 0])
+    up = (right - down) * torch.rsqrt(2 * (right**2 + down**2) + 1e-6)  # thin when it is 1
+    swell = swell + hand.edge[:, None] * (0.4 - up.abs())
     links = _links(curve, enter, leave)  # (M, J, 2)
     points = torch.cat([curve, links], 1)  # (M, P + J, 2)
     lifted = torch.zeros(len(word), 1)
@@ -313,6 +328,15 @@ def _by_word(values: Tensor, index: Tensor, words: int, reduce: str) -> Tensor:
     """The least or greatest of (M, P) values in each word, (N,)."""
     start = torch.zeros(words)
     return start.scatter_reduce_(0, index.flatten(), values.flatten(), reduce, include_self=False)
+
+
+def _progress(last: Tensor) -> Tensor:
+    """How far into its word each letter (M,) is: 0 to 1, and less in short words."""
+    ends = last.nonzero()[:, 0]
+    lengths = torch.diff(ends, prepend=ends.new_tensor([-1]))  # of the words
+    first = (ends + 1 - lengths).repeat_interleave(lengths)  # (M,)
+    steps = (lengths - 1).clamp_min(5).repeat_interleave(lengths)
+    return (torch.arange(len(last)) - first) / steps
 
 
 def _spaces(text: str) -> list[int]:

@@ -103,9 +103,7 @@ def plot_unrolled(stripes: Tensor, *, both_ways: bool = False) -> Figure:
         edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
         axes.add_patch(Rectangle((x, low), width * scale, height * scale, **edge))
         axes.text(middle, low + height * scale + 14, f"stripe {t}", ha="center", size=8)
-    said = (
-        "Each state is made of its stripe and of the state to its left; the first one begins at 0."
-    )
+    said = "Each state h is made of its stripe and of the state to its left; the first begins at 0."
     if both_ways:
         said = "States from the left (h) and the right (g). A stripe feeds both; a name needs both."
     return say(figure, said)

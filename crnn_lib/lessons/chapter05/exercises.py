@@ -141,7 +141,7 @@ def check_paste(attempt: Attempt) -> str:
     cases = [
         (bytes_([[before, 0]]), bytes_([[value]]), column)
         for before in (0, 200, 100)
-        for value in (100, 200)
+        for value in (0, 100, 200)
         for column in (0, 1)
     ]
     generator = torch.Generator().manual_seed(0)
@@ -260,6 +260,10 @@ EXERCISES = (
         reference=upright,
         mistakes=(
             Mistake(MIRRORS, wrong.quarter_turn),
+            Mistake(MIRRORS, wrong.other_quarter_turn),
+            Mistake("a half turn leaves rows rows: they become columns", wrong.half_turn),
+            Mistake("turned and mirrored, but along the other diagonal", wrong.other_diagonal),
+            Mistake("all glyphs are to come back, and one did", wrong.first_glyph),
             Mistake("a mirror is not enough: a transpose also turns", wrong.mirrored),
             Mistake("a flip is not enough: a transpose also turns", wrong.upside_down),
             Mistake("axis 0 counts the glyphs: leave it where it is", wrong.all_axes),
@@ -293,6 +297,13 @@ EXERCISES = (
             Mistake("count a test glyph as often as the test uses it", wrong.different_ones),
             Mistake("count the test's glyphs, not the training's", wrong.training_glyphs),
             Mistake("equally much ink is not the same glyph", wrong.equally_bright),
+            Mistake("these are pixels, and glyphs were to be counted", wrong.pixels_alike),
+            Mistake("these are pixels, and glyphs were to be counted", wrong.pixels_in_place),
+            Mistake(
+                "a set tells tensors apart by which object they are, not by their pixels",
+                wrong.by_identity,
+            ),
+            Mistake("a number of glyphs is asked for, not a share of them", wrong.as_a_share),
         ),
         hints=(
             "For each test image ask one question, yes or no: is it among the training images?",
@@ -316,6 +327,14 @@ EXERCISES = (
             Mistake("the black around a glyph must not erase what stands there", wrong.overwritten),
             Mistake("a pixel has become darker than it was", wrong.averaged),
             Mistake("only the pasted part comes back, not the line", wrong.only_the_overlap),
+            Mistake("this keeps the less bright of two pixels, and ink is lost", wrong.less_bright),
+            Mistake(
+                "200 and 100 with their bits joined are 236, brighter than both", wrong.bits_joined
+            ),
+            Mistake("grey ink must not replace ink that is brighter", wrong.wherever_inked),
+            Mistake("this is one column too far to the right", wrong.one_further),
+            Mistake("behind the glyph's last column the line stays as it was", wrong.to_the_end),
+            Mistake("beside the glyph's columns the line stays as it was", wrong.rest_is_lost),
         ),
         hints=(
             "Start with a copy, line.clone(). Which of its columns does the glyph touch?",
@@ -337,7 +356,16 @@ EXERCISES = (
         mistakes=(
             Mistake("the columns of the line are wanted, not those of the glyph", wrong.on_glyphs),
             Mistake("the end is the first column after the ink: it is excluded", wrong.last_inked),
-            Mistake("the ink begins after the glyph's empty columns", wrong.whole_glyphs),
+            Mistake("this is the whole glyph, its empty columns too", wrong.whole_glyphs),
+            Mistake(
+                "an empty column between two with ink belongs to the span", wrong.columns_counted
+            ),
+            Mistake(
+                "nonzero goes row by row: its first pixel need not be the leftmost, nor its last "
+                "the rightmost",
+                wrong.row_by_row,
+            ),
+            Mistake("a list is asked for, with a pair for each glyph", wrong.first_glyph_alone),
             Mistake("what is fainter than 64 is the edge of a stroke, no ink", wrong.any_grey),
             Mistake("a pixel of exactly 64 is ink", wrong.brighter_than_64),
             Mistake("these are rows with ink, and a span counts columns", wrong.of_rows),
@@ -370,6 +398,16 @@ EXERCISES = (
             Mistake("the margin comes before the first ink", wrong.no_margin),
             Mistake("spacing is a share of a width, not a number of columns", wrong.in_columns),
             Mistake("above 0 there is a gap, and below 0 an overlap", wrong.other_sign),
+            Mistake("above 0 there is a gap, and below 0 an overlap", wrong.always_apart),
+            Mistake("the mean is that of all inks, not of two neighbours", wrong.mean_of_two),
+            Mistake(
+                "the narrower of two neighbours sets their overlap, not the narrowest of the line",
+                wrong.narrowest_of_all,
+            ),
+            Mistake("from ink to ink goes the width of the one before", wrong.own_width),
+            Mistake("the margin comes once, before the first ink", wrong.margin_each_time),
+            Mistake("there are as many starts as inks", wrong.one_too_many),
+            Mistake("the mean is no whole number: // cuts it", wrong.whole_mean),
             Mistake("nothing is rounded yet: an ink may begin within a column", wrong.rounded),
             Mistake("this is where the inks end", wrong.ends),
             Mistake("this leaves out the first ink, which begins at the margin", wrong.first_less),

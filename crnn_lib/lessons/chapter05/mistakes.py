@@ -11,6 +11,22 @@ def quarter_turn(stored):
     return torch.rot90(stored, 1, (1, 2))
 
 
+def other_quarter_turn(stored):
+    return torch.rot90(stored, -1, (1, 2))
+
+
+def half_turn(stored):
+    return torch.rot90(stored, 2, (1, 2))
+
+
+def other_diagonal(stored):
+    return torch.rot90(stored, 1, (1, 2)).flip(2)
+
+
+def first_glyph(stored):
+    return stored[0].T
+
+
 def mirrored(stored):
     return stored.flip(2)
 
@@ -52,6 +68,23 @@ def equally_bright(train, test):
     return sum(int(image.sum()) in {int(other.sum()) for other in train} for image in test)
 
 
+def pixels_alike(train, test):
+    return int(torch.isin(test, train).sum())
+
+
+def pixels_in_place(train, test):
+    return int((train == test).sum())
+
+
+def by_identity(train, test):
+    known = set(train)
+    return sum(image in known for image in test)
+
+
+def as_a_share(train, test):
+    return sum(any(torch.equal(a, b) for a in train) for b in test) / len(test)
+
+
 def added(line, glyph, column):
     line = line.clone()
     line[:, column : column + glyph.shape[1]] += glyph
@@ -74,6 +107,43 @@ def averaged(line, glyph, column):
     line, end = line.int(), column + glyph.shape[1]
     line[:, column:end] = (line[:, column:end] + glyph) // 2
     return line
+
+
+def less_bright(line, glyph, column):
+    line, end = line.clone(), column + glyph.shape[1]
+    line[:, column:end] = torch.minimum(line[:, column:end], glyph)
+    return line
+
+
+def bits_joined(line, glyph, column):
+    line = line.clone()
+    line[:, column : column + glyph.shape[1]] |= glyph
+    return line
+
+
+def wherever_inked(line, glyph, column):
+    line, end = line.clone(), column + glyph.shape[1]
+    line[:, column:end] = torch.where(glyph > 0, glyph, line[:, column:end])
+    return line
+
+
+def one_further(line, glyph, column):
+    line, at = line.clone(), column + 1
+    end = at + glyph.shape[1]
+    line[:, at:end] = torch.maximum(line[:, at:end], glyph)
+    return line
+
+
+def to_the_end(line, glyph, column):
+    line = line.clone()
+    line[:, column:] = torch.maximum(line[:, column:], glyph)
+    return line
+
+
+def rest_is_lost(line, glyph, column):
+    result, end = torch.zeros_like(line), column + glyph.shape[1]
+    result[:, column:end] = torch.maximum(line[:, column:end], glyph)
+    return result
 
 
 def only_the_overlap(line, glyph, column):
@@ -106,6 +176,21 @@ def of_rows(glyphs, columns):
 
 def start_and_width(glyphs, columns):
     return [(start, end - start) for start, end in _spans(glyphs, columns)]
+
+
+def columns_counted(glyphs, columns):
+    inked = [(glyph >= 64).any(0) for glyph in glyphs]
+    starts = [x + int(there.int().argmax()) for x, there in zip(columns, inked, strict=True)]
+    return [(start, start + int(there.sum())) for start, there in zip(starts, inked, strict=True)]
+
+
+def row_by_row(glyphs, columns):
+    found = [(glyph >= 64).nonzero()[:, 1].tolist() for glyph in glyphs]
+    return [(x + there[0], x + there[-1] + 1) for x, there in zip(columns, found, strict=True)]
+
+
+def first_glyph_alone(glyphs, columns):
+    return _spans(glyphs, columns)[0]
 
 
 def _spans(glyphs, columns, least=64):
@@ -142,6 +227,38 @@ def other_sign(widths, spacing, margin):
     return _starts(widths, [-gap for gap in _gaps(widths, spacing)], margin)
 
 
+def always_apart(widths, spacing, margin):
+    return _starts(widths, _gaps(widths, spacing, abs(spacing)), margin)
+
+
+def mean_of_two(widths, spacing, margin):
+    gaps = [spacing * sum(pair) / 2 for pair in pairwise(widths)]
+    return _starts(widths, gaps if spacing > 0 else _gaps(widths, spacing), margin)
+
+
+def narrowest_of_all(widths, spacing, margin):
+    gaps = [spacing * min(widths)] * (len(widths) - 1)
+    return _starts(widths, gaps if spacing < 0 else _gaps(widths, spacing), margin)
+
+
+def own_width(widths, spacing, margin):
+    return _starts(widths[1:], _gaps(widths, spacing), margin)
+
+
+def margin_each_time(widths, spacing, margin):
+    return _starts(widths, [margin + gap for gap in _gaps(widths, spacing)], margin)
+
+
+def one_too_many(widths, spacing, margin):
+    measure = sum(widths) / len(widths) if spacing > 0 else min(widths)
+    return _starts(widths, [*_gaps(widths, spacing), spacing * measure], margin)
+
+
+def whole_mean(widths, spacing, margin):
+    gaps = [spacing * (sum(widths) // len(widths))] * (len(widths) - 1)
+    return _starts(widths, gaps if spacing > 0 else _gaps(widths, spacing), margin)
+
+
 def rounded(widths, spacing, margin):
     return [round(x) for x in _starts(widths, _gaps(widths, spacing), margin)]
 
@@ -155,9 +272,9 @@ def first_less(widths, spacing, margin):
     return _starts(widths, _gaps(widths, spacing), margin)[1:]
 
 
-def _gaps(widths, spacing):
-    mean = sum(widths) / len(widths)
-    return [spacing * (mean if spacing > 0 else min(pair)) for pair in pairwise(widths)]
+def _gaps(widths, spacing, share=None):
+    mean, share = sum(widths) / len(widths), spacing if share is None else share
+    return [share * (mean if spacing > 0 else min(pair)) for pair in pairwise(widths)]
 
 
 def _starts(widths, gaps, margin):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import product
 
 import torch
@@ -15,6 +17,7 @@ from crnn_lib.lessons.chapter07.exercises import as_beam, by_keeping_alignments,
 from crnn_lib.lessons.chapter08 import mistakes as wrong
 from crnn_lib.lessons.engine import (
     Attempt,
+    Broken,
     Exercise,
     Mistake,
     Unreadable,
@@ -209,6 +212,11 @@ def never_2_after_1(state: int, c: int) -> int | None:
     return None if (state, c) == (1, 2) else c
 
 
+def never_1_after_2(state: int, c: int) -> int | None:
+    """a 1 never follows a 2, and the last is a 2"""
+    return None if (state, c) == (2, 1) else c
+
+
 def is_0(state: int) -> bool:
     return state == 0
 
@@ -218,7 +226,12 @@ def is_2(state: int) -> bool:
 
 
 #: First state, step, and which states are accepted at the end.
-RULES = ((0, even_sum, is_0), (0, at_most_two, is_2), (0, never_2_after_1, is_2))
+RULES = (
+    (0, even_sum, is_0),
+    (0, at_most_two, is_2),
+    (0, never_2_after_1, is_2),
+    (0, never_1_after_2, is_2),  # forbids a class, and not the one behind it
+)
 
 
 def by_judging_each_prefix(
@@ -236,13 +249,38 @@ def by_judging_each_prefix(
     return {label: p for label, p in found.items() if accepts(state_after(label))}
 
 
+def what_was_asked(attempt: Attempt, probs: Tensor, width: int, rule: tuple) -> str:
+    """What step or accepts was asked that is no question for them, in words; or nothing."""
+    first, step, accepts = rule
+    classes, states = set(), []
+
+    def asked_step(state: int, c: int) -> int | None:
+        classes.add(int(c))
+        return step(state, c)
+
+    def asked_accepts(state: object) -> bool:
+        states.append(state)
+        return accepts(state)
+
+    with contextlib.suppress(Broken):
+        attempt(probs, width, first, asked_step, asked_accepts)
+    if 0 in classes:
+        if probs.shape[1] - 1 in classes:
+            return "step was asked about class 0: a blank is no new character, the state stays"
+        return "step was asked about the class before the one meant: the classes count from 0"
+    if any(isinstance(state, (tuple, list)) for state in states):
+        return "accepts was asked about a prefix: it judges the state of one"
+    return ""
+
+
 def check_beam_with_rule(attempt: Attempt) -> str:
     sizes = [(1, 3), (2, 3), (3, 3), (4, 3), (5, 3)]
     tables = [lattice.exp() for lattice in lattices(sizes, 2, 1.0)]
     cases = [
         (probs, width, *rule) for probs in tables for rule in RULES for width in (1000, 4, 2, 1)
     ]
-    count = compare(
+    compare_all = partial(
+        compare,
         attempt,
         cases,
         by_judging_each_prefix,
@@ -252,6 +290,13 @@ def check_beam_with_rule(attempt: Attempt) -> str:
             f"the rule: {case[3].__doc__}; {plural(len(case[0]), 'frame')}, a beam of {case[1]}"
         ),
     )
+    try:
+        count = compare_all()
+    except Broken as broken:
+        shown = attempt.call, attempt.inputs, attempt.printed
+        broken.rule = what_was_asked(attempt, tables[2], 4, RULES[0]) or broken.rule
+        attempt.call, attempt.inputs, attempt.printed = shown
+        raise
     return (
         f"All {count} beams keep to their rule. Whatever can be said by an automaton, your search "
         "can now be told."
@@ -337,6 +382,19 @@ EXERCISES = (
             ),
             Mistake("the highest score comes first", wrong.worst_first),
             Mistake("the bonus is added: it helps long texts", wrong.long_is_dear),
+            Mistake(
+                "the weight is for the language alone: the network keeps all of its say",
+                wrong.network_weighed_too,
+            ),
+            Mistake("the weight belongs to the language, not to the network", wrong.weight_on_both),
+            Mistake("the three terms are added, not multiplied", wrong.multiplied),
+            Mistake("nothing is divided by the length of the text", wrong.shared_by_length),
+            Mistake("the logarithms are added as they are", wrong.no_logarithms),
+            Mistake("a forbidden text comes last, it is not left out", wrong.forbidden_left_out),
+            Mistake(
+                "a forbidden text costs more than any other, and here nothing at all",
+                wrong.forbidden_for_nothing,
+            ),
             Mistake("what the language forbids stays forbidden at weight 0", wrong.allowed_at_zero),
         ),
         hints=(
@@ -357,7 +415,10 @@ EXERCISES = (
         returns=as_yes_or_no,
         reference=passes_luhn,
         mistakes=(
-            Mistake("count from the right: a number may have an odd length", wrong.from_the_left),
+            Mistake(
+                "count from the right: from the left it fits numbers of odd length only",
+                wrong.from_the_left,
+            ),
             Mistake(
                 "count from the right: from the left it fits numbers of even length only",
                 wrong.first_doubled,
@@ -366,6 +427,15 @@ EXERCISES = (
             Mistake("the last digit is not doubled, the one before it is", wrong.last_doubled),
             Mistake("take 9 off a doubled digit that has two digits", wrong.nines_kept),
             Mistake("every second digit is doubled", wrong.all_plain),
+            Mistake("every second digit is doubled, not each", wrong.each_doubled),
+            Mistake("9 doubled, less 9, is 9: a remainder by 9 is 0", wrong.remainder_by_nine),
+            Mistake("9 goes off where doubling made two digits, and only there", wrong.nine_always),
+            Mistake("10 has two digits, too", wrong.ten_kept),
+            Mistake("a sum of 0, 20 or 30 ends in 0 as well as 10 does", wrong.sum_is_ten),
+            Mistake(
+                "the check digit is a part of the sum, and not what the others sum to",
+                wrong.compared_with_the_others,
+            ),
         ),
         hints=(
             "Try 55202 on paper: from the right 2, 2 * 0, 2, 2 * 5 - 9, 5. What is the sum?",
@@ -387,6 +457,14 @@ EXERCISES = (
             Mistake("the number read so far is shifted, not the new digit", wrong.shifted_digit),
             Mistake("a state is a remainder by 7: there are seven of them", wrong.not_reduced),
             Mistake("the new digit counts, too", wrong.remainder_alone),
+            Mistake("what was read before the new digit counts, too", wrong.digit_alone),
+            Mistake("a quotient is no state: what is left over is", wrong.quotient),
+            Mistake("the new digit is added, not multiplied", wrong.times_the_digit),
+            Mistake("the new digit is added, not multiplied", wrong.plain_product),
+            Mistake("the last digit is the remainder by 10; here it is by 7", wrong.by_ten),
+            Mistake(
+                "the sum has a remainder, too: a state goes from 0 to 6", wrong.reduced_too_early
+            ),
         ),
         hints=(
             "You have read 55, then comes a 2. How does 552 come from 55 and 2?",
@@ -411,6 +489,10 @@ EXERCISES = (
                 wrong.moved_while_it_lasts,
             ),
             Mistake(
+                "a character that lasts for another frame is no new one: the state stays",
+                wrong.moved_with_each_frame,
+            ),
+            Mistake(
                 "a character that lasts may always last: the rule is asked for new ones only",
                 wrong.stopped_while_it_lasts,
             ),
@@ -424,6 +506,11 @@ EXERCISES = (
                 wrong.accepted_too_early,
             ),
             Mistake(
+                "what is not accepted yet may still become so: ask accepts after the last frame, "
+                "not before",
+                wrong.filtered_after_each_frame,
+            ),
+            Mistake(
                 "where step gives None, the prefix does not exist, and takes no place in the beam",
                 wrong.judged_at_the_end,
             ),
@@ -431,6 +518,40 @@ EXERCISES = (
                 "each prefix has a state of its own: it comes from the state of the prefix that "
                 "grew",
                 wrong.one_state_for_all,
+            ),
+            Mistake(
+                "each prefix has a state of its own: it comes from the state of the prefix that "
+                "grew",
+                wrong.always_from_the_first,
+            ),
+            Mistake(
+                "a longer prefix has the state after its new character, not the one before it",
+                wrong.state_of_the_shorter,
+            ),
+            Mistake(
+                "where step gives None, no longer prefix exists, with whatever state",
+                wrong.goes_on_without_a_state,
+            ),
+            Mistake(
+                "that one class may not follow says nothing of the classes after it",
+                wrong.stopped_at_the_first_none,
+            ),
+            Mistake(
+                "that one class may not follow says nothing of the classes after it",
+                wrong.stopped_growing,
+            ),
+            Mistake(
+                "where two ways lead to the same prefix, both count: here the last one does",
+                wrong.written_over,
+            ),
+            Mistake(
+                "a repeated character is new after a blank only: from the other number it lasts",
+                wrong.grown_from_both,
+            ),
+            Mistake("more prefixes stay than beam_width after a frame", wrong.all_kept),
+            Mistake(
+                "the sums of 7.3 were asked for: what the rule forbids is not shared out",
+                wrong.stretched,
             ),
             Mistake("the rule is to be asked, not only the lattice", wrong.rule_forgotten),
             Mistake(
@@ -464,6 +585,26 @@ EXERCISES = (
             Mistake("the row is the character before, the column the one after", wrong.transposed),
             Mistake("the end of a text is not followed by the beginning of the next", wrong.joined),
             Mistake("the ones that were added belong to the row's sum", wrong.ones_not_counted),
+            Mistake("the ones that were added belong to the row's sum", wrong.one_of_the_ones),
+            Mistake("these are counts: no row sums to 1 yet", wrong.counts_alone),
+            Mistake(
+                "the row is the character before, the column the one after",
+                wrong.turned_afterwards,
+            ),
+            Mistake("these are logarithms; probabilities were asked for", wrong.logarithms),
+            Mistake(
+                "softmax raises e to each count; a count is to be divided by the row's sum",
+                wrong.softmax_of_counts,
+            ),
+            Mistake("a pair counts as often as it occurs", wrong.once_per_text),
+            Mistake("a pair counts as often as it occurs", wrong.seen_or_not),
+            Mistake("pairs share a character: 577 has 57, and 77 as well", wrong.every_other_pair),
+            Mistake("a text may have more than one pair", wrong.first_pair_alone),
+            Mistake(
+                "pairs are counted: what follows what, not how often each occurs",
+                wrong.characters_counted,
+            ),
+            Mistake("a character is not its own successor", wrong.character_with_itself),
             Mistake(
                 "the row sums have the shape (K,), and divide along columns: which of them meets "
                 "which count?",

@@ -2,7 +2,7 @@
 import { announce, button, cividis, decodeBytes, drag, focusable, ink, keys, lessMotion, make, mount, paint, slider, svg } from "./common.js";
 import { forwardBackward } from "./ctc.js";
 
-const FINEST = 1000, SHOWN = 0.15, RED = [190, 30, 60], BLUE = [20, 90, 190];
+const FINEST = 1000, SHOWN = 0.15, FEW = 16, RED = [190, 30, 60], BLUE = [20, 90, 190];
 
 /** The log-probabilities of all moments, from thousandths as base64 text: an array of
  * { frames, classes, logProbs }, each frame normalised. */
@@ -98,12 +98,12 @@ function render({ model, el }) {
   const read = make("span", { class: "read mono" });
   const facts = make("span", { class: "facts" });
   const strips = {};
-  const strip = (name, title, words) => {
+  const strip = (name, title, ...words) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
     const marks = svg("svg", { class: "marks", viewBox: `0 0 ${T} ${C}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-    const names = make("div", { class: "symbols mono", "aria-hidden": "true" }, ...rows.map((c) => make("span", { class: model.get("label").includes(c) || c === blank ? "wanted" : "" }, rowName(c))));
+    const names = make("div", { class: "symbols mono", "aria-hidden": "true" }, ...rows.map((c) => make("span", { class: model.get("label").includes(c) || c === blank ? "wanted" : C > FEW ? "unnamed" : "" }, rowName(c))));
     strips[name] = { canvas, marks };
-    return [make("p", { class: "caption" }, make("b", {}, title), make("span", { class: "soft" }, words)), make("div", { class: "strip" }, names, make("div", { class: "heat" }, make("div", { class: "frames" }, canvas, marks)))];
+    return [make("p", { class: "caption" }, make("b", {}, title), ...words.map((part) => make("span", { class: "soft" }, part))), make("div", { class: "strip" }, names, make("div", { class: "heat" }, make("div", { class: "frames" }, canvas, marks)))];
   };
   const curve = svg("svg", { class: "curve", viewBox: `0 0 ${last} 100`, preserveAspectRatio: "none", "aria-hidden": "true" });
   const chart = focusable(make("div", { class: "chart", role: "slider", "aria-valuemin": 0, "aria-valuemax": last }, curve), "moment on the curve of the loss");
@@ -112,17 +112,18 @@ function render({ model, el }) {
   keys(chart, { ArrowRight: by(1), ArrowUp: by(1), ArrowLeft: by(-1), ArrowDown: by(-1), PageUp: by(10), PageDown: by(-10), Home: by(-Infinity), End: by(Infinity) });
 
   root.style.setProperty("--classes", C);
+  root.style.setProperty("--shape", W / H);
   root.style.setProperty("--left", `${(100 * model.get("ends")[0]) / W}%`);
   root.style.setProperty("--frames", `${(100 * (model.get("ends")[1] - model.get("ends")[0])) / W}%`);
   root.append(
-    make("div", { class: "row head" }, make("h4", {}, "Training film", make("small", {}, "one line, many moments of learning")), make("span", { class: "grow" }), facts),
+    make("div", { class: "row head" }, make("h4", {}, "Training film", make("small", {}, "one line, many moments of learning"))),
     make("div", { class: "row" }, play, scrub.node),
     make("div", { class: "row stations" }, ...stations.map(([, node]) => node)),
     make("div", { class: "strip" }, make("div", {}), make("div", { class: "paper", style: `aspect-ratio: ${W} / ${H}` }, picture)),
-    make("p", { class: "reads" }, make("span", { class: "soft" }, "reads "), read),
-    ...strip("p", "p", "what the network says of each frame"),
-    ...strip("gamma", "γ", `what ${model.get("text")} needs there, as far as it is known`),
-    ...strip("gradient", "p − γ", "▼ red: too likely, pushed down. ▲ blue: too unlikely, pushed up"),
+    make("p", { class: "reads" }, make("span", { class: "soft" }, "reads "), read, facts),
+    ...strip("p", "p", "what the network says of each frame;", "○ its best class"),
+    ...strip("gamma", "γ", `share of the alignments of ${model.get("text")} that pass there`),
+    ...strip("gradient", "p − γ", "▼ red: too likely, pushed down;", "▲ blue: too unlikely, pushed up"),
     make("p", { class: "caption" }, make("b", {}, "loss"), make("span", { class: "soft" }, "at all moments; drag along it")),
     make("div", { class: "strip" }, make("div", {}), chart),
     view.status,
@@ -157,10 +158,10 @@ function render({ model, el }) {
     announce(read, text || "nothing");
     read.classList.toggle("right", text === model.get("text"));
     const blanks = path.filter((c) => c === blank).length;
-    facts.textContent = `step ${steps[m]} · loss ${loss.toFixed(2)}`;
+    facts.textContent = `loss ${loss.toFixed(2)}`;
     chart.setAttribute("aria-valuenow", m);
     chart.setAttribute("aria-valuetext", `step ${steps[m]}, loss ${loss.toFixed(2)}`);
-    if (!timer) view.say(`After ${steps[m]} steps the loss is ${loss.toFixed(2)}. ${blanks} of ${T} frames say blank; the line reads ${text || "nothing"}.`);
+    if (!timer) view.say(`After ${steps[m]} ${steps[m] === 1 ? "step" : "steps"} the loss is ${loss.toFixed(2)}. ${blanks} of ${T} frames say blank; the line reads ${text || "nothing"}.`);
   }
 
   view.listen(["moment"], draw);
