@@ -601,8 +601,8 @@ def resnet() -> Sheet:
     photo = chapter11.like_a_photograph(pixels)[0, :, 0].tolist()
     texts = ("18", "609", "16", "55207", "1001", "8")
     return Sheet(
-        "11_a_pretrained_resnet_reads",
-        "11 · A pretrained ResNet reads",
+        "11_a_pretrained_network_reads",
+        "11 · A pretrained network reads",
         [
             Task(
                 "Five halvings",
