@@ -1,4 +1,4 @@
-"""The command line: ``crnn read | train | evaluate | glyphs``, or ``python -m crnn_lib ...``.
+"""The command line: ``crnn read | label | train ...``, or ``python -m crnn_lib ...``.
 
 Only the arguments are dealt with here, and nothing is imported that takes time, so that --help and
 a wrong argument are answered at once. The work is done in the rooms beside this one.
@@ -22,6 +22,7 @@ CALLED = Path("".join(sys.argv[:1])).stem.removesuffix("-script")
 PROG = "crnn" if CALLED == "crnn" else "python -m crnn_lib"
 ROOMS = {  # where each command is at work; imported when it is called
     "read": "read",
+    "label": "label",
     "train": "train",
     "evaluate": "train",
     "glyphs_list": "glyphs",
@@ -59,6 +60,17 @@ GIF, BMP, TIFF, WebP or PPM. For each line the file's name, a tab and the text a
 to bottom. With --json it is an object with the text, the probability of that text, for each
 character the columns of the image in which the network saw it, and the corners of the line. A file
 that cannot be read, or a line that is refused, is named on the error output.
+
+{EXIT}"""
+LABEL = f"""\
+examples:
+  {PROG} label my_words/
+      then fill in my_words/labels.csv, in any editor or spreadsheet
+  {PROG} label my_words/ --model photos
+      with what that network reads, to be corrected
+
+Each image that has no row yet gets one; rows that are there stay as they are. An image holds one
+line or one word. What is labelled is learned by {PROG} train --lines.
 
 {EXIT}"""
 TRAIN = f"""\
@@ -207,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"crnn_lib {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_read(commands)
+    _add_label(commands)
     _add_train(commands)
     _add_evaluate(commands)
     _add_glyphs(commands)
@@ -307,6 +320,19 @@ def _add_read(commands) -> None:
     _add_threads(sub.add_argument)
 
 
+def _add_label(commands) -> None:
+    sub = _command(commands, "label", "list a folder's images in its labels.csv", LABEL)
+    sub.add_argument("folder", metavar="FOLDER", help="images of one line or word each")
+    sub.add_argument(
+        "--weights",
+        "--model",
+        type=_shipped_name,
+        metavar="NAME_OR_FILE",
+        help="a network that proposes the texts (default: none, they stay empty)",
+    )
+    _add_threads(sub.add_argument)
+
+
 def _add_train(commands) -> None:
     sub = _command(
         commands, "train", "train a network, on fresh lines or on your own images", TRAIN
@@ -330,6 +356,7 @@ def _add_train(commands) -> None:
         add,
         ("varied", "in both, varied, turn by turn"),
         ("photos", "or mostly as amounts, photographed on paper"),
+        ("words", "or words, names and numbers by the pen and in fonts, photographed"),
     )
     add("--batch-size", type=_whole(1), metavar="N", help="lines per step (64; --lines 32)")
     add(
@@ -373,9 +400,10 @@ def _add_train(commands) -> None:
     add = sub.add_argument_group("network and optimiser").add_argument
     add(
         "--network",
-        choices=("crnn", "large", "article", "window"),
+        choices=("crnn", "large", "words", "article", "window"),
         default="crnn",
-        help="CRNN, a larger one, the article's, or a window without convolutions (crnn)",
+        help="CRNN, a larger one, one for words, the article's, or a window without convolutions "
+        "(crnn)",
     )
     add(
         "--start",

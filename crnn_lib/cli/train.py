@@ -20,21 +20,34 @@ from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
 from crnn_lib.evaluation import Report
 from crnn_lib.evaluation import evaluate as evaluate_model
-from crnn_lib.handwriting import Glyphs, LineBatch, LineStyle, compose_lines, load_glyphs
+from crnn_lib.handwriting import (
+    Glyphs,
+    LineBatch,
+    LineStyle,
+    compose_lines,
+    fonts,
+    join_batches,
+    load_glyphs,
+    pen,
+)
 from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, load_model, save_model
 from crnn_lib.training import (
     Alternating,
     History,
     LineStream,
     TrainConfig,
+    WordStream,
     interpolate_weights,
     photo_lines,
     photo_sample,
     read_run,
     seeded_generator,
+    word_lines,
+    word_sample,
 )
 from crnn_lib.training import train as train_model
 
+SEEDS = 1000  # from a run's seed to that of the words it is validated with
 WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
 DEFAULTS = {  # of what differs with --lines, where FINE_TUNING has the others
     "steps": 1000,
@@ -75,12 +88,13 @@ def train(options: argparse.Namespace) -> int:
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
     glyphs, held_out = _training_glyphs(options)
-    alphabet = Alphabet(glyphs.characters)
+    words = options.style == "words"
+    alphabet = Alphabet(pen.TEXT_CHARACTERS + " ") if words else Alphabet(glyphs.characters)
     torch.manual_seed(options.seed)  # of the first weights
     model = load_model(options.start) if options.start else _network(options.network, alphabet)
     lines = _training_lines(options, glyphs, alphabet, model.config.height)
     validation = None
-    if held_out is not None:
+    if held_out is not None or (words and options.validate_every):
         validation = _validation_lines(options, held_out, alphabet, model.config.height)
 
     leads = os.environ.get("RANK", "0") == "0"  # of torchrun's processes one speaks and writes
@@ -91,7 +105,7 @@ def train(options: argparse.Namespace) -> int:
             f"{verb} {type(model).__name__} ({options.start or options.network}, "
             f"{parameters:,} parameters): "
             f"{config.steps} steps of {options.batch_size} lines, style {options.style}, "
-            f"from {len(glyphs):,} glyphs of {glyphs.source}.",
+            f"{_written_by(lines, glyphs)}.",
             flush=True,
         )
     try:
@@ -153,7 +167,12 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
 def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
     if name == "window":
         return SlidingWindowRNN(alphabet=alphabet)
-    configs = {"crnn": CRNNConfig, "large": CRNNConfig.large, "article": CRNNConfig.article}
+    configs = {
+        "crnn": CRNNConfig,
+        "large": CRNNConfig.large,
+        "words": CRNNConfig.words,
+        "article": CRNNConfig.article,
+    }
     return CRNN(configs[name](), alphabet)
 
 
@@ -162,6 +181,11 @@ def _training_lines(
 ) -> LineStream | Alternating:
     if options.style == "photos":
         return photo_lines(glyphs, options.batch_size, options.seed)
+    if options.style == "words":
+        scanned = None if glyphs.source == "pen" else glyphs
+        return word_lines(
+            alphabet, options.batch_size, options.seed, height=height, scanned=scanned
+        )
     styles = [_style(options, height)]
     if options.style == "varied":  # two styles that take turns
         bases = LineStyle(), LineStyle.article()
@@ -173,6 +197,16 @@ def _training_lines(
     return Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
 
 
+def _written_by(lines: LineStream | Alternating, glyphs: Glyphs) -> str:
+    """Who writes the lines, for the first line that a run prints."""
+    first = lines.streams[0] if isinstance(lines, Alternating) else lines
+    if not isinstance(first, WordStream):
+        return f"from {len(glyphs):,} glyphs of {glyphs.source}"
+    hands = ", ".join(name for name, _ in first.hands)
+    digits = "" if glyphs.source == "pen" else f", and {len(glyphs):,} digits of {glyphs.source}"
+    return f"written by {hands}{digits}"
+
+
 def _described(lines: LineStream | Alternating) -> dict[str, object]:
     streams = lines.streams if isinstance(lines, Alternating) else (lines,)
     plain = [stream for stream in streams if isinstance(stream, LineStream)]
@@ -182,9 +216,19 @@ def _described(lines: LineStream | Alternating) -> dict[str, object]:
 
 
 def _validation_lines(
-    options: argparse.Namespace, held_out: Glyphs, alphabet: Alphabet, height: int
+    options: argparse.Namespace, held_out: Glyphs | None, alphabet: Alphabet, height: int
 ) -> LineBatch:
     count = options.validation_lines
+    if options.style == "words":  # people and fonts that write no line of training
+        hands = ("pen", "fonts") if fonts.count_fonts()["test"] else ("pen",)
+        parts = [
+            word_sample(
+                count // len(hands), options.seed + SEEDS, alphabet=alphabet, height=height, hands=h
+            )
+            for h in hands
+        ]
+        return join_batches(parts, alphabet.blank)
+    assert held_out is not None
     if options.style == "photos":
         return photo_sample(dataclasses.replace(held_out, split="test"), count, options.seed)
     style = _style(options, height)

@@ -52,9 +52,9 @@ def exact_search(
 
     With a language, probabilities times weights take the place of probabilities. What the best of
     the accepted labels with a prefix can have is bounded by one pass from the last frame to the
-    first, over a coarser language which knows only the last one or two characters. So 20,000 words
-    take less than a beam of 10 does. Where the coarse bounds do not suffice, the pass is made
-    again, over the language as it is.
+    first, over a coarser language which knows only the last one or two characters. Where the coarse
+    bounds do not suffice, the pass is made again, over the language as it is: on lattices that are
+    hard to read, most of the time goes there.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
     --------
     >>> model = NGram.fit(["no", "on"], order=1, characters="no")
     >>> round(fit_share({"on": 0.0}, model, ["on", "on", "noon"]), 2)
-    0.58
+    0.59
     """
     if isinstance(texts, str):
         raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")

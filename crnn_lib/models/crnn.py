@@ -84,6 +84,17 @@ class CRNNConfig:
         return cls(channels=(32, 48, 64, 96, 128, 128), hidden=128)
 
     @classmethod
+    def words(cls) -> CRNNConfig:
+        """The shape of ``crnn-words``: higher lines, since letters have more parts than digits."""
+        return cls(
+            height=40,
+            channels=(32, 32, 64, 64, 96, 128, 128, 160),
+            strides=((2, 2), (1, 1), (1, 1), (2, 2), (1, 1), (2, 1), (1, 1), (2, 1)),
+            hidden=160,
+            layers=2,
+        )
+
+    @classmethod
     def article(cls) -> CRNNConfig:
         """The network of the article this series grew from: 658 thousand parameters.
 

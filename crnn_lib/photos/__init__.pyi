@@ -20,6 +20,7 @@ from .own_lines import OwnLines as OwnLines
 from .own_lines import alphabet_of_folder as alphabet_of_folder
 from .own_lines import lines_of_folder as lines_of_folder
 from .own_lines import lines_of_photos as lines_of_photos
+from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
 from .reader import DIGITS as DIGITS

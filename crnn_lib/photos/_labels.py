@@ -97,13 +97,13 @@ def _rows(table: Path) -> Iterator[Label]:
     if not lines:
         raise ValueError(f"{table} is empty. {FORM}")
     separator, columns = form_of(lines[0], table)
-    last = 2 if columns is None else len(_cells(lines[0], separator))
+    last = 2 if columns is None else len(cells_of(lines[0], separator))
     file, text = columns or (0, 1)
     for number, line in enumerate(lines, 1):
         if not line.strip(separator + " ") or (number == 1 and columns is not None):
             continue
         try:
-            cells = _cells(line, separator)
+            cells = cells_of(line, separator)
         except csv.Error:
             yield Label(
                 table.parent, line.strip(), table, number, "its quotes do not close in the row"
@@ -148,7 +148,7 @@ def form_of(first: str, table: Path) -> tuple[str, tuple[int, int] | None]:
     """What separates the cells, and in which columns file and text stand, if a header says it."""
     for separator in SEPARATORS:
         try:
-            cells = _cells(first, separator)
+            cells = cells_of(first, separator)
         except csv.Error:
             continue
         names = [cell.lower() for cell in cells]
@@ -159,7 +159,7 @@ def form_of(first: str, table: Path) -> tuple[str, tuple[int, int] | None]:
     raise ValueError(f"{table} starts with {first[:80]!r}. {FORM}")
 
 
-def _cells(line: str, separator: str) -> list[str]:
+def cells_of(line: str, separator: str) -> list[str]:
     reader = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
     return [cell.strip() for cell in next(reader, [])]
 

@@ -13,7 +13,7 @@ import io
 import os
 import secrets
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from crnn_lib.photos._labels import (
     NAMED,
     TABLE,
     Label,
+    cells_of,
     fault_of,
     form_of,
     labels_in,
@@ -41,11 +42,15 @@ from crnn_lib.photos._labels import (
     unknown_in,
     without_doubles,
 )
-from crnn_lib.photos.files import FORMATS, ImageError
+from crnn_lib.photos.files import FORMATS, SUFFIXES, ImageError
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
 
 LONGEST_NAME = 40  # characters of a text that an image is called after
+WAY_OUT = (
+    "An alphabet that has such characters is given by alphabet= (on the command line by "
+    "--alphabet, where auto takes all that the labels hold). "
+)
 SHOWN = 100  # bad rows that a message names; a table with more was made by a faulty program
 
 
@@ -250,9 +255,13 @@ def _append(table: Path, name: str, text: str) -> None:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             broken = file.read(1) != b"\n"  # an editor may leave the last line open
-    separator, _ = form_of(start.decode("utf-8-sig", "replace").strip(), table)
+    first = start.decode("utf-8-sig", "replace").strip()
+    separator, columns = form_of(first, table)
+    name_at, text_at = columns or (0, 1)
+    cells = [""] * (len(cells_of(first, separator)) if columns else 2)
+    cells[name_at], cells[text_at] = name, text
     row = io.StringIO()
-    csv.writer(row, delimiter=separator, lineterminator="\n").writerow([name, text])
+    csv.writer(row, delimiter=separator, lineterminator="\n").writerow(cells)
     with table.open("a", encoding="utf-8", newline="") as file:
         file.write("\n" * broken + row.getvalue())  # one write: nothing comes between
 
@@ -389,7 +398,12 @@ class BadRows(ValueError):
     """
 
     def __init__(
-        self, folder: Path, count: int, rows: Sequence[BadRow], lines: LineBatch | None
+        self,
+        folder: Path,
+        count: int,
+        rows: Sequence[BadRow],
+        lines: LineBatch | None,
+        way_out: str = "",
     ) -> None:
         self.rows, self.lines = tuple(rows), lines
         several = len({row.table for row in rows}) > 1
@@ -404,7 +418,8 @@ class BadRows(ValueError):
         super().__init__(
             f"{len(rows)} of {count} rows of {folder} cannot be learned:\n"
             + "\n".join(told)
-            + "\nMend them, or leave them out: skip_bad=True (on the command line --skip-bad)."
+            + f"\n{way_out}Mend them, or leave them out: skip_bad=True (on the command line "
+            "--skip-bad)."
         )
 
     def __reduce__(self):  # its arguments are no message: without this it cannot be pickled
@@ -491,13 +506,11 @@ def lines_of_folder(
     texts: list[str] = []
     bad: list[BadRow] = []
     seen: dict[bytes, str] = {}
+    lacking = False
     for label in tqdm(labels, desc="images", unit="file", disable=None):  # on a terminal
         image, reason = None, label.reason
         if reason is None and (unknown := unknown_in(label.text, alphabet)):
-            reason = (
-                f"{_lacks(unknown, alphabet)}; give one that has them by alphabet= (on the command "
-                "line --alphabet, where auto takes all that the labels hold)"
-            )
+            lacking, reason = True, _lacks(unknown, alphabet)
         if reason is None:
             image, reason = _image_of(label, height, alphabet, seen)
         if image is not None and frame_lengths is not None:
@@ -517,7 +530,7 @@ def lines_of_folder(
             texts.append(label.text)
     lines = _batch_of(images, texts, alphabet) if images else None
     if bad:
-        found = BadRows(Path(folder), len(labels), bad, lines)
+        found = BadRows(Path(folder), len(labels), bad, lines, WAY_OUT if lacking else "")
         if not skip_bad or lines is None:
             raise found
         warnings.warn(str(found).rpartition("\n")[0], stacklevel=2)
@@ -545,6 +558,58 @@ def _image_of(
         return _line_of(label.path, height, alphabet), None
     except (OSError, ValueError) as error:
         return None, str(error)
+
+
+def list_images(
+    folder: str | os.PathLike[str], read: Callable[[Path], str] | None = None
+) -> list[Path]:
+    """Give each image of a folder a row in its ``labels.csv``; the texts are yours to fill in.
+
+    Rows that are there stay as they are. Images in folders within get rows too.
+
+    Parameters
+    ----------
+    folder : path
+    read : callable, optional
+        Proposes a text for an image. Without it texts are left empty, and :func:`lines_of_folder`
+        names each row that still is.
+
+    Returns
+    -------
+    list of Path
+        The images that got a row.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder, it holds no image, or a table in it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (90, 40)).save(folder / "one.png")
+    >>> [path.name for path in list_images(folder)], list_images(folder)
+    (['one.png'], [])
+    >>> (folder / "labels.csv").read_text().split()
+    ['file,text', 'one.png,']
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    known = {os.path.realpath(label.path) for label in labels_in(folder)}
+    images = []
+    for root, inner, files in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        visible = sorted(name for name in files if not name.startswith("."))
+        images += [Path(root, name) for name in visible if Path(name).suffix.lower() in SUFFIXES]
+    if not images:
+        raise ValueError(f"The folder {str(folder)!r} holds no image: {', '.join(SUFFIXES)}.")
+    new = [path for path in images if os.path.realpath(path) not in known]
+    for path in tqdm(new, desc="images", unit="file", disable=None):  # on a terminal
+        text = "" if read is None else tidy(read(path))
+        _append(folder / TABLE, path.relative_to(folder).as_posix(), text)
+    return new
 
 
 def alphabet_of_folder(folder: str | os.PathLike[str], start: Alphabet | None = None) -> Alphabet:

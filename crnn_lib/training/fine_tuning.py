@@ -70,7 +70,14 @@ class FineTuning:
     provenance: dict[str, Any]
 
     def __repr__(self) -> str:
-        parts = [f"{len(self.learned_from)} lines learned from"]
+        steps = max([*self.history.step, *self.history.validation_step])
+        rates = self.history.validation_error_rate
+        parts = [f"{len(self.learned_from)} lines learned from in {steps} steps"]
+        if rates and self.after is self.before:
+            parts[0] += "; none of the weights were better than the first"
+        elif rates:
+            best = self.history.validation_step[rates.index(min(rates))]
+            parts[0] += f"; the best weights were there after {best}"
         parts += [_told("held-out", self.before, self.after)] if self.before else []
         parts += [_told("old", self.old_before, self.old_after)] if self.old_before else []
         return "\n".join(parts)

@@ -87,7 +87,7 @@ def run(capsys, *arguments):
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULE = "python -m crnn_lib"
-COMMANDS = [["read"], ["train"], ["evaluate"], ["glyphs"]]
+COMMANDS = [["read"], ["label"], ["train"], ["evaluate"], ["glyphs"]]
 COMMANDS += [["glyphs", "list"], ["glyphs", "download"], ["glyphs", "preview"]]
 
 
@@ -99,7 +99,7 @@ def test_help_fits_a_terminal_and_names_the_exit_status(command, capsys):
     assert not command or any(line.startswith("exit status: 0") for line in out)
 
 
-@pytest.mark.parametrize("command", ["read", "train", "evaluate", "glyphs"])
+@pytest.mark.parametrize("command", ["read", "label", "train", "evaluate", "glyphs"])
 def test_examples_of_the_help_are_valid_commands(command, capsys):
     _, out, _ = run(capsys, command, "--help")
     text = "\n".join(out).replace("\\\n", " ")
@@ -331,6 +331,20 @@ def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     assert story["styles"][0]["length"] == [1, 3] and story["training"]["average"] == 0.5
     assert {entry["dtype"] for entry in facts["tensors"].values()} == {"F16"}
     assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
+
+
+def test_train_learns_words_by_the_pen_where_no_font_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    weights = tmp_path / "words.safetensors"
+    options = "--style words --network words --glyphs pen --steps 1 --batch-size 4"
+    validation = "--validate-every 1 --validation-lines 4"
+    out = run(capsys, "train", *options.split(), *validation.split(), "--out", weights)[1]
+    assert out[0].endswith("style words, written by pen.")
+    stored = load_model(weights)
+    assert set("aZ9 ?") <= set(stored.alphabet.characters) and stored.config.height == 40
+    provenance = describe_checkpoint(weights)["provenance"]
+    assert "WordStream" in provenance["lines"]
+    assert "held_out_character_error_rate" in provenance["metrics"]
 
 
 def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypatch):

@@ -74,7 +74,7 @@ def test_from_a_folder_to_a_reading(folder, weights, capsys):
     assert said[0].endswith(
         "At most 4 steps of 6 lines, 50% of them such as crnn-digits learned from."
     )
-    assert said[1] == "8 lines learned from"
+    assert said[1].startswith("8 lines learned from in 4 steps; the best weights were there after ")
     assert said[2].startswith("2 held-out lines: CER ") and " after; " in said[2]
     assert said[3].split()[1:4] == ["old", "lines:", "CER"]
     assert said[4].startswith("Wrote mine.safetensors (")
@@ -101,6 +101,35 @@ def test_from_a_folder_to_a_reading(folder, weights, capsys):
     assert "0 of them new" in said[0] and "30% of them such as crnn-digits" in said[0]
 
 
+def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
+    (folder / "more").mkdir()
+    (folder / "0.png").rename(folder / "more" / "a, b.png")
+    (folder / "notes.txt").write_text("no image")
+    (folder / "labels.csv").write_text("text,writer,file\nten,me,1.png\n")
+    status, said, err = run(capsys, "label", "my_words")
+    assert (status, err) == (0, [])
+    assert said == ["my_words/labels.csv: 9 images are new. Open it and fill in its texts."]
+    rows = (folder / "labels.csv").read_text().splitlines()
+    assert rows[:3] == ["text,writer,file", "ten,me,1.png", ",,2.png"]
+    assert rows[-1] == ',,"more/a, b.png"' and len(rows) == 11
+    assert run(capsys, "label", "my_words")[1] == ["my_words/labels.csv: 0 images are new."]
+    status, _, err = run(capsys, *TRAIN, "--start", weights, "--alphabet", "auto")
+    assert status == 1 and "9 of 10 rows" in err[0] and err[1] == "  row 3, 2.png: it has no text"
+
+    (folder / "labels.csv").unlink()
+    (folder / "broken.png").write_bytes(b"")
+    status, said, _ = run(capsys, "label", "my_words", "--model", "digits")
+    assert status == 0 and said[0].endswith("11 images are new. Open it and correct its texts.")
+    rows = (folder / "labels.csv").read_text().splitlines()
+    assert rows[0] == "file,text" and "broken.png," in rows
+    proposed = dict(row.rsplit(",", 1) for row in rows[1:])
+    assert proposed["8.png"].isdigit() and proposed["9.png"].isdigit()
+    for wrong, words in (("nowhere", "no folder"), ("more_", "no image")):
+        (folder / "more_").mkdir(exist_ok=True)
+        status, _, err = run(capsys, "label", "nowhere" if wrong == "nowhere" else folder / wrong)
+        assert status == 1 and words in err[0]
+
+
 def test_the_same_command_gives_the_same_weights(folder, weights, capsys):
     found = []
     for _ in range(2):
@@ -117,7 +146,7 @@ def test_bad_rows_are_named_before_training(folder, weights, capsys):
     assert status == 1 and not said
     assert err[0].endswith("10 of 12 rows of my_words cannot be learned:")
     assert err[1].startswith("  row 2, 0.png, 'tea': the alphabet (0123456789) lacks 't', 'e', 'a'")
-    assert "--alphabet" in err[1] and "--skip-bad" in err[-1] and len(err) == 12
+    assert "--alphabet" in err[-1] and "--skip-bad" in err[-1] and len(err) == 12
     status, said, err = run(capsys, *TRAIN, "--start", weights, "--alphabet", "auto")
     assert status == 1 and not said and "2 of 12 rows" in err[0]
     assert err[1:3] == [
@@ -170,7 +199,11 @@ def test_old_lines_of_unknown_weights(folder, capsys, tmp_path):
     status, _, err = run(capsys, *command, "--keep-old", "0.5")
     assert status == 1 and "--keep-old: what other.safetensors learned from" in err[0]
     status, said, _ = run(capsys, *command, "--held-out", "0")
-    assert status == 0 and said[1] == "10 lines learned from" and said[2].startswith("Wrote")
+    assert (
+        status == 0
+        and said[1] == "10 lines learned from in 4 steps"
+        and said[2].startswith("Wrote")
+    )
 
 
 def test_names_of_shipped_weights_may_be_short(tmp_path, monkeypatch):

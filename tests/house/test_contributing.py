@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import REPOSITORY, ROOT
+from PIL import Image
 
 import crnn_lib
 from crnn_lib.cli import arguments
 from crnn_lib.handwriting import glyphs
+from crnn_lib.handwriting.pen import draw_words
+from crnn_lib.training import TrainConfig
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -143,7 +149,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_readmes_python_runs(number, monkeypatch, capsys):
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3  # the last one needs images of one's own
     monkeypatch.chdir(ROOT)
     exec(blocks[number], {})
     assert capsys.readouterr().out.startswith("55207 ")
@@ -151,11 +157,34 @@ def test_the_readmes_python_runs(number, monkeypatch, capsys):
 
 def test_the_readmes_commands_name_what_is_there():
     commands = re.findall(
-        r"^    python -m crnn_lib\S* (?:read|lessons|grade) (\S+)", README, re.MULTILINE
+        r"^    python -m crnn_lib\S* (?:read|lessons|grade) (?!--)(\S+)", README, re.MULTILINE
     )
     assert len(commands) == 4
     for path in commands:
         assert (ROOT / path).exists(), path
+
+
+def test_the_readmes_way_with_images_of_ones_own(tmp_path, monkeypatch, capsys):
+    """Its three commands are commands, and its Python learns from the folder that they name."""
+    commands = re.findall(r"^    python -m crnn_lib (.*my_words/.*)", README, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["label", "train", "read"]
+    (tmp_path / "my_words").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ["tea", "ten", "net", "eat", "ant"]
+    written = draw_words(words, torch.Generator().manual_seed(0), height=64)
+    for n, image in enumerate(written.images):
+        Image.fromarray(255 - np.pad(image.numpy(), 10)).save(f"my_words/{n}.png")
+    assert arguments.main(commands[0].partition("#")[0].split()) == 0
+    rows = [f"{n}.png,{word}" for n, word in enumerate(words)]
+    Path("my_words/labels.csv").write_text("\n".join(["file,text", *rows]))
+    for command in commands[1:]:
+        arguments._parser().parse_args(command.split())
+    short = TrainConfig(steps=2, validate_every=1, patience=1)
+    monkeypatch.setattr("crnn_lib.training.fine_tuning.FINE_TUNING", short)
+    monkeypatch.setattr("crnn_lib.training.fine_tuning._OLD_WRITERS", 3)
+    exec(re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[2], {})
+    assert "4 lines learned from in " in capsys.readouterr().out
+    assert Path("mine.safetensors").exists()
 
 
 def test_the_readme_says_how_its_photo_was_chosen():

@@ -140,7 +140,7 @@ def test_without_held_out_lines_training_goes_to_its_end(digits):
     tuning = fine_tune(model, digits, config, hold_out=0)
     assert tuning.before is None and tuning.after is None and not len(tuning.held_out)
     assert tuning.history.step == [3] and not tuning.history.validation_step
-    assert repr(tuning) == "20 lines learned from"
+    assert repr(tuning) == "20 lines learned from in 3 steps"
 
 
 def test_what_reads_worse_is_not_kept(digits, monkeypatch):
@@ -241,7 +241,10 @@ def test_old_lines_are_mixed_in_and_read_before_and_after(digits):
     assert tuning.provenance["old"] == "crnn-digits" and tuning.provenance["keep_old"] == 0.4
     assert json.loads(json.dumps(tuning.provenance)) is not None
     told = repr(tuning).splitlines()
-    assert told[0] == "16 lines learned from" and told[1].startswith("4 held-out lines: CER ")
+    assert told[0].startswith(
+        "16 lines learned from in 2 steps; the best weights were there after "
+    )
+    assert told[1].startswith("4 held-out lines: CER ")
     assert told[2].startswith(f"{tuning.old_before.n} old lines: CER ")
 
 
