@@ -70,7 +70,7 @@ STOPS = {
     "07": Stop(1, 2, "prefixes and proofs", ("04",), ("06",)),
     "08": Stop(2, 2, "weights, automata, priors", ("07",)),
     "09": Stop(1, 3, "places, confidence, refusal", ("06", "07")),
-    "11": Stop(0, 3, "five symptoms and their cures", ("06",)),
+    "11": Stop(0, 3, "symptoms, cures, ImageNet", ("06",)),
     "12": Stop(0, 4, "from a photo to its text", ("11",), ("09",)),
     "13": Stop(2, 3, "silent bugs and their tests", ("09",)),
     "14": Stop(1, 4, "small models, used well", ("12", "13")),
