@@ -23,10 +23,10 @@ ROOT = BOOK.parent
 TARGET = BOOK / "map.svg"
 ALT = (
     "A map of the notebooks 00 to 14, with arrows from each to those that build on it. One way "
-    "goes from 00 through 01, 02, 03 and 04, the loss, to 07, 08 and 09: searches, and how sure "
-    "a reading is. Another goes from 00 by way of 05, the lines, to 06, the network, which "
-    "needs 04 as well, and on to 11 and 12, your own handwriting. Both meet in 14, the last "
-    "one."
+    "goes from 00 through 01, 02, 03 and 04, the loss, to 07, 08 and 09, searches and how sure a "
+    "reading is, and on to 10, words. Another goes from 00 by way of 05, the lines, to 06, the "
+    "network, which needs 04 as well, and on to 11 and 12, your own handwriting. Both meet in 14, "
+    "the last one."
 )
 
 WIDE, HIGH = 264, 62  # of a box
@@ -70,9 +70,10 @@ STOPS = {
     "07": Stop(1, 2, "prefixes and proofs", ("04",), ("06",)),
     "08": Stop(2, 2, "weights, automata, priors", ("07",)),
     "09": Stop(1, 3, "places, confidence, refusal", ("06", "07")),
+    "10": Stop(2, 3, "letters, spaces, a lexicon", ("08", "09")),
     "11": Stop(0, 3, "symptoms, cures, ImageNet", ("06",)),
     "12": Stop(0, 4, "from a photo to its text", ("11",), ("09",)),
-    "13": Stop(2, 3, "silent bugs and their tests", ("09",)),
+    "13": Stop(2, 4, "silent bugs and their tests", ("09",)),
     "14": Stop(1, 4, "small models, used well", ("12", "13")),
 }
 

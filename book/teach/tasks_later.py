@@ -11,7 +11,15 @@ from tasks_first import DIGITS, number
 
 from crnn_lib import Alphabet, best_path, ctc, prefix_beam_search
 from crnn_lib.ctc import character_posteriors
-from crnn_lib.lessons import chapter06, chapter07, chapter08, chapter09, chapter11, chapter12
+from crnn_lib.lessons import (
+    chapter06,
+    chapter07,
+    chapter08,
+    chapter09,
+    chapter10,
+    chapter11,
+    chapter12,
+)
 from crnn_lib.models import ResNet18
 
 # ------------------------------------------------------------------ 06
@@ -581,6 +589,117 @@ def where_and_how_sure() -> Sheet:
     )
 
 
+# ------------------------------------------------------------------ 10
+
+
+def letters_and_words() -> Sheet:
+    pairs = (("hand", "Hand"), ("its", "it's"), ("0ld", "Old"), ("1530", "15:30"), ("no9", "No. 9"))
+    same = [
+        [read, written, *gaps(["no", "yes" if one == other else "no"])]
+        for read, written in pairs
+        for one, other in [(chapter10.folded(read), chapter10.folded(written))]
+    ]
+    distant = (("modem", "modern"), ("dean", "clean"), ("hnad", "hand"), ("aword", "a word"))
+    rows = [("the old cat", "the cat"), ("a cup often", "a cup of tea")]
+    edits = [[read, written, Gap(str(chapter10.edits(read, written)))] for read, written in distant]
+    in_words = [
+        [read, written, Gap(str(chapter10.edits(read.split(), written.split())))]
+        for read, written in rows
+    ]
+    spans = [("I", 4, 6), (" ", 9, 13), ("a", 15, 24), ("m", 26, 40), (" ", 44, 50), ("7", 52, 60)]
+    words = chapter10.words_of(spans)
+    seen, counts = {"wear": -1.0, "were": -4.0}, {"wear": 10, "were": 1000}
+    scores = []
+    for weight in (0.0, 1.0, 2.0):
+        row = {word: seen[word] + weight * math.log10(counts[word]) for word in seen}
+        best = max(row, key=row.__getitem__)
+        scores.append([f"{weight:g}", *gaps([*(f"{s:g}" for s in row.values()), best])])
+    return Sheet(
+        "10_letters_and_words",
+        "10 · Letters and words",
+        [
+            Task(
+                "Which one is it?",
+                [
+                    Words(
+                        "Write O, 0, o, l, I and 1 below, mixed, and let a neighbour read them "
+                        "aloud. Then say what could help with each of these."
+                    ),
+                    Space([], 1),
+                    Table(
+                        ["written", "could be", "what decides?"],
+                        [
+                            ["O, alone", *gaps(["0 or o", "nothing on the paper"])],
+                            ["l0 cm", *gaps(["10 or l0", "a number stands there"])],
+                            ["corner", *gaps(["comer", "how wide this hand writes its n"])],
+                        ],
+                        widths=[34, 40, 100],
+                    ),
+                ],
+            ),
+            Task(
+                "Exact and folded",
+                [
+                    Words(
+                        "Folded, only letters and digits count, and a capital is like a small "
+                        "letter. Are the two texts the same?"
+                    ),
+                    Table(["read", "written", "exact?", "folded?"], same),
+                ],
+            ),
+            Task(
+                "How many edits?",
+                [
+                    Words(
+                        "An edit puts one character in the place of another, adds one, or takes "
+                        "one away. Find the fewest. In the last two rows count words."
+                    ),
+                    Table(["read", "written", "edits"], [*edits, *in_words]),
+                    Lines(
+                        [
+                            (
+                                "One character in ten is wrong. Right, of 100 words of 4 letters:",
+                                Gap(f"{100 * 0.9**4:.0f}"),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+            Task(
+                "Where are the words?",
+                [
+                    Words("A line was read, with the columns of each character, half-open."),
+                    Table(
+                        ["character", *(repr(c) for c, _, _ in spans)],
+                        [["columns", *(f"{start} to {end}" for _, start, end in spans)]],
+                        widths=[24, *[25] * 6],
+                    ),
+                    Space([", ".join(f"{w}: {start} to {end}" for w, start, end in words)], 1),
+                ],
+            ),
+            Task(
+                "The picture and the list",
+                [
+                    Words(
+                        "A picture says wear with log P = -1 and were with -4 (logarithms to the "
+                        "base 10). People write wear 10 times, were 1,000 times. Add the weight "
+                        "times the logarithm of the count. Which word wins?"
+                    ),
+                    Table(["weight", "wear", "were", "read"], scores),
+                    Lines(
+                        [
+                            (
+                                "Someone's name is Wera. What does a list without it read?",
+                                Gap("another word"),
+                            )
+                        ]
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
 # ------------------------------------------------------------------ 11
 
 
@@ -791,6 +910,7 @@ SHEETS = {
     "07": beam_search,
     "08": language,
     "09": where_and_how_sure,
+    "10": letters_and_words,
     "11": pretrained,
     "12": read_your_own,
 }

@@ -8,6 +8,7 @@ from . import chapter06 as chapter06
 from . import chapter07 as chapter07
 from . import chapter08 as chapter08
 from . import chapter09 as chapter09
+from . import chapter10 as chapter10
 from . import chapter11 as chapter11
 from . import chapter12 as chapter12
 from . import chapter13 as chapter13

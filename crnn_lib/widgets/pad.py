@@ -1,4 +1,4 @@
-"""The drawing pad: write digits by hand, and watch a network read them."""
+"""The drawing pad: write digits or words by hand, and watch a network read them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class DrawingPad(Explorer):
     _esm = bundle("pad.js")
     _css = stylesheet("pad.css")
     words = (
-        "The drawing pad: write digits with mouse, pen or finger, and a network reads them. "
+        "The drawing pad: write with mouse, pen or finger, and a network reads it. "
         "Run the notebook in JupyterLab or Colab to use it."
     )
 

@@ -196,6 +196,18 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             for other in ("", ", strict=False")
         ],
     },
+    "10.4": {
+        NOT_STRICT: [
+            "for word, count in zip(words, counts, strict=True): -> "
+            "for word, count in zip(words, counts):",
+            "for word, count in zip(words, counts, strict=True): -> "
+            "for word, count in zip(words, counts, strict=False):",
+        ],
+        "a tensor of one number is compared like the number": [
+            "scores.append(weight * math.log(count) - loss.item()) -> "
+            "scores.append(weight * math.log(count) - loss)",
+        ],
+    },
     "11.2": {
         "a text of no character has no place for repeats, so the inner loop is empty": [
             "for length in range(1, frames + 1): -> for length in range(0, frames + 1):",

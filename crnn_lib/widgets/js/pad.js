@@ -4,6 +4,7 @@ import { announce, button, choice, cividis, decodeBytes, enable, focusable, keys
 const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the keyboard's cursor
 const NEAR = 2; // units; a point nearer to the last one says nothing new
 const WIDER = 2.4; // the eraser is that much wider than the pen
+const MANY = 16, SEEN = 13; // of more classes those alone are shown that reach so much of 255
 const PATIENCE = 5000, MOST_SIDE = 1600; // ms until the kernel counts as busy; pixels of a photo that is sent
 const between = (x, low, high) => Math.min(high, Math.max(low, x));
 const inPercent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`);
@@ -37,11 +38,12 @@ async function shrunkPhoto(file) {
 }
 
 function render({ model, el }) {
-  const view = mount({ model, el }, "pad", "Drawing pad: write digits, and a network reads them");
+  const symbolsOf = model.get("symbols"), blank = model.get("blank"); // of the classes
+  const letters = symbolsOf.some((symbol) => symbol.toLowerCase() !== symbol.toUpperCase());
+  const view = mount({ model, el }, "pad", `Drawing pad: write ${letters ? "words" : "digits"}, and a network reads them`);
   const { root } = view;
   const WIDE = 720, HIGH = 300;
   const alive = Boolean(model.widget_manager); // an exported page has none, and no kernel
-  const symbolsOf = model.get("symbols"), blank = model.get("blank"); // of the classes
   let strokes = model.get("strokes"), history = [], current = null, pointer = null; // what was there before; what is being drawn, by which pointer
   let erasing = false, cursor = [60, 60], byKeys = false, frame = -1, waiting = null, late = false, sent = model.get("revision");
   let notice = ""; // news that stays until the next deed
@@ -50,7 +52,7 @@ function render({ model, el }) {
   // The sheet ------------------------------------------------------------------------------------
   const ink = make("canvas", { role: "application", class: "ink", "aria-roledescription": "drawing area" });
   focusable(ink, "Writing area. Arrow keys move the cursor, Shift with them finely. Space puts the pen down and lifts it, E changes to the eraser, Backspace undoes.");
-  const invitation = make("div", { class: "invitation", "aria-hidden": "true" }, make("b", {}, "Write a number here"), make("span", {}, "mouse, pen, finger, or arrow keys and Space"));
+  const invitation = make("div", { class: "invitation", "aria-hidden": "true" }, make("b", {}, `Write a ${letters ? "word" : "number"} here`), make("span", {}, "mouse, pen, finger, or arrow keys and Space"));
   const bands = make("div", { class: "bands", "aria-hidden": "true" });
   const photo = make("img", { class: "photo", alt: "the photo on the pad" });
   const ring = make("div", { class: "ring", "aria-hidden": "true" });
@@ -59,7 +61,11 @@ function render({ model, el }) {
   const heat = make("canvas", { "aria-hidden": "true" });
   const playhead = make("div", { class: "playhead" });
   const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, heat, playhead), "frame of the posteriors");
-  const symbols = make("div", { class: "symbols", "aria-hidden": "true" }, ...model.get("symbols").map((symbol) => make("span", {}, symbol)));
+  const symbols = make("div", { class: "symbols", "aria-hidden": "true" });
+  const name = (symbol) => symbol === " " ? "␣" : symbol;
+  let rows = symbolsOf.map((_, c) => c); // the classes that are shown
+  const nameRows = () => symbols.replaceChildren(...rows.map((c) => make("span", {}, name(symbolsOf[c]))));
+  nameRows();
   const hint = make("span", {});
 
   // Controls -------------------------------------------------------------------------------------
@@ -296,7 +302,7 @@ function render({ model, el }) {
     took.textContent = shown ? `in ${Math.max(1, Math.round(1000 * said.seconds))} ms` : "";
     const place = ({ start: from, end: to }) => `left:${(100 * from) / WIDE}%;width:${(100 * (to - from)) / WIDE}%`;
     marks.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { class: `mark${mark.sure < 0.6 ? " doubtful" : ""}`, style: place(mark) },
-      make("b", {}, mark.text), make("small", {}, inPercent(mark.sure)))));
+      make("b", {}, name(mark.text)), make("small", {}, inPercent(mark.sure)))));
     bands.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { style: place(mark) })));
     root.classList.toggle("answered", Boolean(shown));
     const frames = shown?.frames ?? 0, aria = { disabled: !frames, valuemax: Math.max(frames - 1, 0), valuenow: Math.max(frame, 0) };
@@ -307,15 +313,22 @@ function render({ model, el }) {
       return;
     }
     const classes = symbolsOf.length;
-    hint.textContent = `${shown.frames} frames, ${classes} classes; “${symbolsOf[blank]}” is the blank. Bright is likely.`;
     if (shownProbs !== shown.probs) {
       shownProbs = shown.probs;
       levels = decodeBytes(shown.probs);
-      paint(heat, shown.frames, classes, (t, c) => cividis(levels[t * classes + c] / 255));
+      rows = symbolsOf.map((_, c) => c);
+      if (classes > MANY) {
+        const reached = rows.map((c) => levels.some((level, k) => k % classes === c && level >= SEEN));
+        rows = rows.filter((c) => c === blank || reached[c]);
+      }
+      nameRows();
+      paint(heat, shown.frames, rows.length, (t, k) => cividis(levels[t * classes + rows[k]] / 255));
     }
+    const some = rows.length < classes ? `, ${rows.length} of ${classes} classes: those that reach 5 %` : `, ${classes} classes`;
+    hint.textContent = `${shown.frames} frames${some}; “${symbolsOf[blank]}” is the blank. Bright is likely.`;
     heat.style.left = `${(100 * shown.left) / WIDE}%`;
     heat.style.width = `${(100 * (shown.right - shown.left)) / WIDE}%`;
-    lattice.style.setProperty("--classes", classes);
+    lattice.style.setProperty("--classes", rows.length);
     lattice.setAttribute("aria-valuetext", frame < 0 ? `none of ${frames} frames` : ofFrame(shown));
     playhead.hidden = frame < 0;
     const step = (shown.right - shown.left) / shown.frames;

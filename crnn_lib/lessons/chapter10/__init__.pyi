@@ -1,0 +1,12 @@
+from .charts import plot_trust as plot_trust
+from .charts import plot_twins as plot_twins
+from .charts import plot_words as plot_words
+from .exercises import EXERCISES as EXERCISES
+from .exercises import best_word as best_word
+from .exercises import edits as edits
+from .exercises import folded as folded
+from .exercises import words_of as words_of
+from .lattices import fold_lattice as fold_lattice
+from .lattices import log_chances as log_chances
+from .lattices import strokes_of_a_name as strokes_of_a_name
+from .questions import QUESTIONS as QUESTIONS
