@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from crnn_lib.handwriting.pen import (
     hands,
     letter_metrics,
 )
+from crnn_lib.handwriting.pen import words as module
 from crnn_lib.handwriting.pen.forms import FLIGHT, NAMES, TEXT_FORMS
 from crnn_lib.handwriting.pen.strokes import _end_at, _hands
 from crnn_lib.handwriting.pen.words import _links
@@ -347,15 +349,22 @@ def test_some_writers_spread_their_capitals_and_words():
     assert widths[1] > widths[0] + 5
 
 
-def test_a_broad_pen_is_thick_one_way_and_thin_the_other():
-    def left_to_right(writers: list[int]) -> float:
-        """Ink in the left stroke of a V, which goes down, over that in the right one."""
-        written = draw_words(["V"] * 30, seeded(), writers=writers, height=64)
-        halves = [image.float().split(image.shape[1] // 2 + 1, 1) for image in written.images]
-        return sum(float(left.sum() / right.sum()) for left, right in halves) / 30
+def test_a_broad_pen_is_thin_along_its_edge(monkeypatch):
+    write = module._write_curves
 
-    round_pens, broad_pens = extremes("edge")
-    assert left_to_right(broad_pens) > 1.25 * left_to_right(round_pens)
+    def ink(text: str, edge: float) -> float:
+        """Ink of a text by 30 writers, all with a pen of this edge."""
+
+        def with_pen(*args, **kwargs):
+            hand, *rest = write(*args, **kwargs)
+            return replace(hand, edge=torch.full_like(hand.edge, edge)), *rest
+
+        monkeypatch.setattr(module, "_write_curves", with_pen)
+        written = draw_words([text] * 30, seeded(), writers=list(range(30)), height=64)
+        return sum(float(image.float().sum()) for image in written.images)
+
+    rising, upright = (ink(text, 0.6) / ink(text, 0.0) for text in "/l")
+    assert rising < 0.75 and rising < upright - 0.05 and upright < 0.95
     edge = hands(torch.arange(1500), seeded()).edge
     assert 0.5 < (edge == 0).float().mean() < 0.75 and edge.max() < 0.65
 

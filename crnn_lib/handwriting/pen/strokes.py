@@ -357,7 +357,7 @@ def _hands(writers: Tensor, seed: int, book: Book, joins: Tensor | None = None) 
         pressure=0.04 + 0.14 * u[:, 9],
         nib=0.10 * z[:, 10],
         size=(20.5 + 1.0 * z[:, 11]).clamp(18, 23),
-        x_height=(0.52 + 0.08 * _normal(v[:, 0])).clamp(0.36, 0.74),
+        x_height=(0.52 + 0.08 * _normal(v[:, 0])).clamp(0.4, 0.74),
         tail=torch.exp(0.18 * _normal(v[:, 1])).clamp(0.6, 1.4),
         joining=joining,
         lead_in=v[:, 3] ** 2,
@@ -441,7 +441,8 @@ def _write_curves(
     hand = Hand(**{k: v[owner] for k, v in vars(ours).items()})
     if _has_letters(book):  # a digit bears more than a letter, which others resemble
         slant = (0.16 + 0.8 * (hand.slant - 0.16)).clamp(-0.3, 0.55)
-        hand = replace(hand, slant=slant, width=hand.width.clamp(0.74, 1.4))
+        width, roundness = hand.width.clamp(0.74, 1.4), 0.7 * hand.roundness
+        hand = replace(hand, slant=slant, width=width, roundness=roundness)
 
     # Which form: the favourite, or now and then any other.
     u = torch.rand((count, 2), generator=generator, dtype=torch.float32)
