@@ -29,8 +29,8 @@ ALT = (
     "the last one."
 )
 
-WIDE, HIGH = 264, 62  # of a box
-ACROSS, DOWN = 44, 44  # between boxes
+WIDE, HIGH = 274, 62  # of a box
+ACROSS, DOWN = 36, 44  # between boxes
 MARGIN, FOOT = 26, 56
 PAPER, INK, SOFT, BOX = "#fffefa", "#1c1c22", "#55555f", "#f4f1e9"
 FONT = "Arial, 'Liberation Sans', 'Helvetica Neue', Roboto, 'Noto Sans', sans-serif"

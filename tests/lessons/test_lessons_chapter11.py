@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 import torch
+from conftest import ROOT
 
 from crnn_lib import Alphabet
 from crnn_lib.handwriting import lines_of_words, pen
 from crnn_lib.lessons.chapter11 import exercises as chapter11
-from crnn_lib.lessons.chapter11 import flipped
+from crnn_lib.lessons.chapter11 import flipped, told_runs
 from crnn_lib.lessons.engine import examine
 from crnn_lib.models import BackboneRNN, BackboneRNNConfig, ResNet18
 from crnn_lib.models.resnet import STAGES
@@ -88,3 +90,24 @@ def test_a_flip_stays_within_the_width_of_its_line(axes):
         assert not seen.images[n, :, :, width:].any()
     assert seen.texts == lines.texts and not torch.equal(seen.images, lines.images)
     assert torch.equal(flipped(seen, axes).images, lines.images)
+
+
+def test_recorded_runs_are_told_with_their_intervals():
+    record = json.loads((ROOT / "data" / "runs" / "pretraining.json").read_text())
+    words, runs = told_runs(record), record["runs"]
+    assert len(words.splitlines()) == 1 + 3 * len(runs)
+    for run in runs:
+        assert f"{run['start']}: {run['words']:,} words, seed {run['seed']}, " in words
+        for kind in ("fonts", "people"):
+            low, high = run[kind]["cer_interval"]
+            assert low < run[kind]["cer"] < high
+            assert f"({100 * low:.1f} to {100 * high:.1f}), {run[kind]['exact']} right" in words
+
+
+def test_runs_that_are_compared_took_the_same_steps():
+    record = json.loads((ROOT / "data" / "runs" / "pretraining.json").read_text())
+    steps = {}
+    for run in record["runs"]:
+        if run["start"] in ("random", "imagenet"):
+            steps.setdefault((run["words"], run["seed"]), set()).add(run["steps"])
+    assert steps and all(len(found) == 1 for found in steps.values())
