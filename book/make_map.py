@@ -29,8 +29,8 @@ ALT = (
     "the last one."
 )
 
-WIDE, HIGH = 264, 62  # of a box
-ACROSS, DOWN = 44, 44  # between boxes
+WIDE, HIGH = 274, 62  # of a box
+ACROSS, DOWN = 36, 44  # between boxes
 MARGIN, FOOT = 26, 56
 PAPER, INK, SOFT, BOX = "#fffefa", "#1c1c22", "#55555f", "#f4f1e9"
 FONT = "Arial, 'Liberation Sans', 'Helvetica Neue', Roboto, 'Noto Sans', sans-serif"
@@ -71,7 +71,7 @@ STOPS = {
     "08": Stop(2, 2, "weights, automata, priors", ("07",)),
     "09": Stop(1, 3, "places, confidence, refusal", ("06", "07")),
     "10": Stop(2, 3, "letters, spaces, a lexicon", ("08", "09")),
-    "11": Stop(0, 3, "five symptoms and their cures", ("06",)),
+    "11": Stop(0, 3, "symptoms, cures, ImageNet", ("06",)),
     "12": Stop(0, 4, "from a photo to its text", ("11",), ("09",)),
     "13": Stop(2, 4, "silent bugs and their tests", ("09",)),
     "14": Stop(1, 4, "small models, used well", ("12", "13")),

@@ -20,6 +20,7 @@ from crnn_lib.lessons import (
     chapter11,
     chapter12,
 )
+from crnn_lib.models import ResNet18
 
 # ------------------------------------------------------------------ 06
 
@@ -702,13 +703,14 @@ def letters_and_words() -> Sheet:
 # ------------------------------------------------------------------ 11
 
 
-def resnet() -> Sheet:
-    widths, halved = (160, 320, 192), []
+def pretrained() -> Sheet:
+    needed = ctc.minimum_frames(Alphabet("cefo").encode("coffee"))
+    widths, halved = (76, 160, 320), []
     for width in widths:
         row = [width]
         for _ in range(5):
             row.append(-(-row[-1] // 2))
-        halved.append([str(width), *gaps(row[1:]), Gap("yes" if row[-1] >= 6 else "no")])
+        halved.append([str(width), *gaps(row[1:]), Gap("yes" if row[-1] >= needed else "no")])
     counts = [(frames, chapter11.count_texts(frames, 2)) for frames in (1, 2, 3)]
     fitting = [
         "".join("ab"[c] for c in label)
@@ -716,22 +718,30 @@ def resnet() -> Sheet:
         for label in product(range(2), repeat=length)
         if ctc.minimum_frames([c + 1 for c in label]) <= 3
     ]
-    pixels = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
-    photo = chapter11.like_a_photograph(pixels)[0, :, 0].tolist()
-    texts = ("18", "609", "16", "55207", "1001", "8")
+    photo = [
+        [(pixel - mean) / deviation for pixel in (0.0, 0.5, 1.0)]
+        for mean, deviation in zip(ResNet18.MEAN, ResNet18.DEVIATION, strict=True)
+    ]
+    texts = ("18", "609", "pod", "sun", "55207", "mow")
     return Sheet(
-        "11_a_pretrained_resnet_reads",
-        "11 · A pretrained ResNet reads",
+        "11_a_pretrained_network_reads",
+        "11 · A pretrained network reads",
         [
             Task(
                 "Five halvings",
                 [
                     Words(
-                        "A ResNet halves the width five times, rounded up. 55207 needs six frames. "
-                        "How wide is the line after each halving, and does 55207 fit?"
+                        "A ResNet halves the width five times, rounded up. How wide is the image "
+                        "after each halving? How many frames does coffee need, and does it fit?"
                     ),
                     Table(["columns", "1", "2", "3", "4", "5", "fits?"], halved, widths=[24] * 7),
-                    Lines([("How many of 160 columns after two halvings?", Gap("40"))]),
+                    Lines(
+                        [
+                            ("Frames that coffee needs:", Gap(str(needed))),
+                            ("Columns of 160 after two halvings:", Gap("40")),
+                        ],
+                        columns=2,
+                    ),
                 ],
             ),
             Task(
@@ -750,8 +760,8 @@ def resnet() -> Sheet:
                 "Half a turn",
                 [
                     Words(
-                        "What do these lines say when the paper is turned by half? In "
-                        "handwriting a turned 2 or 5 is no digit: then write a dash."
+                        "What do these lines say when the paper is turned by half? Where a "
+                        "character is none any more, write a dash."
                     ),
                     Table(
                         ["label", *texts],
@@ -787,6 +797,7 @@ def resnet() -> Sheet:
                             ["one character per line", Gap("read out at the last step only")],
                             ["the loss is negative", Gap("scores where log-probabilities belong")],
                             ["6 is read as 9", Gap("flips as augmentation")],
+                            ["frozen layers drift", Gap("averages of norms in train mode")],
                         ],
                         widths=[70, 100],
                     ),
@@ -900,6 +911,6 @@ SHEETS = {
     "08": language,
     "09": where_and_how_sure,
     "10": letters_and_words,
-    "11": resnet,
+    "11": pretrained,
     "12": read_your_own,
 }

@@ -16,6 +16,7 @@ from .runs import plot_confusions as plot_confusions
 from .runs import plot_errors_by_length as plot_errors_by_length
 from .runs import plot_history as plot_history
 from .runs import plot_plateau as plot_plateau
+from .runs import plot_pretraining as plot_pretraining
 from .style import ACCENT as ACCENT
 from .style import BAR as BAR
 from .style import CURVES as CURVES

@@ -282,3 +282,71 @@ def plot_adaptation(record: Mapping) -> Figure:
         f"Lines read right after {first:,} and after {last:,} lines of the new style: "
         f"{', '.join(parts)}. Before any: {100 * record['before']:.0f} %.",
     )
+
+
+@styled
+def plot_pretraining(record: Mapping) -> Figure:
+    """What networks that begin with other weights read, while they learn and in the end.
+
+    Parameters
+    ----------
+    record : mapping
+        What ``data/make_pretraining.py`` writes: ``minutes`` of a core for each run, the ``batch``,
+        and ``runs``, each with its ``start``, the number of ``words`` that it learned from, its
+        ``curve`` (step, CER) and what it read of ``fonts`` in the end (``cer``, ``cer_interval``).
+
+    Raises
+    ------
+    ValueError
+        If there is no run, or there are more starts than a figure can tell apart.
+    """
+    runs = record["runs"]
+    starts = list(dict.fromkeys(run["start"] for run in runs))
+    styles = [*CURVES, (FAINT, (0, (3, 1, 1, 1)))]
+    if not 1 <= len(starts) <= len(styles):
+        raise ValueError(
+            f"Runs of one to {len(styles)} starts fit one figure; got {len(starts)} starts."
+        )
+    sizes = sorted({run["words"] for run in runs})
+    shown = max(sizes, key=lambda size: (sum(run["words"] == size for run in runs), size))
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    during, ended = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for k, start in enumerate(starts):
+        (colour, dashes), marker = styles[k], (*MARKERS, "v")[k]
+        look = {"color": colour, "markersize": 4, "markerfacecolor": "white", "linewidth": 1.5}
+        for number, run in enumerate(r for r in runs if (r["start"], r["words"]) == (start, shown)):
+            steps, rates = np.array(run["curve"]).T
+            name = None if number else start
+            words = steps * record["batch"]
+            during.plot(words, 100 * rates, linestyle=dashes, marker=marker, label=name, **look)
+        for run in (r for r in runs if r["start"] == start):
+            place = sizes.index(run["words"]) + 0.1 * (k - (len(starts) - 1) / 2)
+            rate, interval = 100 * run["fonts"]["cer"], 100 * np.array(run["fonts"]["cer_interval"])
+            spread = np.abs(interval - rate)[:, None]  # (2, 1)
+            ended.errorbar([place], [rate], spread, marker=marker, capsize=3, **look)
+    during.set(xlabel=f"words seen, of {shown:,}", ylabel="CER on words of other fonts (%)")
+    during.set(ylim=(0, 105), xlim=(0, None))
+    during.xaxis.set_major_formatter("{x:,.0f}")
+    ended.set(xlabel="words to learn from", xlim=(-0.5, len(sizes) - 0.5))
+    ended.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+    for axes in (during, ended):
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=len(starts), handlelength=3.2)
+    parts = []
+    for start in starts:
+        found = {
+            size: [r["fonts"]["cer"] for r in runs if (r["start"], r["words"]) == (start, size)]
+            for size in sizes
+        }
+        told = [
+            f"{100 * sum(rates) / len(rates):.0f} % of {size:,}"
+            for size, rates in found.items()
+            if rates
+        ]
+        parts.append(f"{start}: {', '.join(told)}")
+    return say(
+        figure,
+        f"CER after {record['minutes']:g} minutes of a core each, by the words to learn from. "
+        f"{'; '.join(parts)}.",
+    )

@@ -70,7 +70,7 @@ def test_a_notebook_names_those_it_builds_on(number):
 def test_boxes_stand_apart_and_hold_their_words():
     places = [(stop.column, stop.row) for stop in STOPS.values()]
     assert len(set(places)) == len(places)
-    assert max(map(len, make_map.titles().values())) <= 25
+    assert 9 * max(map(len, make_map.titles().values())) <= make_map.WIDE - 40  # pixels
     assert max(len(stop.about) for stop in STOPS.values()) <= 32
 
 

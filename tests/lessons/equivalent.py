@@ -208,7 +208,7 @@ EQUIVALENT: dict[str, dict[str, list[str]]] = {
             "scores.append(weight * math.log(count) - loss)",
         ],
     },
-    "11.1": {
+    "11.2": {
         "a text of no character has no place for repeats, so the inner loop is empty": [
             "for length in range(1, frames + 1): -> for length in range(0, frames + 1):",
         ],

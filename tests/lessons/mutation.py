@@ -171,7 +171,8 @@ def _put(node: ast.AST, name: str, place: int, new: ast.AST) -> None:
 def _described(lines: list[str], text: str) -> Mutant:
     new = text.splitlines()
     first = next((i for i, (a, b) in enumerate(zip(lines, new)) if a != b), len(new) - 1)  # noqa: B905
-    return Mutant(lines[first].strip(), new[first].strip(), text)
+    before = lines[first] if first < len(lines) else ""  # a break after the last line
+    return Mutant(before.strip(), new[first].strip(), text)
 
 
 def mutants_of(exercise: Exercise) -> list[Mutant]:

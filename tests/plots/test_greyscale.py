@@ -115,6 +115,21 @@ RECORD = {
     "before": 0.4,
     "test_lines": 500,
 }
+STARTS = ("random", "imagenet", "imagenet frozen", "crnn", "crnn-digits")
+PRETRAINING = {
+    "minutes": 2,
+    "batch": 32,
+    "runs": [
+        {
+            "start": start,
+            "words": words,
+            "curve": [[100, 0.9], [200, 0.8 - k / 10], [300, 0.6 - k / 10]],
+            "fonts": {"cer": 0.6 - k / 10, "cer_interval": [0.58 - k / 10, 0.61 - k / 10]},
+        }
+        for words in (50, 500)
+        for k, start in enumerate(STARTS)
+    ],
+}
 #: The function -> as it draws the most that it has to tell apart.
 DRAWN = {
     plots.plot_lines: lambda: plots.plot_lines(lines(*TEXTS), readings=["55207", "13", ""]),
@@ -134,6 +149,7 @@ DRAWN = {
     plots.plot_errors_by_length: lambda: plots.plot_errors_by_length(names([REPORT] * 4)),
     plots.plot_confusions: lambda: plots.plot_confusions(REPORT),
     plots.plot_adaptation: lambda: plots.plot_adaptation(RECORD),
+    plots.plot_pretraining: lambda: plots.plot_pretraining(PRETRAINING),
     plots.plot_cuts: lambda: plots.plot_cuts(
         [lines("5520718", spacing=(0.4, 0.5)).images[0, 0]], texts=["5520718"]
     ),

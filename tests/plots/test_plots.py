@@ -385,6 +385,42 @@ def test_history_refuses_more_than_it_can_tell_apart():
         plots.plot_history({str(k): history() for k in range(5)})
 
 
+def runs_from(*starts, words=500, curve=((10, 1.0), (20, 0.5))):
+    fonts = {"cer": 0.4, "cer_interval": [0.35, 0.5]}
+    runs = [{"start": s, "words": words, "curve": curve, "fonts": fonts} for s in starts]
+    return {"minutes": 2, "batch": 32, "runs": runs}
+
+
+def test_pretraining_draws_each_run_and_its_interval():
+    record = runs_from("random", "imagenet")
+    record["runs"] += runs_from("random", words=50)["runs"]
+    figure = plots.plot_pretraining(record)
+    during, ended = figure.axes
+    assert [line.get_xdata().tolist() for line in during.lines] == [[320, 640]] * 2
+    assert during.lines[0].get_ydata().tolist() == [100, 50]
+    bars = [bar.get_segments()[0][:, 1] for bar in ended.collections]
+    assert np.allclose(bars, [[35, 50]] * 3)
+    assert [text.get_text() for text in ended.get_xticklabels()] == ["50", "500"]
+    assert figure.get_label() == (
+        "CER after 2 minutes of a core each, by the words to learn from. random: 40 % of 50, 40 % "
+        "of 500; imagenet: 40 % of 500."
+    )
+
+
+def test_pretraining_gives_the_mean_of_several_seeds():
+    record = runs_from("random", "random")
+    record["runs"][1] = {**record["runs"][1], "fonts": {"cer": 0.6, "cer_interval": [0.5, 0.7]}}
+    figure = plots.plot_pretraining(record)
+    assert "random: 50 % of 500." in figure.get_label()
+    assert len(figure.axes[0].lines) == 2 and len(figure.legends[0].get_texts()) == 1
+
+
+@pytest.mark.parametrize("starts", [(), "abcdef"])
+def test_pretraining_refuses_what_it_cannot_draw(starts):
+    with pytest.raises(ValueError, match=f"one to 5 starts.* got {len(starts)} starts"):
+        plots.plot_pretraining(runs_from(*starts))
+
+
 def test_errors_by_length_with_their_intervals(report):
     figure = plots.plot_errors_by_length(report)
     (axes,) = figure.axes

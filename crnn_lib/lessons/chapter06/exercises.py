@@ -26,6 +26,7 @@ from crnn_lib.lessons.engine import (
     as_number,
     as_tensor,
     compare,
+    compare_at_work,
     plural,
     show,
 )
@@ -102,17 +103,6 @@ def with_weights(network: nn.Module, seed: int = 0) -> nn.Module:
                 values.fill_(30)
     network.load_state_dict(weights)
     return network.eval()
-
-
-def compare_at_work(attempt: Attempt, put_to_work: Callable, *given, **named) -> int:
-    """``compare``, with the answer and its known mistakes put to work, each in the same way."""
-    mistakes = tuple(Mistake(m.rule, put_to_work(m.does)) for m in attempt.mistakes)
-    work = put_to_work(attempt.answer)
-    at_work = Attempt(work, work, as_it_is, attempt.seconds, mistakes)
-    try:
-        return compare(at_work, *given, **named)
-    except Broken as broken:  # the example says it; a call of ours would say nothing to a learner
-        raise Broken(broken.rule, broken.example, "" if broken.example else broken.detail) from None
 
 
 def class_of(attempt: Attempt) -> None:

@@ -1,4 +1,4 @@
-"""Chapter 11, a pretrained ResNet reads: exercises, known mistakes, and what its notebook uses."""
+"""Chapter 11, a pretrained network reads: exercises, known mistakes, and what its notebook uses."""
 
 import lazy_loader
 

@@ -1,4 +1,7 @@
 from .exercises import EXERCISES as EXERCISES
 from .exercises import count_texts as count_texts
-from .exercises import like_a_photograph as like_a_photograph
+from .exercises import freeze as freeze
+from .exercises import keep_width as keep_width
 from .exercises import turned as turned
+from .views import flipped as flipped
+from .views import told_runs as told_runs

@@ -1,12 +1,18 @@
-"""Exercises of notebook 11: a pretrained ResNet reads."""
+"""Exercises of notebook 11: a pretrained network reads."""
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import ResNet, resnet18
 
 from crnn_lib.ctc import label_probability_brute_force, minimum_frames
 from crnn_lib.lessons.chapter11 import mistakes as wrong
@@ -18,12 +24,105 @@ from crnn_lib.lessons.engine import (
     as_count,
     as_tensor,
     compare,
+    compare_at_work,
     plural,
     show,
     words,
 )
 
 # 11.1 ---------------------------------------------------------------------------------------------
+
+
+def keep_width(network):
+    for stage in (network.layer2, network.layer3, network.layer4):
+        first = stage[0]  # the one block of a stage that has strides
+        first.conv1.stride = first.downsample[0].stride = (2, 1)
+    return network
+
+
+@functools.cache
+def photo_network() -> ResNet:
+    """torchvision's ResNet-18, of weights that are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(11)
+        return resnet18(weights=None).eval()
+
+
+def columns_of(network: nn.Module, images: Tensor) -> Tensor:
+    """What the layers before the pooling make of photographs: (N, 3, H, W) -> (N, 512, H', T)."""
+    x = images
+    for layer in list(network.children())[:-2]:
+        x = layer(x)
+    return x
+
+
+def looks(keep_width: Callable) -> Callable:
+    def features(images):
+        """What a network sees after keep_width."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)  # of layers that are made anew
+            network = keep_width(copy.deepcopy(photo_network()))
+            if network is None:
+                raise Unreadable("None: is a `return` missing?")
+            if not isinstance(network, ResNet):
+                raise Unreadable(f"{show(network)}, where the network should be that was given")
+            return as_tensor(columns_of(network.eval(), images))
+
+    return features
+
+
+def by_its_weights(images: Tensor) -> Tensor:
+    """Each convolution by hand, with the strides that it should have: the oracle."""
+    network = photo_network()
+
+    def norm(x: Tensor, layer: Any) -> Tensor:
+        values = layer.running_mean, layer.running_var, layer.weight, layer.bias
+        return F.batch_norm(x, *values, eps=layer.eps)
+
+    with torch.no_grad():
+        x = F.conv2d(images, network.conv1.weight, None, 2, 3)
+        x = F.max_pool2d(norm(x, network.bn1).relu(), 3, 2, 1)
+        for number, stage in enumerate(
+            (network.layer1, network.layer2, network.layer3, network.layer4)
+        ):
+            for place, block in enumerate(stage):
+                strides = (2, 1) if number and not place else (1, 1)
+                y = norm(F.conv2d(x, block.conv1.weight, None, strides, 1), block.bn1).relu()
+                y = norm(F.conv2d(y, block.conv2.weight, None, 1, 1), block.bn2)
+                if block.downsample is not None:
+                    x = norm(
+                        F.conv2d(x, block.downsample[0].weight, None, strides), block.downsample[1]
+                    )
+                x = (x + y).relu()
+    return x.double()
+
+
+def check_keep_width(attempt: Attempt) -> str:
+    generator = torch.Generator().manual_seed(0)
+    sizes = [(1, 32, 8), (1, 32, 64), (2, 32, 40), (1, 64, 24)]
+    cases = [(torch.rand(n, 3, high, wide, generator=generator),) for n, high, wide in sizes]
+
+    def example(case, got) -> str:
+        shapes = tuple(case[0].shape), tuple(got.shape), tuple(by_its_weights(*case).shape)
+        if shapes[1] == shapes[2]:
+            return f"photographs {shapes[0]} give features of the right shape, of other numbers"
+        return f"photographs {shapes[0]} give features {shapes[1]} instead of {shapes[2]}"
+
+    count = compare_at_work(
+        attempt,
+        looks,
+        cases,
+        by_its_weights,
+        rule="from layer2 on every stride halves the height alone, and the weights stay",
+        example=example,
+    )
+    return (
+        f"All {count} batches are seen as by the same weights with other strides. A frame is four "
+        "columns now, and 512 numbers tall."
+    )
+
+
+# 11.2 ---------------------------------------------------------------------------------------------
 
 
 def count_texts(frames, symbols):
@@ -61,7 +160,7 @@ def check_count_texts(attempt: Attempt) -> str:
     )
 
 
-# 11.2 ---------------------------------------------------------------------------------------------
+# 11.3 ---------------------------------------------------------------------------------------------
 
 
 def loss_of_scores(scores, targets, frame_lengths, target_lengths):
@@ -115,11 +214,13 @@ def check_loss_of_scores(attempt: Attempt) -> str:
     )
 
 
-# 11.3 ---------------------------------------------------------------------------------------------
+# 11.4 ---------------------------------------------------------------------------------------------
 
 
 def turned(text):
-    half_turn = {"0": "0", "1": "1", "6": "9", "8": "8", "9": "6"}
+    half_turn = {}
+    for a, b in "00 11 88 oo ss xx zz ll 69 bq dp nu mw".split():
+        half_turn |= {a: b, b: a}
     if any(character not in half_turn for character in text):
         return None
     return "".join(half_turn[character] for character in reversed(text))
@@ -134,69 +235,154 @@ def as_text_or_none(value: object) -> str | None:
 
 def by_turning(text: str) -> str | None:
     """Turn a row of printed shapes and look each one up: the oracle."""
-    shapes = {"0": "0", "1": "1", "6": "9", "9": "6", "8": "8"}
+    pairs = ("69", "bq", "dp", "nu", "mw")
+    shapes = {c: c for c in "018osxzl"} | {a: b for a, b in pairs} | {b: a for a, b in pairs}
     row = [shapes.get(character) for character in text]
     return None if None in row else "".join(row[::-1])
 
 
 def check_turned(attempt: Attempt) -> str:
-    cases = [(text,) for text in [*"0123456789"]]
+    cases = [(text,) for text in "0123456789abcdefghijklmnopqrstuvwxyz"]
     cases += [(a + b,) for a in "0168952" for b in "0168937"]
-    cases += [("619",), ("55207",), ("1",), ("6009",), ("98016",), ("80896",), ("66999",)]
+    cases += [(a + b,) for a in "bdnmoa" for b in "qpuwse"]
+    texts = "619 55207 6009 98016 66999 pod sun mow swims noon dollop bud unpopular pound 9zoos"
+    cases += [(text,) for text in texts.split()]
     count = compare(
         attempt,
         cases,
         by_turning,
-        rule="after half a turn the last character comes first, and 6 has become 9",
+        rule="after half a turn the last character comes first, and each is what it has become",
         example=lambda case, got: f"{case[0]!r}: {show(got)} instead of {show(by_turning(*case))}",
     )
     return (
-        f"All {count} texts are right. A line turned by half a turn may read as a number, but not "
-        "as the number of its label. The label would have to turn too."
+        f"All {count} texts are right. A line turned by half a turn may say something, but seldom "
+        "what its label says. The label would have to turn too."
     )
 
 
-# 11.4 ---------------------------------------------------------------------------------------------
+# 11.5 ---------------------------------------------------------------------------------------------
 
 
-def like_a_photograph(images):
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    return (images - mean) / deviation  # (N, 1, H, W) and (1, 3, 1, 1) give (N, 3, H, W)
+def freeze(stages, count):
+    for number, stage in enumerate(stages):
+        stage.requires_grad_(number >= count)
+        stage.train(number >= count)
 
 
-def channel_by_channel(images: Tensor) -> Tensor:
-    """One channel of one line at a time: the oracle."""
-    colours = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
-    return torch.stack(
-        [
-            torch.stack([(line[0] - mean) / deviation for mean, deviation in colours])
-            for line in images
+def small_stages() -> nn.ModuleList:
+    """Four stages of a convolution and a norm, of weights that are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        stages = [
+            nn.Sequential(nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+            for channels in (3, 4, 4, 4)
         ]
-    )
+    return nn.ModuleList(stages)
 
 
-def check_like_a_photograph(attempt: Attempt) -> str:
-    generator = torch.Generator().manual_seed(0)
-    sizes = [(1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1), (3, 2, 2), (2, 3, 4), (3, 3, 3)]
-    cases = [(torch.zeros(1, 1, 1, 1),), (torch.ones(1, 1, 1, 1),)]
-    cases += [(torch.rand(n, 1, h, w, generator=generator),) for n, h, w in sizes]
-    count = compare(
+def trains(freeze: Callable) -> Callable:
+    def moved(counts):
+        """Which weights, and which averages, a step of training moves: a row for each stage."""
+        stages = small_stages().train()
+        for count in counts:
+            freeze(stages, count)
+        before = [copy.deepcopy(stage.state_dict()) for stage in stages]
+        x = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+        for stage in stages:
+            x = stage(x)
+        weights = [p for p in stages.parameters() if p.requires_grad]
+        if x.requires_grad and weights:
+            optimizer = torch.optim.SGD(weights, lr=0.1)
+            x.square().mean().backward()
+            optimizer.step()
+        return [_changes(old, stage) for old, stage in zip(before, stages, strict=True)]
+
+    return moved
+
+
+def _changes(before: dict, stage: nn.Module) -> list[bool]:
+    """Whether its weights are others now, those of the norm, and the norm's averages."""
+    after = stage.state_dict()
+    kinds = ("0.weight", "1.weight", "1.running_mean")
+    return [not torch.equal(before[kind], after[kind]) for kind in kinds]
+
+
+def by_counting(counts: list[int]) -> list[list[bool]]:
+    """Only the last call counts, and its first stages stay: the oracle."""
+    return [[False] * 3] * counts[-1] + [[True] * 3] * (4 - counts[-1])
+
+
+def check_freeze(attempt: Attempt) -> str:
+    cases = [([1],), ([2],), ([3],), ([4],), ([0],), ([2, 0],), ([3, 1],), ([1, 3],)]
+
+    def example(case, got) -> str:
+        calls = ", then ".join(f"freeze(stages, {count})" for count in case[0])
+        pairs = zip(got, by_counting(*case), strict=True)
+        number, row, right = next((n, a, b) for n, (a, b) in enumerate(pairs) if a != b)
+        place = [a != b for a, b in zip(row, right, strict=True)].index(True)
+        what = ("the weights", "the norm's weights", "the norm's averages")[place]
+        return f"after {calls} a step {'moves' if row[place] else 'keeps'} {what} of stage {number}"
+
+    count = compare_at_work(
         attempt,
+        trains,
         cases,
-        channel_by_channel,
-        rule="each of three channels is the grey image minus its mean, divided by its deviation",
-        example=lambda case, got: f"images of shape {tuple(case[0].shape)}",
+        by_counting,
+        rule="the first stages stay as they are, weights and averages; all others learn",
+        example=example,
     )
     return (
-        f"All {count} batches look as the photographs of ImageNet looked to the network: three "
-        "channels, each with about mean 0 and deviation 1 over all photographs."
+        f"In all {count} networks the first stages are the same after a step of training, and the "
+        "others are not. network.train() undoes half of it, so freeze again after each."
     )
 
 
 EXERCISES = (
     Exercise(
         id="11.1",
+        title="a trunk that keeps the width",
+        task="Write keep_width(network): torchvision's ResNet-18 in, the same network out, whose "
+        "layer2, layer3 and layer4 halve the height alone. No weight changes.",
+        check=check_keep_width,
+        reference=keep_width,
+        seconds=30.0,
+        mistakes=(
+            Mistake(
+                "the shortcut beside conv1 still halves the width, and the two no longer fit",
+                wrong.shortcut_forgotten,
+            ),
+            Mistake("the height is to be halved as before, and it stays", wrong.no_stride),
+            Mistake(
+                "a stride is (down, across): this halves the width and keeps the height",
+                wrong.across_for_down,
+            ),
+            Mistake(
+                "the shape is right and the weights are gone: a new layer knows nothing",
+                wrong.new_layers,
+            ),
+            Mistake("layer2 still halves the width", wrong.last_two_only),
+            Mistake(
+                "the first layer and the pool keep the width here too: four times as many frames "
+                "as a text needs",
+                wrong.stem_too,
+            ),
+            Mistake(
+                "the strides are in front of these: the second convolution of a block has none",
+                wrong.second_convolution,
+            ),
+            Mistake("the whole stage is left out: with it go its weights", wrong.stages_left_out),
+        ),
+        hints=(
+            "print(network.layer2) shows which layers have stride=(2, 2). There are two of them in "
+            "each of the three stages.",
+            "Of each stage, the first block: its conv1, and the convolution on its shortcut, "
+            "downsample[0]. A layer's stride can be set like any attribute.",
+            "For each stage: stage[0].conv1.stride = stage[0].downsample[0].stride = (2, 1). In "
+            "the end, return network.",
+        ),
+    ),
+    Exercise(
+        id="11.2",
         title="texts that so many frames can say",
         task="Write count_texts(frames, symbols): how many texts over so many characters, the "
         "empty one included, have an alignment of so many frames.",
@@ -228,7 +414,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="11.2",
+        id="11.3",
         title="a loss from scores",
         task="Mend loss_of_scores(scores, targets, frame_lengths, target_lengths): one CTC loss "
         "per line from raw scores (N, T, C), with the blank at class 0.",
@@ -267,57 +453,71 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="11.3",
+        id="11.4",
         title="half a turn",
-        task="Write turned(text): what a line of digits says after half a turn, or None if one of "
-        "its digits is none any more.",
+        task="Write turned(text): what a line of digits and small letters says after half a turn, "
+        "or None if one of them is no character any more.",
         check=check_turned,
         returns=as_text_or_none,
         reference=turned,
         mistakes=(
             Mistake("after half a turn the last character comes first", wrong.not_reversed),
-            Mistake("a 6 turns into a 9, and a 9 into a 6", wrong.only_reversed),
+            Mistake(
+                "the order is right, and each character stands as before: a 6 turns into a 9",
+                wrong.only_reversed,
+            ),
+            Mistake(
+                "6 becomes 9, and the next replacement makes a 6 of it again", wrong.one_by_one
+            ),
+            Mistake("pairs work both ways: q turns into b as b into q", wrong.one_way),
             Mistake("a stroke is a 1 from either side", wrong.one_is_lost),
-            Mistake("one digit that is none any more spoils the line: None", wrong.left_out),
+            Mistake("one character that is none any more spoils the line: None", wrong.left_out),
+            Mistake("what is no character any more was kept as it was", wrong.kept),
             Mistake("a turned 2 is no 2 in handwriting, and a 5 no 5", wrong.as_on_a_calculator),
+            Mistake("this is a mirror, not half a turn: b there is d", wrong.mirrored),
             Mistake("say None, not an empty text, where nothing can be read", wrong.empty),
         ),
         hints=(
-            "Write 6, 8 and 601 on paper, and turn the sheet upside down.",
-            "0, 1 and 8 stay what they are, 6 and 9 change places, all others are lost. And the "
-            "line now starts at its other end.",
-            "Look each character up in {'0': '0', '1': '1', '6': '9', '8': '8', '9': '6'}, and "
-            "join them in reversed order.",
+            "Write 6, 8, 601 and pod on paper, and turn the sheet upside down.",
+            "Eight characters stay what they are, five pairs change places, all others are lost. "
+            "And the line now starts at its other end.",
+            'for a, b in "00 11 88 oo ss xx zz ll 69 bq dp nu mw".split(): half_turn |= {a: b, b: '
+            "a}. Look each character up in half_turn, and join them in reversed order.",
         ),
     ),
     Exercise(
-        id="11.4",
-        title="as ImageNet was",
-        task="Write like_a_photograph(images): from grey lines (N, 1, H, W) in [0, 1] to what the "
-        "pretrained trunk saw: (N, 3, H, W), normalised by ImageNet's mean and deviation.",
-        check=check_like_a_photograph,
-        returns=as_tensor,
-        reference=like_a_photograph,
+        id="11.5",
+        title="frozen stages",
+        task="Write freeze(stages, count): while the network trains, the first `count` stages stay "
+        "as they are, their weights and the averages of their norms; all others learn.",
+        check=check_freeze,
+        reference=freeze,
         mistakes=(
             Mistake(
-                "three channels alone are not enough: they are as they were", wrong.only_repeated
+                "the weights stay and the norm's averages move: they follow every batch, without "
+                "any gradient",
+                wrong.weights_alone,
             ),
-            Mistake("the pixels are in [0, 1] already", wrong.divided_again),
+            Mistake("eval() keeps the averages and stops no gradient", wrong.averages_alone),
             Mistake(
-                "torchvision's way to prepare a photograph also scales and crops it to 224 x 224: "
-                "a line is not square",
-                wrong.scaled_and_cropped,
+                "the last stages are frozen here, and the first ones know the strokes",
+                wrong.the_last_ones,
             ),
-            Mistake("the mean was subtracted in other units than it is in", wrong.divided_first),
-            Mistake("each channel has a mean of its own", wrong.one_mean),
-            Mistake("this was divided by the variance", wrong.by_the_variance),
-            Mistake("these numbers are not ImageNet's", wrong.halves),
+            Mistake("what was frozen once never learns again", wrong.never_thawed),
+            Mistake("this is one stage more than asked", wrong.one_more),
+            Mistake("this is one stage less than asked", wrong.one_less),
+            Mistake(
+                "a norm has a weight and a bias of its own, and they learn on", wrong.norms_learn
+            ),
+            Mistake("the norms of all stages are in eval mode", wrong.all_in_eval),
         ),
         hints=(
-            "The numbers stand in crnn_lib/models/resnet.py: MEAN and DEVIATION. There are three "
-            "of each, and your image has one channel.",
-            "Give both the shape (1, 3, 1, 1). torch then repeats the one channel by itself.",
-            "(images - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1)",
+            "What changes in a stage during training? Weights by their gradients, and one more "
+            "thing that has no gradient.",
+            "stage.requires_grad_(False) keeps all its weights. The averages of its norms move as "
+            "long as it is in train mode. Say both for each stage, also for those that learn.",
+            "For the stage of that number: stage.requires_grad_(number >= count), and "
+            "stage.train(number >= count).",
         ),
     ),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-import torch
+from torch import nn
 from torch.nn.functional import ctc_loss
-from torchvision.models import ResNet18_Weights
 
 
 def every_frame_a_character(frames, symbols):
@@ -77,7 +76,11 @@ def over_lengths(scores, *lengths):
     return _loss(scores.log_softmax(-1).transpose(0, 1), *lengths) / lengths[-1]
 
 
-TURNS = {"0": "0", "1": "1", "6": "9", "8": "8", "9": "6"}
+TURNS = dict(zip("018osxzl69bqdpnumw", "018osxzl96qbpdunwm", strict=True))
+
+
+def _turned(text, turns):
+    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
 
 
 def not_reversed(text):
@@ -88,56 +91,142 @@ def only_reversed(text):
     return None if set(text) - set(TURNS) else text[::-1]
 
 
+def one_by_one(text):
+    if set(text) - set(TURNS):
+        return None
+    for old, new in ("69", "96", "bq", "qb", "dp", "pd", "nu", "un", "mw", "wm"):
+        text = text.replace(old, new)
+    return text[::-1]
+
+
+def one_way(text):
+    return _turned(text, {c: turned for c, turned in TURNS.items() if c not in "9qpuw"})
+
+
 def one_is_lost(text):
-    turns = {c: turned for c, turned in TURNS.items() if c != "1"}
-    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
+    return _turned(text, {c: turned for c, turned in TURNS.items() if c != "1"})
 
 
 def left_out(text):
     return "".join(TURNS[c] for c in reversed(text) if c in TURNS)
 
 
+def kept(text):
+    return "".join(TURNS.get(c, c) for c in reversed(text))
+
+
 def as_on_a_calculator(text):
-    turns = TURNS | {"2": "2", "5": "5"}
-    return None if set(text) - set(turns) else "".join(turns[c] for c in reversed(text))
+    return _turned(text, TURNS | {"2": "2", "5": "5"})
+
+
+def mirrored(text):
+    return _turned(text, dict(zip("018olvwxbdpq", "018olvwxdbqp", strict=True)))
 
 
 def empty(text):
     return "" if set(text) - set(TURNS) else "".join(TURNS[c] for c in reversed(text))
 
 
-def _normalised(images, mean, deviation):
-    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, deviation))
-    return (images - mean) / deviation
+def _of_each_first_block(network, change):
+    for stage in (network.layer2, network.layer3, network.layer4):
+        change(stage[0])
+    return network
 
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+def _strides(block, stride):
+    block.conv1.stride = block.downsample[0].stride = stride
 
 
-def only_repeated(images):
-    return images.repeat(1, 3, 1, 1)
+def shortcut_forgotten(network):
+    return _of_each_first_block(network, lambda block: setattr(block.conv1, "stride", (2, 1)))
 
 
-def divided_again(images):
-    return _normalised(images / 255, MEAN, DEVIATION)
+def no_stride(network):
+    return _of_each_first_block(network, lambda block: _strides(block, (1, 1)))
 
 
-def scaled_and_cropped(images):
-    return ResNet18_Weights.IMAGENET1K_V1.transforms()(images.repeat(1, 3, 1, 1))
+def across_for_down(network):
+    return _of_each_first_block(network, lambda block: _strides(block, (1, 2)))
 
 
-def divided_first(images):
-    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
-    return images / deviation - mean
+def new_layers(network):
+    def renew(block):
+        inputs, outputs = block.conv1.in_channels, block.conv1.out_channels
+        block.conv1 = nn.Conv2d(inputs, outputs, 3, (2, 1), 1, bias=False)
+        block.downsample[0] = nn.Conv2d(inputs, outputs, 1, (2, 1), bias=False)
+
+    return _of_each_first_block(network, renew)
 
 
-def one_mean(images):
-    return _normalised(images, (0.485,) * 3, (0.229,) * 3)
+def last_two_only(network):
+    for stage in (network.layer3, network.layer4):
+        _strides(stage[0], (2, 1))
+    return network
 
 
-def by_the_variance(images):
-    return _normalised(images, MEAN, tuple(d * d for d in DEVIATION))
+def stem_too(network):
+    network.conv1.stride = network.maxpool.stride = (2, 1)
+    return _of_each_first_block(network, lambda block: _strides(block, (2, 1)))
 
 
-def halves(images):
-    return _normalised(images, (0.5,) * 3, (0.5,) * 3)
+def second_convolution(network):
+    def change(block):
+        _strides(block, (1, 1))
+        block.conv2.stride = (2, 1)
+        block.downsample[0].stride = (2, 1)
+
+    return _of_each_first_block(network, change)
+
+
+def stages_left_out(network):
+    network.layer3 = network.layer4 = nn.Identity()
+    return network
+
+
+def _each_stage(stages, count, change):
+    for number, stage in enumerate(stages):
+        change(stage, number >= count)
+
+
+def weights_alone(stages, count):
+    _each_stage(stages, count, lambda stage, learns: stage.requires_grad_(learns))
+
+
+def averages_alone(stages, count):
+    _each_stage(stages, count, lambda stage, learns: stage.train(learns))
+
+
+def _freeze(stage, learns):
+    stage.requires_grad_(learns)
+    stage.train(learns)
+
+
+def the_last_ones(stages, count):
+    _each_stage(list(stages)[::-1], count, _freeze)
+
+
+def never_thawed(stages, count):
+    for stage in stages[:count]:
+        _freeze(stage, False)
+
+
+def one_more(stages, count):
+    _each_stage(stages, count + 1, _freeze)
+
+
+def one_less(stages, count):
+    _each_stage(stages, count - 1, _freeze)
+
+
+def norms_learn(stages, count):
+    for number, stage in enumerate(stages):
+        stage.train(number >= count)
+        for layer in stage.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.requires_grad_(number >= count)
+
+
+def all_in_eval(stages, count):
+    for number, stage in enumerate(stages):
+        stage.requires_grad_(number >= count)
+        stage.eval()

@@ -5,6 +5,7 @@ from .card import Card as Card
 from .exercise import Exercise as Exercise
 from .exercise import Mistake as Mistake
 from .exercise import compare as compare
+from .exercise import compare_at_work as compare_at_work
 from .exercise import examine as examine
 from .exercise import plural as plural
 from .exercise import words as words

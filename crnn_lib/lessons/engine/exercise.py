@@ -22,6 +22,7 @@ __all__ = [
     "Mistake",
     "Verdict",
     "compare",
+    "compare_at_work",
     "examine",
     "plural",
     "words",
@@ -200,6 +201,27 @@ def compare(
         attempt.call, attempt.inputs, attempt.printed = last
         raise Broken(text, example(case, got), detail)
     return len(seen)
+
+
+def compare_at_work(attempt: Attempt, put_to_work: Callable, *given, **named) -> int:
+    """:func:`compare` for answers that are networks, or that change one.
+
+    Parameters
+    ----------
+    attempt : Attempt
+    put_to_work : callable
+        Takes the answer and returns a function whose results can be compared. The known mistakes
+        are put to work in the same way.
+    *given, **named
+        As of :func:`compare`; the cases are arguments of what ``put_to_work`` returns.
+    """
+    mistakes = tuple(Mistake(m.rule, put_to_work(m.does)) for m in attempt.mistakes)
+    work = put_to_work(attempt.answer)
+    at_work = Attempt(work, work, as_it_is, attempt.seconds, mistakes)
+    try:
+        return compare(at_work, *given, **named)
+    except Broken as broken:  # the example says it; a call of ours would say nothing to a learner
+        raise Broken(broken.rule, broken.example, "" if broken.example else broken.detail) from None
 
 
 def words(symbols: Iterable, longest: int, *, shortest: int = 0) -> Iterator[list]:

@@ -1,0 +1,113 @@
+"""What notebook 11 and its checks promise, beyond what test_lessons.py asks of every chapter."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+import torch
+from conftest import ROOT
+
+from crnn_lib import Alphabet
+from crnn_lib.handwriting import lines_of_words, pen
+from crnn_lib.lessons.chapter11 import exercises as chapter11
+from crnn_lib.lessons.chapter11 import flipped, told_runs
+from crnn_lib.lessons.engine import examine
+from crnn_lib.models import BackboneRNN, BackboneRNNConfig, ResNet18
+from crnn_lib.models.resnet import STAGES
+
+EXERCISES = {exercise.id: exercise for exercise in chapter11.EXERCISES}
+
+
+def test_the_learners_cut_is_the_librarys():
+    network = copy.deepcopy(chapter11.photo_network())
+    library = BackboneRNN(BackboneRNNConfig("resnet18", stages=5)).eval()
+    library.stem["conv"], library.stem["norm"] = network.conv1, network.bn1
+    for stage, name in zip(library.stages, STAGES[1:], strict=True):
+        for ours, theirs in zip(stage, getattr(network, name), strict=True):
+            strides = ours.conv1.stride
+            ours.load_state_dict(theirs.state_dict())
+            assert ours.conv1.stride == strides
+    images = torch.rand(2, 1, 32, 40)
+    mean, deviation = (
+        torch.tensor(v).view(1, 3, 1, 1) for v in (ResNet18.MEAN, ResNet18.DEVIATION)
+    )
+    with torch.no_grad():
+        wanted, _ = library.features(images)
+        found = chapter11.columns_of(chapter11.keep_width(network), (images - mean) / deviation)
+    assert torch.allclose(found[:, :, 0].transpose(1, 2), wanted, atol=1e-4)
+
+
+def test_a_cut_may_be_written_over_all_modules():
+    def keep_width(network):
+        for name, layer in network.named_modules():
+            if name.startswith("layer") and getattr(layer, "stride", 1) == (2, 2):
+                layer.stride = (2, 1)
+        return network
+
+    assert examine(EXERCISES["11.1"], keep_width).status == "correct"
+
+
+@pytest.mark.parametrize("other", [torch.nn.Linear(2, 2), None, "network"])
+def test_a_cut_returns_the_network(other):
+    verdict = examine(EXERCISES["11.1"], lambda network: other)
+    assert verdict.status == "not yet" and "AttributeError" not in verdict.text
+
+
+def test_freezing_may_be_written_by_parameters():
+    def freeze(stages, count):
+        for stage in stages[:count]:
+            for parameter in stage.parameters():
+                parameter.requires_grad = False
+            stage.eval()
+        for stage in stages[count:]:
+            for parameter in stage.parameters():
+                parameter.requires_grad = True
+            stage.train()
+
+    assert examine(EXERCISES["11.5"], freeze).status == "correct"
+
+
+def test_the_library_freezes_as_the_learner_does():
+    model = BackboneRNN()
+    stages = [model.stem, *model.stages]
+    for count in (0, 2, 5):
+        model.freeze(count)
+        model.train()
+        seen = [(s.training, next(s.parameters()).requires_grad) for s in stages]
+        chapter11.freeze(stages, count)
+        assert [(s.training, next(s.parameters()).requires_grad) for s in stages] == seen
+
+
+@pytest.mark.parametrize("axes", [(1,), (2,), (1, 2)])
+def test_a_flip_stays_within_the_width_of_its_line(axes):
+    written = pen.draw_words(["pod", "sunflower"], torch.Generator().manual_seed(0))
+    lines = lines_of_words(written, Alphabet("deflnoprsuw"), height=32)
+    seen = flipped(lines, axes)
+    for n, width in enumerate(lines.widths.tolist()):
+        assert torch.equal(seen.images[n, :, :, :width], lines.images[n, :, :, :width].flip(axes))
+        assert not seen.images[n, :, :, width:].any()
+    assert seen.texts == lines.texts and not torch.equal(seen.images, lines.images)
+    assert torch.equal(flipped(seen, axes).images, lines.images)
+
+
+def test_recorded_runs_are_told_with_their_intervals():
+    record = json.loads((ROOT / "data" / "runs" / "pretraining.json").read_text())
+    words, runs = told_runs(record), record["runs"]
+    assert len(words.splitlines()) == 1 + 3 * len(runs)
+    for run in runs:
+        assert f"{run['start']}: {run['words']:,} words, seed {run['seed']}, " in words
+        for kind in ("fonts", "people"):
+            low, high = run[kind]["cer_interval"]
+            assert low < run[kind]["cer"] < high
+            assert f"({100 * low:.1f} to {100 * high:.1f}), {run[kind]['exact']} right" in words
+
+
+def test_runs_that_are_compared_took_the_same_steps():
+    record = json.loads((ROOT / "data" / "runs" / "pretraining.json").read_text())
+    steps = {}
+    for run in record["runs"]:
+        if run["start"] in ("random", "imagenet"):
+            steps.setdefault((run["words"], run["seed"]), set()).add(run["steps"])
+    assert steps and all(len(found) == 1 for found in steps.values())
