@@ -117,7 +117,8 @@ def divide_ink(image: np.ndarray, peaks: Sequence[float]) -> list[tuple[float, f
     """Which columns of ink belong to which character.
 
     Between two neighbours, the ink is parted at the column that has least of it, the one nearest
-    to the middle of the two if several have as little.
+    to the middle of the two if several have as little. A character whose spike stands before its
+    ink keeps that ink: where ink is left for both, the cut leaves some on either side.
 
     Parameters
     ----------
@@ -132,21 +133,27 @@ def divide_ink(image: np.ndarray, peaks: Sequence[float]) -> list[tuple[float, f
 
     >>> divide_ink(np.array([[0, 1, 1, 0, 0, 1, 0]]), [1.5, 5.5])
     [(1.0, 3.0), (5.0, 6.0)]
+    >>> divide_ink(np.array([[0, 0, 1, 1, 0, 1, 0]]), [0.5, 5.5])
+    [(2.0, 4.0), (5.0, 6.0)]
     """
     if not len(peaks):
         return []
     amount = image.sum(0)  # (W,)
     wide = len(amount)
+    dark = (image >= INK).any(0)
     cuts = [0]
     for one, other in zip(peaks[:-1], peaks[1:], strict=True):
         low = min(max(math.floor(one), cuts[-1]), wide)
         high = min(max(math.ceil(other), low), wide)
+        left = cuts[-1] + np.flatnonzero(dark[cuts[-1] :])
+        if len(left) > 1:
+            low = min(max(low, int(left[0]) + 1), int(left[-1]))
+            high = min(max(high, low), int(left[-1]))
         columns = np.arange(low, high + 1)
         least = np.append(amount, 0)[columns].round(3)
         columns = columns[least == least.min()]
         cuts.append(int(columns[np.abs(columns - (one + other) / 2).argmin()]))
     cuts.append(wide)
-    dark = (image >= INK).any(0)
     extents = []
     for peak, start, end in zip(peaks, cuts[:-1], cuts[1:], strict=True):
         inside = np.flatnonzero(dark[start:end])

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
+from crnn_lib import Alphabet
 from crnn_lib.widgets import DrawingPad, draw
 from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH
+from crnn_lib.widgets.pad_reading import InkSpan, PadReading
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 
@@ -93,6 +95,22 @@ def test_says_that_nobody_reads_and_lets_one_write(pad):
     # the page rounds the corner of the seven a little; Python's stroke is the same otherwise
     assert np.abs(np.asarray(shown) - python).mean() < 0.01
     assert abs(page.mean() - python.mean()) < 0.1 * python.mean()
+
+
+def test_of_many_classes_those_are_shown_that_are_reached(show):
+    alphabet = Alphabet("abcdefghijklmnopqrstuvwxyz ")
+    log_probs = np.full((3, alphabet.num_classes), -9.0)
+    for frame, character in enumerate("h i"):
+        log_probs[frame, alphabet.encode(character)[0]] = -0.05
+    spans = tuple(InkSpan(30 * k, 30 * k + 20, -0.05) for k in range(3))
+    reading = PadReading("h i", 0.9, spans, log_probs, np.linspace(0, 90, 4))
+    made = DrawingPad(lambda image: reading, alphabet=alphabet)
+    made.strokes = [{"points": ONE, "width": 14, "erase": False}]
+    pad = show(made.static_html()).locator(".crnn-explorer.pad")
+    expect(pad.locator(".symbols span")).to_have_text(["-", "h", "i", "␣"])
+    expect(pad.locator(".marks b")).to_have_text(["h", "␣", "i"])
+    expect(pad).to_contain_text("3 frames, 4 of 28 classes: those that reach 5 %")
+    expect(pad.locator(".invitation")).to_contain_text("Write a word here")
 
 
 def test_undo_and_clear(pad):

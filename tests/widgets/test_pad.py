@@ -133,6 +133,14 @@ def test_ink_is_parted_in_the_gaps():
     assert divide_ink(image, [13]) == [(2, 28)]
 
 
+def test_a_spike_before_its_ink_keeps_it():
+    image = np.zeros((4, 30))
+    for start, end in ((4, 10), (13, 15), (20, 26)):
+        image[1:3, start:end] = 1
+    assert divide_ink(image, [1, 11, 17]) == [(4, 10), (13, 15), (20, 26)]
+    assert divide_ink(image, [9, 14, 29]) == [(4, 10), (13, 15), (20, 26)]
+
+
 def test_touching_ink_is_parted_where_it_is_thin():
     image = np.zeros((10, 21))
     image[1:9, 2:9] = image[1:9, 12:19] = 1

@@ -92,7 +92,7 @@ function render({ model, el }) {
   const sureness = make("div", { class: "sureness" });
   const took = make("div", { class: "took soft" });
   const answer = make("div", { class: "answer" }, make("div", { class: "soft" }, "The network reads"), read, make("div", { class: "meter" }, meter), sureness, took);
-  const truth = focusable(make("input", { type: "text", size: 12, inputmode: "numeric", autocomplete: "off", spellcheck: "false", maxlength: 40, placeholder: "55207" }), "what is written on the pad");
+  const truth = focusable(make("input", { type: "text", size: 12, inputmode: letters ? "text" : "numeric", autocomplete: "off", spellcheck: "false", maxlength: 40, placeholder: letters ? "hand" : "55207" }), "what is written on the pad");
   const save = button("Save to my test set", "save to my test set", () => keep());
   const kept = make("span", { class: "kept", role: "status", "aria-live": "polite" });
   truth.addEventListener("input", () => controls());
