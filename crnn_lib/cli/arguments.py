@@ -431,6 +431,13 @@ def _add_train(commands) -> None:
         help="peak (0.004; --lines 0.001)",
     )
     add(
+        "--warmup",
+        type=_number(0, 1),
+        default=0.2,
+        metavar="SHARE",
+        help="share of the steps in which the learning rate rises (0.2)",
+    )
+    add(
         "--average",
         type=_number(0, 1),
         default=0.0,

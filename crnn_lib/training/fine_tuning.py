@@ -36,6 +36,7 @@ from crnn_lib.training.mixtures import TEXT, PhotoMixture, photo_lines, word_lin
 from crnn_lib.training.runs import History
 from crnn_lib.training.streams import Alternating, LineStream, Stream, seeded_generator
 
+#: How :func:`fine_tune` learns unless it is told otherwise: briefly, and it stops early.
 FINE_TUNING = TrainConfig(
     steps=600, learning_rate=1e-3, validate_every=25, patience=8, log_every=25
 )

@@ -124,6 +124,21 @@ WRITTEN = {
         "the reading, refuse below a threshold chosen on your own photos, and let people correct "
         "what was read of them.",
     },
+    "crnn-words": {
+        "intended": "Reading English words, names and numbers, one image each, where a person "
+        "checks what is read: a search through scans, a first transcript.",
+        "not_for": "Decisions about people that nobody checks: grades, benefits, votes, medicine. "
+        "Signatures, finding out who wrote a line. Whole pages, other languages, accents.",
+        "limits": "No real handwriting but single digits was among what it learned from: words "
+        "were drawn by the pen of this library and in fonts that look handwritten. Joined hands "
+        "are rare among them, and it reads them worst. Alone, 0 and O, 1, l and I, and small and "
+        "capital letters of one shape cannot be told apart. Of its 81 characters none has an "
+        "accent.",
+        "harms": "Whoever writes unlike these hands is misread more often, and a name more often "
+        "than a common word; a list of words makes another word of it. Show the image beside the "
+        "reading, refuse below a threshold chosen on your own images, and let people correct what "
+        "was read of them.",
+    },
 }
 
 

@@ -1,0 +1,85 @@
+"""The weights that read words: what they read, where, and how sure they are."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from crnn_lib import Reader, evaluate, load_model
+from crnn_lib.evaluation import expected_calibration_error, read_lines
+from crnn_lib.handwriting import TextStyle, lines_of_words, random_texts
+from crnn_lib.handwriting.paper import PaperStyle, photograph
+from crnn_lib.handwriting.pen import draw_words
+from crnn_lib.models import describe_checkpoint, shipped_models
+from crnn_lib.training import word_sample
+
+ALL = ("crnn-digits", "crnn-photos", "crnn-words")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("crnn-words")
+
+
+def photos_of(texts, seed=0, height=64):
+    """Grey photographs of words, each (H, W) in [0, 1], by people who wrote no training line."""
+    generator = torch.Generator().manual_seed(seed)
+    alphabet = load_model("crnn-words").alphabet
+    lines = lines_of_words(draw_words(texts, generator, height=128), alphabet, height=height)
+    photos = photograph(lines, PaperStyle.scanner(), generator)
+    widths = photos.widths.tolist()
+    return [image[0, :, :w].numpy() for image, w in zip(photos.images, widths, strict=True)]
+
+
+def test_three_networks_ship():
+    assert set(shipped_models()) == set(ALL)
+
+
+def test_the_alphabet_has_letters_digits_marks_and_the_space(model):
+    characters = set(model.alphabet.characters)
+    assert set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") <= characters
+    assert set(".,'-\"()!?:;/& ") <= characters
+    assert model.alphabet.num_classes == 82
+
+
+def test_it_reads_people_who_wrote_none_of_its_training(model):
+    report = evaluate(model, word_sample(300, 31))
+    assert report.character_error_rate < 0.1
+    assert report.exact_match > 0.65
+
+
+def test_it_reads_photographs_of_words_with_spaces_and_capitals():
+    generator = torch.Generator().manual_seed(5)
+    texts = random_texts(60, generator, TextStyle(letters=0, marks=0))
+    readings = [Reader.pretrained("crnn-words").read(photo) for photo in photos_of(texts)]
+    right = [reading.text == text for reading, text in zip(readings, texts, strict=True)]
+    assert np.mean(right) > 0.6
+    spaced = [r for r, t, ok in zip(readings, texts, right, strict=True) if ok and " " in t]
+    assert spaced
+    for reading in spaced:
+        starts = [span.start for span in reading.spans]
+        assert [span.character for span in reading.spans] == list(reading.text)
+        assert starts == sorted(starts)
+
+
+def test_a_line_reads_the_same_alone_and_in_company(model):
+    lines = word_sample(24, 8)
+    together = [h.text for h in read_lines(model, lines)]
+    alone = [read_lines(model, lines.select([n]))[0].text for n in range(len(lines))]
+    assert together == alone
+
+
+def test_confidence_is_about_how_often_it_is_right(model):
+    lines = word_sample(600, 77)
+    found = read_lines(model, lines)
+    right = [h.text == text for h, text in zip(found, lines.texts, strict=True)]
+    confidence = [float(np.exp(h.log_prob)) for h in found]
+    assert expected_calibration_error(confidence, right) < 0.1
+
+
+def test_the_header_says_how_it_came_to_be():
+    story = describe_checkpoint("crnn-words")["provenance"]
+    assert story["command"].startswith("python -m crnn_lib train --style words")
+    assert "stroke-fonts" in story["lines"] and story["glyphs"]["source"] == "mnist"
+    assert "/" not in json.dumps(story["command"])
