@@ -166,7 +166,12 @@ def test_the_readmes_commands_name_what_is_there():
 
 def test_the_readmes_way_with_images_of_ones_own(tmp_path, monkeypatch, capsys):
     """Its three commands are commands, and its Python learns from the folder that they name."""
-    commands = re.findall(r"^    python -m crnn_lib (.*my_words/.*)", README, re.MULTILINE)
+    before, _, section = README.partition("### Teach it your own words\n")
+    reading = re.findall(r"^    python -m crnn_lib (read .*my_words/.*)", before, re.MULTILINE)
+    assert len(reading) == 3
+    for command in reading:
+        arguments._parser().parse_args(command.split())
+    commands = re.findall(r"^    python -m crnn_lib (.*my_words/.*)", section, re.MULTILINE)
     assert [command.split()[0] for command in commands] == ["label", "train", "read"]
     (tmp_path / "my_words").mkdir()
     monkeypatch.chdir(tmp_path)
