@@ -110,8 +110,10 @@ def test_the_notebook_says_of_the_recorded_runs_what_they_show():
     compared = sorted({key[:2] for key in runs})
     assert compared
     for key in compared:
-        blind, sees, kept = (runs[*key, s] for s in ("random", "imagenet", "imagenet frozen"))
-        assert blind["steps"] == sees["steps"] < kept["steps"], "no step cheaper, no more of them"
+        blind, sees, kept = (runs[(*key, s)] for s in ("random", "imagenet", "imagenet frozen"))
+        assert blind["steps"] == sees["steps"] < kept["steps"], (
+            "a frozen step is cheaper, so there are more"
+        )
         low = [rate > 0.8 for _, rate in blind["curve"]]
         assert sum(low) > len(low) / 2, "random weights spend most of the time on the plateau"
         for kind in ("fonts", "people"):
