@@ -104,10 +104,18 @@ def test_recorded_runs_are_told_with_their_intervals():
             assert f"({100 * low:.1f} to {100 * high:.1f}), {run[kind]['exact']} right" in words
 
 
-def test_runs_that_are_compared_took_the_same_steps():
+def test_the_notebook_says_of_the_recorded_runs_what_they_show():
     record = json.loads((ROOT / "data" / "runs" / "pretraining.json").read_text())
-    steps = {}
-    for run in record["runs"]:
-        if run["start"] in ("random", "imagenet"):
-            steps.setdefault((run["words"], run["seed"]), set()).add(run["steps"])
-    assert steps and all(len(found) == 1 for found in steps.values())
+    runs = {(run["words"], run["seed"], run["start"]): run for run in record["runs"]}
+    compared = sorted({key[:2] for key in runs})
+    assert compared
+    for key in compared:
+        blind, sees, kept = (runs[(*key, s)] for s in ("random", "imagenet", "imagenet frozen"))
+        assert blind["steps"] == sees["steps"] < kept["steps"], (
+            "a frozen step is cheaper, so there are more"
+        )
+        low = [rate > 0.8 for _, rate in blind["curve"]]
+        assert sum(low) > len(low) / 2, "random weights spend most of the time on the plateau"
+        for kind in ("fonts", "people"):
+            assert sees[kind]["cer_interval"][1] < blind[kind]["cer_interval"][0]
+            assert kept[kind]["cer_interval"][0] < sees[kind]["cer_interval"][1], "no worse"
