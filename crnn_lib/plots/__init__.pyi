@@ -11,7 +11,6 @@ from .lines import plot_receptive_field as plot_receptive_field
 from .photos import plot_reading as plot_reading
 from .photos import plot_steps as plot_steps
 from .runs import listed as listed
-from .runs import plot_adaptation as plot_adaptation
 from .runs import plot_confusions as plot_confusions
 from .runs import plot_errors_by_length as plot_errors_by_length
 from .runs import plot_history as plot_history

@@ -243,48 +243,6 @@ def _characters(count: int) -> str:
 
 
 @styled
-def plot_adaptation(record: Mapping) -> Figure:
-    """How well networks read a new style, against the lines of it that they have learned from.
-
-    Parameters
-    ----------
-    record : mapping
-        What ``benchmarks/adaptation.py`` writes: ``lines`` (the x axis), ``exact_match`` (a curve
-        of shares for each way to learn), ``before`` (the share without any learning) and
-        ``test_lines``.
-    """
-    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    axes = figure.subplots()
-    curves, parts = record["exact_match"], []
-    for k, (name, shares) in enumerate(curves.items()):
-        low, high = np.array(
-            [wilson_interval(round(s * record["test_lines"]), record["test_lines"]) for s in shares]
-        ).T
-        spread = np.abs(np.array([low, high]) - np.array(shares))  # (2, sizes)
-        _draw_shares(axes, k, name, record["lines"], np.array(shares), spread)
-        parts.append(f"{name} {100 * shares[0]:.0f} % to {100 * shares[-1]:.0f} %")
-    axes.axhline(100 * record["before"], color="#888888", linewidth=1, linestyle=(0, (1, 2)))
-    axes.annotate(
-        "before any", (1, 100 * record["before"]), (-3, 3), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", ha="right", fontsize=8, color="#555555",
-    )  # fmt: skip
-    axes.set(
-        xscale="log", xlabel="lines of the new style", ylabel="lines read right (%)", ylim=(0, 100)
-    )
-    axes.set_xticks(record["lines"], [f"{size:,}" for size in record["lines"]])
-    axes.set_xticks([], minor=True)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside right upper", handlelength=3.2)
-    first, last = record["lines"][0], record["lines"][-1]
-    return say(
-        figure,
-        f"Lines read right after {first:,} and after {last:,} lines of the new style: "
-        f"{', '.join(parts)}. Before any: {100 * record['before']:.0f} %.",
-    )
-
-
-@styled
 def plot_pretraining(record: Mapping) -> Figure:
     """What networks that begin with other weights read, while they learn and in the end.
 

@@ -109,12 +109,6 @@ def names(things):
 TEXTS = ["55207", "18", "9074421"]
 REPORT = evaluate_texts(["55201", "18", "901"], ["55207", "18", "907"])
 SHARES = ({0.2: 0.9 - k / 10, 0.0: 0.7 - k / 10, -0.2: 0.3} for k in range(4))
-RECORD = {
-    "lines": [100, 1000],
-    "exact_match": {f"way {k}": [0.5 + k / 10, 0.9 - k / 10] for k in range(4)},
-    "before": 0.4,
-    "test_lines": 500,
-}
 STARTS = ("random", "imagenet", "imagenet frozen", "crnn", "crnn-digits")
 PRETRAINING = {
     "minutes": 2,
@@ -148,7 +142,6 @@ DRAWN = {
     plots.plot_history: lambda: plots.plot_history(names(map(history, (1, 1.2, 1.5, 2)))),
     plots.plot_errors_by_length: lambda: plots.plot_errors_by_length(names([REPORT] * 4)),
     plots.plot_confusions: lambda: plots.plot_confusions(REPORT),
-    plots.plot_adaptation: lambda: plots.plot_adaptation(RECORD),
     plots.plot_pretraining: lambda: plots.plot_pretraining(PRETRAINING),
     plots.plot_cuts: lambda: plots.plot_cuts(
         [lines("5520718", spacing=(0.4, 0.5)).images[0, 0]], texts=["5520718"]

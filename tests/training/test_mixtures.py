@@ -11,7 +11,6 @@ import torch
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import load_glyphs
 from crnn_lib.models import describe_checkpoint, load_model
-from crnn_lib.plots import plot_adaptation
 from crnn_lib.training import PhotoMixture, TrainConfig, photo_lines, photo_sample, train
 
 RUNS = Path(__file__).parents[2] / "data" / "runs"
@@ -91,10 +90,3 @@ def test_the_weights_say_how_they_were_made():
     told = f"the mean reads {100 * mean:.1f} %, the run's end {100 * ended:.1f} %."
     assert told in (RUNS / "README.md").read_text()
     assert mean == pytest.approx(ended, abs=0.01)
-
-
-def test_the_curves_of_adaptation_say_what_they_show():
-    record = json.loads((RUNS / "adaptation.json").read_text())
-    words = plot_adaptation(record).get_label()
-    for way, shares in record["exact_match"].items():
-        assert f"{way} {100 * shares[0]:.0f} % to {100 * shares[-1]:.0f} %" in words
