@@ -107,7 +107,7 @@ def random_texts(
     Examples
     --------
     >>> random_texts(4, torch.Generator().manual_seed(1), TextStyle(marks=0), characters="aeinst")
-    ['tests', 'tins', 'ats', 'sit']
+    ['in', 'aan', 'is', 'state']
     """
     style = style or TextStyle()
     known = None if characters is None else frozenset(characters)
