@@ -109,6 +109,7 @@ def compose_lines(
         Source of all chance. The same state gives the same lines.
     texts : sequence of str, optional
         What to write: one text per line. Without it, lengths and characters are drawn uniformly.
+        A space between words needs no glyph: it is a gap, and a label if the alphabet has it.
     alphabet : Alphabet, optional
         Sets the class indices of the targets. By default all characters of the glyphs that are
         not silent, with blank 0. A character of several code points takes as many glyphs.
@@ -136,14 +137,26 @@ def compose_lines(
         )
     alphabet = alphabet or Alphabet(known)
     apart = None
+    spaced = None  # the texts with the spaces that are labelled
     if texts is None:
         characters, lengths = _random_characters(count, len(known), style, generator)
         symbols = np.array(list(known))[characters.numpy()].tolist()
         texts = ["".join(s[:n]) for s, n in zip(symbols, lengths.tolist(), strict=True)]
         characters = torch.tensor([glyphs.characters.index(c) for c in known])[characters]
     else:
-        characters, lengths, apart = _given_characters(texts, count, glyphs, silent)
-        texts = list(texts)
+        gaps = " " not in glyphs.characters and any(" " in text for text in texts)
+        if gaps and " " not in silent and " " in alphabet.characters:
+            _check_gaps(texts)
+            if style.cell is not None:
+                raise ValueError(
+                    "A style of fixed cells has no gaps to be read as spaces: leave out cell, or "
+                    "write without spaces."
+                )
+            spaced = list(texts)
+        characters, lengths, apart = _given_characters(
+            texts, count, glyphs, silent, spaces=spaced is not None
+        )
+        texts = [text.replace(" ", "") for text in texts] if spaced else list(texts)
     written = length_mask(lengths, characters.shape[1])  # (N, L)
 
     is_silent = torch.tensor([c in silent for c in glyphs.characters])[characters] & written
@@ -151,7 +164,7 @@ def compose_lines(
     inks = choose_glyphs(glyphs, characters, written, is_silent, style.one_hand, generator)
     if style.cell is not None:
         images, widths, spans = _write_in_cells(inks, written, style, style.cell, generator)
-    elif silent or style.strung:
+    elif silent or style.strung or spaced:
         is_zero = torch.tensor([c == "0" for c in glyphs.characters])[characters]
         if apart is None:
             apart = torch.zeros_like(written)
@@ -169,11 +182,14 @@ def compose_lines(
         texts = [text.translate(dict.fromkeys(map(ord, silent))) for text in texts]
     if isinstance(alphabet.characters, tuple):
         targets, lengths, spans = _label_pieces(texts, spans, alphabet)
-        return LineBatch(images, widths, targets, lengths, texts, spans)
-    classes = torch.tensor(
-        [-1 if c in silent else alphabet.encode(c)[0] for c in glyphs.characters]
-    )
-    targets = torch.where(written, classes[characters], alphabet.blank)
+    else:
+        classes = torch.tensor(
+            [-1 if c in silent else alphabet.encode(c)[0] for c in glyphs.characters]
+        )
+        targets = torch.where(written, classes[characters], alphabet.blank)
+    if spaced is not None:
+        targets, lengths, spans = _label_spaces(spaced, targets, spans, alphabet)
+        texts = spaced
     return LineBatch(images, widths, targets, lengths, texts, spans)
 
 
@@ -188,8 +204,18 @@ def _random_characters(
     return torch.randint(num_characters, (count, high), generator=generator), lengths
 
 
+def _check_gaps(texts: Sequence[str]) -> None:
+    """A space that is labelled stands alone, between two inks."""
+    bad = next((text for text in texts if text != " ".join(text.split())), None)
+    if bad is not None:
+        raise ValueError(
+            f"A space that is labelled stands alone between two characters; got {bad!r}. "
+            '" ".join(text.split()) mends a text.'
+        )
+
+
 def _given_characters(
-    texts: Sequence[str], count: int, glyphs: Glyphs, silent: str
+    texts: Sequence[str], count: int, glyphs: Glyphs, silent: str, spaces: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Characters (N, L), lengths (N,), and before which a space was left (N, L)."""
     if isinstance(texts, str):
@@ -205,7 +231,7 @@ def _given_characters(
                 f"A line has at least one character that is labelled; got {unspoken!r}."
             )
     known = Alphabet(glyphs.characters, blank=len(glyphs.characters))
-    spaces = " " in silent and " " not in glyphs.characters
+    spaces = spaces or (" " in silent and " " not in glyphs.characters)
     labels = [known.encode(text.replace(" ", "") if spaces else text) for text in texts]
     lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
     most = max(map(len, labels), default=1)
@@ -245,6 +271,28 @@ def _label_pieces(
         joined[n, : len(line), 0] = torch.stack([part[:, 0].min() for part in glyphs])
         joined[n, : len(line), 1] = torch.stack([part[:, 1].max() for part in glyphs])
     return targets, lengths, joined
+
+
+def _label_spaces(
+    texts: list[str], targets: Tensor, spans: Tensor, alphabet: Alphabet
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets, lengths and spans with the spaces in: a space has the columns between two inks."""
+    (space,) = alphabet.encode(" ")
+    pieces = [alphabet.split(text) for text in texts]
+    lengths = torch.tensor([len(line) for line in pieces], dtype=torch.long)
+    longest = max(map(len, pieces), default=0)
+    labelled = torch.full((len(texts), longest), alphabet.blank)
+    columns = spans.new_zeros(len(texts), longest, 2)
+    for n, line in enumerate(pieces):
+        gap = torch.tensor([piece == " " for piece in line])
+        inked = int((~gap).sum())
+        labelled[n, : len(line)][gap] = space
+        labelled[n, : len(line)][~gap] = targets[n, :inked]
+        columns[n, : len(line)][~gap] = spans[n, :inked]
+        for place in gap.nonzero()[:, 0].tolist():
+            start, end = int(columns[n, place - 1, 1]), int(columns[n, place + 1, 0])
+            columns[n, place] = torch.tensor([start, max(start, end)])
+    return labelled, lengths, columns
 
 
 def _compact(values: Tensor, kept: Tensor, place: Tensor) -> Tensor:

@@ -494,3 +494,48 @@ def test_a_text_that_long_characters_cannot_spell_is_refused():
     with pytest.raises(ValueError, match="'5207' has the character '5', which this alphabet"):
         compose_lines(glyphs, 1, LineStyle(), torch.Generator(), texts=["5207"], alphabet=alphabet)
     assert len(compose_lines(glyphs, 0, LineStyle(), torch.Generator(), alphabet=alphabet)) == 0
+
+
+# ---------------------------------------------------------------------------- spaces
+
+
+WITH_SPACE = Alphabet("0123456789 ")
+
+
+def test_a_space_is_a_gap_and_a_label():
+    glyphs = load_glyphs("pen", count=200)
+    texts = ["55 207", "1 2 3", "90", "7 77"]
+    lines = compose_lines(glyphs, 4, LineStyle(), generator(3), texts=texts, alphabet=WITH_SPACE)
+    assert lines.texts == texts
+    assert lines.target_lengths.tolist() == [6, 5, 2, 4]
+    for n, text in enumerate(texts):
+        label = lines.targets[n, : len(text)].tolist()
+        assert WITH_SPACE.decode(label) == text
+        for place, character in enumerate(text):
+            start, end = lines.spans[n, place].tolist()
+            if character == " ":
+                assert start == lines.spans[n, place - 1, 1]
+                assert end == max(start, int(lines.spans[n, place + 1, 0]))
+            else:
+                assert lines.images[n, 0, :, start:end].max() > 0.25
+
+
+def test_a_space_keeps_words_further_apart_than_their_digits():
+    glyphs = load_glyphs("pen", count=200)
+    texts = ["12 34"] * 60
+    lines = compose_lines(glyphs, 60, LineStyle(), generator(), texts=texts, alphabet=WITH_SPACE)
+    gap = (lines.spans[:, 3, 0] - lines.spans[:, 1, 1]).float().mean()
+    within = (lines.spans[:, 1, 0] - lines.spans[:, 0, 1]).float().mean()
+    assert gap > within + 4
+
+
+def test_spaces_that_no_label_could_tell_are_refused():
+    glyphs = load_glyphs("pen", count=100)
+    for text in (" 12", "12 ", "1  2"):
+        with pytest.raises(ValueError, match="stands alone between two characters"):
+            compose_lines(glyphs, 1, LineStyle(), generator(), texts=[text], alphabet=WITH_SPACE)
+    with pytest.raises(ValueError, match="' '"):
+        compose_lines(glyphs, 1, LineStyle(), generator(), texts=["1 2"])
+    options = {"texts": ["1 2"], "alphabet": WITH_SPACE}
+    with pytest.raises(ValueError, match="fixed cells has no gaps"):
+        compose_lines(glyphs, 1, LineStyle.article(), generator(), **options)
