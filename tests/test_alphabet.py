@@ -183,7 +183,8 @@ def test_a_greedy_reader_would_be_lost():
 
 
 def test_encode_names_the_unknown_character():
-    with pytest.raises(ValueError, match=r"'552O7' has the character 'O'.*Give one that has it, by alphabet="):
+    message = r"'552O7' has the character 'O'.*Give one that has it, by alphabet="
+    with pytest.raises(ValueError, match=message):
         Alphabet().encode("552O7")
 
 
