@@ -129,8 +129,8 @@ class Alphabet:
     def _lacks(self, text: str, piece: str) -> ValueError:
         return ValueError(
             f"{text!r} has the character {piece!r}, which this alphabet ({self.characters!r}) does "
-            "not have. Give one that has it, by alphabet=; load_model(..., alphabet=) gives it to a "
-            "network that is there."
+            "not have. Give one that has it, by alphabet=; load_model(..., alphabet=) gives it to "
+            "a network that is there."
         )
 
     def decode(self, label: Iterable[int]) -> str:
