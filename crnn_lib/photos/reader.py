@@ -191,7 +191,7 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        readings = self._read_lines(self._lines_of(image, self.whole))
+        readings = self.read_lines(self.find_lines(image))
         if len(readings) > 1:
             raise ImageError(
                 f"{len(readings)} lines of writing were found on it; read_page reads them all, or "
@@ -201,7 +201,7 @@ class Reader:
 
     def read_page(self, image) -> list[Reading]:
         """All lines of a photo, from top to bottom."""
-        return self._read_lines(self._lines_of(image, False))
+        return self.read_lines(self.find_lines(image, whole=False))
 
     def read_many(
         self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = False
@@ -227,12 +227,12 @@ class Reader:
                 reasons: list[str | None] = []
                 for path in chunk:
                     try:
-                        found.append(self._lines_of(path, self.whole))
+                        found.append(self.find_lines(path))
                         reasons.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
                         reasons.append(_reason_of(error))
-                readings = iter(self._read_lines([line for lines in found for line in lines]))
+                readings = iter(self.read_lines([line for lines in found for line in lines]))
                 for path, lines, why in zip(chunk, found, reasons, strict=True):
                     own = tuple(next(readings) for _ in lines)
                     bar.update()
@@ -240,13 +240,24 @@ class Reader:
 
     # ------------------------------------------------------------------ the pieces
 
-    def _lines_of(self, image, whole: bool) -> list[tuple[PhotoLine, ...]]:
-        """The views of each line."""
+    def find_lines(self, image, *, whole: bool | None = None) -> list[tuple[PhotoLine, ...]]:
+        """The first half of a reading: the lines of a photo, each in as many views as ``fills``.
+
+        It needs no network, and may run elsewhere than :meth:`read_lines`.
+
+        Parameters
+        ----------
+        image : path, PIL.Image.Image, ndarray or Tensor
+        whole : bool, optional
+            Take all that is written on the image for one line; the reader's own habit if left out.
+        """
+        whole = self.whole if whole is None else whole
         images = clean_photo(image, self.model.config.height, fills=self.fills, whole=whole)
         count = len(self.fills)
         return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
-    def _read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
+    def read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
+        """The second half: lines as :meth:`find_lines` returns them, of any photos, to readings."""
         upright = self._read_views(lines)
         if not self.turn:
             return upright
