@@ -15,6 +15,8 @@ from .layers import at_least_single as at_least_single
 from .layers import erase_padding as erase_padding
 from .layers import frame_edges as frame_edges
 from .layers import run_rnn as run_rnn
+from .reading import MARKS as MARKS
+from .reading import fold_marks as fold_marks
 from .reading import read_batches as read_batches
 from .reading import unwrap_model as unwrap_model
 from .resnet import ResNet18 as ResNet18

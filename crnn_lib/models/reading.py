@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from crnn_lib.alphabet import Alphabet
+
+MARKS = ".,/-"  #: what may stand between the digits of a number, and is no digit
+
 WRAPPERS = (DataParallel, DistributedDataParallel, AveragedModel)
 
 
@@ -75,6 +79,74 @@ def read_batches(
         for line in zip(numbers, results, log_probs, lengths.tolist(), strict=True):
             number, result, frames, length = line
             yield number, result, frames[:length]
+
+
+def fold_marks(
+    log_probs: Tensor, alphabet: Alphabet, marks: str = MARKS
+) -> tuple[Tensor, Alphabet]:
+    """The lattice of a line as one that knows no marks: they count as blank.
+
+    The probability of a text is then that of all texts that differ from it by marks alone. With
+    the marks M, the blank b and the classes c that stay, frame by frame::
+
+        p'(b) = p(b) + sum of p(m) over m in M,    p'(c) = p(c)
+
+    Why this is exact: a digit is read wherever a run of its class begins. To call the marks of an
+    alignment blank neither joins two runs nor parts one, so each alignment spells the digits that
+    it spelled before. A dash between two equal digits keeps them apart, as a blank does.
+
+    Parameters
+    ----------
+    log_probs : Tensor, (..., C)
+        Log-probabilities of a line (T, C), or of many (N, T, C).
+    alphabet : Alphabet
+        Of the C classes.
+    marks : str
+        The characters to leave out. Those that the alphabet does not have are none of its classes.
+
+    Returns
+    -------
+    log_probs : Tensor, (..., C')
+        Of the classes that stay. The very tensor that was given if no class goes.
+    alphabet : Alphabet
+        The characters that stay, in their order, with the blank where it stood among them.
+
+    Raises
+    ------
+    ValueError
+        If C is not the alphabet's number of classes, or every character is a mark.
+
+    Examples
+    --------
+    Two frames of the classes blank, 1 and slash:
+
+    >>> lattice = torch.tensor([[0.1, 0.5, 0.4], [0.2, 0.7, 0.1]]).log()
+    >>> folded, alphabet = fold_marks(lattice, Alphabet("1/"))
+    >>> alphabet.characters, [round(p, 2) for p in folded[0].exp().tolist()]
+    ('1', [0.5, 0.5])
+    """
+    if log_probs.ndim < 1 or log_probs.shape[-1] != alphabet.num_classes:
+        raise ValueError(
+            f"log_probs holds one number for each of the alphabet's {alphabet.num_classes} "
+            f"classes, (..., {alphabet.num_classes}); got the shape {tuple(log_probs.shape)}."
+        )
+    leaving = set(marks)
+    silent = [c in leaving for c in alphabet.characters]
+    if not any(silent):
+        return log_probs, alphabet
+    if all(silent):
+        raise ValueError(
+            f"Some character must stay; the alphabet {alphabet.characters!r} has marks only."
+        )
+    silent.insert(alphabet.blank, True)
+    goes = torch.tensor(silent, device=log_probs.device)  # (C,) the marks, and the blank
+    none = log_probs[..., goes].logsumexp(-1, keepdim=True)  # (..., 1)
+    stays = log_probs[..., ~goes]  # (..., C' - 1)
+    blank = alphabet.blank - sum(silent[: alphabet.blank])
+    kept = [c for c in alphabet.characters if c not in leaving]
+    characters = "".join(kept) if isinstance(alphabet.characters, str) else tuple(kept)
+    folded = torch.cat([stays[..., :blank], none, stays[..., blank:]], -1)  # (..., C')
+    return folded, Alphabet(characters, blank)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -11,10 +14,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import collapse
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.models import CRNN, load_model, read_batches, save_model, unwrap_model
+from crnn_lib.models import (
+    CRNN,
+    MARKS,
+    fold_marks,
+    load_model,
+    read_batches,
+    save_model,
+    unwrap_model,
+)
 from crnn_lib.photos import Reader
 
 WRAPPERS = {
@@ -97,3 +109,60 @@ def test_each_module_is_left_as_it_was():
     with pytest.raises(RuntimeError, match="two lines"):
         next(read)
     assert [module.training for module in model.modules()] == modes
+
+
+# ---------------------------------------------------------------------------- marks
+
+
+def probabilities_of_texts(log_probs, alphabet, dropped=""):
+    """Every text of a small lattice with its probability, from the list of all alignments."""
+    texts: dict[str, float] = defaultdict(float)
+    for alignment in itertools.product(range(alphabet.num_classes), repeat=len(log_probs)):
+        text = alphabet.decode(collapse(alignment, blank=alphabet.blank))
+        chance = sum(float(row[c]) for row, c in zip(log_probs, alignment, strict=True))
+        texts["".join(c for c in text if c not in dropped)] += torch.tensor(chance).exp().item()
+    return dict(texts)
+
+
+@pytest.mark.parametrize("blank", range(5))
+@pytest.mark.parametrize("characters", ["12/-", "/1-2", "-/21"])
+def test_folding_marks_adds_up_all_texts_that_differ_by_marks(characters, blank):
+    alphabet = Alphabet(characters, blank)
+    log_probs = noise(4, alphabet.num_classes).double().mul(9).log_softmax(-1)
+    folded, digits = fold_marks(log_probs, alphabet)
+    assert digits.characters == "".join(c for c in characters if c.isdigit())
+    assert digits.symbols == tuple(
+        s for i, s in enumerate(alphabet.symbols) if s not in "/-" or i == blank
+    )
+    expected = probabilities_of_texts(log_probs, alphabet, MARKS)
+    assert probabilities_of_texts(folded, digits) == pytest.approx(expected)
+    assert folded.exp().sum(-1).tolist() == pytest.approx([1] * 4)
+
+
+def test_a_dash_between_equal_digits_keeps_them_apart():
+    alphabet = Alphabet("1-")
+    lattice = torch.full((3, 3), -1e4)
+    lattice[[0, 1, 2], [1, 2, 1]] = 0.0  # 1, dash, 1
+    folded, digits = fold_marks(lattice[None], alphabet)
+    (hypothesis,) = best_path(folded, torch.tensor([3]), alphabet=digits)
+    assert hypothesis.text == "11"
+
+
+def test_what_has_no_marks_is_not_touched():
+    log_probs = noise(2, 5, 11)
+    assert fold_marks(log_probs, Alphabet()) == (log_probs, Alphabet())
+    folded, alphabet = fold_marks(noise(5, 4), Alphabet(("th", "e", ".")), ".")
+    assert alphabet == Alphabet(("th", "e")) and folded.shape == (5, 3)
+
+
+def test_marks_that_cannot_happen_fold_to_the_blank_alone():
+    log_probs = torch.tensor([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]).log()
+    folded, _ = fold_marks(log_probs, Alphabet("1/"))
+    assert torch.equal(folded, log_probs[:, :2])  # -inf where neither can happen, and no NaN
+
+
+def test_a_lattice_of_other_classes_and_an_alphabet_of_marks_are_refused():
+    with pytest.raises(ValueError, match=r"alphabet's 12 classes, .* got the shape \(5, 11\)"):
+        fold_marks(noise(5, 11), Alphabet("0123456789/"))
+    with pytest.raises(ValueError, match="'./' has marks only"):
+        fold_marks(noise(5, 3), Alphabet("./"))
