@@ -3,13 +3,9 @@ from .files import ImageError as ImageError
 from .files import colours_and_size as colours_and_size
 from .files import grey_and_size as grey_and_size
 from .files import to_grey as to_grey
-from .finding import FILL as FILL
-from .finding import PhotoLine as PhotoLine
-from .finding import Place as Place
 from .finding import Step as Step
 from .finding import Trace as Trace
 from .finding import clean_photo as clean_photo
-from .finding import crop_line as crop_line
 from .finding import find_band as find_band
 from .finding import find_lines as find_lines
 from .finding import find_whole as find_whole
@@ -23,6 +19,13 @@ from .own_lines import lines_of_photos as lines_of_photos
 from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
+from .places import FILL as FILL
+from .places import PhotoLine as PhotoLine
+from .places import Place as Place
+from .places import crop_line as crop_line
+from .places import crop_views as crop_views
+from .places import map_points as map_points
+from .places import view_lines as view_lines
 from .reader import DIGITS as DIGITS
 from .reader import PHOTOS as PHOTOS
 from .reader import WORDS as WORDS

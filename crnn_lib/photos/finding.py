@@ -13,20 +13,17 @@ from dataclasses import dataclass, replace
 from typing import Literal, overload
 
 import numpy as np
-import torch
 from PIL import Image
 from scipy import ndimage
-from torch import Tensor
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
+from crnn_lib.photos.places import FILL, PhotoLine, Place, view_lines
 
-FILL = 0.72  #: share of the image's height that the bodies of the digits fill
 FIND_PIXELS = 1_000_000  # enough to find lines by
 SMALLEST = 6  # pixels: no digit is lower
 CROP_HEIGHT = 100  # an image no higher than this is a crop: one line and little else
 CROP_ASPECT = 2.0  # so is one that is this many times as wide as it is high
-MAX_WIDTH = 8192  # of a line: some 400 characters
 MOST_LINES = 50
 MOST_PATCHES = 400  # of ink, the largest; a page of handwriting has fewer
 CROP_GAIN = 1.3  # as steps.GAIN: a crop holds few digits, and scribbles that are not level
@@ -35,87 +32,6 @@ TAIL = 0.02  # of the ink's pixels: beyond the band on either side
 EDGE = 0.2  # of a word's image: ink that touches the border and stays in it is its neighbours'
 STROKES = 5.0  # widths of a stroke: no word is lower
 SIDES = 0.15  # of a word's height: paper beside its ink
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a line stands on an image, after turning about the image's origin.
-
-    Attributes
-    ----------
-    left, right : float
-        From where to where the image is cut, along the line.
-    top, bottom : float
-        The band: from where to where the bodies of the digits reach.
-    degrees : float
-        How far the line falls to the right.
-    """
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    degrees: float = 0.0
-
-    def matrix(self) -> np.ndarray:
-        """(3, 3): takes (x, y, 1) along and across the line to the image's (x, y, 1)."""
-        angle = math.radians(self.degrees)
-        cos, sin = math.cos(angle), math.sin(angle)
-        return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-
-    def corners(self) -> np.ndarray:
-        """(4, 2): the corners of the band on the image, clockwise from the upper left."""
-        x, y = (self.left, self.right, self.right, self.left), (self.top, self.bottom)
-        points = np.array([x, (y[0], y[0], y[1], y[1]), (1, 1, 1, 1)], float)
-        return (self.matrix() @ points)[:2].T
-
-    def scaled(self, factor: float) -> Place:
-        """The same place on an image that is larger by a factor."""
-        left, right, top, bottom = (
-            factor * edge for edge in (self.left, self.right, self.top, self.bottom)
-        )
-        return Place(left, right, top, bottom, self.degrees)
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoLine:
-    """One line of a photo as a network reads it, and the way back.
-
-    Attributes
-    ----------
-    image : Tensor, (1, H, W), float32 in [0, 1]
-        Grey: dark ink on light paper, as photographed. :func:`crnn_lib.photos.ink_of` makes bright
-        ink of it.
-    matrix : ndarray, (3, 3)
-        Takes a point (x, y, 1) of the line to the photo, in the photo's own pixels.
-    size : (int, int)
-        Width and height of the photo.
-    """
-
-    image: Tensor
-    matrix: np.ndarray
-    size: tuple[int, int]
-
-    def to_photo(self, points) -> np.ndarray:
-        """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
-        points = np.asarray(points, float).reshape(-1, 2)
-        points = (np.c_[points, np.ones(len(points))] @ self.matrix.T)[:, :2]
-        return np.clip(points, 0, self.size)
-
-    def box(self, start: float, end: float) -> np.ndarray:
-        """Corners of the columns ``[start, end)`` on the photo: (4, 2), clockwise."""
-        height = self.image.shape[1]
-        return self.to_photo([[start, 0], [end, 0], [end, height], [start, height]])
-
-    def corners(self) -> np.ndarray:
-        """Corners of the line on the photo: (4, 2), clockwise."""
-        return self.box(0, self.image.shape[2])
-
-    def turned(self) -> PhotoLine:
-        """The same line upside down."""
-        _, height, width = self.image.shape
-        half_turn = np.array([[-1, 0, width], [0, -1, height], [0, 0, 1]], float)
-        return PhotoLine(self.image.flip(1, 2), self.matrix @ half_turn, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +143,11 @@ def clean_photo(
             places = [find_band(ink) or (places or [_whole(ink)])[0]]
     if not places:
         raise ImageError("no line of writing was found on it")
-    to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
-    lines = []
-    for place in places:
-        for fill in fills:
-            pixels, matrix = crop_line(grey, place.scaled(factor), height, fill, paper)
-            lines.append(PhotoLine(torch.from_numpy(pixels)[None], to_photo @ matrix, size))
+    lines = [
+        line
+        for place in places
+        for line in view_lines(grey, place.scaled(factor), height, fills, paper, size)
+    ]
     if not trace:
         return lines
     stages = [Step("grey", original, f"{size[0]} x {size[1]} pixels, as brightness.")]
@@ -344,48 +259,6 @@ def _whole(mask: np.ndarray) -> Place:
     """All of a crop, where its line is not found."""
     height, width = mask.shape
     return Place(0, width, (1 - FILL) / 2 * height, (1 + FILL) / 2 * height)
-
-
-def crop_line(
-    grey: np.ndarray, place: Place, height: int, fill: float, paper: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a line out, level and scaled; beyond the image's borders lies paper.
-
-    Parameters
-    ----------
-    grey : ndarray, (H, W)
-        The photo.
-    place : Place
-        Where the line stands on it.
-    height : int
-        Pixels of what is returned.
-    fill : float
-        Share of the height that the bodies of the digits get.
-    paper : ndarray, optional
-        Brightness of the paper under each pixel of ``grey``.
-
-    Returns
-    -------
-    image : ndarray, (height, W)
-    matrix : ndarray, (3, 3)
-        Takes a point (x, y, 1) of the line to ``grey``.
-    """
-    unit = (place.bottom - place.top) / (fill * height)  # pixels of grey per pixel of the line
-    wide = max(round((place.right - place.left) / unit), 1)
-    if wide > MAX_WIDTH:
-        raise ImageError(
-            f"its ink is {place.right - place.left:.0f} pixels wide and "
-            f"{place.bottom - place.top:.0f} high; that is too long for one line"
-        )
-    left, top = place.left, (place.top + place.bottom) / 2 - height * unit / 2
-    column, row = math.floor(left), math.floor(top)
-    there = place.matrix() @ np.array([[1, 0, column], [0, 1, row], [0, 0, 1]], float)
-    box = (left - column, top - row, left - column + wide * unit, top - row + height * unit)
-    part = steps.resample(grey, there, (math.ceil(box[3]), math.ceil(box[2])), paper)
-    # this filter averages over all that a pixel covers, so thin strokes survive shrinking
-    image = Image.fromarray(part).resize((wide, height), Image.Resampling.BILINEAR, box=box)
-    matrix = there @ np.array([[unit, 0, box[0]], [0, unit, box[1]], [0, 0, 1]])
-    return np.clip(np.array(image), 0, 1), matrix
 
 
 # ---------------------------------------------------------------------------- pieces

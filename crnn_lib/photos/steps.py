@@ -25,6 +25,7 @@ STEEPEST = 12.0  # degrees that writing may climb or fall and still be set strai
 GAIN = 1.08  # an angle must gather this much more than none, to be believed
 PIECE = 24  # pixels: a rule that is not quite level is a staircase of pieces this long
 LEAST_SPREAD = 1e-3  # standard deviation of a neighbourhood; an image with less is empty
+_BILINEAR = Image.Resampling.BILINEAR
 
 
 def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -260,15 +261,15 @@ def resample(
     grey : ndarray, (H, W)
     matrix : ndarray, (3, 3)
         Takes a point (x, y, 1) of the result to the point of ``grey``. A pixel's middle is at
-        half past its index.
+        half past its index. It may be a homography: what comes out is divided by its third number.
     shape : (int, int)
         Height and width of the result. Pixels should be about as large as those of ``grey``.
     paper : ndarray, (H, W), optional
         :func:`paper_of` ``grey``, where it is known already.
     """
-    paper = paper_of(grey) if paper is None else paper
     height, width = shape
-    corners = matrix[:2] @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    corners = corners[:2] / corners[2]
     low = np.floor(corners.min(1)).astype(int) - 1  # (2,)
     high = np.ceil(corners.max(1)).astype(int) + 1
     rows, columns = (np.arange(low[k], high[k]) for k in (1, 0))
@@ -276,13 +277,16 @@ def resample(
         np.clip(rows, 0, grey.shape[0] - 1)[:, None],
         np.clip(columns, 0, grey.shape[1] - 1)[None],
     )
+    part = grey[inside].astype(np.float32, copy=False)
     known = (inside[0] == rows[:, None]) & (inside[1] == columns[None])
-    part = np.where(known, grey[inside], paper[inside]).astype(np.float32)
-    a, b, c = matrix[0] - [0, 0, low[0]]
-    d, e, f = matrix[1] - [0, 0, low[1]]
-    image = Image.fromarray(part).transform(
-        (width, height), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BILINEAR
-    )
+    if not known.all():
+        paper = paper_of(grey) if paper is None else paper
+        part = np.where(known, part, paper[inside]).astype(np.float32, copy=False)
+    moved = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ matrix
+    moved = moved / moved[2, 2]
+    way = Image.Transform.PERSPECTIVE if moved[2, :2].any() else Image.Transform.AFFINE
+    numbers = moved.ravel()[: 8 if moved[2, :2].any() else 6].tolist()
+    image = Image.fromarray(part).transform((width, height), way, numbers, _BILINEAR)
     return np.asarray(image)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from drawn_photos import page, photo, strokes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,6 @@ from crnn_lib.photos import (
     crop_line,
     find_band,
     find_lines,
-    finding,
 )
 
 
@@ -151,7 +151,7 @@ def test_the_band_fills_its_share_of_the_height():
 
 
 def test_points_beyond_the_photo_are_brought_back_to_its_border():
-    line = PhotoLine(finding.torch.zeros(1, 32, 50), np.diag([4.0, 4, 1]), (150, 90))
+    line = PhotoLine(torch.zeros(1, 32, 50), np.diag([4.0, 4, 1]), (150, 90))
     assert line.to_photo([[-5, -5], [10, 10], [500, 500]]).tolist() == [[0, 0], [40, 40], [150, 90]]
     assert line.box(2, 5).tolist() == [[8, 0], [20, 0], [20, 90], [8, 90]]
 
@@ -162,7 +162,7 @@ def test_turned_twice_is_the_line_itself():
     width = line.image.shape[2]
     back = line.to_photo([[3, 5]])
     assert turned.to_photo([[width - 3, 32 - 5]]) == pytest.approx(back)
-    assert finding.torch.equal(turned.turned().image, line.image)
+    assert torch.equal(turned.turned().image, line.image)
     assert np.allclose(turned.turned().matrix, line.matrix)
 
 
@@ -180,7 +180,7 @@ def test_a_crop_gives_the_same_image_at_every_size(scale):
     image = Image.fromarray(grey).resize((int(240 * scale), int(60 * scale)))
     (line,), (plain,) = clean_photo(np.asarray(image).clip(0, 1)), clean_photo(grey)
     assert abs(line.image.shape[2] - plain.image.shape[2]) <= 4
-    ours = finding.torch.nn.functional.interpolate(line.image[None], plain.image.shape[1:])
+    ours = torch.nn.functional.interpolate(line.image[None], plain.image.shape[1:])
     both = np.stack([ours[0].numpy().ravel(), plain.image.numpy().ravel()])
     assert np.corrcoef(both)[0, 1] > 0.85
     assert line.size == image.size

@@ -1,0 +1,217 @@
+"""Places on a photo, and the lines that are cut out there: each point has its way back.
+
+A place is a rectangle, turned, on a page that lies flat. The page may be the photo itself or what
+a sheet on it looks like from above: then a homography, a 3 x 3 matrix, leads from the page to the
+photo (Hartley and Zisserman 2004, chapter 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crnn_lib.photos import steps
+from crnn_lib.photos.files import ImageError
+
+FILL = 0.72  #: share of the image's height that the bodies of the digits fill
+MAX_WIDTH = 8192  # of a line: some 400 characters
+
+
+def map_points(matrix: np.ndarray, points) -> np.ndarray:
+    """Points (x, y) through a homography: (3, 3), (M, 2) -> (M, 2).
+
+    >>> map_points(np.array([[1, 0, 0], [0, 1, 0], [0, 0.5, 1]]), [[4, 2]]).tolist()
+    [[2.0, 1.0]]
+    """
+    points = np.asarray(points, float).reshape(-1, 2)
+    x, y, w = matrix @ np.c_[points, np.ones(len(points))].T
+    return np.stack([x / w, y / w], 1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line stands on an image, after turning about the image's origin.
+
+    Attributes
+    ----------
+    left, right : float
+        From where to where the image is cut, along the line.
+    top, bottom : float
+        The band: from where to where the bodies of the digits reach.
+    degrees : float
+        How far the line falls to the right.
+    """
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    degrees: float = 0.0
+
+    def matrix(self) -> np.ndarray:
+        """(3, 3): takes (x, y, 1) along and across the line to the image's (x, y, 1)."""
+        angle = math.radians(self.degrees)
+        cos, sin = math.cos(angle), math.sin(angle)
+        return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+
+    def corners(self) -> np.ndarray:
+        """(4, 2): the corners of the band on the image, clockwise from the upper left."""
+        x, y = (self.left, self.right, self.right, self.left), (self.top, self.bottom)
+        points = np.array([x, (y[0], y[0], y[1], y[1]), (1, 1, 1, 1)], float)
+        return (self.matrix() @ points)[:2].T
+
+    def scaled(self, factor: float) -> Place:
+        """The same place on an image that is larger by a factor."""
+        left, right, top, bottom = (
+            factor * edge for edge in (self.left, self.right, self.top, self.bottom)
+        )
+        return Place(left, right, top, bottom, self.degrees)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoLine:
+    """One line of a photo as a network reads it, and the way back.
+
+    Attributes
+    ----------
+    image : Tensor, (1, H, W), float32 in [0, 1]
+        Grey: dark ink on light paper, as photographed. :func:`crnn_lib.photos.ink_of` makes bright
+        ink of it.
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the line to the photo, in the photo's own pixels: what comes out
+        is divided by its third number, which is 1 unless a sheet was seen aslant.
+    size : (int, int)
+        Width and height of the photo.
+    """
+
+    image: Tensor
+    matrix: np.ndarray
+    size: tuple[int, int]
+
+    def to_photo(self, points) -> np.ndarray:
+        """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
+        return np.clip(map_points(self.matrix, points), 0, self.size)
+
+    def box(self, start: float, end: float) -> np.ndarray:
+        """Corners of the columns ``[start, end)`` on the photo: (4, 2), clockwise."""
+        height = self.image.shape[1]
+        return self.to_photo([[start, 0], [end, 0], [end, height], [start, height]])
+
+    def corners(self) -> np.ndarray:
+        """Corners of the line on the photo: (4, 2), clockwise."""
+        return self.box(0, self.image.shape[2])
+
+    def turned(self) -> PhotoLine:
+        """The same line upside down."""
+        _, height, width = self.image.shape
+        half_turn = np.array([[-1, 0, width], [0, -1, height], [0, 0, 1]], float)
+        return PhotoLine(self.image.flip(1, 2), self.matrix @ half_turn, self.size)
+
+
+def crop_line(
+    grey: np.ndarray,
+    place: Place,
+    height: int,
+    fill: float,
+    paper: np.ndarray | None = None,
+    page: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a line out, level and scaled; beyond the image's borders lies paper.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+        The photo.
+    place : Place
+        Where the line stands on it.
+    height : int
+        Pixels of what is returned.
+    fill : float
+        Share of the height that the bodies of the digits get.
+    paper : ndarray, optional
+        Brightness of the paper under each pixel of ``grey``.
+    page : ndarray, (3, 3), optional
+        Takes a point (x, y, 1) of the page that ``place`` speaks of to ``grey``. By default
+        ``grey`` is that page.
+
+    Returns
+    -------
+    image : ndarray, (height, W)
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the line to ``grey``.
+    """
+    return crop_views(grey, place, height, (fill,), paper, page)[0]
+
+
+def crop_views(
+    grey: np.ndarray,
+    place: Place,
+    height: int,
+    fills: Sequence[float],
+    paper: np.ndarray | None = None,
+    page: np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """:func:`crop_line` for several fills: the photo is turned once, and then scaled for each."""
+    band = place.bottom - place.top
+    page = np.eye(3) if page is None else page
+    middle = place.corners().mean(0)
+    # pixels of the photo for one of the page, where the line stands
+    around = map_points(page, middle + [[0, 0], [0.5, 0], [0, 0.5]])
+    fine = max(math.sqrt(abs(np.linalg.det(around[1:] - around[0]))) * 2, 1e-6)
+    sizes = []  # of each view: pixels of the page per pixel of the line, and its width
+    for fill in fills:
+        unit = band / (fill * height)
+        wide = max(round((place.right - place.left) / unit), 1)
+        if wide > MAX_WIDTH:
+            raise ImageError(
+                f"its ink is {place.right - place.left:.0f} pixels wide and "
+                f"{band:.0f} high; that is too long for one line"
+            )
+        sizes.append((unit, wide))
+    left, centre = place.left * fine, (place.top + place.bottom) / 2 * fine
+    right = left + max(unit * wide for unit, wide in sizes) * fine
+    above = height / 2 * max(unit for unit, _ in sizes) * fine
+    column, row = math.floor(left), math.floor(centre - above)
+    there = page @ place.matrix() @ np.diag([1 / fine, 1 / fine, 1])
+    there = there @ np.array([[1, 0, column], [0, 1, row], [0, 0, 1]], float)
+    shape = math.ceil(centre + above) - row, math.ceil(right) - column
+    part = Image.fromarray(steps.resample(grey, there, shape, paper))
+    views = []
+    for unit, wide in sizes:
+        unit *= fine
+        x, y = left - column, centre - height / 2 * unit - row
+        box = (x, max(y, 0.0), x + wide * unit, min(y + height * unit, shape[0]))
+        # this filter averages over all that a pixel covers, so thin strokes survive shrinking
+        image = part.resize((wide, height), Image.Resampling.BILINEAR, box=box)
+        matrix = there @ np.array([[unit, 0, x], [0, unit, y], [0, 0, 1]])
+        views.append((np.clip(np.array(image), 0, 1), matrix))
+    return views
+
+
+def view_lines(
+    grey: np.ndarray,
+    place: Place,
+    height: int,
+    fills: Sequence[float],
+    paper: np.ndarray,
+    size: tuple[int, int],
+    page: np.ndarray | None = None,
+) -> list[PhotoLine]:
+    """One line, cut once for each fill: :func:`crop_views`, with the way back to the photo.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the photo before ``grey`` was made of it.
+    """
+    to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
+    return [
+        PhotoLine(torch.from_numpy(image)[None], to_photo @ matrix, size)
+        for image, matrix in crop_views(grey, place, height, fills, paper, page)
+    ]
