@@ -1,8 +1,37 @@
-"""A language, made ready for a decoder: tables over the classes of an alphabet.
+"""A language, made ready for a decoder: its steps over the classes of an alphabet.
 
 An automaton speaks of characters; a decoder thinks in classes and frames. It also has to know
 early what can still come to an accepted end: how many frames a string needs from here on (a
 repeated character needs a blank in between), and how much weight it can gather at best.
+
+**What a decoder asks of a language.** A :class:`~crnn_lib.language.WeightedAutomaton`, whose tables
+are whole, or any object that makes its states when they are reached:
+
+``characters`` : str or tuple of str
+    The K characters it knows, each once. A *column* is a place in them.
+``start`` : int
+    The state before the first character. States are whole numbers, given out from 0 on without
+    gaps as they are first named. A number, once given, means the same state for good.
+``num_states`` : int or None
+    How many states there are, if all are numbered from the beginning; else None. With a number, all
+    of them are asked for at once; ``exact_search`` needs that for its proofs.
+``arcs(states)``
+    The steps out of some states, (M,) int64, each state once: four arrays ``counts`` (M,),
+    ``columns`` (E,), ``targets`` (E,), ``log_weights`` (E,). Those of the first state come first,
+    ``counts`` says how many they are; within a state the columns rise. What is not among them is
+    forbidden. All log-weights are finite. A state is asked for once and its answer kept.
+``final_weights(states)``
+    The log-weight of ending in each of them, (M,); ``-inf`` where no string may end.
+``distances(states)``
+    The least number of characters from each of them to an accepted end, (M,). A lower bound will
+    do, such as 0 where a string may end: then a beam may keep what comes to no end in time.
+``farthest`` : int
+    The greatest of all distances, or a bound on it.
+``most`` : float
+    No string that is accepted has a log-weight above this: 0 for probabilities, ``inf`` if unknown.
+    ``proven`` rests on it.
+
+Arrays go in and out, never single states: a decoder asks for all states that a frame has reached.
 """
 
 from __future__ import annotations
