@@ -30,8 +30,9 @@ def pen_people(
         How often a writer writes each digit and each mark.
     split : {"train", "test"}
         No writer belongs to both.
-    book : {"hurried", "school"}
-        The forms to choose from, as in :func:`crnn_lib.handwriting.pen.draw_digits`.
+    book : {"hurried", "careless", "school"}
+        The forms to choose from, as in :func:`crnn_lib.handwriting.pen.draw_digits`. Who writes
+        careless digits writes careless marks.
 
     Examples
     --------
@@ -43,7 +44,11 @@ def pen_people(
     owners = writers.repeat_interleave(10 * each)
     images = draw_digits(digits, generator, writers=owners, book=book)
     written = Glyphs(images, digits, "pen", split, writers=owners)
-    return Glyphs.concat([written, _marks(writers, generator, marks, split)]) if marks else written
+    return (
+        Glyphs.concat([written, _marks(writers, generator, marks, split, book)])
+        if marks
+        else written
+    )
 
 
 def choose_glyphs(
@@ -103,11 +108,14 @@ def choose_glyphs(
     return glyphs.images.index_select(0, chosen)
 
 
-def _marks(writers: Tensor, generator: torch.Generator, each: int, split: str) -> Glyphs:
+def _marks(
+    writers: Tensor, generator: torch.Generator, each: int, split: str, digits: str
+) -> Glyphs:
     places = torch.arange(len(MARK_CHARACTERS)).repeat_interleave(each).repeat(len(writers))
     owners = writers.repeat_interleave(each * len(MARK_CHARACTERS))
     marks = [MARK_CHARACTERS[place] for place in places.tolist()]
-    images = draw_marks(marks, generator, writers=owners)
+    book = "careless marks" if digits == "careless" else "marks"
+    images = draw_marks(marks, generator, writers=owners, book=book)
     return Glyphs(images, places, "pen", split, MARK_CHARACTERS, owners)
 
 

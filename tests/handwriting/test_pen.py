@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn_lib.handwriting.pen import draw_digits, draw_form, draw_marks, form_tables, hands
-from crnn_lib.handwriting.pen.forms import BOOKS, FORMS, HURRIED_FORMS, MARK_CHARACTERS
+from crnn_lib.handwriting.pen.forms import (
+    BOOKS,
+    CARELESS_FORMS,
+    FORMS,
+    HURRIED_FORMS,
+    MARK_CHARACTERS,
+)
+from crnn_lib.handwriting.pen.strokes import SHELVES, _hands
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -273,7 +280,7 @@ def test_the_hurried_book_adds_to_the_school_book():
         assert max(x for stroke in HURRIED_FORMS[5][name].strokes for x, _ in stroke) > 1.1
 
 
-@pytest.mark.parametrize("book", ["hurried", "marks"])
+@pytest.mark.parametrize("book", ["hurried", "marks", "careless", "careless marks"])
 def test_every_form_of_the_other_books_draws_a_picture_of_its_own(book):
     for key, forms in BOOKS[book].items():
         pictures = [draw_form(key, name, book) for name in forms]
@@ -336,8 +343,64 @@ def test_bad_marks_and_books_are_named():
         draw_marks(["--"], seeded())
     with pytest.raises(ValueError, match="2 marks but 1 writers"):
         draw_marks("--", seeded(), writers=[1])
-    with pytest.raises(ValueError, match="book is 'school' or 'hurried'; got 'marks'"):
+    with pytest.raises(ValueError, match="'school', 'hurried' or 'careless'; got 'marks'"):
         draw_digits([1], seeded(), book="marks")
+    with pytest.raises(ValueError, match="book is 'marks' or 'careless marks'; got 'careless'"):
+        draw_marks("-", seeded(), book="careless")
     with pytest.raises(TypeError, match="torch.Generator"):
         draw_marks("-", 0)
     assert draw_marks("", seeded()).shape == (0, 28, 28)
+
+
+# ---------------------------------------------------------------------------- careless forms
+
+
+def test_the_careless_book_adds_to_the_hurried_book_and_leaves_the_others_alone():
+    """A form more, or another shelf, would change every picture of an older book."""
+    for digit in (0, 1, 2, 4, 5, 6, 7, 8, 9):
+        assert len(CARELESS_FORMS[digit].keys() - HURRIED_FORMS[digit].keys()) >= 7, digit
+    assert all(HURRIED_FORMS[d].items() <= CARELESS_FORMS[d].items() for d in range(10))
+    sizes = {book: [len(forms) for forms in BOOKS[book].values()] for book in BOOKS}
+    assert sizes["school"] == [10, 7, 15, 11, 9, 12, 12, 14, 11, 11]
+    assert sizes["hurried"] == [19, 13, 20, 15, 16, 18, 17, 22, 15, 15]
+    assert sizes["marks"] == [7, 6, 9, 8, 5, 4, 5, 4, 4, 6]
+    assert SHELVES[:5] == ("school", "hurried", "marks", "letters", "a letterbook")
+
+
+def test_who_has_no_time_writes_careless_forms_of_all_digits():
+    hand = _hands(torch.arange(400), 0, "careless")
+    known = torch.tensor([len(HURRIED_FORMS[d]) for d in range(10)])
+    careless = hand.form >= known  # (W, 10) the book's own forms stand last
+    own = [d for d in range(10) if d != 3]
+    often, seldom = (careless[who][:, own].float().mean() for who in (hand.joins, ~hand.joins))
+    assert often > 0.45 and seldom < 0.2
+    assert (hand.loyalty >= 0.85).all()  # and whoever has a form keeps to it
+
+
+def test_the_bowl_of_a_rho_stands_beside_its_stem():
+    """A 9 as taught has its stem below the right of the bowl, a rho below the left."""
+
+    def stem_and_bowl(picture: torch.Tensor) -> tuple[float, float]:
+        rows = (picture > 100).nonzero()
+        foot, top = rows[rows[:, 0] > 19], rows[rows[:, 0] < 12]
+        return foot[:, 1].float().mean().item(), top[:, 1].float().mean().item()
+
+    for name in ("rho", "leaning rho", "rho in one", "open rho", "rho with a hook"):
+        stem, bowl = stem_and_bowl(draw_form(9, name, "careless"))
+        assert stem < bowl - 1.5, name
+    stem, bowl = stem_and_bowl(draw_form(9, "looped", "careless"))
+    assert stem > bowl - 1.5
+
+
+def test_slashes_of_the_careless_book_lean_every_way_and_are_long_and_short():
+    glyphs = draw_marks("/" * 600, seeded(), book="careless marks") > 100
+    top, bottom = rows_of_ink(glyphs * 255)
+    height = (bottom - top).float()
+    assert height.quantile(0.05) < 15 and height.quantile(0.95) > 23
+    every, columns = torch.arange(600), torch.arange(28.0)
+    first, last = (
+        (glyphs[every, row] * columns).sum(1) / glyphs[every, row].sum(1)
+        for row in (top, bottom - 1)
+    )
+    lean = (first - last) / (height - 1)
+    assert (lean < 0).float().mean() > 0.05 and lean.quantile(0.95) > 0.9

@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.handwriting.pen.copybook import HURRIED, MARKS, SCHOOL
+from crnn_lib.handwriting.pen.copybook import (
+    CARELESS,
+    CARELESS_MARKS,
+    HURRIED,
+    MARKS,
+    SCHOOL,
+)
 from crnn_lib.handwriting.pen.letterbook import LETTERS, PUNCTUATION
 
 SAMPLES = 112  # points on the curve of every glyph
@@ -65,9 +71,18 @@ def _read_copybook(text: str) -> dict[str, dict[str, Form]]:
 
 
 _SCHOOL, _HURRIED, MARK_FORMS = map(_read_copybook, (SCHOOL, HURRIED, MARKS))
+_CARELESS, _CARELESS_MARKS = map(_read_copybook, (CARELESS, CARELESS_MARKS))
 FORMS = {int(digit): forms for digit, forms in _SCHOOL.items()}  # digit -> name -> form
 # the same, and what people add who write amounts all day
 HURRIED_FORMS = {int(digit): {**_SCHOOL[digit], **forms} for digit, forms in _HURRIED.items()}
+# the same, and what is left of digits when nobody has time
+CARELESS_FORMS = {
+    digit: {**forms, **_CARELESS.get(str(digit), {})} for digit, forms in HURRIED_FORMS.items()
+}
+CARELESS_MARK_FORMS = {
+    mark: {**forms, **{f"careless {n}": form for n, form in _CARELESS_MARKS.get(mark, {}).items()}}
+    for mark, forms in MARK_FORMS.items()
+}
 #: The marks that the pen can draw.
 MARK_CHARACTERS = "".join(MARK_FORMS)
 
@@ -90,7 +105,11 @@ BOOKS: dict[str, Mapping[Any, dict[str, Form]]] = {
     "hurried": HURRIED_FORMS,
     "marks": MARK_FORMS,
     "letters": TEXT_FORMS,
+    "careless": CARELESS_FORMS,
+    "careless marks": CARELESS_MARK_FORMS,
 }
+MARK_BOOKS = ("marks", "careless marks")
+HASTE = (0.4, 4.0)  # how much more often who takes time, and who has none, writes a careless form
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,7 +184,7 @@ def form_tables(book: Book = "school") -> FormTables:
     book_of = _book_forms(book)
     shapes = [list(forms.values()) for forms in book_of.values()]  # per digit or mark
     letters = _has_letters(book)
-    strokes = 4 if letters or book == "marks" else 3
+    strokes = 4 if letters or book in MARK_BOOKS else 3
     compiled = [_compile(form, strokes, letters) for forms in shapes for form in forms]
     most = max(len(points) for points, *_ in compiled)
 
@@ -180,7 +199,7 @@ def form_tables(book: Book = "school") -> FormTables:
     counts = [len(forms) for forms in shapes]
     weights = torch.tensor(
         [
-            [forms[name].weight * share for share in _tastes(key, name)]
+            [forms[name].weight * share for share in _tastes(key, name, book)]
             for key, forms in book_of.items()
             for name in forms
         ],
@@ -222,8 +241,13 @@ def _thickest(key: Any) -> float:
     return 1.5 if key in "aegkmswABEGHKMNRSWX" else 1.9
 
 
-def _tastes(key: Any, name: str) -> tuple[float, float]:
-    """How much more often a form is written by who prints, and by who joins letters."""
+def _tastes(key: Any, name: str, book: Book) -> tuple[float, float]:
+    """How much more often a form is written by who prints, and by who joins letters.
+
+    Who joins letters is in a hurry, and writes careless digits: all of them.
+    """
+    if book == "careless":
+        return HASTE if name in _CARELESS.get(str(key), {}) else (1.0, 1.0)
     if not str(key).isalpha():
         return 1.0, 1.0
     if name.startswith("school"):

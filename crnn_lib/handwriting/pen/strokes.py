@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.pen.forms import (
-    BOOKS,
+    MARK_BOOKS,
     MARK_CHARACTERS,
     SAMPLES,
     TEXT_CHARACTERS,
@@ -35,6 +35,9 @@ CHUNK = 256  # glyphs drawn at once: their arrays then fit in the processor's ca
 BLUR = 0.9  # pixels; radius of the soft minimum over the points of a stroke
 LINE_SCALE = 0.78  # of a hand's size: what leaves room for tails below the line
 LINE_MIDDLE = 0.72  # place in the writing box that is the middle of the picture then
+DIGIT_BOOKS = ("school", "hurried", "careless")
+# Each book's habits are drawn from a shelf of their own. The order is part of every picture.
+SHELVES = ("school", "hurried", "marks", "letters", "a letterbook", "careless", "careless marks")
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,11 @@ def draw_digits(
         (M,) who writes each glyph. Glyphs with the same number share one hand. The hand follows
         from that number and the generator's seed alone, so it stays the same from call to call.
         Without it every glyph has a writer of its own.
-    book : {"school", "hurried"}
+    book : {"school", "hurried", "careless"}
         The forms to choose from: those of the copybook, or also those of people who write
-        amounts all day. The latter keep their size: a bar that flies off to the right makes the
-        glyph wider, not the digit smaller.
+        amounts all day, or also what is left of digits when nobody has time. The latter two keep
+        their size: a bar that flies off to the right makes the glyph wider, not the digit smaller.
+        Of the writers of the last one, some write careless forms of all digits, others of few.
 
     Returns
     -------
@@ -135,8 +139,8 @@ def draw_digits(
     >>> glyphs.shape, glyphs.dtype
     (torch.Size([5, 28, 28]), torch.uint8)
     """
-    if book not in ("school", "hurried"):
-        raise ValueError(f"book is 'school' or 'hurried'; got {book!r}.")
+    if book not in DIGIT_BOOKS:
+        raise ValueError(f"book is 'school', 'hurried' or 'careless'; got {book!r}.")
     _check_generator(generator)
     digits = _integers(digits, "digits")
     for digit in digits[(digits < 0) | (digits > 9)][:1].tolist():
@@ -150,6 +154,7 @@ def draw_marks(
     generator: torch.Generator,
     *,
     writers: Tensor | Sequence[int] | None = None,
+    book: str = "marks",
 ) -> Tensor:
     """Write the marks that stand around the digits of an amount, at their place beside a digit.
 
@@ -159,6 +164,8 @@ def draw_marks(
         The M marks to write: characters of ``MARK_CHARACTERS``.
     generator, writers
         As in :func:`draw_digits`; the same writer and seed have the same hand.
+    book : {"marks", "careless marks"}
+        The forms to choose from; the second has slashes and dashes of all leans and lengths.
 
     Returns
     -------
@@ -166,12 +173,14 @@ def draw_marks(
         (M, 28, 28) uint8, ink bright on black. A digit would fill the height of the box but for
         its margin; a dot lies at its bottom, a dash at half its height.
     """
+    if book not in MARK_BOOKS:
+        raise ValueError(f"book is 'marks' or 'careless marks'; got {book!r}.")
     _check_generator(generator)
     for mark in marks:
         if len(mark) != 1 or mark not in MARK_CHARACTERS:
             raise ValueError(f"The pen writes the marks {MARK_CHARACTERS!r}; marks has {mark!r}.")
     places = torch.tensor([MARK_CHARACTERS.index(mark) for mark in marks], dtype=torch.int64)
-    return _draw_glyphs(places, generator, writers, "marks")
+    return _draw_glyphs(places, generator, writers, book)
 
 
 @single_precision()
@@ -266,7 +275,7 @@ def _draw_glyphs(
         writers = torch.randint(2**62, digits.shape, generator=generator)
     writers = _integers(writers, "writers")
     if writers.shape != digits.shape:
-        what = "letters" if _has_letters(book) else "marks" if book == "marks" else "digits"
+        what = "letters" if _has_letters(book) else "marks" if book in MARK_BOOKS else "digits"
         raise ValueError(
             f"Each glyph needs one writer: {len(digits)} {what} but {len(writers)} writers."
         )
@@ -286,7 +295,7 @@ def draw_form(digit: int | str, name: str, book: Book = "school") -> Tensor:
         The digit, 0 to 9, or the letter or mark.
     name : str
         The name of one of its forms in the book.
-    book : {"school", "hurried", "marks", "letters"} or LetterBook
+    book : {"school", "hurried", "careless", "marks", "careless marks", "letters"} or LetterBook
         The forms to choose from.
 
     Returns
@@ -343,9 +352,10 @@ def _hands(writers: Tensor, seed: int, book: Book, joins: Tensor | None = None) 
     counts = [len(forms) for forms in _book_forms(book).values()]
     scores = (gumbel + torch.log(weights)).split(counts, 1)
     favourite = torch.stack([ours.argmax(1) for ours in scores], 1)  # (W, D)
+    faithful = 0.85 if book == "careless" else 0.6
     return Hand(
         form=favourite,
-        loyalty=0.6 + 0.4 * u[:, 0],
+        loyalty=faithful + (1 - faithful) * u[:, 0],
         slant=0.16 + 0.24 * z[:, 1],
         width=torch.exp(0.19 * z[:, 2]),
         turn=0.08 * z[:, 3],
@@ -404,7 +414,7 @@ def _write_glyphs(
     else:
         radius = (0.9 * radius).clamp_max(2.2)  # ballpoints, no felt pens
         radius = radius.minimum(table.thickest[digits])
-        sway = 1.2 if book == "marks" else 0.6  # marks stand where the moment puts them
+        sway = 1.2 if book in MARK_BOOKS else 0.6  # marks stand where the moment puts them
         curve = _settle_points(curve, size, sway * z[:, 6:8], radius)
 
     # Waves along the line: quick ones shake it, slow ones press it.
@@ -453,7 +463,7 @@ def _write_curves(
 
     # What the writer always does to this form, and what happened this time.
     parts = [2 * table.points.shape[1], 2 * 9, 2 * table.stroke.shape[2]]
-    shelf = 4 if isinstance(book, LetterBook) else list(BOOKS).index(book)
+    shelf = SHELVES.index(book if isinstance(book, str) else "a letterbook")
     shelf <<= 16  # a row of another book is another habit
     habit = _normal(_hash_uniform(seed, writers, row + shelf, slots=sum(parts)))
     moment = torch.randn((count, sum(parts)), generator=generator, dtype=torch.float32)
