@@ -13,6 +13,7 @@ in this list, and from no other:
 ``handwriting``     glyphs, the pen, lines, paper: where training lines come from
 ``cutting``         the classical way, which notebook 01 tries: cut first, then read
 ``photos``          from any photo to texts
+``archive``         a million photos, on all cores or a cluster
 ``evaluation``      how well a network reads, and how honest it is
 ``training``        the loop, and the lines it is fed with
 ``plots``           figures

@@ -1,4 +1,5 @@
 from . import alphabet as alphabet
+from . import archive as archive
 from . import ctc as ctc
 from . import cutting as cutting
 from . import decoders as decoders

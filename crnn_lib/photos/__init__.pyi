@@ -1,4 +1,5 @@
 from .files import FORMATS as FORMATS
+from .files import SUFFIXES as SUFFIXES
 from .files import ImageError as ImageError
 from .files import colours_and_size as colours_and_size
 from .files import grey_and_size as grey_and_size
@@ -34,6 +35,7 @@ from .reader import Reader as Reader
 from .reader import Reading as Reading
 from .reader import Row as Row
 from .reader import files_of as files_of
+from .reader import reason_of as reason_of
 from .steps import binarise as binarise
 from .steps import denoise as denoise
 from .steps import deskew as deskew

@@ -82,6 +82,10 @@ class Reading:
         What the decoder made of that. None, and the text None, if its language fits nowhere.
     upside_down : bool
         Whether the line was turned by half a turn to be read.
+    kind : str
+        ``"number"``, ``"word"``, or ``"nothing"`` if there is no text on the line.
+    row, column : int or None
+        Of the page or its table, from 0; None where nothing tells them.
     """
 
     text: str | None
@@ -91,6 +95,9 @@ class Reading:
     log_probs: Tensor
     hypothesis: Hypothesis | None
     upside_down: bool = False
+    kind: str = "number"
+    row: int | None = None
+    column: int | None = None
 
     def __repr__(self) -> str:
         return f"Reading({self.text!r}, confidence {self.confidence:.3f})"
@@ -231,7 +238,7 @@ class Reader:
                         reasons.append(None)
                     except (OSError, ValueError) as error:
                         found.append([])
-                        reasons.append(_reason_of(error))
+                        reasons.append(reason_of(error))
                 readings = iter(self.read_lines([line for lines in found for line in lines]))
                 for path, lines, why in zip(chunk, found, reasons, strict=True):
                     own = tuple(next(readings) for _ in lines)
@@ -345,7 +352,7 @@ def files_of(path: str | os.PathLike[str]) -> list[str]:
     return files
 
 
-def _reason_of(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why a file could not be read, as half a sentence."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"

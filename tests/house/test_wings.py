@@ -48,8 +48,8 @@ def test_modules_import_one_way():
 
 # A wing imports from those above it, and from no other. It is the order of crnn_lib's docstring.
 WINGS = """
-    alphabet ctc language decoders models handwriting cutting photos evaluation training plots
-    widgets lessons cli
+    alphabet ctc language decoders models handwriting cutting photos archive evaluation training
+    plots widgets lessons cli
 """.split()
 
 

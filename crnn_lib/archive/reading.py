@@ -1,0 +1,277 @@
+"""Read an archive: find lines in tasks, read them in actors, write parts; on one machine or many.
+
+A file goes through three stages. Tasks on the CPU fetch it, decode it and find its lines. Actors,
+each with a network of its own, read the lines of many files at once, those of like width together,
+on a GPU if they are given one. A last task writes the rows. Ray Data streams blocks of files
+through all stages at the same time, holds back a stage whose successor is behind, so that memory
+is bounded, and runs again what was lost with a worker.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import torch
+
+from crnn_lib.archive import parts, sources
+from crnn_lib.archive._needs import require
+from crnn_lib.photos import PHOTOS, PhotoLine, Reader, Row, reason_of
+
+FILES_PER_TASK = 16  #: found and read together: enough lines for full batches of the network
+FILES_PER_PART = 1024  #: rows of a part stay some hundred kB
+
+
+@dataclass(frozen=True)
+class ArchiveReport:
+    """What one call of :func:`read_archive` did.
+
+    Attributes
+    ----------
+    files : int
+        Files that were read now.
+    errors : int
+        Those of them that could not be read; their rows say why.
+    rows : int
+        Rows written, one a line of writing, or one for a file without any.
+    parts : int
+        Parquet files written.
+    done_before : int
+        Files that earlier calls had read.
+    """
+
+    files: int
+    errors: int
+    rows: int
+    parts: int
+    done_before: int
+
+
+def read_archive(
+    sources_: Any,
+    out: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] = PHOTOS,
+    options: Mapping[str, Any] | None = None,
+    readers: int | tuple[int, int] | None = None,
+    gpus: float = 0.0,
+    files_per_task: int = FILES_PER_TASK,
+    files_per_part: int = FILES_PER_PART,
+    progress: bool = True,
+) -> ArchiveReport:
+    """Read all image files of some folders or lists into Parquet files.
+
+    Called again, it goes on where it stopped: files whose rows are in ``out`` are left alone.
+    A file that cannot be read is a row with its error; it is not tried again. A worker that dies
+    costs time and no rows.
+
+    Parameters
+    ----------
+    sources_ : path or address, or several
+        As for :func:`list_files`.
+    out : path or address
+        Folder of the parts. All machines must see it: on a cluster a shared folder or ``s3://``.
+    weights : str or path
+        As for :meth:`crnn_lib.photos.Reader.pretrained`.
+    options : mapping, optional
+        Of :class:`crnn_lib.photos.Reader`, such as ``{"refuse_below": 0.9}``.
+    readers : int or (int, int), optional
+        Actors with a network, or from how many to how many. As many as there are processors if
+        left out, or as GPUs. Without a GPU Ray lets one process find and read.
+    gpus : float
+        Share of a GPU that each of them gets.
+    files_per_task, files_per_part : int
+        How many files go through together, and how many are written together.
+    progress : bool
+        Ray's progress bars, on the error output.
+
+    Returns
+    -------
+    ArchiveReport
+
+    Raises
+    ------
+    ImportError
+        If Ray is not installed.
+    FileNotFoundError, ValueError
+        As :func:`list_files`.
+    OSError
+        If ``out`` cannot be written to. What has been written stays, and the next call goes on.
+
+    Notes
+    -----
+    On one machine Ray starts by itself. On a cluster, call ``ray.init(address="auto")`` first, or
+    set ``RAY_ADDRESS``.
+
+    Examples
+    --------
+    >>> read_archive("scans", "texts")  # doctest: +SKIP
+    ArchiveReport(files=20000, errors=3, rows=61213, parts=20, done_before=0)
+    """
+    if files_per_task < 1 or files_per_part < 1:
+        raise ValueError(
+            f"files_per_task and files_per_part are at least 1; got {files_per_task} and "
+            f"{files_per_part}."
+        )
+    ray = require("ray")
+    data, arrow = require("ray.data"), require("pyarrow")
+    files = sources.list_files(sources_)
+    out = os.fspath(out) if "://" in os.fspath(out) else os.path.abspath(out)
+    Reader.pretrained(weights, **(options or {}))  # whatever is wrong with them is said here
+    _make_folder(out)
+    parts.remove_unfinished(out)
+    done = parts.files_done(out)
+    new = [_absolute(file) for file in files if file not in done]
+    names = [file for file in files if file not in done]
+    before = len(files) - len(names)
+    if not names:
+        return ArchiveReport(0, 0, 0, 0, before)
+
+    if not ray.is_initialized():
+        ray.init(logging_level="warning", log_to_driver=False)
+    data.DataContext.get_current().enable_progress_bars = progress
+    logging.getLogger("ray.data").setLevel(logging.INFO if progress else logging.ERROR)
+    job = _Job(os.fspath(weights), dict(options or {}))
+    if readers is None:
+        cores = int(ray.cluster_resources().get("CPU", 2))
+        cards = int(ray.cluster_resources().get("GPU", 0) / gpus) if gpus else 0
+        readers = max(cards or cores, 1)
+    table = arrow.table({"name": names, "file": new})
+    blocks = -(-len(names) // files_per_task)
+    rows = (
+        data.from_arrow([table.slice(k * files_per_task, files_per_task) for k in range(blocks)])
+        .map_batches(job.find, batch_format="pyarrow", batch_size=files_per_task)
+        .map_batches(
+            _ReadLines,
+            fn_constructor_args=(job,),
+            batch_format="pyarrow",
+            batch_size=files_per_task,
+            compute=_pool(data, readers, blocks),
+            num_gpus=gpus or None,
+        )
+        .map_batches(
+            functools.partial(_write, folder=out),
+            batch_format="pyarrow",
+            batch_size=files_per_part,
+        )
+    )
+    total = {"files": 0, "errors": 0, "rows": 0}
+    written = 0
+    try:
+        for part in rows.iter_rows():
+            written += 1
+            for name in total:
+                total[name] += part[name]
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, OSError):
+            raise OSError(error.cause.errno or errno.EIO, str(error.cause)) from None
+        raise
+    return ArchiveReport(**total, parts=written, done_before=before)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What to read with; travels to every worker."""
+
+    weights: str
+    options: dict[str, Any]
+
+    def find(self, batch: Any) -> Any:
+        """Stage 1: the lines of some files, or why there are none."""
+        arrow = require("pyarrow")
+        reader = _reader(pickle.dumps(self))
+        found: list[bytes] = []
+        reasons: list[str | None] = []
+        for file in batch["file"].to_pylist():
+            try:
+                found.append(_pack(_find(reader, file)))
+                reasons.append(None)
+            except (OSError, ValueError) as error:
+                found.append(_pack([]))
+                reasons.append(reason_of(error))
+        return arrow.table(
+            {
+                "name": batch["name"],
+                "lines": arrow.array(found, arrow.large_binary()),
+                "error": arrow.array(reasons, arrow.string()),
+            }
+        )
+
+
+class _ReadLines:
+    """Stage 2: an actor that holds the network."""
+
+    def __init__(self, job: _Job) -> None:
+        self.reader = _reader(pickle.dumps(job))
+        if torch.cuda.is_available():
+            self.reader.model.to("cuda")
+
+    def __call__(self, batch: Any) -> Any:
+        arrow = require("pyarrow")
+        found = [pickle.loads(lines) for lines in batch["lines"].to_pylist()]
+        readings = iter(self.reader.read_lines([line for lines in found for line in lines]))
+        rows = []
+        names, errors = batch["name"].to_pylist(), batch["error"].to_pylist()
+        for name, lines, error in zip(names, found, errors, strict=True):
+            row = Row(name, tuple(next(readings) for _ in lines), error)
+            rows.append(pickle.dumps(parts.rows_of(row)))
+        return arrow.table({"rows": arrow.array(rows, arrow.large_binary())})
+
+
+def _write(batch: Any, folder: str) -> Any:
+    """Stage 3: the rows of some files, as one part."""
+    arrow = require("pyarrow")
+    files = [pickle.loads(rows) for rows in batch["rows"].to_pylist()]
+    rows = [row for each in files for row in each]
+    parts.write_part(rows, folder)
+    errors = sum(row["error"] is not None for row in rows)
+    return arrow.table({"files": [len(files)], "errors": [errors], "rows": [len(rows)]})
+
+
+@functools.lru_cache(maxsize=1)
+def _reader(job: bytes) -> Reader:
+    """The reader of a worker, made once; a processor core is one worker's."""
+    torch.set_num_threads(1)
+    job_ = pickle.loads(job)
+    return Reader.pretrained(job_.weights, **job_.options)
+
+
+def _find(reader: Reader, file: str) -> list[tuple[PhotoLine, ...]]:
+    if sources.is_local(file):
+        return reader.find_lines(file)
+    with tempfile.NamedTemporaryFile(suffix=PurePosixPath(file).suffix) as copy:
+        with sources.open_source(file) as stream:
+            copy.write(stream.read())
+        copy.flush()
+        return reader.find_lines(copy.name)
+
+
+def _pack(lines: list[tuple[PhotoLine, ...]]) -> bytes:
+    return pickle.dumps(lines, pickle.HIGHEST_PROTOCOL)
+
+
+def _absolute(file: str) -> str:
+    """A worker may stand in another folder."""
+    return os.path.abspath(file) if sources.is_local(file) else file
+
+
+def _make_folder(out: str) -> None:
+    system, path = sources.file_system(out)
+    system.create_dir(path, recursive=True)
+
+
+def _pool(data: Any, readers: int | tuple[int, int], blocks: int) -> Any:
+    low, high = (readers, readers) if isinstance(readers, int) else readers
+    if not 1 <= low <= high:
+        raise ValueError(
+            f"readers is a number of actors, or from how many to how many; got {readers}."
+        )
+    return data.ActorPoolStrategy(min_size=min(low, blocks), max_size=min(high, blocks))

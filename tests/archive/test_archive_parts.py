@@ -1,0 +1,100 @@
+"""What is listed, and what is kept of what has been read."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from crnn_lib.archive import SCHEMA, list_files, read_rows
+from crnn_lib.archive.parts import files_done, parts_of, remove_unfinished, write_part
+
+pa = pytest.importorskip("pyarrow", reason="the extra archive is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="the extra archive is not installed")
+
+
+def rows_for(*names: str) -> list[dict]:
+    return [{**dict.fromkeys(SCHEMA), "file": n, "line": 1, "text": n[-1]} for n in names]
+
+
+def touch(*paths) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def test_folders_are_listed_with_their_subfolders(tmp_path):
+    touch(tmp_path / "b" / "2.png", tmp_path / "a" / "10.JPG", tmp_path / "a" / "notes.txt")
+    assert list_files(tmp_path) == [f"{tmp_path}/a/10.JPG", f"{tmp_path}/b/2.png"]
+    assert list_files([tmp_path / "b", tmp_path]) == [f"{tmp_path}/b/2.png", f"{tmp_path}/a/10.JPG"]
+
+
+def test_an_address_is_listed_as_an_address(tmp_path):
+    touch(tmp_path / "1.png")
+    assert list_files(f"file://{tmp_path}") == [f"file://{tmp_path}/1.png"]
+
+
+def test_a_table_names_files(tmp_path):
+    pq.write_table(pa.table({"file": ["x.png", None, "s3://y/z.jpg"]}), tmp_path / "list.parquet")
+    assert list_files(tmp_path / "list.parquet") == ["x.png", "s3://y/z.jpg"]
+    pq.write_table(pa.table({"name": ["x.png"]}), tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match="needs a column named file; its columns are name"):
+        list_files(tmp_path / "other.parquet")
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder .*nowhere"):
+        list_files(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="no image file in"):
+        list_files(tmp_path)
+
+
+def test_parts_give_back_their_rows(tmp_path):
+    box = [0.0, 0.1, 5.0, 0.1, 5.0, 7.25, 0.0, 7.25]
+    rows = [{**rows_for("ä/1")[0], "box": box, "confidence": 0.25}, *rows_for("2")]
+    write_part(rows, str(tmp_path))
+    assert list(read_rows(tmp_path)) == rows
+    assert files_done(str(tmp_path)) == {"ä/1", "2"}
+
+
+def test_the_same_files_make_the_same_part(tmp_path):
+    first = write_part(rows_for("1", "2"), str(tmp_path))
+    assert write_part(rows_for("2", "1"), str(tmp_path)) == first  # a task that ran again
+    write_part(rows_for("3"), str(tmp_path))
+    assert sorted(row["file"] for row in read_rows(tmp_path)) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 0.5, 0.99])
+def test_a_broken_part_is_moved_aside(tmp_path, kept):
+    good, bad = (write_part(rows_for(name), str(tmp_path)) for name in ("1", "2"))
+    content = open(bad, "rb").read()
+    with open(bad, "wb") as file:
+        file.write(content[: int(kept * len(content)) if kept < 1 else kept])
+    with pytest.warns(UserWarning, match="is broken .* its files are read again"):
+        assert parts_of(str(tmp_path)) == [good]
+    assert files_done(str(tmp_path)) == {"1"}
+    assert os.path.exists(bad + ".broken")  # nothing is lost
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path):
+    """The kernel refuses more than 100 bytes a file, as a full disk does."""
+    program = (
+        "import resource, signal, sys\n"
+        "from crnn_lib.archive import SCHEMA\n"
+        "from crnn_lib.archive.parts import write_part\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try: write_part([{**dict.fromkeys(SCHEMA), 'file': '1'}], sys.argv[1])\n"
+        "except OSError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "could not be written" in run.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    part = write_part(rows_for("1"), str(tmp_path))
+    touch(tmp_path / ".part-0.parquet.77")
+    remove_unfinished(str(tmp_path))
+    assert os.listdir(tmp_path) == [os.path.basename(part)]
