@@ -1,9 +1,12 @@
 from . import fonts as fonts
+from . import pages as pages
 from . import paper as paper
 from . import pen as pen
 from .amounts import SILENT as SILENT
 from .amounts import AmountStyle as AmountStyle
+from .amounts import NumberStyle as NumberStyle
 from .amounts import random_amounts as random_amounts
+from .amounts import random_numbers as random_numbers
 from .downloads import DownloadError as DownloadError
 from .downloads import download_emnist as download_emnist
 from .downloads import download_mnist as download_mnist
@@ -21,6 +24,8 @@ from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people
 from .styles import LineStyle as LineStyle
 from .texts import TextStyle as TextStyle
+from .textless import TEXTLESS as TEXTLESS
+from .textless import lines_without_text as lines_without_text
 from .texts import random_texts as random_texts
 from .varying import LineVariation as LineVariation
 from .varying import vary_lines as vary_lines

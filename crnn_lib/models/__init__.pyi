@@ -9,6 +9,10 @@ from .checkpoints import save_model as save_model
 from .checkpoints import shipped_models as shipped_models
 from .crnn import CRNN as CRNN
 from .crnn import CRNNConfig as CRNNConfig
+from .detector import MAPS as MAPS
+from .detector import Detector as Detector
+from .detector import DetectorConfig as DetectorConfig
+from .detector import normalised as normalised
 from .efficientnet import EfficientNetLite0 as EfficientNetLite0
 from .layers import InstanceNorm as InstanceNorm
 from .layers import at_least_single as at_least_single

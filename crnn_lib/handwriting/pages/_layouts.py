@@ -1,0 +1,469 @@
+"""How pages are laid out: a function for each of :data:`~.styles.LAYOUTS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from crnn_lib.handwriting.pages import _writing as w
+from crnn_lib.handwriting.pages._page import Page, band_at
+from crnn_lib.handwriting.pages.styles import PageStyle
+
+
+def notes(page: Page, style: PageStyle) -> None:
+    """Numbers here and there, on blank paper."""
+    r = page.r
+    low, high = style.height
+    for _ in range(int(r.integers(1, 14))):
+        height = w.between(r, low, high)
+        place = page.anywhere(2.5 * height, 1.6 * height)
+        if place:
+            w.put_number(
+                page,
+                place[0] + 0.1 * height,
+                place[1] + 0.3 * height,
+                height,
+                free=False,
+                widest=2.4 * height if r.random() < 0.5 else page.area[2] - place[0],
+            )
+    w.clutter(page, style.clutter * r.choice([0, 0.7, 2.0]))
+
+
+def lined(page: Page, style: PageStyle) -> None:
+    """Ruled or squared paper, numbers and words on its lines, in one or two columns."""
+    r = page.r
+    left, top, right, bottom = page.area
+    pitch = w.between(r, 1.3 * style.height[0], 1.5 * min(style.height[1], 60))
+    line, cover = w.between(r, 0.5, 1.8), int(r.uniform(50, 220))
+    squared = r.random() < 0.45
+    step = pitch / (r.integers(1, 3) if squared else 1)
+    for y in np.arange(top + r.uniform(0, pitch), bottom, step):
+        page.stroke([(left - 40, y), (right + 40, y)], line, pen=False, cover=cover)
+    if squared:
+        for x in np.arange(left - 40, right + 40, step):
+            page.stroke([(x, top - 40), (x, bottom + 40)], line, pen=False, cover=cover)
+    elif r.random() < 0.4:
+        page.stroke([(left + 30, top - 40), (left + 30, bottom + 40)], line, pen=False, cover=cover)
+    height = pitch * r.uniform(0.55, 0.95)
+    words = r.choice([0, 0.15, 0.5])
+    for y in np.arange(top + r.uniform(0, pitch), bottom - pitch, pitch * r.integers(1, 3)):
+        x = left + r.uniform(0.05, 0.3) * (right - left) * r.random()
+        for _ in range(r.integers(1, 5)):
+            if x > right - height:
+                break
+            at = y + pitch - height + r.normal(0, 0.04) * height
+            if r.random() < words:
+                small = 0.6 * height
+                wide = w.put_word(page, x, at + height - small, small, free=False)
+            else:
+                wide = w.put_number(page, x, at, height, free=False, widest=right - x)
+            x += (wide or 0) + height * r.uniform(1.1, 4)
+    w.clutter(page, 0.3 * style.clutter)
+
+
+def table(page: Page, style: PageStyle) -> None:
+    """Rows and columns, ruled or not; each cell's row and column is kept."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 34))
+    pitch, wide = height * r.uniform(1.2, 2.4), height * r.uniform(1.6, 7)
+    x0 = left + r.uniform(0, 0.15) * (right - left)
+    y0 = top + r.uniform(0, 0.15) * (bottom - top)
+    columns = int(min((right - r.uniform(0, 30) - x0) // wide, 14))
+    rows = int(min((bottom - r.uniform(0, 30) - y0) // pitch, 24))
+    if rows < 1 or columns < 1:
+        return notes(page, style)
+    heads = r.random() < 0.6, r.random() < 0.5  # of columns, of rows
+    full, longest = r.choice([0.5, 0.8, 1.0]), int(r.integers(1, 6))
+    by_hand = r.random() < 0.3  # the heads
+    for i in range(rows):
+        for j in range(columns):
+            x, y = x0 + j * wide, y0 + i * pitch
+            if (i == 0 and heads[0]) or (j == 0 and heads[1]):
+                small = 0.5 * height
+                if by_hand:
+                    w.put_word(page, x + 0.15 * wide, y + pitch - 1.5 * small, small, free=False)
+                else:
+                    w.put_print(
+                        page, x + 0.1 * wide, y + pitch - 1.6 * small, small, free=False, label=True
+                    )
+                continue
+            if r.random() > full:
+                continue
+            if r.random() < 0.04:
+                w.put_word(page, x + 0.1 * wide, y + 0.4 * pitch, 0.5 * height, free=False)
+                continue
+            w.put_number(
+                page,
+                x + r.uniform(0.1, 0.3) * height,
+                y + (pitch - height) * r.uniform(0.3, 0.7),
+                height * r.uniform(0.85, 1.0),
+                free=False,
+                digits=min(int(r.integers(1, longest + 1)), 8) if r.random() < 0.85 else None,
+                widest=wide - 0.5 * height,
+                cell=(i, j),
+            )
+    page.room(x0, y0, columns * wide, rows * pitch)
+    rules = r.random()
+    if rules < 0.8:
+        line, cover = w.between(r, 0.6, 2.5), int(r.uniform(80, 255))
+        pen = r.random() < 0.12
+        for i in range(rows + 1):
+            y = y0 + i * pitch
+            page.stroke([(x0, y), (x0 + columns * wide, y)], line, pen=pen, cover=cover)
+        for j in range(columns + 1) if rules < 0.65 else ():
+            x = x0 + j * wide
+            page.stroke([(x, y0), (x, y0 + rows * pitch)], line, pen=pen, cover=cover)
+    w.clutter(page, 0.3 * style.clutter)
+
+
+def form(page: Page, style: PageStyle) -> None:
+    """Printed labels with boxes or lines beside them; some are filled in, with numbers or words."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 30))
+    small = height * r.uniform(0.35, 0.7)
+    columns = int(r.integers(1, 4))
+    wide = (right - left) / columns
+    y = top + r.uniform(0.2, 1.5) * height
+    line, cover = w.between(r, 0.6, 2.2), int(r.uniform(90, 255))
+    boxed, above = r.random() < 0.5, r.random() < 0.5
+    if r.random() < 0.6:
+        w.put_print(
+            page, left + r.uniform(0, 0.4) * (right - left), y, height * r.uniform(0.6, 1.3)
+        )
+        y += 2.2 * height
+    while y < bottom - 2.2 * height:
+        for j in range(columns):
+            x = left + j * wide + 0.3 * height
+            label = w.put_print(page, x, y + (0 if above else 0.3 * height), small, label=True)
+            label = label or 0
+            at = (x, y + 1.6 * small) if above else (x + label + 0.4 * height, y)
+            end = left + (j + 1) * wide - 0.4 * height
+            if end - at[0] < 1.2 * height:
+                continue
+            if boxed:
+                page.frame(
+                    at[0] - 0.15 * height, at[1] - 0.2 * height, end - at[0], 1.4 * height, line,
+                    cover=cover,
+                )  # fmt: skip
+            else:
+                foot = at[1] + 1.1 * height
+                page.stroke([(at[0], foot), (end, foot)], line, pen=False, cover=cover)
+            filled = r.random()
+            if filled < 0.45:
+                w.put_number(page, at[0] + 0.3 * height * r.random(), at[1], height, free=False,
+                             widest=end - at[0] - 0.5 * height)  # fmt: skip
+            elif filled < 0.75:
+                word = page.store.words[r.integers(len(page.store.words))]
+                if word.aspect * 0.55 * height < end - at[0]:
+                    page.write("word", word, at[0] + 0.2 * height, at[1] + 0.4 * height,
+                               0.55 * height)  # fmt: skip
+        page.room(left, y - 0.2 * height, right - left, 1.9 * height)
+        y += height * r.uniform(1.7, 3.0) + (1.6 * small if above else 0)
+    w.clutter(page, 0.6 * style.clutter)
+
+
+def cheque(page: Page, style: PageStyle) -> None:
+    """A cheque: a printed frame, the payee in words, the amount in a box, a date, a signature."""
+    r = page.r
+    left, top, right, bottom = page.area
+    wide = min(right - left - 8, 2.2 * (bottom - top)) * r.uniform(0.75, 1.0)
+    high = wide * r.uniform(0.38, 0.48)
+    x0 = left + r.uniform(0, max(right - left - wide, 1))
+    y0 = top + r.uniform(0, max(bottom - top - high, 1))
+    unit = high / 12
+    height = unit * r.uniform(0.9, 1.5)
+    cover = int(r.uniform(90, 255))
+    if r.random() < 0.6:
+        page.frame(x0, y0, wide, high, w.between(r, 0.7, 2.5), cover=cover)
+    if r.random() < 0.5:
+        for k in range(int(r.integers(6, 24))):  # the security print
+            y = y0 + high * (k + 0.5) / 24
+            x = np.linspace(x0, x0 + wide, 40)
+            page.stroke(np.stack([x, y + unit * 0.4 * np.sin(x / unit / 2 + k)], 1), 0.6, pen=False,
+                        cover=int(r.uniform(20, 80)))  # fmt: skip
+    w.put_print(page, x0 + unit, y0 + unit, unit * 0.6, free=False)
+    w.put_print(page, x0 + 0.62 * wide, y0 + 1.2 * unit, 0.45 * unit, free=False, label=True)
+    w.put_groups(page, x0 + 0.72 * wide, y0 + unit, height * 0.8, free=False)
+    for k, (y, share) in enumerate(((3.6, 0.68), (5.6, 0.95), (9.6, 0.35))):
+        foot = y0 + (y + 1.2) * unit
+        page.stroke([(x0 + unit, foot), (x0 + share * wide, foot)], 0.8, pen=False, cover=cover)
+        w.put_print(page, x0 + unit, y0 + y * unit, 0.4 * unit, free=False, label=True)
+        x = x0 + r.uniform(4, 7) * unit
+        for _ in range((2, 4, 1)[k]):
+            x += (w.put_word(page, x, y0 + (y + 0.2) * unit, 0.75 * unit, free=False) or 0) + unit
+            if x > x0 + share * wide - 4 * unit:
+                break
+    box = (x0 + 0.73 * wide, y0 + 3.2 * unit, 0.25 * wide, 2.0 * unit)
+    page.frame(*box, w.between(r, 0.7, 2), cover=cover)
+    w.put_number(page, box[0] + 0.3 * height, box[1] + (box[3] - height) / 2, height, free=False,
+                 widest=box[2] * 1.1)  # fmt: skip
+    w.put_signature(page, x0 + 0.6 * wide, y0 + 7.8 * unit, 2 * unit)
+    w.put_print(page, x0 + 2 * unit, y0 + 11 * unit, 0.6 * unit, free=False)
+    page.room(x0, y0, wide, high)
+    w.clutter(page, 0.2 * style.clutter)
+
+
+def exam(page: Page, style: PageStyle) -> None:
+    """Printed questions, answers by hand, ticks and crosses, circled scores in the margin."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 32))
+    small = w.between(r, 4, 0.6 * height + 2)
+    y = top + height
+    while y < bottom - 3 * height:
+        for _ in range(r.integers(1, 3)):
+            w.put_print(page, left + 4, y, small)
+            y += 2.4 * small
+        x = left + r.uniform(0.3, 3) * height
+        for _ in range(r.integers(1, 4)):
+            if r.random() < 0.55:
+                wide = w.put_number(page, x, y + 0.3 * height, height)
+            else:
+                wide = w.put_word(page, x, y + 0.6 * height, 0.6 * height)
+            x += (wide or 0) + height * r.uniform(1.2, 3)
+            if x > right - 3 * height:
+                break
+        if r.random() < 0.4:
+            w.put_shape(page, x, y, height * r.uniform(0.8, 1.6))
+        if r.random() < 0.35:  # a score
+            big = height * r.uniform(0.9, 1.6)
+            at = right - 2.4 * big, y
+            wide = w.put_number(
+                page, at[0], at[1], big, digits=int(r.integers(1, 3)), widest=2 * big
+            )
+            if wide and r.random() < 0.7:
+                page.ring(at[0] + wide / 2, at[1] + big / 2, wide + 1.1 * big, 1.9 * big,
+                          page.thick * big)  # fmt: skip
+        y += height * r.uniform(1.6, 2.6)
+    w.clutter(page, 0.3 * style.clutter)
+
+
+def calendar(page: Page, style: PageStyle) -> None:
+    """A printed month; by hand some numbers, words, circles and crosses in its fields."""
+    r = page.r
+    left, top, right, bottom = page.area
+    wide = (right - left) * r.uniform(0.8, 1.0) / 7
+    pitch = (bottom - top) * r.uniform(0.6, 0.9) / 6
+    x0, y0 = left + 3, top + 0.6 * pitch
+    line, cover = w.between(r, 0.5, 2), int(r.uniform(60, 255))
+    ruled = r.random() < 0.7
+    small = min(wide, pitch) * r.uniform(0.12, 0.3)
+    first = int(r.integers(7))
+    printed = {s.text: s for s in page.store.prints if s.text.isdigit()}
+    for n in range(35):
+        i, j = divmod(n, 7)
+        x, y = x0 + j * wide, y0 + i * pitch
+        if ruled:
+            page.frame(x, y, wide, pitch, line, cover=cover)
+        if printed and n >= first:
+            sprite = list(printed.values())[(n * 7) % len(printed)]
+            if sprite.aspect * small < 0.6 * wide:
+                page.write("print", sprite, x + 0.1 * wide, y + 0.1 * pitch, small)
+        chance = r.random()
+        height = min(0.45 * pitch, 0.4 * wide) * r.uniform(0.7, 1.0)
+        if chance < 0.2 and height > 7:
+            w.put_number(page, x + 0.2 * wide, y + 0.45 * pitch, height, free=False,
+                         digits=int(r.integers(1, 4)), widest=0.8 * wide, cell=(i, j))  # fmt: skip
+        elif chance < 0.3:
+            w.put_word(page, x + 0.1 * wide, y + 0.6 * pitch, 0.4 * height, free=False)
+        elif chance < 0.38:
+            page.ring(x + 0.2 * wide, y + 0.2 * pitch, 0.5 * wide, 0.5 * pitch, 1.5)
+        elif chance < 0.42:
+            page.stroke([(x, y), (x + wide, y + pitch)], 1.5)
+    w.put_print(page, left + 0.3 * (right - left), top + 2, 0.25 * pitch, free=False)
+    page.room(x0, y0, 7 * wide, 5 * pitch)
+
+
+def boxes(page: Page, style: PageStyle) -> None:
+    """Rows of boxes for one digit each: all of a row is one number."""
+    r = page.r
+    for _ in range(int(r.integers(1, 7))):
+        height = w.between(r, style.height[0], min(style.height[1], 50))
+        side = height * r.uniform(1.1, 1.7)
+        gap = side * r.choice([0, 0, 0, 0.12])
+        most = int((page.area[2] - page.area[0] - 4) // (side + gap))
+        count = int(min(r.integers(1, 12), most))
+        place = page.anywhere(count * (side + gap), 1.4 * side) if count else None
+        if not place:
+            continue
+        x, y = place[0], place[1] + 0.2 * side
+        kind, line, cover = r.integers(3), w.between(r, 0.6, 2.5), int(r.uniform(80, 255))
+        for k in range(count):
+            at = x + k * (side + gap)
+            if kind == 2:  # a comb: open above
+                page.stroke([(at, y + side / 2), (at, y + side), (at + side, y + side),
+                             (at + side, y + side / 2)], line, pen=False, cover=cover)  # fmt: skip
+            else:
+                page.frame(at, y, side, side, line, cover=cover)
+        filled = count if r.random() < 0.7 else int(r.integers(0, count + 1))
+        text, ends = "", [0.0, 0.0]
+        for k in range(filled):
+            sprite = page.store.number(r, 1)
+            high = height * r.uniform(0.8, 1.0)
+            wide = sprite.aspect * high
+            at = x + k * (side + gap) + (side - wide) / 2 + r.normal(0, 0.06) * side
+            page.write("number", sprite, at, y + (side - high) / 2 + r.normal(0, 0.05) * side,
+                       high, text="")  # fmt: skip
+            text += sprite.text
+            ends = [ends[0] or at, at + wide]
+        if filled:
+            band = band_at(ends[0], y + (side - 0.9 * height) / 2, ends[1] - ends[0], 0.9 * height)
+            page.register("number", text, band)
+        if r.random() < 0.5:
+            w.put_print(page, x, y - 0.8 * height, 0.35 * height, free=False, label=True)
+    w.clutter(page, style.clutter * r.choice([0.3, 1.5]))
+
+
+def scattered(page: Page, style: PageStyle) -> None:
+    """Single digits among shapes, some in circles and boxes."""
+    r = page.r
+    usual = w.between(r, max(14, style.height[0]), style.height[1])
+    for _ in range(int(r.integers(3, 18))):
+        height = usual * r.uniform(0.7, 1.3)
+        edge = height * r.uniform(0.25, 0.8)
+        size = 1.4 * height + 2 * edge
+        place = page.anywhere(size, size)
+        if not place:
+            continue
+        x, y = place[0] + edge, place[1] + edge
+        if r.random() < 0.35:
+            w.put_shape(page, x, y, height)
+            continue
+        digits = 1 if r.random() < 0.75 else 2
+        wide = w.put_number(page, x, y, height, free=False, digits=digits, widest=1.4 * height)
+        if wide and r.random() < 0.45:
+            line = height * page.thick * r.uniform(0.5, 2)
+            pen = r.random() < 0.6
+            if r.random() < 0.5:
+                middle = x + wide / 2, y + height / 2
+                page.ring(*middle, wide + 1.8 * edge, height + 1.8 * edge, line, pen=pen)
+            else:
+                page.frame(x - edge * 0.8, y - edge * 0.8, wide + 1.6 * edge, height + 1.6 * edge,
+                           line, pen=pen)  # fmt: skip
+    w.clutter(page, style.clutter * r.choice([0, 0.6]))
+
+
+def sums(page: Page, style: PageStyle) -> None:
+    """Numbers below each other, a sign beside the last, a stroke, and what comes out."""
+    r = page.r
+    for _ in range(int(r.integers(1, 6))):
+        height = w.between(r, style.height[0], min(style.height[1], 48))
+        count = int(r.integers(2, 5))
+        pitch = height * r.uniform(1.15, 1.6)
+        wide = height * r.uniform(2, 5)
+        place = page.anywhere(wide + height, (count + 1.4) * pitch)
+        if not place:
+            continue
+        end, y = place[0] + wide + height, place[1] + 0.2 * height
+        line = page.thick * height
+        for k in range(count + 1):
+            sprite = page.store.number(r, int(r.integers(1, 5)))
+            size = sprite.aspect * height
+            if size < wide:
+                page.write("number", sprite, end - size, y + k * pitch, height)
+            if k == count - 1:
+                foot = y + k * pitch + height + 0.5 * (pitch - height)
+                page.stroke([(end - wide - height, foot), (end + 0.2 * height, foot)], line)
+                x, middle = end - wide - 0.6 * height, y + k * pitch + 0.5 * height
+                half = 0.25 * height
+                page.stroke([(x - half, middle), (x + half, middle)], line)
+                if r.random() < 0.6:
+                    page.stroke([(x, middle - half), (x, middle + half)], line)
+    w.clutter(page, 0.4 * style.clutter)
+
+
+def crop(page: Page, style: PageStyle) -> None:
+    """One line that somebody has cut out: large, near the borders or cut by them, or no number.
+
+    The photo is as high as the line; what is left of the square below is another line's.
+    """
+    r = page.r
+    left, top, right, bottom = page.area
+    wide, high = right - left, bottom - top
+    y, count = top, 0
+    while y < bottom - 14 and count < 4:
+        strip = min(w.between(r, 22, 0.6 * high), bottom - y)
+        height = strip * (r.uniform(0.4, 0.8) if r.random() < 0.6 else r.uniform(0.8, 1.0))
+        at = y + (strip - height) * r.random()
+        x = left + max(r.uniform(-0.05, 0.4), 0) * 0.4 * wide
+        if r.random() < 0.75:
+            w.put_number(page, x, at, height, free=False, widest=(right - x) * r.uniform(0.9, 1.15))
+        elif r.random() < 0.6:
+            w.put_word(page, x, at + 0.3 * height, 0.5 * height, free=False)
+        else:
+            w.put_print(page, x, at + 0.3 * height, 0.5 * height, free=False)
+        if r.random() < 0.4:
+            foot = at + height * r.uniform(0.9, 1.2)
+            page.stroke([(left - 30, foot), (right + 30, foot + r.normal(0, 3))],
+                        w.between(r, 0.6, 3), pen=False, cover=int(r.uniform(80, 255)))  # fmt: skip
+        if r.random() < 0.3:
+            page.frame(left + 1, y + 1, wide - 2, strip - 2, w.between(r, 0.7, 4))
+        y += strip * r.uniform(1.0, 1.6)
+        count += 1
+
+
+def large(page: Page, style: PageStyle) -> None:
+    """A number as high as half of the page, or nearly all of it."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = (bottom - top) * r.uniform(0.25, 0.9)
+    sprite = page.store.number(r, 1 if height > 0.5 * (bottom - top) else int(r.integers(1, 4)))
+    height = min(height, 0.95 * (right - left) / sprite.aspect)
+    x = left + r.random() * max(right - left - sprite.aspect * height, 0)
+    y = top + r.random() * max(bottom - top - height, 0)
+    page.write("number", sprite, x, y, height, stretch=r.uniform(0.8, 1.1))
+    page.room(x, y, sprite.aspect * height, height)
+    w.clutter(page, style.clutter * r.choice([0, 0.5]))
+
+
+def text(page: Page, style: PageStyle) -> None:
+    """A letter by hand: words and no number."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, 7, 40)
+    y = top + height
+    while y < bottom - 2 * height:
+        x = left + r.uniform(0, 2) * height
+        while x < right - 2 * height:
+            wide = w.put_word(page, x, y, height * r.uniform(0.9, 1.1), free=False)
+            x += (wide or 0) + height * r.uniform(0.8, 1.6)
+        y += height * r.uniform(2.4, 3.4)
+    w.clutter(page, 0.3 * style.clutter)
+
+
+def print_only(page: Page, style: PageStyle) -> None:
+    """Printed matter: text, numbers, tables, logos, and nothing by hand."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, 4, 34)
+    y, label = top + height, r.random() < 0.3
+    while y < bottom - 2 * height:
+        x = left + r.uniform(0, 1) * height
+        while x < right - 2 * height:
+            wide = w.put_print(page, x, y, height, free=False, label=label)
+            x += (wide or 0) + height * r.uniform(0.6, 4)
+        y += height * r.uniform(1.9, 3.0)
+    for _ in range(int(r.integers(0, 3))):
+        size = w.between(r, 30, 120)
+        (w.put_stamp, w.put_logo)[r.integers(2)](
+            page, r.uniform(left, right), r.uniform(top, bottom), size
+        )
+    for _ in range(int(r.integers(0, 4))):
+        w.rule(page)
+
+
+def bare(page: Page, style: PageStyle) -> None:
+    """Nothing is written: a wall, a cloth, a table; at the most somebody's scribble."""
+    r = page.r
+    if r.random() < 0.3:
+        w.clutter(page, 0.3 * style.clutter)
+
+
+BY_NAME: dict[str, Callable[[Page, PageStyle], None]] = {
+    **{f.__name__: f for f in (notes, lined, table, form, cheque, exam, calendar, boxes)},
+    **{f.__name__: f for f in (scattered, sums, crop, large, text, bare)},
+    "print": print_only,
+}

@@ -1,0 +1,276 @@
+"""What can be written or printed on a page: a store of inks, each with the band of its bodies.
+
+Drawing a number with the pen takes a millisecond, taking one from the store and bending it to its
+place a tenth of that. A store is made once per process, from a seed of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from crnn_lib.handwriting import pen
+from crnn_lib.handwriting.amounts import SILENT, AmountStyle, random_amounts
+from crnn_lib.handwriting.glyphs import Glyphs
+from crnn_lib.handwriting.lines import compose_lines
+from crnn_lib.handwriting.people import pen_people
+from crnn_lib.handwriting.styles import LineStyle
+from crnn_lib.handwriting.texts import TextStyle, random_texts
+
+PEOPLE, NUMBERS, WORDS, PRINTS = 120, 1500, 700, 800  # in a store
+SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
+INK = 90  # of 255: from here on a pixel counts as ink
+PRINT_SIZE = 36  # pixels, of printed sprites
+FONTS = tuple(
+    "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSansMono-Bold DejaVuSerif "
+    "DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic cmr10 cmb10 "
+    "cmss10 cmti10 cmtt10".split()
+)
+LABELS = (
+    "Name|Name:|Date|Date:|Amount|Total|Sum|No.|ID|Address|City|Street|Phone|Tel.|Zip|E-mail|"
+    "Student|Class|Grade|Section|Page|Signature|Account|Pay to the order of|Dollars|Bank|Memo|"
+    "Item|Price|Quantity|Invoice|Receipt|Code|Birth|Day|Month|Year|Question|Answer|Points|Score|"
+    "TOTAL|CASH|FORM 12-B|Please print|Office use only|Time|From|To|kg|cm|Room|Weight|Height|"
+    "Patient|Doctor|Meter|Reading|kWh|Monday|Tuesday|Friday|Remarks|Checked by|Part 1|a)|b)|c)|"
+    "1.|2.|3.|4.|10.|I|II|III|IV|O|l|B|S|Z|x|y|%|$|EUR|+|=|Yes|No|Nr.|Datum|Betrag|Unterschrift"
+).split("|")
+
+
+@dataclass(frozen=True, eq=False)
+class Sprite:
+    """Ink that can be put on a page.
+
+    Attributes
+    ----------
+    ink : Image
+        Bright on black.
+    band : array, (4, 2)
+        Corners of the band in which the bodies stand, in pixels of the ink: x and y of the upper
+        left, upper right, lower right and lower left one.
+    text : str
+    """
+
+    ink: Image.Image
+    band: np.ndarray
+    text: str
+
+    @property
+    def aspect(self) -> float:
+        """Width of the band for a height of 1."""
+        along, down = self.band[1] - self.band[0], self.band[3] - self.band[0]
+        return float(np.hypot(*along) / max(np.hypot(*down), 1e-6))
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Sprites of all kinds. ``numbers`` are sorted by how many characters they have."""
+
+    numbers: dict[int, list[Sprite]]
+    amounts: list[Sprite]
+    words: list[Sprite]
+    prints: list[Sprite]
+    labels: list[Sprite]
+
+    def number(self, r: np.random.Generator, digits: int) -> Sprite:
+        """A number of so many digits, without marks."""
+        known = self.numbers[min(self.numbers, key=lambda n: abs(n - digits))]
+        return known[r.integers(len(known))]
+
+
+@functools.lru_cache(maxsize=3)
+def store(split: str = "train", seed: int = 0, glyphs: Glyphs | None = None) -> Store:
+    """The store of a split, made once."""
+    generator = torch.Generator().manual_seed(40_000 + 2 * seed + (split == "test"))
+    people = pen_people(PEOPLE, generator, split=split)
+    if glyphs is not None:  # scanned digits as often as the pen's
+        count = len(people.only(glyphs.characters))
+        chosen = glyphs.subset(torch.randint(len(glyphs), (count,), generator=generator))
+        people = Glyphs.concat([people, chosen])
+    numbers: dict[int, list[Sprite]] = {}
+    for sprite in _numbers(people, generator):
+        numbers.setdefault(len(sprite.text), []).append(sprite)
+    return Store(
+        numbers=numbers,
+        amounts=_amounts(people, generator),
+        words=_words(generator),
+        prints=_prints(generator),
+        labels=[_print(label, FONTS[n % len(FONTS)]) for n, label in enumerate(LABELS * 4)],
+    )
+
+
+# ---------------------------------------------------------------------------- by hand
+
+
+def _line_style(style: LineStyle, **more) -> LineStyle:
+    """A style whose glyphs are drawn larger, on lines that are as much higher."""
+    low, high = style.size
+    return LineStyle(
+        **{
+            **vars(style),
+            "height": 64,
+            "size": (SCALE * low, SCALE * high),
+            "wander": SCALE * style.wander,
+            "climb": (SCALE * style.climb[0], SCALE * style.climb[1]),
+            **more,
+        }
+    )
+
+
+def _numbers(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
+    """Digits only, in hands from neat to strung together."""
+    sprites = []
+    digits = glyphs.only("0123456789")
+    for base in (LineStyle.amounts(), LineStyle().varied()):
+        for length in (1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10):
+            style = _line_style(base, length=(length, length), one_hand=1.0)
+            lines = compose_lines(digits, NUMBERS // 30, style, generator)
+            sprites += _sprites(lines)
+    return sprites
+
+
+def _amounts(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
+    """Amounts, dates and decimal numbers, with their marks."""
+    count = NUMBERS // 4
+    texts = random_amounts(count, generator, AmountStyle(digits_only=0.0))
+    chance = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    for n in range(0, count, 3):
+        texts[n] = _date(chance) if n % 2 else _decimal(chance)
+    style = _line_style(LineStyle.amounts())
+    lines = compose_lines(glyphs, count, style, generator, texts=texts, silent=SILENT)
+    return _sprites(lines, texts)
+
+
+def _date(r: np.random.Generator) -> str:
+    separator = "/.-"[r.integers(3)]
+    year = str(r.integers(1950, 2040))
+    parts = [str(r.integers(1, 13)), str(r.integers(1, 32)), year if r.random() < 0.6 else year[2:]]
+    return separator.join(p.zfill(2) if r.random() < 0.5 else p for p in parts)
+
+
+def _decimal(r: np.random.Generator) -> str:
+    places = int(r.integers(1, 3))
+    return f"{r.integers(0, 10 ** int(r.integers(1, 4)))}{'.,'[r.integers(2)]}" + "".join(
+        str(d) for d in r.integers(0, 10, places)
+    )
+
+
+def _sprites(lines, texts: list[str] | None = None) -> list[Sprite]:
+    """Sprites of composed lines; those whose digits cannot be told from their marks are left."""
+    images = (255 * lines.images[:, 0]).round().byte().numpy()
+    sprites = []
+    for n, text in enumerate(texts or lines.texts):
+        ink = images[n, :, : int(lines.widths[n])]
+        spans = lines.spans[n, : int(lines.target_lengths[n])].numpy()
+        band = band_of_digits(ink, spans)
+        if band is not None:
+            sprites.append(_cropped(ink, band, text))
+    return sprites
+
+
+def band_of_digits(ink: np.ndarray, spans: np.ndarray) -> np.ndarray | None:
+    """Corners (4, 2) of the band in which digits stand, from the columns (L, 2) of each."""
+    tops, feet, middles = [], [], []
+    for start, end in spans:
+        rows = np.flatnonzero((ink[:, start:end] > INK).any(1))
+        if len(rows):
+            tops.append(rows[0])
+            feet.append(rows[-1] + 1)
+            middles.append((start + end) / 2)
+    if not tops:
+        return None
+    x, y = np.array(middles), (np.array(tops) + np.array(feet)) / 2
+    height = float(np.median(np.array(feet) - np.array(tops)))
+    slope, at = np.polyfit(x, y, 1) if len(x) > 2 else (0.0, float(y.mean()))
+    left, right = float(spans[0, 0]), float(spans[-1, 1])
+    if height < 6 or right - left < 2:
+        return None
+    return _corners(left, right, slope, at, height)
+
+
+def _corners(left: float, right: float, slope: float, at: float, height: float) -> np.ndarray:
+    """Corners of a band about the line ``y = at + slope * x``."""
+    half = height / 2
+    return np.array(
+        [
+            (left, at + slope * left - half),
+            (right, at + slope * right - half),
+            (right, at + slope * right + half),
+            (left, at + slope * left + half),
+        ]
+    )
+
+
+def _words(generator: torch.Generator) -> list[Sprite]:
+    """Words, names and single letters by the pen."""
+    style = TextStyle(words=0.5, names=0.25, numbers=0, letters=0.1, phrases=0.15)
+    known = "".join(c for c in pen.TEXT_CHARACTERS if not c.isdigit()) + " "
+    texts = random_texts(WORDS, generator, style, characters=known)
+    texts = [text for text in texts if any(c.isalpha() for c in text)]
+    written = pen.draw_words(texts, generator, height=64)
+    sprites = []
+    for text, image, base in zip(texts, written.images, written.baselines.tolist(), strict=True):
+        ink = image.numpy()
+        sprites.append(_cropped(ink, band_of_word(ink, base), text))
+    return sprites
+
+
+def band_of_word(ink: np.ndarray, baseline: float) -> np.ndarray:
+    """Corners (4, 2) of the band of a word's small letters, or of its capitals if it has no others.
+
+    Ascenders are few: from the baseline upwards the band ends where much less ink is in a row.
+    """
+    inked = ink > INK
+    rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+    base = int(np.clip(round(baseline), rows[0] + 4, rows[-1] + 1))
+    profile = inked[rows[0] : base].sum(1)
+    low = profile[-max(len(profile) // 3, 3) :]
+    thin = np.flatnonzero(profile < 0.55 * np.median(low))
+    thin = thin[thin < len(profile) - max(len(profile) // 4, 3)]
+    top = rows[0] + (thin[-1] + 1 if len(thin) else 0)
+    left, right = float(columns[0]), float(columns[-1] + 1)
+    return _corners(left, right, 0.0, (top + base) / 2, float(max(base - top, 3)))
+
+
+def _cropped(ink: np.ndarray, band: np.ndarray, text: str) -> Sprite:
+    """A sprite cut to its ink, with a pixel around it."""
+    rows, columns = np.flatnonzero((ink > 8).any(1)), np.flatnonzero((ink > 8).any(0))
+    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
+    part = np.ascontiguousarray(ink[top : rows[-1] + 2, left : columns[-1] + 2])
+    return Sprite(Image.fromarray(part), band - (left, top), text)
+
+
+# ---------------------------------------------------------------------------- printed
+
+
+def _prints(generator: torch.Generator) -> list[Sprite]:
+    """Words, lines and numbers in the fonts that matplotlib brings."""
+    r = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    style = TextStyle(words=0.25, names=0.1, numbers=0.3, letters=0.05, phrases=0.3)
+    texts = random_texts(PRINTS, generator, style)
+    for n in range(0, len(texts), 4):  # longer lines
+        texts[n] = " ".join(texts[n : n + 3])
+    return [_print(text, FONTS[r.integers(len(FONTS))]) for text in texts]
+
+
+@functools.cache
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+    return ImageFont.truetype(str(path), PRINT_SIZE)
+
+
+def _print(text: str, name: str) -> Sprite:
+    font = _font(name)
+    small = any(c.islower() for c in text)
+    top = -font.getbbox("x" if small else "H", anchor="ls")[1]
+    left, above, right, below = font.getbbox(text, anchor="ls")
+    image = Image.new("L", (int(right - left) + 4, int(below - above) + 4))
+    ImageDraw.Draw(image).text((2 - left, 2 - above), text, fill=255, font=font, anchor="ls")
+    base = 2 - above
+    band = _corners(2, 2 + right - left, 0.0, base - top / 2, top)
+    return Sprite(image, band, text)

@@ -1,0 +1,289 @@
+"""What layouts put on a page: numbers, words, print, and marks that are neither."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from crnn_lib.handwriting.pages._page import FINER, Page, band_at
+
+SEPARATORS = ("/", "/", "/", "-", ".", ":", " ")
+
+
+def between(r: np.random.Generator, low: float, high: float) -> float:
+    """Log-uniform."""
+    return math.exp(r.uniform(math.log(low), math.log(max(high, low * 1.001))))
+
+
+def digits_of(r: np.random.Generator, most: int = 10) -> int:
+    """How many digits a number has: short ones are common."""
+    return int(min(r.choice([1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10]), most))
+
+
+def put_number(
+    page: Page,
+    x: float,
+    y: float,
+    height: float,
+    *,
+    free: bool = True,
+    digits: int | None = None,
+    widest: float = math.inf,
+    cell: tuple[int, int] | None = None,
+) -> float | None:
+    """A number of some kind at (x, y); its width, or None if there is no room."""
+    r = page.r
+    slope, stretch = r.normal(0, 0.02), r.uniform(0.85, 1.15)
+    chance = r.random()
+    if digits is None and chance < 0.12:
+        return put_groups(page, x, y, height, free=free, widest=widest, cell=cell)
+    if digits is None and chance < 0.3:
+        sprite = page.store.amounts[r.integers(len(page.store.amounts))]
+    else:
+        sprite = page.store.number(r, digits or digits_of(r))
+    most = len(sprite.text)
+    while sprite.aspect * stretch * height > widest and most > 1:
+        most -= 1
+        sprite = page.store.number(r, most)
+    if sprite.aspect * stretch * height > widest:
+        return None
+    return page.write(
+        "number", sprite, x, y, height, slope=slope, stretch=stretch, free=free, cell=cell
+    )
+
+
+def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> float | None:
+    """Groups of digits with separators: dates above all, in which a slash leans as it likes."""
+    r = page.r
+    date = r.random() < 0.6
+    lengths = [1 + int(r.random() < 0.5) for _ in range(2)] + [2 * int(r.integers(1, 3))]
+    if not date:
+        lengths = [int(r.integers(1, 4)) for _ in range(r.integers(2, 4))]
+    sprites = [page.store.number(r, n) for n in lengths]
+    mark = SEPARATORS[r.integers(4 if date else len(SEPARATORS))]
+    gap = height * (r.uniform(0.25, 0.7) if mark in "/-" else r.uniform(0.2, 0.5))
+    width = sum(s.aspect * height for s in sprites) + gap * (len(sprites) - 1)
+    if width > widest or (free and not page.room(x, y - 0.25 * height, width, 1.5 * height)):
+        return None
+    at, lean, beyond = x, r.uniform(-0.05, 0.6), r.uniform(-0.15, 0.4)
+    for n, sprite in enumerate(sprites):
+        at += page.write("number", sprite, at, y, height, text="") or 0
+        if n < len(sprites) - 1:
+            _separator(page, mark, at + gap / 2, y, height, lean, beyond)
+            at += gap
+    text = mark.join(sprite.text for sprite in sprites)
+    page.register("number", text, band_at(x, y, at - x, height), cell)
+    return at - x
+
+
+def _separator(page: Page, mark: str, x, y, height, lean, beyond) -> None:
+    r, line = page.r, page.thick * height
+    foot, middle = y + height, y + height / 2
+    if mark == "/":
+        up, down = (beyond + r.normal(0, 0.08) for _ in range(2))
+        half = 0.5 * lean * height
+        points = [(x + half, y - up * height), (x + r.normal(0, 0.03) * height, middle)]
+        page.stroke([*points, (x - half, foot + down * height)], line)
+    elif mark == "-":
+        half = height * r.uniform(0.1, 0.22)
+        page.stroke([(x - half, middle), (x + half, middle + r.normal(0, 0.05) * height)], line)
+    elif mark in ".:":
+        for at in (foot,) if mark == "." else (foot, middle):
+            page.stroke([(x, at - line), (x + 0.3 * line, at)], 1.4 * line)
+
+
+def put_word(page, x, y, height, *, free=True) -> float | None:
+    """A word by the pen, its small letters as high as ``height``."""
+    r = page.r
+    sprite = page.store.words[r.integers(len(page.store.words))]
+    return page.write(
+        "word",
+        sprite,
+        x,
+        y,
+        height,
+        slope=r.normal(0, 0.03),
+        stretch=r.uniform(0.8, 1.2),
+        free=free,
+    )
+
+
+def put_print(page, x, y, height, *, free=True, label=False) -> float | None:
+    """A printed label or a line of print, its small letters as high as ``height``."""
+    r = page.r
+    known = page.store.labels if label else page.store.prints
+    sprite = known[r.integers(len(known))]
+    return page.write("print", sprite, x, y, height, free=free)
+
+
+def put_signature(page: Page, x, y, height) -> None:
+    """A name that is hardly written: loops that run out into a stroke."""
+    r = page.r
+    count = int(r.integers(5, 12))
+    t = np.linspace(0, count * 2 * np.pi, 16 * count)
+    rise = np.interp(t, np.linspace(0, t[-1], count), height * r.uniform(0.15, 1, count) ** 1.5)
+    run = height * r.uniform(0.25, 0.6)
+    px = x + run * t / 6.3 + 0.5 * run * np.cos(t + r.uniform(0, 6)) * r.uniform(0.6, 1.4)
+    py = y + height / 2 - rise * np.sin(t) * 0.6 - r.uniform(0, 0.3) * (px - x)
+    page.stroke(np.stack([px, py], 1), page.thick * height * r.uniform(0.3, 0.7))
+    band = band_at(x, y + 0.25 * height, float(px.max() - x), 0.5 * height)
+    page.register("word", "", band)
+    if r.random() < 0.5:
+        ends = [
+            (x - 0.2 * height, y + 1.1 * height),
+            (px.max() + height, y + r.normal(1, 0.2) * height),
+        ]
+        page.stroke(ends, page.thick * height * 0.4)
+
+
+def put_scribble(page: Page, x, y, width, height) -> None:
+    """Strokes to and fro that mean nothing, or strike something out."""
+    r = page.r
+    count = int(r.integers(4, 14))
+    walk = np.cumsum(r.normal(0, 1, (count, 2)), 0)
+    walk[:, 0] += np.linspace(0, 3, count) * r.integers(0, 3)
+    walk = (walk - walk.min(0)) / (np.ptp(walk, axis=0) + 1e-6)
+    t = np.linspace(0, count - 1, 8 * count)
+    bell = np.hanning(9) / np.hanning(9).sum()
+    smooth = [
+        np.convolve(np.pad(np.interp(t, range(count), w), 4, "edge"), bell, "valid") for w in walk.T
+    ]
+    points = np.stack(smooth, 1) * (width, height) + (x, y)
+    page.stroke(points, page.thick * between(r, 8, 40))
+
+
+def put_shape(page: Page, x, y, size) -> None:
+    """A circle, box, triangle, arrow, tick, cross, star, arc or brace, drawn or printed."""
+    r, pen = page.r, bool(page.r.random() < 0.7)
+    line = size * r.uniform(0.02, 0.14)
+    wide = size * r.uniform(0.7, 1.5)
+    kind = r.integers(9)
+    corner = np.array([x, y])
+    if kind == 0:
+        page.ring(x + wide / 2, y + size / 2, wide, size, line, pen=pen)
+    elif kind == 1:
+        page.frame(x, y, wide, size, line, pen=pen)
+    else:
+        paths = {
+            2: [[(0, 1), (0.5, 0), (1, 1), (0, 1)]],
+            3: [[(0, 0.5), (1, 0.5)], [(0.75, 0.25), (1, 0.5), (0.75, 0.75)]],
+            4: [[(0, 0.6), (0.3, 1), (1, 0)]],
+            5: [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
+            6: [[(np.cos(a), np.sin(a)) for a in np.arange(6) * 0.8 * np.pi]],
+            7: [[(np.cos(a), np.sin(a)) for a in np.linspace(0, r.uniform(1.5, 5), 20)]],
+            8: [[(0.5, 0), (0.2, 0.2), (0.2, 0.4), (0, 0.5), (0.2, 0.6), (0.2, 0.8), (0.5, 1)]],
+        }[int(kind)]
+        turn = r.uniform(0, 2 * np.pi) if kind in (3, 7, 8) else r.normal(0, 0.1)
+        spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        for path in paths:
+            points = (np.array(path) - 0.5) * (wide, size) @ spin.T + corner + size / 2
+            page.stroke(points + r.normal(0, 0.02 * size, points.shape), line, pen=pen)
+
+
+def put_crossed(page: Page, x, y, height) -> None:
+    """A number struck out: no number any more."""
+    r = page.r
+    sprite = page.store.number(r, digits_of(r, 5))
+    width = page.write("crossed", sprite, x, y, height, free=True)
+    if width is None:
+        return
+    line = page.thick * height * r.uniform(0.8, 1.3)
+    if r.random() < 0.3:
+        put_scribble(page, x - 0.1 * height, y, width + 0.2 * height, height)
+    for _ in range(r.integers(1, 4)):
+        left, right = r.uniform(0, 1, 2) * height + y
+        page.stroke([(x - 0.2 * height, left), (x + width + 0.2 * height, right)], line)
+
+
+def put_stamp(page: Page, x, y, size) -> None:
+    """A rubber stamp or a logo: rings or a frame with print between them."""
+    r, known = page.r, page.store.labels
+    cover = int(r.uniform(80, 255))
+    line = max(0.02 * size, 0.7)
+    if r.random() < 0.5:
+        page.ring(x + size / 2, y + size / 2, size, size, line, pen=False, cover=cover)
+        page.ring(
+            x + size / 2, y + size / 2, 0.75 * size, 0.75 * size, line, pen=False, cover=cover
+        )
+    else:
+        page.frame(x, y + 0.25 * size, size, 0.5 * size, line, cover=cover)
+    sprite = known[r.integers(len(known))]
+    high = min(0.2 * size, 0.6 * size / sprite.aspect)
+    wide = sprite.aspect * high
+    slope = r.normal(0, 0.15)
+    page.write("print", sprite, x + (size - wide) / 2, y + (size - high) / 2, high, slope=slope)
+
+
+def put_logo(page: Page, x, y, size) -> None:
+    """Filled forms, as emblems are made of."""
+    r, draw = page.r, page.layers.draw_rules
+    for _ in range(r.integers(1, 4)):
+        count = int(r.integers(3, 24))
+        turn = np.sort(r.uniform(0, 2 * np.pi, count))
+        reach = size / 2 * r.uniform(0.6, 1, count)
+        points = np.stack(
+            [x + size / 2 + reach * np.cos(turn), y + size / 2 + reach * np.sin(turn)], 1
+        )
+        seen = 2 * page.seen(points)
+        draw.polygon(seen.ravel().tolist(), fill=int(r.choice([0, 120, 255])))
+        size *= 0.6
+
+
+def clutter(page: Page, amount: float) -> None:
+    """What else lies around on a sheet."""
+    r = page.r
+
+    def some(mean: float):
+        return range(r.poisson(mean * amount))
+
+    for _ in some(1.5):
+        place = page.anywhere(60, 20)
+        if place:
+            put_print(page, *place, between(r, 4, 22), free=False, label=r.random() < 0.6)
+    for _ in some(1.0):
+        height = between(r, 6, 40)
+        place = page.anywhere(4 * height, 2 * height)
+        if place:
+            put_word(page, place[0], place[1] + 0.5 * height, height, free=False)
+    for _ in some(0.8):
+        size = between(r, 12, 110)
+        place = page.anywhere(size, size)
+        if place:
+            put_shape(page, *place, size)
+    for _ in some(0.25):
+        size = between(r, 25, 120)
+        place = page.anywhere(2 * size, size)
+        if place:
+            put_signature(page, place[0], place[1], 0.6 * size)
+    for _ in some(0.2):
+        size = between(r, 15, 80)
+        place = page.anywhere(2 * size, size)
+        if place:
+            put_scribble(page, *place, 2 * size, size)
+    for _ in some(0.2):
+        size = between(r, 30, 120)
+        place = page.anywhere(size, size)
+        if place:
+            (put_stamp, put_logo)[r.integers(2)](page, *place, size)
+    for _ in some(0.3):
+        height = between(r, 9, 50)
+        place = page.anywhere(3 * height, 1.5 * height)
+        if place:
+            put_crossed(page, place[0], place[1], height)
+    for _ in some(0.4):
+        rule(page)
+
+
+def rule(page: Page) -> None:
+    """A straight line across the sheet, as a printed rule or a pen's."""
+    r = page.r
+    left, top, right, bottom = page.area
+    line, cover = between(r, 0.5, 3), int(r.uniform(70, 255))
+    if r.random() < 0.7:
+        y = r.uniform(top, bottom)
+        ends = [(left - 50, y), (right + 50, y + r.normal(0, 2))]
+    else:
+        x = r.uniform(left, right)
+        ends = [(x, top - 50), (x + r.normal(0, 2), bottom + 50)]
+    page.stroke(ends, line, pen=r.random() < 0.15, cover=cover)

@@ -1,0 +1,123 @@
+"""What pages are made of, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+#: Layouts and how often each comes up. The last three have no number by hand.
+LAYOUTS = {
+    "notes": 0.13,
+    "lined": 0.07,
+    "table": 0.13,
+    "form": 0.12,
+    "cheque": 0.06,
+    "exam": 0.06,
+    "calendar": 0.03,
+    "boxes": 0.08,
+    "scattered": 0.08,
+    "sums": 0.03,
+    "crop": 0.10,
+    "large": 0.05,
+    "text": 0.04,
+    "print": 0.03,
+    "bare": 0.03,
+}
+
+
+@dataclass(frozen=True)
+class PageStyle:
+    """How pages look. Ranges are ``(low, high)``; shares are probabilities from 0 to 1.
+
+    Parameters
+    ----------
+    layouts : dict of str to float
+        Weights of the layouts: notes, lined (and squared) paper, table, form, cheque, exam sheet,
+        calendar, boxes of single digits, digits scattered among shapes, sums in columns, a crop
+        with one line, large digits, and three without a number by hand: text, print, and bare
+        texture.
+    height : (float, float)
+        Height of the digits' bodies in pixels, log-uniform. The layouts crop and large go beyond.
+    turned : float
+        Share of the pages that lie on their side or upside down.
+    skew : float
+        Standard deviation of the turn of the others, in degrees.
+    perspective : float
+        Largest difference between near and far, as a share of the size.
+    edges : float
+        Share of the pages on which the sheet ends within the photo.
+    dark : float
+        Share of the pages that are light on dark: chalk on a board, a white pen, a negative.
+    markers, pencils : float
+        Shares of the pages written with a thick pen, and with a faint one.
+    shadows, folds, blurs, noises : float
+        Shares of the pages that have such.
+    clutter : float
+        How much else lies around the numbers: 1 is usual, 0 is nothing.
+    split : {"train", "test"}
+        Which of the pen's people write. None belongs to both.
+    people : int
+        Each number stands for other people of the split, other words, other print.
+    """
+
+    layouts: dict[str, float] = field(default_factory=lambda: dict(LAYOUTS))
+    height: tuple[float, float] = (9.0, 64.0)
+    turned: float = 0.2
+    skew: float = 3.0
+    perspective: float = 0.18
+    edges: float = 0.4
+    dark: float = 0.12
+    markers: float = 0.18
+    pencils: float = 0.15
+    shadows: float = 0.4
+    folds: float = 0.2
+    blurs: float = 0.5
+    noises: float = 0.7
+    clutter: float = 1.0
+    split: str = "train"
+    people: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = set(self.layouts) - set(LAYOUTS)
+        weights = list(self.layouts.values())
+        if unknown or not weights or min(weights) < 0 or sum(weights) <= 0:
+            raise ValueError(
+                f"PageStyle.layouts has weights, not all of them 0, for {', '.join(LAYOUTS)}; "
+                f"got {self.layouts}."
+            )
+        low, high = self.height
+        if not 4 <= low <= high:
+            raise ValueError(
+                f"PageStyle.height is (low, high), at least 4 pixels; got {self.height}."
+            )
+        if self.split not in ("train", "test"):
+            raise ValueError(f"PageStyle.split is 'train' or 'test'; got {self.split!r}.")
+        others = ("layouts", "height", "skew", "clutter", "split", "people")
+        for name in (f.name for f in fields(self)):
+            if name not in others and not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"PageStyle.{name} is a share from 0 to 1; got {getattr(self, name)}."
+                )
+        if self.skew < 0 or self.clutter < 0:
+            raise ValueError(
+                f"PageStyle.skew and clutter are 0 or more; got {self.skew} and {self.clutter}."
+            )
+
+    @classmethod
+    def plain(cls) -> PageStyle:
+        """Notes on clean white paper, seen straight from above: what every finder should manage."""
+        return cls(
+            layouts={"notes": 1.0},
+            height=(16.0, 40.0),
+            turned=0.0,
+            skew=0.0,
+            perspective=0.0,
+            edges=0.0,
+            dark=0.0,
+            markers=0.0,
+            pencils=0.0,
+            shadows=0.0,
+            folds=0.0,
+            blurs=0.0,
+            noises=0.0,
+            clutter=0.0,
+        )
