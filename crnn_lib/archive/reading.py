@@ -27,6 +27,7 @@ from crnn_lib.archive._needs import require
 from crnn_lib.photos import PHOTOS, PhotoLine, Reader, Row, reason_of
 
 FILES_PER_TASK = 16  #: found and read together: enough lines for full batches of the network
+ATTEMPTS = 10  #: to start Ray on this machine
 FILES_PER_PART = 1024  #: rows of a part stay some hundred kB
 
 
@@ -136,7 +137,7 @@ def read_archive(
         return ArchiveReport(0, 0, 0, 0, before)
 
     if not ray.is_initialized():
-        ray.init(logging_level="warning", log_to_driver=False)
+        start_ray()
     data.DataContext.get_current().enable_progress_bars = progress
     logging.getLogger("ray.data").setLevel(logging.INFO if progress else logging.ERROR)
     job = _Job(os.fspath(weights), dict(options or {}))
@@ -161,6 +162,7 @@ def read_archive(
             functools.partial(_write, folder=out),
             batch_format="pyarrow",
             batch_size=files_per_part,
+            num_cpus=0,  # next to no work, and it must not wait until an actor gives up its core
         )
     )
     total = {"files": 0, "errors": 0, "rows": 0}
@@ -175,6 +177,20 @@ def read_archive(
             raise OSError(error.cause.errno or errno.EIO, str(error.cause)) from None
         raise
     return ArchiveReport(**total, parts=written, done_before=before)
+
+
+def start_ray(**options: Any) -> None:
+    """``ray.init``, with patience: on a busy machine Ray gives up on itself after half a minute."""
+    ray = require("ray")
+    options = {"logging_level": "error", "log_to_driver": False, **options}
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises a bare Exception
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or attempt == ATTEMPTS:
+                raise
 
 
 @dataclass(frozen=True)

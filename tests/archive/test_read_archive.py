@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 
 from crnn_lib.archive import ArchiveReport, read_archive, read_rows
+from crnn_lib.archive.reading import start_ray
 from crnn_lib.photos import Reader
 
 ray = pytest.importorskip("ray", reason="the extra archive is not installed")
@@ -17,7 +18,7 @@ pytest.importorskip("pyarrow", reason="the extra archive is not installed")
 def cluster():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+        start_ray(num_cpus=2, include_dashboard=False)
         yield
         ray.shutdown()
 
