@@ -18,7 +18,13 @@ import numpy as np
 import torch
 
 from crnn_lib.alphabet import distinct_characters
-from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
+from crnn_lib.language.automata import (
+    NOWHERE,
+    WeightedAutomaton,
+    _renumbered,
+    _side_by_side,
+    trim,
+)
 
 # Building -----------------------------------------------------------------------------------------
 
@@ -115,31 +121,6 @@ def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> Weighted
     )
 
 
-def trim(automaton: WeightedAutomaton) -> WeightedAutomaton:
-    """Drop states that cannot be reached, and those from which no string is accepted.
-
-    What is left of an automaton that accepts nothing is its start.
-    """
-    next_state = automaton.next_state
-    reached = np.zeros(automaton.num_states, bool)
-    frontier = np.array([automaton.start])
-    while len(frontier):
-        reached[frontier] = True
-        after = np.unique(next_state[frontier])
-        after = after[after != NOWHERE]
-        frontier = after[~reached[after]]
-    useful = automaton.final > -math.inf
-    while True:
-        # the extra entry is where NOWHERE, -1, looks
-        leads = np.append(useful, False)[next_state].any(1) | useful
-        if (leads == useful).all():
-            break
-        useful = leads
-    keep = reached & useful
-    keep[automaton.start] = True
-    return _renumbered(automaton, np.where(keep, keep.cumsum() - 1, NOWHERE), keep.nonzero()[0])
-
-
 def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
     """Merge states that nothing tells apart (Moore 1956).
 
@@ -176,32 +157,7 @@ def _classes(columns) -> np.ndarray:
     return rows
 
 
-def _renumbered(automaton, number: np.ndarray, kept: np.ndarray) -> WeightedAutomaton:
-    """The kept states only, each state s called ``number[s]``, steps to NOWHERE forbidden."""
-    next_state = np.append(number, NOWHERE)[automaton.next_state[kept]]
-    return WeightedAutomaton(
-        automaton.characters,
-        next_state,
-        np.where(next_state == NOWHERE, -math.inf, automaton.log_weight[kept]),
-        automaton.final[kept],
-        int(number[automaton.start]),
-    )
-
-
 # Combining ----------------------------------------------------------------------------------------
-
-
-def intersect(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton:
-    """The strings that all of them accept; their log-weights add up.
-
-    >>> fives = explore("0123456789", 0, lambda s, c: 0 if c == "5" else None, lambda s: True)
-    >>> threes = explore("0123456789", 0, lambda r, c: (10 * r + int(c)) % 3, lambda r: r == 0)
-    >>> [*strings(intersect(fives, threes), 7)]
-    ['', '555', '555555']
-    """
-    for other in others:
-        first = _side_by_side(first, other, both=True)
-    return first
 
 
 def union(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton:
@@ -216,53 +172,6 @@ def union(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutom
     for other in others:
         first = minimise(_side_by_side(first, other, both=False))
     return first
-
-
-def _side_by_side(left: WeightedAutomaton, right: WeightedAutomaton, both: bool):
-    """Automaton of pairs of states; for a union one of the two may have dropped out."""
-    if left.characters != right.characters:
-        raise ValueError(
-            "Automata are combined over the same characters in the same order; got "
-            f"{left.characters!r} and {right.characters!r}."
-        )
-    # One state more each: that of an automaton that has dropped out.
-    tables = [
-        np.vstack([a.next_state, np.full((1, len(a.characters)), NOWHERE)]).astype(np.int64)
-        for a in (left, right)
-    ]
-    width = right.num_states + 1
-    out = left.num_states, right.num_states
-
-    def after(pairs: np.ndarray) -> np.ndarray:
-        one, two = tables[0][pairs // width], tables[1][pairs % width]  # (P, K)
-        nowhere = (one == NOWHERE) | (two == NOWHERE)
-        if not both:
-            nowhere = (one == NOWHERE) & (two == NOWHERE)
-            one, two = (np.where(x == NOWHERE, o, x) for x, o in zip((one, two), out, strict=True))
-        return np.where(nowhere, NOWHERE, one * width + two)
-
-    start = left.start * width + right.start
-    pairs = frontier = np.array([start])
-    while len(frontier):
-        found = np.unique(after(frontier))
-        frontier = np.setdiff1d(found[found != NOWHERE], pairs, assume_unique=True)
-        pairs = np.union1d(pairs, frontier)
-    targets = after(pairs)  # (P, K)
-    next_state = np.where(targets == NOWHERE, NOWHERE, np.searchsorted(pairs, targets))
-    one, two = pairs // width, pairs % width
-    weights = [
-        (np.vstack([a.log_weight, np.zeros(len(a.characters))]), np.append(a.final, -math.inf))
-        for a in (left, right)
-    ]
-    if both:
-        log_weight = weights[0][0][one] + weights[1][0][two]
-        final = weights[0][1][one] + weights[1][1][two]
-    else:
-        log_weight = np.zeros(next_state.shape)
-        final = np.maximum(weights[0][1][one], weights[1][1][two])
-    log_weight[next_state == NOWHERE] = -math.inf
-    number = int(np.searchsorted(pairs, start))
-    return trim(WeightedAutomaton(left.characters, next_state, log_weight, final, number))
 
 
 # Asking -------------------------------------------------------------------------------------------

@@ -12,16 +12,116 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
+from crnn_lib.language._numbers import Numbers
 
 NOWHERE = -1  #: in ``next_state``: no string goes on like this
+FAR = 1 << 30  # characters that no text has: from there no string comes to an end
+MANY_ROUNDS = 200  # after so many, what still grows is taken to grow for ever
+
+Arcs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+class Automaton:
+    """What a text weighs, character by character: what the decoders take as ``language=``.
+
+    :class:`WeightedAutomaton` has all its states in tables. Others make a state when it is first
+    reached, such as :func:`~crnn_lib.language.word_language` and what ``&`` makes of it. States are
+    whole numbers, given out from 0 on as they are named. What the decoders ask for takes and gives
+    arrays, for many states at once.
+
+    Two automata over the same characters are combined by ``first & second``: what both accept,
+    their log-weights added up. ``0.5 * first`` has half the log-weights; with ``0 * first`` what
+    it accepts weighs nothing.
+    """
+
+    characters: str | tuple[str, ...]
+    start: int
+
+    @property
+    def num_states(self) -> int | None:
+        """How many states there are; None if they are made when they are reached."""
+        return None
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        """The steps out of some states, (M,): counts (M,), and of all E steps, state by state,
+        columns (E,), rising within a state, targets (E,) and log-weights (E,), which are finite.
+        """
+        raise NotImplementedError
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        """Log-weight of ending in each of some states, (M,); ``-inf`` where no string may."""
+        raise NotImplementedError
+
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        """How many characters it takes at least from each of some states to an end, (M,)."""
+        return np.where(self.final_weights(states) > -math.inf, 0, 1)
+
+    @property
+    def farthest(self) -> int:
+        """The greatest of all distances, or a bound on it."""
+        return 1
+
+    @property
+    def most(self) -> float:
+        """No string has a log-weight above this; ``inf`` if none is known."""
+        return math.inf
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {character: k for k, character in enumerate(self.characters)}
+
+    def step(self, state: int, column: int) -> tuple[int, float]:
+        """The state after a character, given by its place, and the log-weight; -1 and ``-inf``."""
+        _, columns, targets, weights = self.arcs(np.array([state]))
+        at = int(columns.searchsorted(column))
+        if at == len(columns) or columns[at] != column:
+            return NOWHERE, -math.inf
+        return int(targets[at]), float(weights[at])
+
+    def score(self, text: str | Sequence[str]) -> float:
+        """Log-weight of a string: its steps and its end. ``-inf`` if it is not accepted.
+
+        If characters take several code points, a str is cut into them as
+        :meth:`crnn_lib.alphabet.Alphabet.split` does; a sequence of characters is taken as it is.
+        """
+        if isinstance(text, str) and isinstance(self.characters, tuple):
+            text = Alphabet(self.characters).split(text, strict=False)
+        state, total = self.start, 0.0
+        for character in text:
+            column = self._columns.get(character)
+            if column is None:
+                return -math.inf
+            state, weight = self.step(state, column)
+            if state == NOWHERE:
+                return -math.inf
+            total += weight
+        return total + float(self.final_weights(np.array([state]))[0])
+
+    def accepts(self, text: str | Sequence[str]) -> bool:
+        """Whether the string may be at all."""
+        return self.score(text) > -math.inf
+
+    def __and__(self, other: Automaton) -> Automaton:
+        return intersect(self, other) if isinstance(other, Automaton) else NotImplemented
+
+    def __rmul__(self, factor: float) -> Automaton:
+        return _Weighed(self, _check_factor(factor))
+
+
+def _check_factor(factor: float) -> float:
+    """A factor for log-weights: finite, 0 or more."""
+    if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
+        raise ValueError(f"Log-weights are multiplied by a finite number, 0 or more; got {factor}.")
+    return float(factor)
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedAutomaton:
+class WeightedAutomaton(Automaton):
     """A weighted deterministic finite automaton over some characters.
 
     Parameters
@@ -99,27 +199,259 @@ class WeightedAutomaton:
         """Number of states S."""
         return len(self.final)
 
+    def arcs(self, states: np.ndarray) -> Arcs:
+        targets = self.next_state[states]  # (M, K)
+        allowed = targets != NOWHERE
+        columns = allowed.nonzero()[1]
+        return allowed.sum(1), columns, targets[allowed], self.log_weight[states][allowed]
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        return self.final[states]
+
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        return self._distances[states]
+
     @cached_property
-    def _columns(self) -> dict[str, int]:
-        return {character: k for k, character in enumerate(self.characters)}
+    def _distances(self) -> np.ndarray:
+        """Of all states: (S,)."""
+        found = np.where(self.final > -math.inf, 0, FAR)
+        while True:  # the extra entry is where NOWHERE, -1, looks
+            nearest = np.append(found, FAR)[self.next_state].min(1, initial=FAR)
+            nearer = np.minimum(found, np.minimum(nearest + 1, FAR))
+            if (nearer == found).all():
+                return found
+            found = nearer
 
-    def score(self, text: str | Sequence[str]) -> float:
-        """Log-weight of a string: its steps and its end. ``-inf`` if it is not accepted.
+    @property
+    def farthest(self) -> int:
+        return int(self._distances[self._distances < FAR].max(initial=0))
 
-        If characters take several code points, a str is cut into them as
-        :meth:`crnn_lib.alphabet.Alphabet.split` does; a sequence of characters is taken as it is.
-        """
-        if isinstance(text, str) and isinstance(self.characters, tuple):
-            text = Alphabet(self.characters).split(text, strict=False)
-        state, total = self.start, 0.0
-        for character in text:
-            column = self._columns.get(character)
-            if column is None or self.next_state[state, column] == NOWHERE:
-                return -math.inf
-            total += float(self.log_weight[state, column])
-            state = self.next_state[state, column]
-        return total + float(self.final[state])
+    @cached_property
+    def most(self) -> float:  # type: ignore[override]
+        found = self.final
+        for _ in range(MANY_ROUNDS):
+            ahead = (self.log_weight + np.append(found, -math.inf)[self.next_state]).max(
+                1, initial=-math.inf
+            )
+            better = np.maximum(found, ahead)
+            if (better <= found + 1e-12).all():
+                return float(found[self.start])
+            found = better
+        return math.inf if (self.log_weight > 0).any() else float(max(0.0, self.final.max()))
 
-    def accepts(self, text: str | Sequence[str]) -> bool:
-        """Whether the string may be at all."""
-        return self.score(text) > -math.inf
+    def step(self, state: int, column: int) -> tuple[int, float]:
+        return int(self.next_state[state, column]), float(self.log_weight[state, column])
+
+    def __rmul__(self, factor: float) -> WeightedAutomaton:
+        factor = _check_factor(factor)
+        final, weight = (_times(factor, table) for table in (self.final, self.log_weight))
+        return WeightedAutomaton(self.characters, self.next_state, weight, final, self.start)
+
+
+def _times(factor: float, log_weights: np.ndarray) -> np.ndarray:
+    """Log-weights times a factor; what is forbidden stays so."""
+    allowed = log_weights > -math.inf
+    return np.where(allowed, factor * np.where(allowed, log_weights, 0.0), -math.inf)
+
+
+# Combining ----------------------------------------------------------------------------------------
+
+
+@overload
+def intersect(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton: ...
+
+
+@overload
+def intersect(first: Automaton, *others: Automaton) -> Automaton: ...
+
+
+def intersect(first, *others):
+    """The strings that all of them accept; their log-weights add up. The same as ``first & other``.
+
+    Of tables it makes tables, without useless states. If one of the automata makes its states when
+    they are reached, the result does so too.
+
+    >>> fives = WeightedAutomaton("57", [[1, -1], [2, -1], [-1, -1]], np.zeros((3, 2)), np.zeros(3))
+    >>> pairs = WeightedAutomaton("57", [[1, 1], [0, 0]], np.zeros((2, 2)), [0, -math.inf])
+    >>> both = fives & pairs
+    >>> [text for text in ("", "5", "55", "57", "5555") if both.accepts(text)]
+    ['', '55']
+    """
+    for other in others:
+        if first.characters != other.characters:
+            raise ValueError(
+                "Automata are combined over the same characters in the same order; got "
+                f"{first.characters!r:.200} and {other.characters!r:.200}."
+            )
+        if isinstance(first, WeightedAutomaton) and isinstance(other, WeightedAutomaton):
+            first = _side_by_side(first, other, both=True)
+        else:
+            first = _Both(first, other)
+    return first
+
+
+def _side_by_side(
+    left: WeightedAutomaton, right: WeightedAutomaton, both: bool
+) -> WeightedAutomaton:
+    """Automaton of pairs of states; for a union one of the two may have dropped out."""
+    if left.characters != right.characters:
+        raise ValueError(
+            "Automata are combined over the same characters in the same order; got "
+            f"{left.characters!r} and {right.characters!r}."
+        )
+    # One state more each: that of an automaton that has dropped out.
+    tables = [
+        np.vstack([a.next_state, np.full((1, len(a.characters)), NOWHERE)]).astype(np.int64)
+        for a in (left, right)
+    ]
+    width = right.num_states + 1
+    out = left.num_states, right.num_states
+
+    def after(pairs: np.ndarray) -> np.ndarray:
+        one, two = tables[0][pairs // width], tables[1][pairs % width]  # (P, K)
+        nowhere = (one == NOWHERE) | (two == NOWHERE)
+        if not both:
+            nowhere = (one == NOWHERE) & (two == NOWHERE)
+            one, two = (np.where(x == NOWHERE, o, x) for x, o in zip((one, two), out, strict=True))
+        return np.where(nowhere, NOWHERE, one * width + two)
+
+    start = left.start * width + right.start
+    pairs = frontier = np.array([start])
+    while len(frontier):
+        found = np.unique(after(frontier))
+        frontier = np.setdiff1d(found[found != NOWHERE], pairs, assume_unique=True)
+        pairs = np.union1d(pairs, frontier)
+    targets = after(pairs)  # (P, K)
+    next_state = np.where(targets == NOWHERE, NOWHERE, np.searchsorted(pairs, targets))
+    one, two = pairs // width, pairs % width
+    weights = [
+        (np.vstack([a.log_weight, np.zeros(len(a.characters))]), np.append(a.final, -math.inf))
+        for a in (left, right)
+    ]
+    if both:
+        log_weight = weights[0][0][one] + weights[1][0][two]
+        final = weights[0][1][one] + weights[1][1][two]
+    else:
+        log_weight = np.zeros(next_state.shape)
+        final = np.maximum(weights[0][1][one], weights[1][1][two])
+    log_weight[next_state == NOWHERE] = -math.inf
+    number = int(np.searchsorted(pairs, start))
+    return trim(WeightedAutomaton(left.characters, next_state, log_weight, final, number))
+
+
+class _Both(Automaton):
+    """Two automata that read side by side: a state is a pair of states, made when reached."""
+
+    def __init__(self, left: Automaton, right: Automaton) -> None:
+        self.characters, self.left, self.right = left.characters, left, right
+        self._pairs = Numbers()
+        self.start = int(self._pairs.of(np.array([left.start << 32 | right.start]))[0])
+
+    def _sides(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pairs = self._pairs.codes(states)
+        return pairs >> 32, pairs & (1 << 32) - 1
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        size = len(self.characters)
+        keys, ends, gains = [], [], []
+        for side, places in zip((self.left, self.right), self._sides(states), strict=True):
+            each, which = np.unique(places, return_inverse=True)
+            counts, columns, targets, weights = side.arcs(each)
+            firsts = counts.cumsum() - counts
+            many = counts[which]  # (M,)
+            steps = np.repeat(firsts[which] - (many.cumsum() - many), many) + np.arange(many.sum())
+            keys.append(np.repeat(np.arange(len(states)), many) * size + columns[steps])
+            ends.append(targets[steps].astype(np.int64))
+            gains.append(weights[steps])
+        shared, one, two = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+        row, columns = np.divmod(shared, size)
+        targets = self._pairs.of(ends[0][one] << 32 | ends[1][two])
+        counts = np.bincount(row, minlength=len(states))
+        return counts, columns, targets, gains[0][one] + gains[1][two]
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        left, right = self._sides(states)
+        return self.left.final_weights(left) + self.right.final_weights(right)
+
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        left, right = self._sides(states)
+        return np.maximum(self.left.distances(left), self.right.distances(right))
+
+    @property
+    def farthest(self) -> int:
+        return max(self.left.farthest, self.right.farthest)
+
+    @cached_property
+    def most(self) -> float:  # type: ignore[override]
+        return self.left.most + self.right.most if self.left.most > -math.inf else -math.inf
+
+
+class _Weighed(Automaton):
+    """An automaton whose log-weights are multiplied."""
+
+    def __init__(self, inner: Automaton, factor: float) -> None:
+        self.characters, self.start = inner.characters, inner.start
+        self.inner, self.factor = inner, factor
+
+    @property
+    def num_states(self) -> int | None:
+        return self.inner.num_states
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        counts, columns, targets, weights = self.inner.arcs(states)
+        return counts, columns, targets, self.factor * weights
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        return _times(self.factor, self.inner.final_weights(states))
+
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        return self.inner.distances(states)
+
+    @property
+    def farthest(self) -> int:
+        return self.inner.farthest
+
+    @property
+    def most(self) -> float:
+        return self.factor * self.inner.most if self.factor else 0.0
+
+    def step(self, state: int, column: int) -> tuple[int, float]:
+        target, weight = self.inner.step(state, column)
+        return target, self.factor * weight if target != NOWHERE else weight
+
+
+def trim(automaton: WeightedAutomaton) -> WeightedAutomaton:
+    """Drop states that cannot be reached, and those from which no string is accepted.
+
+    What is left of an automaton that accepts nothing is its start.
+    """
+    next_state = automaton.next_state
+    reached = np.zeros(automaton.num_states, bool)
+    frontier = np.array([automaton.start])
+    while len(frontier):
+        reached[frontier] = True
+        after = np.unique(next_state[frontier])
+        after = after[after != NOWHERE]
+        frontier = after[~reached[after]]
+    useful = automaton.final > -math.inf
+    while True:
+        # the extra entry is where NOWHERE, -1, looks
+        leads = np.append(useful, False)[next_state].any(1) | useful
+        if (leads == useful).all():
+            break
+        useful = leads
+    keep = reached & useful
+    keep[automaton.start] = True
+    return _renumbered(automaton, np.where(keep, keep.cumsum() - 1, NOWHERE), keep.nonzero()[0])
+
+
+def _renumbered(automaton, number: np.ndarray, kept: np.ndarray) -> WeightedAutomaton:
+    """The kept states only, each state s called ``number[s]``, steps to NOWHERE forbidden."""
+    next_state = np.append(number, NOWHERE)[automaton.next_state[kept]]
+    return WeightedAutomaton(
+        automaton.characters,
+        next_state,
+        np.where(next_state == NOWHERE, -math.inf, automaton.log_weight[kept]),
+        automaton.final[kept],
+        int(number[automaton.start]),
+    )

@@ -19,8 +19,8 @@ from typing import Any, overload
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
-from crnn_lib.language.algebra import explore, intersect, minimise, respell, union
-from crnn_lib.language.automata import NOWHERE, WeightedAutomaton
+from crnn_lib.language.algebra import explore, minimise, respell, union
+from crnn_lib.language.automata import NOWHERE, WeightedAutomaton, intersect
 from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_probs
 
 DIGITS = "0123456789"

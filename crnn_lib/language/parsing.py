@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crnn_lib.language.algebra import intersect, is_empty, minimise, respell
-from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.algebra import is_empty, minimise, respell
+from crnn_lib.language.automata import WeightedAutomaton, intersect
 from crnn_lib.language.constraints import (
     amount,
     isbn,

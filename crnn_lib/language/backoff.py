@@ -1,0 +1,236 @@
+"""N-grams with back-off as an automaton: what is listed for a context, and where to look for more.
+
+A back-off model (Katz 1987) lists the n-grams that it knows. What it does not list it finds in a
+shorter context, at a price, the back-off weight b of the longer one:
+
+    log p(w | context) = what is listed for "context w", if it is,
+                         b(context) + log p(w | context without its first token), if not.
+
+An automaton for this has a state for each context that something is listed for, and steps for what
+is listed alone. Each state knows the next shorter one (as in Aho and Corasick 1975) and what it
+costs to go there. So a model of a million n-grams is an automaton with a million steps, not one
+with a hundred steps for each of its contexts. What a decoder reaches is put together when it asks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from crnn_lib.alphabet import distinct_characters
+from crnn_lib.language._numbers import Numbers
+from crnn_lib.language.automata import NOWHERE, Arcs, Automaton, WeightedAutomaton
+
+MANY_STEPS = 1 << 22  # of all states and characters: beyond it states are made when reached
+MOST_CELLS = 1 << 26  # of tables of all states and characters: 12 bytes each
+
+
+@dataclass(frozen=True, eq=False)
+class BackoffAutomaton(Automaton):
+    """An automaton whose states hold only what they do not share with shorter contexts.
+
+    :func:`~crnn_lib.language.read_arpa` makes one. The decoders take it as they take a
+    :class:`~crnn_lib.language.WeightedAutomaton`, and look at the states that they reach.
+
+    Parameters
+    ----------
+    characters : str or tuple of str
+        The K characters it knows; of a model of words these are words.
+    first : ndarray, (S + 1,), int64
+        State s has the steps ``first[s]`` to ``first[s + 1]``. S states, E steps.
+    column : ndarray, (E,), int32
+        Place of each step's character, rising within a state.
+    target : ndarray, (E,), int32
+        The state after it; -1 where that is forbidden, whatever shorter contexts say.
+    weight : ndarray, (E,), float64
+        Log-weight of each step.
+    shorter : ndarray, (S,), int32
+        The state whose steps hold for all other characters, always a lower number. State 0 knows no
+        context, and has -1: what it does not list is forbidden.
+    price : ndarray, (S,), float64
+        What it adds to go to the shorter one, for each step that is taken from there.
+    final : ndarray, (S,), float64
+        Log-weight of ending in each state.
+    begin : int
+        The state before the first character.
+
+    Examples
+    --------
+    After an "a", "b" is twice as likely; everything else is as without context, times 3 / 4:
+
+    >>> model = BackoffAutomaton("ab", first=[0, 2, 3], column=[0, 1, 1], target=[1, 0, 0],
+    ...                          weight=np.log([0.5, 0.5, 0.625]), shorter=[-1, 0],
+    ...                          price=[0, math.log(0.75)], final=[0, 0])
+    >>> [round(math.exp(model.score(text)), 4) for text in ("a", "aa", "ab", "ba")]
+    [0.5, 0.1875, 0.3125, 0.25]
+    >>> model.automaton().score("ab") == model.score("ab")
+    True
+    """
+
+    characters: str | tuple[str, ...]
+    first: np.ndarray
+    column: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    shorter: np.ndarray
+    price: np.ndarray
+    final: np.ndarray
+    begin: int = 0
+
+    def __post_init__(self) -> None:
+        known = distinct_characters(self.characters, "an automaton")
+        object.__setattr__(self, "characters", known)
+        kinds = {
+            "first": np.int64, "column": np.int32, "target": np.int32, "weight": np.float64,
+            "shorter": np.int32, "price": np.float64, "final": np.float64,
+        }  # fmt: skip
+        for name, kind in kinds.items():
+            table = np.array(getattr(self, name), kind)
+            table.flags.writeable = False
+            object.__setattr__(self, name, table)
+        states, steps = len(self.final), len(self.column)
+        for name, size in (
+            ("first", states + 1),
+            ("target", steps),
+            ("weight", steps),
+            ("shorter", states),
+            ("price", states),
+        ):
+            if getattr(self, name).shape != (size,):
+                raise ValueError(
+                    f"{name} must be ({size},), for {states} states and {steps} steps; got "
+                    f"{getattr(self, name).shape}."
+                )
+        if (
+            not states
+            or self.first[0]
+            or self.first[-1] != steps
+            or (np.diff(self.first) < 0).any()
+        ):
+            raise ValueError("first rises from 0 to the number of steps, for at least one state.")
+        key = np.repeat(np.arange(states), np.diff(self.first)) * (len(known) + 1) + self.column
+        inside = steps == 0 or 0 <= self.column.min() <= self.column.max() < len(known)
+        if not inside or (np.diff(key) <= 0).any():
+            raise ValueError(f"column rises within each state, from 0 to {len(known) - 1} at most.")
+        if steps and not NOWHERE <= self.target.min() <= self.target.max() < states:
+            raise ValueError(f"target goes from -1 (forbidden) to {states - 1}.")
+        if self.shorter[0] != NOWHERE or (self.shorter[1:] >= np.arange(1, states)).any():
+            raise ValueError("shorter is a lower state for each but state 0, which has -1.")
+        if (self.shorter[1:] < 0).any():
+            raise ValueError("shorter is a state for each but state 0.")
+        if not 0 <= self.begin < states:
+            raise ValueError(f"begin is a state from 0 to {states - 1}; got {self.begin}.")
+        for name in ("weight", "price", "final"):
+            if not (getattr(self, name) < math.inf).all():  # NaN is not smaller either
+                raise ValueError(f"{name} holds log-weights, finite or -inf; it has NaN or +inf.")
+
+    def __repr__(self) -> str:
+        return (
+            f"BackoffAutomaton({len(self.final)} states, {len(self.column)} steps over "
+            f"{len(self.characters)} characters)"
+        )
+
+    # States have the numbers of the tables if a decoder may ask for all of them, else the order in
+    # which it comes across them.
+
+    @cached_property
+    def _numbers(self) -> Numbers | None:
+        whole = len(self.final) * len(self.characters) <= MANY_STEPS
+        return None if whole else Numbers()
+
+    def _places(self, states: np.ndarray) -> np.ndarray:
+        return states if self._numbers is None else self._numbers.codes(states)
+
+    @property
+    def num_states(self) -> int | None:
+        """How many states there are; None if the model is large."""
+        return len(self.final) if self._numbers is None else None
+
+    @cached_property
+    def start(self) -> int:  # type: ignore[override]
+        """The state before the first character."""
+        if self._numbers is None:
+            return int(self.begin)
+        return int(self._numbers.of(np.array([self.begin]))[0])
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        targets, weights = self._rows(self._places(states))
+        allowed = targets != NOWHERE
+        ends = targets[allowed].astype(np.int64)
+        if self._numbers is not None:
+            ends = self._numbers.of(ends)
+        return allowed.sum(1), allowed.nonzero()[1], ends, weights[allowed]
+
+    def _rows(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All steps of some states of the tables: targets and log-weights, (M, K) each."""
+        chain = [np.asarray(states, np.int64)]  # each with its shorter one, and so on
+        while (chain[-1] != NOWHERE).any():
+            chain.append(np.where(chain[-1] == NOWHERE, NOWHERE, self.shorter[chain[-1]]))
+        target = np.full((len(states), len(self.characters)), NOWHERE, np.int32)
+        weight = np.full(target.shape, -math.inf)
+        for places in reversed(chain[:-1]):
+            rows = (places != NOWHERE).nonzero()[0]
+            first = self.first[places[rows]]
+            many = self.first[places[rows] + 1] - first
+            steps = np.repeat(first - (many.cumsum() - many), many) + np.arange(many.sum())
+            where = np.repeat(rows, many), self.column[steps]
+            weight[rows] += self.price[places[rows], None]
+            weight[where] = self.weight[steps]
+            target[where] = self.target[steps]
+        target[weight == -math.inf] = NOWHERE
+        return target, weight
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        return self.final[self._places(states)]
+
+    @cached_property
+    def most(self) -> float:  # type: ignore[override]
+        """0 if nothing weighs more than 0, as in a model of probabilities; else unknown."""
+        best = np.full(len(self.final), -math.inf)
+        filled = self.first[:-1] < self.first[1:]
+        best[filled] = np.maximum.reduceat(self.weight, self.first[:-1][filled])
+        for state, shorter in enumerate(self.shorter.tolist()):
+            if shorter != NOWHERE:
+                best[state] = max(best[state], self.price[state] + best[shorter])
+        if best.max() <= 0 and self.final.max() <= 0:
+            return 0.0
+        return math.inf
+
+    def step(self, state: int, column: int) -> tuple[int, float]:
+        place, weight = self._step(int(self._places(np.array([state]))[0]), column)
+        if place == NOWHERE or self._numbers is None:
+            return place, weight
+        return int(self._numbers.of(np.array([place]))[0]), weight
+
+    def _step(self, place: int, column: int) -> tuple[int, float]:
+        gain = 0.0
+        while place != NOWHERE:
+            low, high = int(self.first[place]), int(self.first[place + 1])
+            at = low + int(self.column[low:high].searchsorted(column))
+            if at < high and self.column[at] == column:
+                weight = gain + float(self.weight[at])
+                target = int(self.target[at])
+                forbidden = target == NOWHERE or weight == -math.inf
+                return (NOWHERE, -math.inf) if forbidden else (target, weight)
+            gain += float(self.price[place])
+            place = int(self.shorter[place])
+        return NOWHERE, -math.inf
+
+    def automaton(self) -> WeightedAutomaton:
+        """The same with all steps of all states in tables, (S, K): for small models.
+
+        Raises
+        ------
+        ValueError
+            If the tables would take more than a GB.
+        """
+        if len(self.final) * len(self.characters) > MOST_CELLS:
+            raise ValueError(
+                f"Tables of {len(self.final)} states and {len(self.characters)} characters would "
+                "take more than a GB. The decoders take the model as it is."
+            )
+        target, weight = self._rows(np.arange(len(self.final)))
+        return WeightedAutomaton(self.characters, target, weight, self.final, self.begin)
