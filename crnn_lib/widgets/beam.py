@@ -13,20 +13,22 @@ from torch import Tensor
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import prefix_beams
 from crnn_lib.widgets.base import Explorer, bundle, stylesheet
-from crnn_lib.widgets.lattice import describe_line, shipped_lines
+from crnn_lib.widgets.lattice import describe_line, image_of, shipped_lines
 
-WIDEST = 16  # prefixes that a table can show
+WIDEST = 16  # ribbons that can be told apart
 TWO_CLASSES = np.log([[0.6, 0.4], [0.6, 0.4]])
 THREE_CLASSES = np.log([[0.3, 0.5, 0.2], [0.35, 0.25, 0.4]])
 
 
 class BeamExplorer(Explorer):
-    """Prefix beam search, one frame at a time.
+    """Prefix beam search as a river under the ink, one frame at a time.
 
-    Each prefix has two probabilities: of its alignments that end in a blank, and of those that end
-    in its last character. Step through the frames, change the width, and see what a frame does:
-    prefixes stay, grow, merge with another that grew into the same, or die. Beside the beam stands
-    what best path has read so far.
+    Each prefix is a ribbon as thick as its probability, in two shades: its alignments that end in
+    a blank, and those that end in its last character. Step through the frames, change the width,
+    and see what a frame does: prefixes stay, grow, flow together with another that grew into the
+    same, or fade out. All alignments of a line have the probability 1 together, so what the river
+    lacks of its first width is what the beam has dropped. Choose a ribbon for its numbers; below
+    stands what best path has read so far.
 
     Without arguments it opens on two frames that can be computed by hand, and offers the lines of
     :class:`~crnn_lib.widgets.LatticeExplorer`.
@@ -44,6 +46,8 @@ class BeamExplorer(Explorer):
     ----------
     frame : int
         How many frames have been read, 0 to T.
+    prefix : str or None
+        The prefix that is looked at; None is the best one of the frame.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class BeamExplorer(Explorer):
     line = traitlets.Int(0).tag(sync=True)
     width = traitlets.Int(3, min=1, max=WIDEST).tag(sync=True)
     frame = traitlets.Int(1, min=0).tag(sync=True)
+    prefix = traitlets.Unicode(None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
@@ -105,7 +110,7 @@ class BeamExplorer(Explorer):
         if name not in names:
             raise ValueError(f"There is no line {name!r} here; there are {', '.join(names)}.")
         with self.hold_sync():
-            self.line, self.frame = names.index(name), 1
+            self.line, self.frame, self.prefix = names.index(name), 1, None
 
     @property
     def alphabet(self) -> Alphabet:
@@ -119,6 +124,11 @@ class BeamExplorer(Explorer):
         line = self.lines[self.line]
         flat = np.frombuffer(base64.b64decode(line["encoded"]), "<f4").astype(np.float64)
         return torch.from_numpy(flat.reshape(-1, len(line["symbols"])))
+
+    @property
+    def image(self) -> Tensor | None:
+        """The ink of the line, (H, W) in [0, 1]; None if it has none."""
+        return image_of(self.lines[self.line])
 
     @property
     def beam(self) -> dict[str, float]:

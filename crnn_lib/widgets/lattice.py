@@ -186,11 +186,7 @@ class LatticeExplorer(Explorer):
     @property
     def image(self) -> Tensor | None:
         """The line without the paper above and below its ink, (H, W) in [0, 1]; None if none."""
-        line = self.lines[self.line]
-        if not line["image"]:
-            return None
-        pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8)
-        return torch.from_numpy(pixels.reshape(line["rows"], -1) / np.float32(255))
+        return image_of(self.lines[self.line])
 
     @property
     def edges(self) -> np.ndarray | None:
@@ -285,6 +281,14 @@ def describe_line(name, note, log_probs, text, image, alphabet, edges) -> dict:
     step = (edges[-1] - edges[0]) / len(values)
     span = [float((column - edges[0]) / step) for column in (0, image.shape[1])]  # in frames
     return line | {"image": encode(image, "u1"), "rows": len(image), "span": span}
+
+
+def image_of(line: dict) -> Tensor | None:
+    """The picture of such a line, (H, W) in [0, 1]; None if it has none."""
+    if not line["image"]:
+        return None
+    pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8)
+    return torch.from_numpy(pixels.reshape(line["rows"], -1) / np.float32(255))
 
 
 def _checked(log_probs, alphabet: Alphabet) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -122,6 +123,113 @@ def test_a_click_on_the_posteriors_reads_up_to_there(explorer):
     expect(heat).to_have_attribute("aria-valuenow", "14")
     expect(explorer.locator("h4")).to_contain_text("After frame 13")
     expect(explorer.locator(".label").nth(1)).to_have_text("552")
+
+
+# ------------------------------------------------------------------ the river
+
+
+@pytest.fixture
+def river(explorer):
+    explorer.get_by_role("radio", name="confused").check()
+    slide(explorer, "frames read", 25)
+    return explorer.get_by_role("application", name="The beam as a river")
+
+
+def test_the_river_lies_under_the_ink_frame_by_frame(explorer, river):
+    """Ink, posteriors and river have one axis; the thickest ribbon's name stands on it."""
+    left, right = (
+        river.evaluate(
+            """(bed, side) => Math.max(...[...bed.querySelectorAll("path[data-to]")]
+                .map((n) => n.getBoundingClientRect()[side] * (side === "left" ? -1 : 1)))""",
+            side,
+        )
+        for side in ("left", "right")
+    )
+    heat = explorer.locator(".heat").bounding_box()
+    assert -left == pytest.approx(heat["x"], abs=1.5)
+    assert right == pytest.approx(heat["x"] + heat["width"], abs=1.5)
+    paper = explorer.locator(".paper").bounding_box()
+    assert paper["x"] == heat["x"] and paper["width"] == heat["width"]
+    names = river.locator("text:not(.tick)").all_text_contents()
+    assert {"∅", "5", "55", "552", "55207", "5527"} <= set(names)
+    assert any(name.startswith("55207 0.513") for name in names)
+
+
+def test_a_ribbon_that_is_chosen_tells_its_story(explorer, river):
+    ribbons = river.locator("path[data-to='6,6,8']")  # 557
+    box = ribbons.nth(3).bounding_box()
+    explorer.page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    card = explorer.locator(".card")
+    expect(card).to_contain_text("557")
+    expect(card).to_contain_text("of 3 in the beam. Frame 17 drops it.")
+    slide(explorer, "frames read", 25)
+    expect(card).to_have_text("557was dropped in frame 17.")
+    expect(river.get_by_text("✗")).to_have_count(1)
+    expect(status(explorer)).to_contain_text("Selected: 557, not in the beam.")
+
+
+def test_keys_walk_from_ribbon_to_ribbon(explorer, river):
+    card = explorer.locator(".card .name")
+    expect(card).to_have_text("55207")
+    river.press("ArrowDown")
+    expect(card).to_have_text("55201")  # under the best one
+    river.press("ArrowUp")
+    river.press("ArrowUp")
+    expect(card).to_have_text("5527")
+    river.press("ArrowLeft")
+    expect(explorer.locator("h4")).to_contain_text("After frame 23")
+    expect(card).to_have_text("5527")
+    river.press("Escape")
+    expect(card).to_have_text("55207")
+
+
+def test_the_card_has_the_numbers_of_the_row(explorer):
+    slide(explorer, "frames read", 2)
+    card = explorer.locator(".card")
+    expect(card).to_contain_text("ends in a blank 0.240")
+    expect(card).to_contain_text("+ ends in a 0.400")
+    expect(card).to_contain_text("= 0.640")
+    expect(card).to_contain_text("Two ways flow together: it stays, ∅ + a.")
+    table = explorer.get_by_role("table")
+    expect(table).to_be_hidden()
+    explorer.get_by_role("button", name="All in numbers").click()
+    expect(table.get_by_role("row").nth(1)).to_contain_text("0.640")
+
+
+def test_watching_reads_frame_by_frame_and_with_less_motion_at_once(show):
+    page = show(BeamExplorer().static_html(), reduced_motion="reduce")
+    page.get_by_role("button", name="watch the beam").click()
+    expect(page.locator(".status")).to_contain_text("After frame 1: ")
+    page = show(BeamExplorer().static_html())
+    page.get_by_role("radio", name="trained").check()
+    page.get_by_role("button", name="watch the beam").click()
+    pause = page.get_by_role("button", name="Pause")
+    expect(page.locator(".status")).to_contain_text("After frame 2: ")
+    pause.click()
+    expect(pause).to_have_count(0)
+
+
+def test_the_river_is_saved_as_a_picture_that_stands_alone(explorer, river, tmp_path):
+    with explorer.page.expect_download() as saved:
+        explorer.get_by_role("button", name="Save as SVG").click()
+    assert saved.value.suggested_filename == "beam-confused.svg"
+    saved.value.save_as(tmp_path / "river.svg")
+    picture = ElementTree.parse(tmp_path / "river.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    inks = [node.get("href") for node in picture.iter(f"{space}image")]
+    assert len(inks) == 2 and all(ink.startswith("data:image/png;base64,") for ink in inks)
+    assert sum("data-to" in node.attrib for node in picture.iter(f"{space}path")) > 25
+    assert "55207 0.513" in {node.text for node in picture.iter(f"{space}text")}
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_ink_river_and_card_fit_a_screen(explorer, river, size):
+    page = explorer.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    expect(river).to_be_in_viewport(ratio=1)
+    tops = [explorer.locator(part).bounding_box() for part in (".tools", ".card", ".verdict")]
+    assert tops[0]["y"] >= 0 and tops[2]["y"] + tops[2]["height"] <= size[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_fits_a_narrow_page_and_is_accessible(explorer):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_widgets import modules, run_in_node
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import prefix_beams
@@ -61,17 +62,61 @@ def test_an_unknown_line_is_named():
         BeamExplorer().choose("nowhere")
 
 
-def test_the_figure_has_a_box_for_each_prefix_and_says_what_it_shows():
+def test_the_figure_names_each_prefix_with_its_numbers_and_says_what_it_shows():
     explorer = BeamExplorer()
     explorer.choose("width 1")
     figure = plot_beam(explorer)
     words = [text.get_text() for text in figure.axes[0].texts]
     assert {"start", "frame 0", "frame 1", "ab", "0.375"} <= set(words)
     at = words.index("ab")  # 0.5 * 0.4, all of it in its last character; 'b' has 0.07 and 0.2
-    assert words[at - 1] == "0.2" and {"0.07", "0.27"} <= set(words)
+    assert words[at - 1 : at + 2] == ["0.2", "ab", "0.2"] and {"0.07", "0.27"} <= set(words)
     assert figure.get_label() == (
         "A beam of 3 over 2 frames. Two prefixes merge into one: 2 times. At the end 'a' leads "
         "with 0.375."
     )
     explorer.choose("trained")
-    assert "over 7 frames" in plot_beam(explorer).get_label()
+    assert "over 27 frames" in plot_beam(explorer).get_label()  # all of them
+
+
+def test_whatever_flows_into_a_ribbon_is_the_ribbon_and_all_of_it_flows_on():
+    """The river of the page: what is drawn adds up to the beam's own numbers, frame by frame."""
+    generator = torch.Generator().manual_seed(2)
+    cases = []
+    for frames, classes, sharpness, width in ((2, 3, 1, 1), (9, 4, 2, 3), (12, 6, 4, 16)):
+        logits = sharpness * torch.randn(frames, classes, generator=generator)
+        log_probs = logits.double().log_softmax(-1)
+        for blank in (0, classes - 1):
+            size = {"frames": frames, "classes": classes, "blank": blank, "width": width}
+            cases.append(size | {"logProbs": log_probs.flatten().tolist()})
+    drawn = run_in_node(
+        modules("river", of="river.js"),
+        "river({ ...c, logProbs: Float64Array.from(c.logProbs) }, c.blank, c.width, "
+        "{ full: 100, high: 150 })",
+        cases,
+    )
+    for case, picture in zip(cases, drawn, strict=True):
+        lattice = torch.tensor(case["logProbs"], dtype=torch.float64).view(-1, case["classes"])
+        for t, column in enumerate(picture["columns"]):
+            beam = prefix_beams(lattice[:t], blank=case["blank"], beam_width=case["width"])
+            found = {tuple(node["label"]): node["blank"] + node["char"] for node in column}
+            expected = {label: max(100 * math.exp(p), 1.6) for label, p in beam.items()}
+            assert found == pytest.approx(expected, abs=1e-9)
+            tops = [(node["top"], node["top"] + node["blank"] + node["char"]) for node in column]
+            assert all(b[0] - a[1] > 2.9 for a, b in zip(tops, tops[1:], strict=False))
+            into = [f for f in picture["flows"] if f["t"] == t - 1]
+            away = [f for f in picture["flows"] + picture["dry"] if f["t"] == t]
+            for node in column:
+                key, end = node["key"], node["top"] + node["blank"] + node["char"]
+                if t:
+                    ends = [f for f in into if f["to"] == key]
+                    for kind in ("blank", "char"):
+                        parts = sum(f["h1"] for f in ends if f["ends"] == kind)
+                        assert parts == pytest.approx(node[kind], abs=1e-6)
+                    assert max(f["y1"] + f["h1"] for f in ends) == pytest.approx(end, abs=1e-6)
+                if t < case["frames"]:
+                    starts = sorted((f["y0"], f["h0"]) for f in away if f["from"] == key)
+                    assert starts[0][0] == pytest.approx(node["top"])
+                    assert sum(h for _, h in starts) == pytest.approx(end - node["top"], abs=1e-6)
+                    below = [y for y, _ in starts[1:]] + [end]
+                    for (y, h), following in zip(starts, below, strict=True):
+                        assert y + h == pytest.approx(following, abs=1e-6)

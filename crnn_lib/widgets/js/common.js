@@ -163,12 +163,89 @@ function themeBehind(node) {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+/** Offer an SVG as a file. */
+export function saveSvg(picture, name) {
+  picture.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  const url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(picture)], { type: "image/svg+xml" }));
+  make("a", { href: url, download: `${name}.svg` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser has taken it by then
+}
+
+/** What the end of an address asks of an explorer: #beam?width=2&frame=14 is { name: "beam", place: 1,
+ * asked: [["width", "2"], ["frame", "14"]] }; #beam-2?... is the second one of the page. Null for other ends. */
+export function readAddress(hash) {
+  const found = /^#([a-z]+)(?:-(\d+))?\?(.*)$/.exec(hash);
+  return found && { name: found[1], place: Number(found[2] ?? 1), asked: [...new URLSearchParams(found[3])] };
+}
+
+/** Tie an explorer to links in the text and, on a page without a kernel, to the page's address.
+ *
+ * A link whose end is an address as above sets the traits that it names; so does the page's own. What a
+ * reader does is written into the address of the page, which can then be sent to somebody. */
+function bind(model, root, name, { set = {}, get = {} }) {
+  const page = () => root.closest(".jp-Notebook, .jp-NotebookPanel") ?? document; // several may be open in JupyterLab
+  const place = () => [...page().querySelectorAll(`.crnn-explorer.${name}`)].indexOf(root) + 1;
+  const first = Object.fromEntries((model.scalars?.() ?? []).map((trait) => [trait, model.get(trait)]));
+  const parse = (trait, text) => {
+    const now = model.get(trait);
+    if (typeof now === "number") return Number.isNaN(Number(text)) ? now : Number(text);
+    return typeof now === "boolean" ? text === "true" : text;
+  };
+  function follow(hash) {
+    const address = readAddress(hash);
+    if (!address || address.name !== name || address.place !== place()) return false;
+    const values = {};
+    for (const [trait, text] of address.asked) {
+      if (set[trait]) Object.assign(values, set[trait](text));
+      else if (model.get(trait) !== undefined) values[trait] = parse(trait, text);
+    }
+    for (const [trait, value] of Object.entries(values)) if (value !== -1 || model.get(trait) < 0) model.set(trait, value);
+    model.save_changes();
+    const box = root.getBoundingClientRect();
+    if (box.top < 0 || box.bottom > innerHeight) root.scrollIntoView({ block: box.height < innerHeight ? "center" : "start" });
+    return true;
+  }
+  const clicked = (event) => {
+    const link = event.target.closest?.("a[href*='#']");
+    if (!link || (page() !== document && !page().contains(link)) || !follow(link.hash)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (model.scalars && page() === document) history.replaceState(history.state, "", link.hash);
+  };
+  const moved = () => follow(location.hash);
+  document.addEventListener("click", clicked, true);
+  addEventListener("hashchange", moved);
+  if (model.scalars) queueMicrotask(moved); // once the explorer has been drawn
+  let due = null;
+  return {
+    write() {
+      if (!model.scalars || page() !== document) return;
+      clearTimeout(due);
+      due = setTimeout(() => { // not at each step of a slider: browsers count them
+        const asked = new URLSearchParams();
+        for (const [trait, was] of Object.entries(first)) {
+          const now = model.get(trait);
+          if (now !== was && now !== null) asked.set(trait, get[trait]?.() ?? now);
+        }
+        const at = place() > 1 ? `-${place()}` : "";
+        history.replaceState(history.state, "", `#${name}${at}?${asked}`);
+      }, 250);
+    },
+    dispose() {
+      clearTimeout(due);
+      document.removeEventListener("click", clicked, true);
+      removeEventListener("hashchange", moved);
+    },
+  };
+}
+
 /** Put an explorer into `el`.
  *
  * Returns root; say(text) for the live readout; listen(names, redraw), which calls redraw once now
  * and once after each change of the named traits; change(values), which sets traits here and in
- * Python; and dispose(), which a module's render returns. */
-export function mount({ model, el }, name, label) {
+ * Python; and dispose(), which a module's render returns. In `address`, set and get say how a trait
+ * stands in an address where it does not stand there as it is: set turns its text into traits. */
+export function mount({ model, el }, name, label, address = {}) {
   const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
   const root = make("div", { class: `crnn-explorer ${name}`, role: "group", "aria-label": label });
   el.append(root);
@@ -181,6 +258,7 @@ export function mount({ model, el }, name, label) {
   const laidOut = new ResizeObserver(setTheme); // a notebook attaches `el` after this
   laidOut.observe(root);
   setTheme();
+  const bound = bind(model, root, name, address);
   return {
     root,
     status,
@@ -201,8 +279,10 @@ export function mount({ model, el }, name, label) {
     change(values) {
       for (const [trait, value] of Object.entries(values)) model.set(trait, value);
       model.save_changes();
+      bound.write();
     },
     dispose() {
+      bound.dispose();
       for (const [event, f] of heard) model.off(event, f);
       dark.removeEventListener("change", setTheme);
       hosts.disconnect();

@@ -14,6 +14,8 @@ function staticModel(state) {
     on(event, f) { (listeners[event] ??= []).push(f); },
     off(event, f) { listeners[event] = (listeners[event] ?? []).filter((g) => g !== f); },
     send() {},
+    // what can stand in the address of the page: neither lists nor pictures
+    scalars: () => Object.keys(state).filter((name) => state[name] === null || (typeof state[name] !== "object" && String(state[name]).length < 4000)),
   };
 }
 
