@@ -28,6 +28,7 @@ import crnn_lib
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models.backbone import BackboneRNN, BackboneRNNConfig, ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.crnn import CRNN, CRNNConfig
+from crnn_lib.models.detector import Detector, DetectorConfig
 from crnn_lib.models.reading import unwrap_model
 from crnn_lib.models.sliding_window import SlidingWindowRNN, SlidingWindowRNNConfig
 
@@ -40,6 +41,8 @@ ARCHITECTURES = {
     "ResNetRNN": (ResNetRNN, ResNetRNNConfig),
     "BackboneRNN": (BackboneRNN, BackboneRNNConfig),
 }
+DETECTORS = {"Detector": (Detector, DetectorConfig)}  # they read nothing and have no alphabet
+SHIPPED_DETECTORS = ("page-detector",)
 
 READ_OUT = ("classify.weight", "classify.bias")  # a row for each class; so it is in every network
 
@@ -61,7 +64,7 @@ def save_model(
 
     Parameters
     ----------
-    model : CRNN, SlidingWindowRNN, ResNetRNN or BackboneRNN
+    model : CRNN, SlidingWindowRNN, ResNetRNN, BackboneRNN or Detector
         Or what :func:`unwrap_model` takes one out of.
     path : path
         Ends in ``.safetensors``; its folder exists. A file there is replaced.
@@ -81,8 +84,9 @@ def save_model(
     network = unwrap_model(model)
     kind = type(network)
     name = kind.__name__
-    if ARCHITECTURES.get(name, (None,))[0] is not kind:
-        raise TypeError(f"save_model saves a {' or a '.join(ARCHITECTURES)}; got {name}.")
+    known = {**ARCHITECTURES, **DETECTORS}
+    if known.get(name, (None,))[0] is not kind:
+        raise TypeError(f"save_model saves a {' or a '.join(known)}; got {name}.")
     if path.suffix != SUFFIX:
         raise ValueError(f"A checkpoint's name ends in {SUFFIX}; got {str(path)!r}.")
     if not path.parent.is_dir():
@@ -103,9 +107,11 @@ def save_model(
         "format_version": str(FORMAT_VERSION),
         "architecture": name,
         "config": json.dumps(dataclasses.asdict(network.config), sort_keys=True),
-        "alphabet": json.dumps(dataclasses.asdict(network.alphabet), sort_keys=True),
+        "alphabet": "{}",
         "provenance": story,
     }
+    if name in ARCHITECTURES:
+        metadata["alphabet"] = json.dumps(dataclasses.asdict(network.alphabet), sort_keys=True)
     tensors = {key: _stored(key, value, dtype) for key, value in network.state_dict().items()}
     # safetensors lays the tensors out; the header is put together here, because the order of the
     # library's own metadata changes from run to run, and because the digest must cover it.
@@ -175,15 +181,51 @@ def load_model(
     >>> model.provenance["read_out"]["kept"], model.provenance["read_out"]["fresh"]
     ('0123456789', ':')
     """
+    tensors, story, (architecture, config, stored) = _read(name_or_path, ARCHITECTURES)
+    # The initial weights are thrown away; drawing them must not move the caller's random numbers.
+    with torch.random.fork_rng(devices=[]):
+        model = architecture(config, alphabet or stored)
+    provenance = story["provenance"]
+    if alphabet is not None and alphabet != stored:
+        tensors, change = _with_alphabet(tensors, stored, alphabet, seed)
+        provenance = {**provenance, "read_out": {**change, "sha256": story["sha256"]}}
+    model.load_state_dict(tensors)  # half precision becomes float32 here
+    model.provenance = provenance
+    return model.to(device, torch.float32).eval()
+
+
+def load_detector(name_or_path: str | os.PathLike[str] = SHIPPED_DETECTORS[0]) -> Detector:
+    """Read a detector of writing from a file, or the one that ships with the library.
+
+    As :func:`load_model`, which reads networks that read lines.
+
+    Examples
+    --------
+    >>> load_detector().provenance["metrics"]["number"] > 0.5
+    True
+    """
+    tensors, story, (architecture, config, _) = _read(name_or_path, DETECTORS)
+    with torch.random.fork_rng(devices=[]):
+        model = architecture(config)
+    model.load_state_dict(tensors)
+    model.provenance = story["provenance"]
+    return model.to(torch.float32).eval()
+
+
+def _read(
+    name_or_path: str | os.PathLike[str], known: dict[str, tuple[Any, Any]]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any], tuple[Any, Any, Any]]:
+    """Tensors, metadata, and class, config and alphabet of a file that holds a known network."""
     with _located(name_or_path) as path, open(path, "rb") as file:
         header, head = _read_header(file, path)
         story = _read_metadata(header, path)
-        architecture, config, stored = _architecture(story, len(header), path)
+        parts = architecture, config, stored = _architecture(story, len(header), path, known)
         # On the meta device a model has shapes and no storage: the header is held against the
         # config before either may cost memory.
         try:
             with torch.device("meta"):
-                expected = architecture(config, stored).state_dict()
+                arguments = (config,) if stored is None else (config, stored)
+                expected = architecture(*arguments).state_dict()
         except Exception as error:  # whatever a senseless config leads torch to raise
             reason = str(error).partition("\n")[0]  # torch may add a trace
             raise _refused(path, f"no {story['architecture']} fits its config ({reason})") from None
@@ -195,17 +237,7 @@ def load_model(
             tensors = safetensors.load(head + data)
         except SafetensorError as error:
             raise _refused(path, f"safetensors cannot read it ({error})") from None
-
-    # The initial weights are thrown away; drawing them must not move the caller's random numbers.
-    with torch.random.fork_rng(devices=[]):
-        model = architecture(config, alphabet or stored)
-    provenance = story["provenance"]
-    if alphabet is not None and alphabet != stored:
-        tensors, change = _with_alphabet(tensors, stored, alphabet, seed)
-        provenance = {**provenance, "read_out": {**change, "sha256": story["sha256"]}}
-    model.load_state_dict(tensors)  # half precision becomes float32 here
-    model.provenance = provenance
-    return model.to(device, torch.float32).eval()
+    return tensors, story, parts
 
 
 def _with_alphabet(
@@ -263,7 +295,12 @@ def describe_checkpoint(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def shipped_models() -> tuple[str, ...]:
-    """Names of the models that ship with the library."""
+    """Names of the networks that ship with the library and read lines."""
+    return tuple(name for name in _shipped() if name not in SHIPPED_DETECTORS)
+
+
+def _shipped() -> tuple[str, ...]:
+    """Names of all networks that ship with the library."""
     weights = resources.files("crnn_lib") / "weights"
     if not weights.is_dir():
         return ()
@@ -274,7 +311,7 @@ def shipped_models() -> tuple[str, ...]:
 @contextmanager
 def _located(name_or_path: str | os.PathLike[str]) -> Iterator[Path]:
     """The file of a shipped name or of a path; shipped names come first."""
-    shipped = shipped_models()
+    shipped = _shipped()
     if isinstance(name_or_path, str) and name_or_path in shipped:
         resource = resources.files("crnn_lib") / "weights" / (name_or_path + SUFFIX)
         with resources.as_file(resource) as path:
@@ -361,15 +398,22 @@ def _read_metadata(header: dict[str, Any], path: Path) -> dict[str, Any]:
     return story
 
 
-def _architecture(story: dict[str, Any], n_tensors: int, path: Path) -> tuple[type, Any, Alphabet]:
+def _architecture(
+    story: dict[str, Any], n_tensors: int, path: Path, known: dict[str, tuple[Any, Any]]
+) -> tuple[Any, Any, Alphabet | None]:
     """The class, config and alphabet that the metadata asks for."""
-    if story["architecture"] not in ARCHITECTURES:
+    if story["architecture"] not in known:
+        loader = {**dict.fromkeys(ARCHITECTURES, "load_model")}
+        loader |= dict.fromkeys(DETECTORS, "load_detector")
+        if story["architecture"] in loader:
+            name = loader[story["architecture"]]
+            raise _refused(path, f"it holds a {story['architecture']}, which {name} loads")
         raise _refused(
             path,
             f"its architecture is {story['architecture']!r}, and this crnn_lib "
-            f"({crnn_lib.__version__}) knows {' and '.join(ARCHITECTURES)}",
+            f"({crnn_lib.__version__}) knows {' and '.join(known)}",
         )
-    architecture, config_class = ARCHITECTURES[story["architecture"]]
+    architecture, config_class = known[story["architecture"]]
     unknown = story["config"].keys() - {f.name for f in dataclasses.fields(config_class)}
     if unknown:
         raise _refused(path, f"{config_class.__name__} has no field {sorted(unknown)[0]!r}")
@@ -379,6 +423,8 @@ def _architecture(story: dict[str, Any], n_tensors: int, path: Path) -> tuple[ty
             raise ValueError(f"{config.layers} layers, but {n_tensors} tensors")
     except Exception as error:  # as in load_model
         raise _refused(path, f"its config is no {config_class.__name__} ({error})") from None
+    if known is DETECTORS:
+        return architecture, config, None
     characters, blank = story["alphabet"].get("characters"), story["alphabet"].get("blank")
     if isinstance(characters, list):  # a character has several code points
         characters = tuple(characters)

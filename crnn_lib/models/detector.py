@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,21 +70,23 @@ class Detector(nn.Module):
     def __init__(self, config: DetectorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or DetectorConfig()
+        self.provenance: dict[str, Any] = {}
         a, b, c, d, e = config.channels
-        self.half = _step(2, a, stride=2, kernel=5)
-        self.quarter = _step(a, b, stride=2)
-        self.eighth = nn.Sequential(_step(b, c, stride=2), _step(c, c))
-        self.sixteenth = nn.Sequential(_step(c, d, stride=2), _step(d, d))
-        self.deepest = nn.Sequential(_step(d, e, stride=2), _step(e, e))
+        self.to_half = _step(2, a, stride=2, kernel=5)
+        self.to_quarter = _step(a, b, stride=2)
+        self.to_eighth = nn.Sequential(_step(b, c, stride=2), _step(c, c))
+        self.to_sixteenth = nn.Sequential(_step(c, d, stride=2), _step(d, d))
+        self.to_deepest = nn.Sequential(_step(d, e, stride=2), _step(e, e))
         deep, fine = config.deep, config.fine
         self.from_deepest, self.from_sixteenth = _step(e, deep, kernel=1), _step(d, deep, kernel=1)
         self.from_eighth, self.from_quarter = _step(c, deep, kernel=1), _step(b, fine, kernel=1)
         self.join_sixteenth, self.join_eighth = _step(deep, deep), _step(deep, fine)
         self.join_quarter = _step(fine, fine)
         self.mark = nn.Conv2d(fine, len(MAPS), 1)
-        with torch.no_grad():
-            self.mark.bias[:5] = -3.0  # little of a page is ink
-            self.mark.bias[MAPS.index("height")] = USUAL
+        begin = torch.zeros(len(MAPS))
+        begin[:5] = -3.0  # little of a page is ink
+        begin[MAPS.index("height")] = USUAL
+        self.mark.bias = nn.Parameter(begin)
 
     def forward(self, images: Tensor) -> Tensor:
         """Mark pages.
@@ -105,10 +108,10 @@ class Detector(nn.Module):
         height, width = images.shape[2:]
         below, right = -height % COARSEST, -width % COARSEST
         x = normalised(F.pad(images, (0, right, 0, below), mode="replicate"))  # (N, 2, H', W')
-        quarter = self.quarter(self.half(x))
-        eighth = self.eighth(quarter)
-        sixteenth = self.sixteenth(eighth)
-        deepest = self.deepest(sixteenth)
+        quarter = self.to_quarter(self.to_half(x))
+        eighth = self.to_eighth(quarter)
+        sixteenth = self.to_sixteenth(eighth)
+        deepest = self.to_deepest(sixteenth)
         x = self.join_sixteenth(self.from_sixteenth(sixteenth) + _twice(self.from_deepest(deepest)))
         x = self.join_eighth(self.from_eighth(eighth) + _twice(x))
         x = self.join_quarter(self.from_quarter(quarter) + _twice(x))

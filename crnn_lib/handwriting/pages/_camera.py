@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import math
 
 import numpy as np
@@ -162,6 +163,8 @@ def expose(r, style, layers: Layers, mask: np.ndarray | None, bare: bool) -> np.
         photo = photo * mask + table * (1 - mask)
     if style.shadows and r.random() < style.shadows:
         photo *= _light(r, size)
+        brightest = float(np.percentile(photo[::8, ::8], 98))
+        photo *= r.uniform(0.6, 1.0) / max(brightest, 0.1)  # a camera looks for enough light
     return _through_lens(r, style, photo)
 
 
@@ -241,4 +244,22 @@ def _through_lens(r, style, photo: np.ndarray) -> np.ndarray:
     if style.noises and r.random() < style.noises:
         noise = r.standard_normal(photo.shape, dtype=np.float32)
         photo = photo + (0.002 + 0.05 * r.random() ** 2) * noise
-    return np.clip(photo, 0, 1).astype(np.float32)
+    photo = np.clip(photo, 0, 1).astype(np.float32)
+    if style.thresholded and r.random() < style.thresholded:
+        photo = _thresholded(r, photo)
+    if style.compressed and r.random() < style.compressed:
+        photo = _compressed(photo, int(r.integers(15, 80)))
+    return photo
+
+
+def _thresholded(r, photo: np.ndarray) -> np.ndarray:
+    """Black and white, by the mean around; a narrow window leaves wide strokes hollow."""
+    eight = Image.fromarray((255 * photo).astype(np.uint8))
+    around = np.asarray(eight.filter(ImageFilter.BoxBlur(r.uniform(6, 40))), np.float32) / 255
+    return (photo > around * r.uniform(0.75, 0.95)).astype(np.float32)
+
+
+def _compressed(photo: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray((255 * photo).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file), np.float32) / 255

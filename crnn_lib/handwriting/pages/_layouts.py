@@ -14,19 +14,15 @@ from crnn_lib.handwriting.pages.styles import PageStyle
 def notes(page: Page, style: PageStyle) -> None:
     """Numbers here and there, on blank paper."""
     r = page.r
-    low, high = style.height
-    for _ in range(int(r.integers(1, 14))):
-        height = w.between(r, low, high)
-        place = page.anywhere(2.5 * height, 1.6 * height)
-        if place:
-            w.put_number(
-                page,
-                place[0] + 0.1 * height,
-                place[1] + 0.3 * height,
-                height,
-                free=False,
-                widest=2.4 * height if r.random() < 0.5 else page.area[2] - place[0],
-            )
+    left, top, right, bottom = page.area
+    for _ in range(int(r.integers(2, 30))):
+        height = w.between(r, *style.height)
+        x, y = r.uniform(left, right - height), r.uniform(top, bottom - height)
+        widest = min(right - x, height * r.choice([2.5, 99]))
+        if r.random() < 0.15:
+            w.put_beside(page, x, y, height, widest=right - x)
+        else:
+            w.put_number(page, x, y, height, widest=widest)
     w.clutter(page, style.clutter * r.choice([0, 0.7, 2.0]))
 
 
@@ -83,16 +79,17 @@ def table(page: Page, style: PageStyle) -> None:
             if (i == 0 and heads[0]) or (j == 0 and heads[1]):
                 small = 0.5 * height
                 if by_hand:
-                    w.put_word(page, x + 0.15 * wide, y + pitch - 1.5 * small, small, free=False)
+                    w.put_word(page, x + 0.1 * wide, y + pitch - 1.5 * small, small, free=False,
+                               widest=0.9 * wide)  # fmt: skip
                 else:
-                    w.put_print(
-                        page, x + 0.1 * wide, y + pitch - 1.6 * small, small, free=False, label=True
-                    )
+                    w.put_print(page, x + 0.1 * wide, y + pitch - 1.6 * small, small, free=False,
+                                label=True, widest=0.9 * wide)  # fmt: skip
                 continue
             if r.random() > full:
                 continue
             if r.random() < 0.04:
-                w.put_word(page, x + 0.1 * wide, y + 0.4 * pitch, 0.5 * height, free=False)
+                w.put_word(page, x + 0.1 * wide, y + 0.4 * pitch, 0.5 * height, free=False,
+                           widest=0.9 * wide)  # fmt: skip
                 continue
             w.put_number(
                 page,
@@ -149,7 +146,7 @@ def form(page: Page, style: PageStyle) -> None:
                     cover=cover,
                 )  # fmt: skip
             else:
-                foot = at[1] + 1.1 * height
+                foot = at[1] + r.uniform(0.85, 1.2) * height
                 page.stroke([(at[0], foot), (end, foot)], line, pen=False, cover=cover)
             filled = r.random()
             if filled < 0.45:
@@ -219,8 +216,11 @@ def exam(page: Page, style: PageStyle) -> None:
             y += 2.4 * small
         x = left + r.uniform(0.3, 3) * height
         for _ in range(r.integers(1, 4)):
-            if r.random() < 0.55:
+            kind = r.random()
+            if kind < 0.5:
                 wide = w.put_number(page, x, y + 0.3 * height, height)
+            elif kind < 0.65:
+                wide = w.put_beside(page, x, y + 0.3 * height, height, widest=right - x)
             else:
                 wide = w.put_word(page, x, y + 0.6 * height, 0.6 * height)
             x += (wide or 0) + height * r.uniform(1.2, 3)
@@ -268,7 +268,8 @@ def calendar(page: Page, style: PageStyle) -> None:
             w.put_number(page, x + 0.2 * wide, y + 0.45 * pitch, height, free=False,
                          digits=int(r.integers(1, 4)), widest=0.8 * wide, cell=(i, j))  # fmt: skip
         elif chance < 0.3:
-            w.put_word(page, x + 0.1 * wide, y + 0.6 * pitch, 0.4 * height, free=False)
+            w.put_word(page, x + 0.1 * wide, y + 0.6 * pitch, 0.4 * height, free=False,
+                       widest=0.9 * wide)  # fmt: skip
         elif chance < 0.38:
             page.ring(x + 0.2 * wide, y + 0.2 * pitch, 0.5 * wide, 0.5 * pitch, 1.5)
         elif chance < 0.42:
@@ -406,15 +407,19 @@ def crop(page: Page, style: PageStyle) -> None:
 
 
 def large(page: Page, style: PageStyle) -> None:
-    """A number as high as half of the page, or nearly all of it."""
+    """A number as high as half of the page, or nearly all of it; or a letter, or a word."""
     r = page.r
     left, top, right, bottom = page.area
     height = (bottom - top) * r.uniform(0.25, 0.9)
+    kind = "word" if r.random() < 0.3 else "number"
     sprite = page.store.number(r, 1 if height > 0.5 * (bottom - top) else int(r.integers(1, 4)))
+    if kind == "word":
+        height *= 0.5
+        sprite = page.store.words[r.integers(len(page.store.words))]
     height = min(height, 0.95 * (right - left) / sprite.aspect)
     x = left + r.random() * max(right - left - sprite.aspect * height, 0)
     y = top + r.random() * max(bottom - top - height, 0)
-    page.write("number", sprite, x, y, height, stretch=r.uniform(0.8, 1.1))
+    page.write(kind, sprite, x, y, height, stretch=r.uniform(0.8, 1.1))
     page.room(x, y, sprite.aspect * height, height)
     w.clutter(page, style.clutter * r.choice([0, 0.5]))
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from crnn_lib.handwriting.pages._sprites import Sprite, Store
 
 FINER = 2  # strokes and rules are drawn so many times as large: PIL's lines have no soft edges
+MOST_BOLD = 1.4  # pixels of the store, in numbers and words
 CELL = 4  # pixels of the grid that knows what is taken
 
 
@@ -65,7 +66,7 @@ class Page:
     thick : float
         Width of the pen's strokes for digits that are 1 high.
     bolder : float
-        How much the strokes of the store are widened, in their widths.
+        How far strokes are widened, in pixels of the store.
     """
 
     def __init__(self, r, store: Store, size, area, camera, thick=0.09, bolder=0.0):
@@ -115,7 +116,9 @@ class Page:
     def lay(self, layer: str, sprite: Sprite, band: np.ndarray) -> None:
         """Put a sprite's ink where its band lies at ``band``, (4, 2) in pixels of the sheet."""
         goal = self.seen(band)
-        bold = self.bolder if layer != "print" else 0.0
+        bold = 0.0 if layer == "print" else self.bolder
+        if len(sprite.text) > 1:
+            bold = min(bold, MOST_BOLD)  # or the digits run into each other
         bend = _affine(sprite.band, goal)  # (2, 3), from the sprite to the photo
         ink = sprite.ink
         scale = math.sqrt(abs(np.linalg.det(bend[:, :2])))
@@ -211,10 +214,9 @@ class Page:
     def ring(self, x, y, width, height, line: float, *, pen: bool = True, cover: int = 255) -> None:
         """An ellipse about the middle (x, y), closed as well as a hand does it."""
         turn = np.linspace(0, 2 * np.pi, 40) + self.r.uniform(0, 6)
-        wobble = 1 + (0.05 * np.sin(2 * turn + self.r.uniform(0, 6)) if pen else 0)
         if pen:
-            turn, wobble = turn[: self.r.integers(36, 41)], wobble[:40]
-            wobble = wobble[: len(turn)]
+            turn = turn[: self.r.integers(36, 41)]
+        wobble = 1 + (0.05 if pen else 0.0) * np.sin(2 * turn + self.r.uniform(0, 6))
         points = np.stack([x + width / 2 * wobble * np.cos(turn), y + height / 2 * np.sin(turn)], 1)
         self.stroke(points, line, pen=pen, cover=cover)
 

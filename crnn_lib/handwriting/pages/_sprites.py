@@ -25,6 +25,7 @@ from crnn_lib.handwriting.texts import TextStyle, random_texts
 
 PEOPLE, NUMBERS, WORDS, PRINTS = 120, 1500, 700, 800  # in a store
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
+CAPITALS = 12  # of each letter
 INK = 90  # of 255: from here on a pixel counts as ink
 PRINT_SIZE = 36  # pixels, of printed sprites
 FONTS = tuple(
@@ -129,9 +130,22 @@ def _numbers(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
     for base in (LineStyle.amounts(), LineStyle().varied()):
         for length in (1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10):
             style = _line_style(base, length=(length, length), one_hand=1.0)
-            lines = compose_lines(digits, NUMBERS // 30, style, generator)
+            lines = compose_lines(digits, NUMBERS // 40, style, generator)
             sprites += _sprites(lines)
+    texts = ["".join(map(str, n)) for n in _random_digits(NUMBERS // 4, generator)]
+    written = pen.draw_words(texts, generator, height=64)
+    for text, image, spans in zip(texts, written.images, written.spans, strict=True):
+        band = band_of_digits(image.numpy(), spans.numpy())
+        if band is not None:
+            sprites.append(_cropped(image.numpy(), band, text))
     return sprites
+
+
+def _random_digits(count: int, generator: torch.Generator) -> list[list[int]]:
+    """Digits of numbers, most of them short."""
+    lengths = 1 + torch.randint(1, 9, (count, 2), generator=generator).amin(1)
+    digits = torch.randint(10, (count, 10), generator=generator).tolist()
+    return [row[:n] for row, n in zip(digits, (lengths - 1).tolist(), strict=True)]
 
 
 def _amounts(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
@@ -217,7 +231,23 @@ def _words(generator: torch.Generator) -> list[Sprite]:
     for text, image, base in zip(texts, written.images, written.baselines.tolist(), strict=True):
         ink = image.numpy()
         sprites.append(_cropped(ink, band_of_word(ink, base), text))
-    return sprites
+    return sprites + _capitals(generator)
+
+
+def _capitals(generator: torch.Generator) -> list[Sprite]:
+    """Single capitals and words of them, drawn and set as the digits are.
+
+    A capital O or S is as good as a 0 or 5. What tells them from digits must be their company, and
+    not how soft their edges are.
+    """
+    letters = "".join(c for c in pen.TEXT_CHARACTERS if c.isupper())
+    places = torch.arange(len(letters)).repeat_interleave(CAPITALS)
+    images = pen.draw_letters([letters[n] for n in places.tolist()], generator)
+    glyphs = Glyphs(images, places, "pen", "train", letters)
+    texts = random_texts(WORDS // 4, generator, TextStyle(numbers=0, marks=0, phrases=0, longest=9))
+    texts = ["".join(c for c in text.upper() if c in letters) or "OK" for text in texts]
+    style = _line_style(LineStyle().varied())
+    return _sprites(compose_lines(glyphs, len(texts), style, generator, texts=texts))
 
 
 def band_of_word(ink: np.ndarray, baseline: float) -> np.ndarray:
@@ -233,6 +263,7 @@ def band_of_word(ink: np.ndarray, baseline: float) -> np.ndarray:
     thin = np.flatnonzero(profile < 0.55 * np.median(low))
     thin = thin[thin < len(profile) - max(len(profile) // 4, 3)]
     top = rows[0] + (thin[-1] + 1 if len(thin) else 0)
+    top = min(top, base - round(0.35 * (base - rows[0])))  # on a slope no row is full
     left, right = float(columns[0]), float(columns[-1] + 1)
     return _corners(left, right, 0.0, (top + base) / 2, float(max(base - top, 3)))
 

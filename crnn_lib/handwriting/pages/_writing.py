@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from crnn_lib.handwriting.pages._page import FINER, Page, band_at
+from crnn_lib.handwriting.pages._sprites import Sprite
 
 SEPARATORS = ("/", "/", "/", "-", ".", ":", " ")
 
@@ -93,10 +94,12 @@ def _separator(page: Page, mark: str, x, y, height, lean, beyond) -> None:
             page.stroke([(x, at - line), (x + 0.3 * line, at)], 1.4 * line)
 
 
-def put_word(page, x, y, height, *, free=True) -> float | None:
+def put_word(page, x, y, height, *, free=True, widest=math.inf) -> float | None:
     """A word by the pen, its small letters as high as ``height``."""
     r = page.r
-    sprite = page.store.words[r.integers(len(page.store.words))]
+    sprite = _fitting(r, page.store.words, widest / height)
+    if sprite is None:
+        return None
     return page.write(
         "word",
         sprite,
@@ -109,12 +112,38 @@ def put_word(page, x, y, height, *, free=True) -> float | None:
     )
 
 
-def put_print(page, x, y, height, *, free=True, label=False) -> float | None:
-    """A printed label or a line of print, its small letters as high as ``height``."""
+def put_beside(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
+    """A number and a word side by side, as in "12 kg" or "Room 7"; the width of both."""
     r = page.r
+    word = page.store.words[r.integers(len(page.store.words))]
+    number = page.store.number(r, digits_of(r, 5))
+    small, gap = height * r.uniform(0.5, 0.8), height * r.uniform(0.35, 0.9)
+    wide = number.aspect * height, word.aspect * small
+    if sum(wide) + gap > widest or not page.room(x, y, sum(wide) + gap, 1.2 * height):
+        return None
+    first = bool(r.random() < 0.5)  # the number
+    foot = y + height
+    page.write("number", number, x if first else x + wide[1] + gap, y, height)
+    page.write("word", word, x + wide[0] + gap if first else x, foot - small, small)
+    return sum(wide) + gap
+
+
+def put_print(page, x, y, height, *, free=True, label=False, widest=math.inf) -> float | None:
+    """A printed label or a line of print, its small letters as high as ``height``."""
     known = page.store.labels if label else page.store.prints
-    sprite = known[r.integers(len(known))]
+    sprite = _fitting(page.r, known, widest / height)
+    if sprite is None:
+        return None
     return page.write("print", sprite, x, y, height, free=free)
+
+
+def _fitting(r, sprites: list[Sprite], aspect: float) -> Sprite | None:
+    """One of the sprites, no wider than that for its height; None if a few tries find none."""
+    for _ in range(8):
+        sprite = sprites[r.integers(len(sprites))]
+        if 1.2 * sprite.aspect <= aspect:
+            return sprite
+    return None
 
 
 def put_signature(page: Page, x, y, height) -> None:
@@ -154,29 +183,33 @@ def put_scribble(page: Page, x, y, width, height) -> None:
 
 
 def put_shape(page: Page, x, y, size) -> None:
-    """A circle, box, triangle, arrow, tick, cross, star, arc or brace, drawn or printed."""
+    """A circle, box, triangle, arrow, tick, cross, sign or the like, drawn or printed."""
     r, pen = page.r, bool(page.r.random() < 0.7)
     line = size * r.uniform(0.02, 0.14)
     wide = size * r.uniform(0.7, 1.5)
-    kind = r.integers(9)
+    kind = r.integers(13)
     corner = np.array([x, y])
     if kind == 0:
         page.ring(x + wide / 2, y + size / 2, wide, size, line, pen=pen)
     elif kind == 1:
         page.frame(x, y, wide, size, line, pen=pen)
     else:
-        paths = {
+        paths: dict[int, list] = {
             2: [[(0, 1), (0.5, 0), (1, 1), (0, 1)]],
             3: [[(0, 0.5), (1, 0.5)], [(0.75, 0.25), (1, 0.5), (0.75, 0.75)]],
             4: [[(0, 0.6), (0.3, 1), (1, 0)]],
             5: [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
             6: [[(np.cos(a), np.sin(a)) for a in np.arange(6) * 0.8 * np.pi]],
             7: [[(np.cos(a), np.sin(a)) for a in np.linspace(0, r.uniform(1.5, 5), 20)]],
+            9: [[(0, 0.5), (1, 0.5)], [(0.5, 0), (0.5, 1)]],
+            10: [[(0, 0.3), (1, 0.3)], [(0, 0.7), (1, 0.7)]],
+            11: [[(k / 4, 0), (k / 4 - 0.05, 1)] for k in range(4)] + [[(-0.2, 0.9), (1, 0.1)]],
+            12: [[(0, 0.6), (0.2, 1), (0.4, 0), (1.5, 0)]],
             8: [[(0.5, 0), (0.2, 0.2), (0.2, 0.4), (0, 0.5), (0.2, 0.6), (0.2, 0.8), (0.5, 1)]],
-        }[int(kind)]
+        }
         turn = r.uniform(0, 2 * np.pi) if kind in (3, 7, 8) else r.normal(0, 0.1)
         spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-        for path in paths:
+        for path in paths[int(kind)]:
             points = (np.array(path) - 0.5) * (wide, size) @ spin.T + corner + size / 2
             page.stroke(points + r.normal(0, 0.02 * size, points.shape), line, pen=pen)
 
@@ -225,7 +258,7 @@ def put_logo(page: Page, x, y, size) -> None:
         points = np.stack(
             [x + size / 2 + reach * np.cos(turn), y + size / 2 + reach * np.sin(turn)], 1
         )
-        seen = 2 * page.seen(points)
+        seen = FINER * page.seen(points)
         draw.polygon(seen.ravel().tolist(), fill=int(r.choice([0, 120, 255])))
         size *= 0.6
 
@@ -237,15 +270,13 @@ def clutter(page: Page, amount: float) -> None:
     def some(mean: float):
         return range(r.poisson(mean * amount))
 
-    for _ in some(1.5):
-        place = page.anywhere(60, 20)
-        if place:
-            put_print(page, *place, between(r, 4, 22), free=False, label=r.random() < 0.6)
-    for _ in some(1.0):
-        height = between(r, 6, 40)
-        place = page.anywhere(4 * height, 2 * height)
-        if place:
-            put_word(page, place[0], place[1] + 0.5 * height, height, free=False)
+    left, top, right, bottom = page.area
+    for _ in some(2.5):
+        x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
+        put_print(page, x, y, between(r, 4, 22), label=r.random() < 0.6)
+    for _ in some(2.0):
+        x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
+        put_word(page, x, y, between(r, 6, 40))
     for _ in some(0.8):
         size = between(r, 12, 110)
         place = page.anywhere(size, size)

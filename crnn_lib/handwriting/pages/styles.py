@@ -51,6 +51,8 @@ class PageStyle:
         Shares of the pages written with a thick pen, and with a faint one.
     shadows, folds, blurs, noises : float
         Shares of the pages that have such.
+    compressed, thresholded : float
+        Shares of the pages that went through JPEG, and that a scanner made black and white.
     clutter : float
         How much else lies around the numbers: 1 is usual, 0 is nothing.
     split : {"train", "test"}
@@ -72,6 +74,8 @@ class PageStyle:
     folds: float = 0.2
     blurs: float = 0.5
     noises: float = 0.7
+    compressed: float = 0.25
+    thresholded: float = 0.05
     clutter: float = 1.0
     split: str = "train"
     people: int = 0
@@ -119,5 +123,7 @@ class PageStyle:
             folds=0.0,
             blurs=0.0,
             noises=0.0,
+            compressed=0.0,
+            thresholded=0.0,
             clutter=0.0,
         )
