@@ -28,6 +28,7 @@ from .handwriting import load_glyphs as load_glyphs
 from .models import CRNN as CRNN
 from .models import ResNetRNN as ResNetRNN
 from .models import SlidingWindowRNN as SlidingWindowRNN
+from .models import export_onnx as export_onnx
 from .models import load_model as load_model
 from .models import save_model as save_model
 from .photos import Reader as Reader

@@ -25,6 +25,7 @@ ROOMS = {  # where each command is at work; imported when it is called
     "label": "label",
     "train": "train",
     "evaluate": "train",
+    "export": "export",
     "glyphs_list": "glyphs",
     "glyphs_download": "glyphs",
     "glyphs_preview": "glyphs",
@@ -99,6 +100,15 @@ examples:
 
 Prints the exact match with its 95 % interval, the character error rate, both by length, and what
 was confused most.
+
+{EXIT}"""
+EXPORT = f"""\
+examples:
+  {PROG} export --weights photos --out photos.onnx
+  {PROG} export --weights mine.safetensors --half --out mine.onnx
+
+Whatever reads ONNX files reads lines with it: a phone, a page, a program in C++. Lines of any width
+go in, a batch at a time, with the width of each. The characters and the blank are in the metadata.
 
 {EXIT}"""
 GLYPHS = f"""\
@@ -222,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_label(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_export(commands)
     _add_glyphs(commands)
     return parser
 
@@ -398,6 +409,7 @@ def _add_train(commands) -> None:
     )
 
     add = sub.add_argument_group("network and optimiser").add_argument
+    add("--detector", action="store_true", help="train the one that finds writing on pages instead")
     add(
         "--network",
         choices=("crnn", "large", "words", "article", "window"),
@@ -467,6 +479,14 @@ def _add_evaluate(commands) -> None:
     add("--seed", type=_whole(0), default=0, metavar="N", help="of the lines (0)")
     _add_decoder(sub.add_argument)
     _add_threads(sub.add_argument)
+
+
+def _add_export(commands) -> None:
+    sub = _command(commands, "export", "write a network as an ONNX file", EXPORT)
+    _add_weights(sub)
+    sub.add_argument("--out", required=True, metavar="FILE", help="where it goes (.onnx)")
+    sub.add_argument("--half", action="store_true", help="store the weights in half precision")
+    sub.add_argument("--features", action="store_true", help="give what the convolutions find, too")
 
 
 def _add_glyphs(commands) -> None:

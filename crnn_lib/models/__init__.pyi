@@ -4,6 +4,7 @@ from .backbone import ResNetRNN as ResNetRNN
 from .backbone import ResNetRNNConfig as ResNetRNNConfig
 from .checkpoints import atomic_write as atomic_write
 from .checkpoints import describe_checkpoint as describe_checkpoint
+from .checkpoints import load_detector as load_detector
 from .checkpoints import load_model as load_model
 from .checkpoints import save_model as save_model
 from .checkpoints import shipped_models as shipped_models
@@ -14,11 +15,14 @@ from .detector import Detector as Detector
 from .detector import DetectorConfig as DetectorConfig
 from .detector import normalised as normalised
 from .efficientnet import EfficientNetLite0 as EfficientNetLite0
+from .exporting import export_onnx as export_onnx
 from .layers import InstanceNorm as InstanceNorm
 from .layers import at_least_single as at_least_single
 from .layers import erase_padding as erase_padding
 from .layers import frame_edges as frame_edges
+from .layers import is_traced as is_traced
 from .layers import run_rnn as run_rnn
+from .layers import without_autocast as without_autocast
 from .reading import MARKS as MARKS
 from .reading import fold_marks as fold_marks
 from .reading import read_batches as read_batches

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.models.layers import erase_padding
+from crnn_lib.models.layers import erase_padding, is_traced
 
 LARGEST = 4096  # of any size in a config: what is larger would take all memory at the first line
 
@@ -65,13 +66,15 @@ def prepare_lines(
     elif not isinstance(widths, Tensor) or widths.is_floating_point():
         got = widths.dtype if isinstance(widths, Tensor) else type(widths).__name__
         raise TypeError(f"widths is a tensor of whole pixels, one per line; got {got}.")
-    elif widths.shape != (count,) or bool((widths > columns).any()) or bool((widths < 1).any()):
+    elif not is_traced() and (
+        widths.shape != (count,) or bool((widths > columns).any()) or bool((widths < 1).any())
+    ):
         raise ValueError(
             f"widths holds one width per line, from 1 to {columns}; "
             f"got {widths.tolist()[:8]} for {count} lines."
         )
     images = erase_padding(images.to(dtype), widths)
     above = (height - rows) // 2
-    right = max(minimum_width - columns, 0)
+    right: Any = torch.sym_max(minimum_width - columns, 0)  # a symbol under torch.export
     images = F.pad(images, (0, right, above, height - rows - above))  # (N, 1, height, W)
     return images, widths.long().clamp_min(minimum_width)

@@ -14,7 +14,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.models._classifier import PhotoClassifier
 from crnn_lib.models._inputs import check_config, prepare_lines
 from crnn_lib.models.efficientnet import EfficientNetLite0
-from crnn_lib.models.layers import at_least_single, erase_padding, run_rnn
+from crnn_lib.models.layers import at_least_single, erase_padding, run_rnn, without_autocast
 from crnn_lib.models.resnet import ResNet18
 
 HALVINGS = 2  # of the width: a frame is four pixel columns
@@ -216,7 +216,7 @@ class BackboneRNN(nn.Module):
     def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read a batch of lines; as :meth:`crnn_lib.models.CRNN.forward`."""
         features, frame_lengths = self.features(images, widths)
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             features = self.dropout(features.to(self.classify.weight.dtype))
             states = run_rnn(self.rnn, features, frame_lengths)  # (N, T, 2 h)
             scores = at_least_single(self.classify(self.dropout(states)))  # (N, T, C)

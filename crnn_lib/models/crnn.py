@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models._inputs import check_config, prepare_lines
-from crnn_lib.models.layers import InstanceNorm, at_least_single, erase_padding, run_rnn
+from crnn_lib.models.layers import (
+    InstanceNorm,
+    at_least_single,
+    erase_padding,
+    run_rnn,
+    without_autocast,
+)
 
 KERNEL = 3  # every convolution is 3 x 3
 
@@ -225,7 +230,7 @@ class CRNN(nn.Module):
         """
         features, frame_lengths = self.features(images, widths)
         # the recurrence stays in the weights' precision, whatever autocast does around it
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             features = self.dropout(features.to(self.classify.weight.dtype))
             states = run_rnn(self.rnn, features, frame_lengths)  # (N, T, 2 h)
             scores = at_least_single(self.classify(self.dropout(states)))  # (N, T, C)

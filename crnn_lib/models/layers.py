@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -40,9 +42,21 @@ def _inside_line(x: Tensor, widths: Tensor) -> Tensor:
     return (columns < widths[:, None])[:, None, None]
 
 
+def is_traced() -> bool:
+    """Whether ``torch.export`` records the operations: no branch may then depend on a value."""
+    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return exporting()
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager:
+    """A context in which what is computed keeps its precision, whatever autocast does around it."""
+    # under it, torch.export would unroll a recurrent layer over the frames of the example
+    return nullcontext() if is_traced() else torch.autocast(device.type, enabled=False)
+
+
 def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
     """Zero the columns that belong to no line: (N, C', H', W')."""
-    if bool((widths >= x.shape[-1]).all()):
+    if not is_traced() and bool((widths >= x.shape[-1]).all()):
         return x
     # not a product: NaN times 0 is NaN, and padding may hold anything
     return torch.where(_inside_line(x, widths), x, 0)
@@ -51,6 +65,8 @@ def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
 def run_rnn(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
     """Run a recurrent layer over each line's own frames: (N, T, features) -> (N, T, states)."""
     frames = features.shape[1]
+    if rnn.bidirectional and is_traced():
+        return _run_both_ways(rnn, features, frame_lengths)
     if not rnn.bidirectional or bool((frame_lengths == frames).all()):
         return rnn(features)[0]
     # from right to left the padding comes first: packing starts every line at its own last frame
@@ -58,6 +74,36 @@ def run_rnn(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
         features, frame_lengths.cpu(), batch_first=True, enforce_sorted=False
     )
     return pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=frames)[0]
+
+
+def _run_both_ways(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
+    """The same without packing, which no exporter knows: each line's own frames are turned round.
+
+    What runs from right to left is given every line back to front, its padding still last.
+    """
+    place = torch.arange(features.shape[1], device=features.device)
+    last = frame_lengths[:, None] - 1
+    turned = torch.where(place <= last, last - place, place)  # (N, T): its own inverse
+
+    def turn(x: Tensor) -> Tensor:
+        return x.gather(1, turned[..., None].expand(-1, -1, x.shape[-1]))
+
+    for layer in range(rnn.num_layers):
+        there = _run_one_way(rnn, features, f"l{layer}")
+        back = turn(_run_one_way(rnn, turn(features), f"l{layer}_reverse"))
+        features = torch.cat((there, back), -1)  # (N, T, 2 h)
+    return features
+
+
+def _run_one_way(rnn: nn.RNNBase, features: Tensor, which: str) -> Tensor:
+    """One direction of one layer, from left to right: (N, T, features) -> (N, T, h)."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    weights = [getattr(rnn, f"{name}_{which}") for name in names]
+    start = features.new_zeros(1, features.shape[0], rnn.hidden_size)
+    options = (weights, True, 1, 0.0, False, False, True)  # ..., one layer, one way, batch first
+    if isinstance(rnn, nn.LSTM):
+        return torch.lstm(features, (start, start), *options)[0]
+    return torch.gru(features, start, *options)[0]
 
 
 def frame_edges(model, frames: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models._inputs import check_config, prepare_lines
-from crnn_lib.models.layers import at_least_single, run_rnn
+from crnn_lib.models.layers import at_least_single, run_rnn, without_autocast
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ class SlidingWindowRNN(nn.Module):
 
     def frame_lengths(self, widths: Tensor) -> Tensor:
         """Frames T of lines of these widths: enough windows to reach the last column."""
-        beyond_first = (widths - self.config.window).clamp_min(0)
-        return -(-beyond_first // self.config.stride) + 1
+        return _windows((widths - self.config.window).clamp_min(0), self.config.stride)
 
     def receptive_field(self, frame: int) -> tuple[int, int]:
         """Pixel columns ``[start, end)`` under the window at one frame."""
@@ -105,7 +104,7 @@ class SlidingWindowRNN(nn.Module):
         window, stride = self.config.window, self.config.stride
         dtype = self.classify.weight.dtype
         x, widths = prepare_lines(images, widths, self.config.height, 1, dtype)
-        frames = int(self.frame_lengths(torch.tensor(x.shape[-1])))
+        frames = _windows(torch.sym_max(x.shape[-1] - window, 0), stride)
         x = F.pad(x, (0, window + (frames - 1) * stride - x.shape[-1]))
         x = x.squeeze(1).unfold(2, window, stride)  # (N, H, T, window)
         return x.permute(0, 2, 3, 1).flatten(2), self.frame_lengths(widths)  # (N, T, window * H)
@@ -113,8 +112,13 @@ class SlidingWindowRNN(nn.Module):
     def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read a batch of lines. Parameters and returns are those of :meth:`CRNN.forward`."""
         windows, frame_lengths = self.features(images, widths)
-        with torch.autocast(windows.device.type, enabled=False):
+        with without_autocast(windows.device):
             windows = windows.to(self.classify.weight.dtype)
             states = run_rnn(self.rnn, windows, frame_lengths)  # (N, T, h or 2 h)
             scores = at_least_single(self.classify(states))  # (N, T, C)
             return scores.log_softmax(-1), frame_lengths
+
+
+def _windows(beyond_first, stride: int):
+    """How many windows it takes to cover so many columns more than the first one does."""
+    return (beyond_first + stride - 1) // stride + 1

@@ -87,7 +87,7 @@ def run(capsys, *arguments):
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULE = "python -m crnn_lib"
-COMMANDS = [["read"], ["label"], ["train"], ["evaluate"], ["glyphs"]]
+COMMANDS = [["read"], ["label"], ["train"], ["evaluate"], ["export"], ["glyphs"]]
 COMMANDS += [["glyphs", "list"], ["glyphs", "download"], ["glyphs", "preview"]]
 
 
@@ -99,7 +99,7 @@ def test_help_fits_a_terminal_and_names_the_exit_status(command, capsys):
     assert not command or any(line.startswith("exit status: 0") for line in out)
 
 
-@pytest.mark.parametrize("command", ["read", "label", "train", "evaluate", "glyphs"])
+@pytest.mark.parametrize("command", ["read", "label", "train", "evaluate", "export", "glyphs"])
 def test_examples_of_the_help_are_valid_commands(command, capsys):
     _, out, _ = run(capsys, command, "--help")
     text = "\n".join(out).replace("\\\n", " ")
