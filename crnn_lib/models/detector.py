@@ -38,6 +38,7 @@ class DetectorConfig:
     fine: int = 32
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))  # JSON has lists
         if len(self.channels) != 5 or min(*self.channels, self.deep, self.fine) < 1:
             raise ValueError(
                 "A Detector has five numbers of channels, and all are at least 1; got "

@@ -19,14 +19,14 @@ from crnn_lib.handwriting import Glyphs
 from crnn_lib.handwriting.pages import PageBatch, PageStyle, compose_pages
 from crnn_lib.models import MAPS, Detector, atomic_write
 from crnn_lib.training.averaging import moving_average
-from crnn_lib.training.loop import TrainConfig
+from crnn_lib.training.loop import TrainConfig, _rise
 from crnn_lib.training.runs import read_run
 from crnn_lib.training.streams import seeded_generator
 
 PAGES_OF_A_STORE = 4000  # then others write
 LOGITS = 6  # the first of the maps; the others are numbers
 WEIGHTS = (8.0, 6.0, 4.0, 4.0, 2.0, 1.0)  # of their losses
-DIRECTION, HEIGHT = 0.5, 0.5  # weights of the losses of the last three maps
+DIRECTION, HEIGHT = 2.0, 0.7  # weights of the losses of the last three maps
 USUAL_HEIGHT = 20.0  # pixels: places in lines of such bodies count once, in smaller ones more
 SMOOTH = 20.0  # places that the overlap of a page begins with, so that empty pages have one
 
@@ -142,7 +142,7 @@ def train_detector(
         optimizer,
         max_lr=config.learning_rate,
         total_steps=config.steps + 1,
-        pct_start=config.warmup,
+        pct_start=_rise(config.warmup, config.steps + 1),
         cycle_momentum=False,
     )
     averaged = AveragedModel(

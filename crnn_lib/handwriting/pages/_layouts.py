@@ -17,7 +17,8 @@ def notes(page: Page, style: PageStyle) -> None:
     left, top, right, bottom = page.area
     for _ in range(int(r.integers(2, 30))):
         height = w.between(r, *style.height)
-        x, y = r.uniform(left, right - height), r.uniform(top, bottom - height)
+        x = r.uniform(left, max(right - height, left + 1))
+        y = r.uniform(top, max(bottom - height, top + 1))
         widest = min(right - x, height * r.choice([2.5, 99]))
         if r.random() < 0.15:
             w.put_beside(page, x, y, height, widest=right - x)

@@ -84,11 +84,18 @@ class Store:
         return known[r.integers(len(known))]
 
 
-@functools.lru_cache(maxsize=3)
 def store(split: str = "train", seed: int = 0, glyphs: Glyphs | None = None) -> Store:
-    """The store of a split, made once."""
+    """The store of a split and a seed; the last few are kept."""
+    return _store(split, seed, glyphs)
+
+
+@functools.lru_cache(maxsize=3)
+def _store(split: str, seed: int, glyphs: Glyphs | None) -> Store:
     generator = torch.Generator().manual_seed(40_000 + 2 * seed + (split == "test"))
-    people = pen_people(PEOPLE, generator, split=split)
+    books = "hurried", "careless"
+    people = Glyphs.concat(
+        [pen_people(PEOPLE // 2, generator, split=split, book=book) for book in books]
+    )
     if glyphs is not None:  # scanned digits as often as the pen's
         count = len(people.only(glyphs.characters))
         chosen = glyphs.subset(torch.randint(len(glyphs), (count,), generator=generator))

@@ -1,0 +1,77 @@
+"""What ``crnn train --detector`` does: a network learns where on a page somebody has written."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from crnn_lib.handwriting import Glyphs
+from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.models import Detector, load_detector, save_model
+from crnn_lib.training import PageStream, TrainConfig, seeded_generator, train_detector
+
+BATCH_SIZE = 8
+AVERAGE = 0.998
+VALIDATION_PAGES = 64
+LINES_ONLY = {  # options that have no meaning for pages; their defaults
+    "lines": None,
+    "style": "default",
+    "length": None,
+    "network": "crnn",
+    "held_out": None,
+    "keep_start": 0.0,
+    "validation_lines": 1000,
+    "alphabet": None,
+    "keep_old": None,
+    "patience": None,
+    "skip_bad": False,
+    "workers": 0,
+    "device": "auto",
+}
+
+
+def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) -> int:
+    """Train a detector of writing on fresh pages and write its weights."""
+    for name, default in LINES_ONLY.items():
+        if getattr(options, name) != default:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for networks that read lines; leave out --detector."
+            )
+    names = {field.name for field in dataclasses.fields(TrainConfig)}
+    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    config = TrainConfig(**{**given, "average": options.average or AVERAGE})
+    torch.manual_seed(options.seed)  # of the first weights
+    detector = load_detector(options.start) if options.start else Detector()
+    scanned = glyphs if glyphs.source != "pen" else None
+    pages = PageStream(
+        batch_size=options.batch_size or BATCH_SIZE, seed=options.seed, glyphs=scanned
+    )
+    others = PageStyle(split="test")  # other people write what it is validated with
+    validation = compose_pages(VALIDATION_PAGES, others, seeded_generator(options.seed, 2))
+    parameters = sum(parameter.numel() for parameter in detector.parameters())
+    print(
+        f"Training Detector ({options.start or 'new'}, {parameters:,} parameters): {config.steps} "
+        f"steps of {pages.batch_size} pages of {pages.size[0]} x {pages.size[1]} pixels.",
+        flush=True,
+    )
+    history = train_detector(detector, pages, config, validation=validation)
+    if options.history:
+        history.save(options.history)
+    metrics = {name: values[-1] for name, values in history.validation_f1.items()}
+    provenance = {
+        "command": command,
+        "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
+        "pages": repr(pages.style),
+        "batch_size": pages.batch_size,
+        "size": list(pages.size),
+        "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
+        "metrics": metrics,
+    }
+    dtype = torch.float16 if options.half else torch.float32
+    save_model(detector, options.out, provenance=provenance, dtype=dtype)
+    told = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
+    return 0

@@ -1,0 +1,307 @@
+"""Composed pages: what is written on them lies where the maps and the corners say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.handwriting.pages import _writing as writing
+from crnn_lib.handwriting.pages._camera import place_sheet
+from crnn_lib.handwriting.pages._page import Page
+from crnn_lib.handwriting.pages._sprites import band_of_word, store
+from crnn_lib.handwriting.pages.composing import _maps, _visible
+from crnn_lib.handwriting.pages.styles import LAYOUTS
+from crnn_lib.models import MAPS
+
+PLAIN = PageStyle.plain()
+AT = {name: n for n, name in enumerate(MAPS)}
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def only(*layouts, base=PLAIN, **more):
+    return replace(base, layouts=dict.fromkeys(layouts, 1.0), **more)
+
+
+def blank_page(size=(256, 256), seed=0, turn=0):
+    r = np.random.default_rng(seed)
+    camera, _, area = place_sheet(r, PLAIN, size, turn)
+    return Page(r, store(), size, area, camera)
+
+
+def inside(corners, shape, grow=0.0):
+    """Which pixels lie in a quadrilateral, grown on all sides by a share of its height."""
+    c = np.asarray(corners)
+    along = (c[1] - c[0]) / np.hypot(*(c[1] - c[0]))
+    down = (c[3] - c[0]) / np.hypot(*(c[3] - c[0]))
+    extra = grow * np.hypot(*(c[3] - c[0]))
+    c = c + extra * np.stack([-along - down, along - down, along + down, down - along])
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
+    within = np.ones(shape, bool)
+    for a, b in zip(c, np.roll(c, -1, 0), strict=True):
+        within &= (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) >= 0
+    return within
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return compose_pages(12, PLAIN, seeded(3), (320, 320))
+
+
+@pytest.fixture(scope="module")
+def turned():
+    style = replace(PLAIN, turned=1.0, skew=5.0, perspective=0.15)
+    return compose_pages(12, style, seeded(4), (320, 320))
+
+
+@pytest.fixture(scope="module")
+def rich():
+    return compose_pages(24, PageStyle(), seeded(5), (256, 320))
+
+
+# --- The maps and the ink ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["plain", "turned"])
+def test_ink_lies_in_the_bands_and_bands_hold_ink(kind, request):
+    pages = request.getfixturevalue(kind)
+    lines = 0
+    for image, rows in zip(pages.images[:, 0].numpy(), pages.rows, strict=True):
+        ink = image < 0.75
+        allowed = np.zeros_like(ink)
+        for line in rows:
+            alone = line.text.isdigit()  # a currency's sign stands before its digits
+            allowed |= inside(line.corners, ink.shape, grow=0.6 if alone else 2.5)
+            if line.visible == 1:
+                assert ink[inside(line.corners, ink.shape)].mean() > 0.04, line.text
+                lines += 1
+        assert (ink & ~allowed).sum() <= 0.02 * ink.sum()
+    assert lines > 60
+
+
+def test_bodies_fill_their_band(plain):
+    """From its upper to its lower edge: a band is neither too high nor too low for its digits."""
+    spreads = []
+    for image, rows in zip(plain.images[:, 0].numpy(), plain.rows, strict=True):
+        for line in rows:
+            if line.visible == 1 and line.text.isdigit():
+                c = line.corners
+                band = inside(c, image.shape, grow=0.25) & (image < 0.6)
+                y, x = np.nonzero(band)
+                height = np.hypot(*(c[3] - c[0]))
+                along = (c[1] - c[0]) / np.hypot(*(c[1] - c[0]))
+                down = (y + 0.5 - c[0][1]) * along[0] - (x + 0.5 - c[0][0]) * along[1]
+                spreads.append((np.quantile(down, 0.98) - np.quantile(down, 0.02)) / height)
+    assert len(spreads) > 40
+    assert 0.8 < np.median(spreads) < 1.15
+    assert np.quantile(spreads, 0.9) < 1.35
+
+
+def test_a_core_lies_within_its_band_from_end_to_end(turned):
+    for maps, rows in zip(turned.maps.numpy(), turned.rows, strict=True):
+        core = (maps[[AT["number"], AT["word"]]] > 0).any(0)
+        allowed = np.zeros_like(core)
+        for line in rows:
+            allowed |= inside(line.corners / 4, core.shape, grow=0.1)
+            if line.visible == 1:
+                middle = line.corners.mean(0) / 4
+                assert core[int(middle[1]), int(middle[0])]
+        assert not (core & ~allowed).any()
+
+
+def test_maps_hold_direction_and_height_of_the_line_there(turned):
+    for maps, rows in zip(turned.maps.numpy(), turned.rows, strict=True):
+        for line in rows:
+            if line.visible < 1:
+                continue
+            x, y = (line.corners.mean(0) / 4).astype(int)
+            c = line.corners
+            along = c[1] - c[0] + c[2] - c[3]
+            along /= np.hypot(*along)
+            direction = maps[[AT["cos"], AT["sin"]], y, x]
+            assert direction @ along > 0.999
+            height = np.hypot(*(c[3] - c[0]))
+            assert np.exp(maps[AT["height"], y, x]) == pytest.approx(height, rel=0.12)
+
+
+def test_corners_go_clockwise_from_where_the_text_begins(turned):
+    ways = set()
+    for rows in turned.rows:
+        for line in rows:
+            a, b, _, d = line.corners
+            assert (b - a)[0] * (d - a)[1] - (b - a)[1] * (d - a)[0] > 0  # y points down
+            ways.add(round(np.degrees(np.arctan2(*(b - a)[::-1])) / 90) % 4)
+    assert ways == {1, 2, 3}
+
+
+def test_reading_upside_down_begins_at_the_right():
+    page = blank_page(turn=2)
+    page.write("number", store().number(page.r, 3), 30, 40, 30)
+    (line,) = page.lines
+    left, right = line.corners[0], line.corners[1]
+    assert right[0] < left[0] and line.corners[3][1] < left[1]
+
+
+def test_ends_part_neighbours_and_no_core(rich):
+    ends, cores = rich.maps[:, AT["ends"]] > 0, (rich.maps[:, :2] > 0).any(1)
+    assert ends.any() and not (ends & cores).any()
+    page = blank_page()
+    for x in (20, 72):
+        page.register("number", "1", writing.band_at(x, 50, 40, 30))
+    maps = _maps(page, None)
+    ends, core = maps[AT["ends"], 16], maps[AT["number"], 16]
+    assert core[6:14].all() and core[19:27].all()
+    assert not core[15:18].any() and ends[15:18].all() and ends[3] and not ends[8]
+
+
+def test_the_six_logits_maps_are_masks_and_lines_have_one_kind(rich):
+    masks = rich.maps[:, :6]
+    assert set(masks.unique().tolist()) == {0.0, 1.0}
+    kinds = rich.maps[:, [AT["number"], AT["word"], AT["print"]]].sum(1)
+    assert kinds.max() == 1
+    lengths = rich.maps[:, [AT["cos"], AT["sin"]]].square().sum(1).sqrt()
+    assert torch.allclose(lengths, (kinds > 0).float(), atol=1e-4)
+
+
+# --- What is a number and what is not ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["text", "print", "bare"])
+def test_pages_without_numbers_have_none(layout):
+    style = only(layout, base=PageStyle())
+    pages = compose_pages(6, style, seeded(7), (256, 256))
+    assert not pages.maps[:, AT["number"]].any()
+    assert all(line.kind == "word" for rows in pages.rows for line in rows)
+
+
+def test_a_wall_is_no_sheet():
+    pages = compose_pages(12, only("bare", base=PageStyle()), seeded(8), (128, 128))
+    shares = pages.maps[:, AT["sheet"]].mean((1, 2))
+    assert (shares == 0).any() and set(pages.layouts) == {"bare"}
+
+
+def test_a_number_struck_out_is_a_mark():
+    page = blank_page()
+    for _ in range(3):
+        writing.put_crossed(page, 40, 60, 40)
+    maps = _maps(page, None)
+    assert not page.lines and maps[AT["marks"]].sum() > 20
+    assert not maps[: AT["ends"]].any()
+
+
+def test_a_date_is_one_line_with_its_slashes():
+    page = blank_page(size=(128, 512))
+    while not page.lines or "/" not in page.lines[-1].text:
+        writing.put_groups(page, 20, 40, 30, free=False)
+    line = page.lines[-1]
+    assert line.text.count("/") in (1, 2) and line.text.replace("/", "").isdigit()
+    assert line.corners[1][0] - line.corners[0][0] > 60
+
+
+def test_a_row_of_boxes_is_one_number():
+    pages = compose_pages(8, only("boxes"), seeded(9), (256, 256))
+    texts = [line.text for rows in pages.rows for line in rows]
+    assert any(len(text) > 3 for text in texts) and all(text.isdigit() for text in texts)
+
+
+def test_cells_of_a_table_keep_row_and_column():
+    pages = compose_pages(6, only("table"), seeded(10), (320, 320))
+    seen = 0
+    for rows in pages.rows:
+        numbers = [line for line in rows if line.kind == "number"]
+        for one in numbers:
+            for other in numbers:
+                a, b = one.corners.mean(0), other.corners.mean(0)
+                if one.row < other.row and one.column == other.column:
+                    assert a[1] < b[1]
+                    seen += 1
+                if one.row == other.row and one.column < other.column:
+                    assert a[0] < b[0]
+                    seen += 1
+    assert seen > 30
+
+
+def test_rows_are_in_reading_order(plain):
+    for rows in plain.rows:
+        places = [(line.row, line.column) for line in rows]
+        assert places == sorted(places)
+        for one, other in zip(rows, rows[1:], strict=False):
+            if one.row == other.row:
+                assert one.corners[0][0] < other.corners[0][0]
+
+
+def test_visible_is_the_share_of_a_band_within_the_photo():
+    band = np.array([(-50, 10), (50, 10), (50, 30), (-50, 30)], float)
+    assert _visible(band, (100, 100)) == pytest.approx(0.5, abs=0.07)
+    assert _visible(band + (50, 0), (100, 100)) == 1
+
+
+# --- Chance, sizes, wrong requests ------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_pages():
+    first, again = (compose_pages(4, PageStyle(), seeded(11), (128, 160)) for _ in range(2))
+    other = compose_pages(4, PageStyle(), seeded(12), (128, 160))
+    assert torch.equal(first.images, again.images) and torch.equal(first.maps, again.maps)
+    assert not torch.equal(first.images, other.images)
+    assert [[line.text for line in rows] for rows in first.rows] == [
+        [line.text for line in rows] for rows in again.rows
+    ]
+
+
+def test_images_are_grey_in_0_to_1(rich):
+    assert rich.images.shape == (24, 1, 256, 320) and rich.maps.shape == (24, len(MAPS), 64, 80)
+    assert rich.images.dtype == torch.float32
+    assert rich.images.min() >= 0 and rich.images.max() <= 1
+    assert bool((rich.images.std((1, 2, 3)) > 0.002).all())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_fills_a_small_page_and_a_wide_one(layout):
+    style = only(layout, base=PageStyle(edges=1.0))
+    for size in ((64, 64), (96, 480)):
+        pages = compose_pages(2, style, seeded(13), size)
+        assert pages.layouts == [layout] * 2 and bool(pages.images.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "fault, match",
+    [
+        ({"layouts": {"poem": 1.0}}, "poem"),
+        ({"layouts": {"notes": 0.0}}, "not all of them 0"),
+        ({"height": (2.0, 9.0)}, "at least 4 pixels"),
+        ({"turned": 1.5}, "turned is a share"),
+        ({"split": "dev"}, "'dev'"),
+        ({"clutter": -1.0}, "0 or more"),
+    ],
+)
+def test_a_style_that_makes_no_sense_is_refused(fault, match):
+    with pytest.raises(ValueError, match=match):
+        PageStyle(**fault)
+
+
+def test_a_request_that_makes_no_sense_is_refused():
+    with pytest.raises(TypeError, match="torch.Generator"):
+        compose_pages(1, PLAIN, None)
+    with pytest.raises(ValueError, match="multiples of 4"):
+        compose_pages(1, PLAIN, seeded(0), (130, 128))
+    with pytest.raises(ValueError, match="0 or more"):
+        compose_pages(-1, PLAIN, seeded(0))
+
+
+# --- The band of a word -----------------------------------------------------------------------
+
+
+def test_the_band_of_a_word_is_that_of_its_small_letters():
+    ink = np.zeros((64, 120), np.uint8)
+    ink[30:45, 10:110:4] = 255  # small letters
+    ink[12:45, 20] = 255  # an ascender
+    ink[30:58, 60] = 255  # a descender
+    band = band_of_word(ink, 45.0)
+    assert band[0].tolist() == [10, 30] and band[2].tolist() == [107, 45]

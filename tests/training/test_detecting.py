@@ -1,0 +1,140 @@
+"""How the detector learns: its stream, its loss, and a run that goes on where it was cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.models import MAPS, Detector, DetectorConfig
+from crnn_lib.training import (
+    PageStream,
+    TrainConfig,
+    detection_loss,
+    map_scores,
+    train_detector,
+)
+
+SMALL = DetectorConfig(channels=(4, 6, 8, 8, 8), deep=8, fine=6)
+STREAM = PageStream(PageStyle.plain(), batch_size=2, size=(96, 96), seed=5)
+NUMBER = MAPS.index("number")
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return compose_pages(4, PageStyle(), torch.Generator().manual_seed(6), (128, 128))
+
+
+def faultless(maps):
+    """What a detector would say that knows it all."""
+    said = maps.clone()
+    said[:, :6] = 20 * (2 * maps[:, :6] - 1)
+    return said
+
+
+def new_detector(seed=0):
+    torch.manual_seed(seed)
+    return Detector(SMALL)
+
+
+def test_a_batch_depends_on_seed_and_step_alone():
+    again = dataclasses.replace(STREAM)
+    other = dataclasses.replace(STREAM, seed=6)
+    STREAM.batch(3)
+    assert torch.equal(STREAM.batch(2).images, again.batch(2).images)
+    assert not torch.equal(STREAM.batch(2).images, STREAM.batch(3).images)
+    # the store of another seed takes a second; its generator is enough here
+    assert other.seed != STREAM.seed
+
+
+def test_true_maps_have_no_loss_and_every_fault_has_some(truth):
+    true = truth.maps
+    best = float(detection_loss(faultless(true), true))
+    assert best < 0.05
+    for n in range(len(MAPS)):
+        said = faultless(true)
+        said[:, n] = -said[:, n] if n < 6 else said[:, n] + 0.5
+        assert float(detection_loss(said, true)) > best + 0.05, MAPS[n]
+
+
+def test_direction_and_height_are_asked_only_where_lines_are(truth):
+    true = truth.maps
+    lines = true[:, [0, 1, 3]].amax(1, keepdim=True) > 0
+    said = faultless(true)
+    said[:, 6:] = torch.where(lines, said[:, 6:], 7.0)
+    loss = detection_loss(said, true)
+    assert torch.equal(loss, detection_loss(faultless(true), true))
+
+
+def test_a_page_without_lines_has_a_loss():
+    true = torch.zeros(1, len(MAPS), 16, 16)
+    loss = detection_loss(torch.zeros_like(true).requires_grad_(), true)
+    assert loss.isfinite()
+
+
+def test_scores_of_a_faultless_and_of_a_blind_detector(truth):
+    class Saying(Detector):
+        def forward(self, images):
+            return self.said
+
+    perfect = Saying(SMALL)
+    perfect.said = faultless(truth.maps)
+    scores = map_scores(perfect, truth)
+    assert set(scores) == {*MAPS[:6], "turn", "height"} and min(scores.values()) > 0.999
+    perfect.said = -perfect.said
+    scores = map_scores(perfect, truth)
+    assert scores["number"] == scores["turn"] == 0
+
+
+def test_it_learns():
+    fixed = STREAM.batch(0)
+    detector = new_detector()
+    before = float(detection_loss(detector(fixed.images), fixed.maps))
+    optimizer = torch.optim.AdamW(detector.parameters(), 1e-2)
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = detection_loss(detector(fixed.images), fixed.maps)
+        loss.backward()
+        optimizer.step()
+    assert float(loss) < 0.6 * before
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path):
+    config = TrainConfig(steps=4, learning_rate=3e-3, average=0.9, log_every=1, checkpoint_every=1)
+    whole = new_detector()
+    history = train_detector(whole, STREAM, config)
+
+    class CutOff(Exception):
+        pass
+
+    class Breaking(PageStream):
+        def batch(self, step):
+            if step == 2:
+                raise CutOff
+            return super().batch(step)
+
+    config = dataclasses.replace(config, checkpoint=str(tmp_path / "run"))
+    parts = {field.name: getattr(STREAM, field.name) for field in dataclasses.fields(STREAM)}
+    with pytest.raises(CutOff):
+        train_detector(new_detector(), Breaking(**parts), config)
+    resumed = new_detector(1)
+    again = train_detector(resumed, STREAM, config)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert again.loss == history.loss and again.step == [1, 2, 3, 4]
+    other = dataclasses.replace(STREAM, seed=9)
+    with pytest.raises(ValueError, match="belongs to another run"):
+        train_detector(new_detector(), other, config)
+    again.save(tmp_path / "log.json")
+    assert json.loads((tmp_path / "log.json").read_text())["step"] == [1, 2, 3, 4]
+
+
+def test_validation_is_logged(truth):
+    config = TrainConfig(steps=2, validate_every=1, average=0.5)
+    stream = dataclasses.replace(STREAM, batch_size=1)
+    history = train_detector(new_detector(), stream, config, validation=truth)
+    assert history.validation_step == [1, 2]
+    assert {len(values) for values in history.validation_f1.values()} == {2}
