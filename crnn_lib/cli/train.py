@@ -15,6 +15,7 @@ import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._folders import train_on_folder
+from crnn_lib.cli._pages import train_on_pages
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
@@ -30,7 +31,14 @@ from crnn_lib.handwriting import (
     load_glyphs,
     pen,
 )
-from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, load_model, save_model
+from crnn_lib.models import (
+    CRNN,
+    MARKS,
+    CRNNConfig,
+    SlidingWindowRNN,
+    load_model,
+    save_model,
+)
 from crnn_lib.training import (
     Alternating,
     History,
@@ -73,6 +81,12 @@ def train(options: argparse.Namespace) -> int:
     _use_threads(options)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
+    if options.detector:
+        try:
+            glyphs = _training_glyphs(options)[0]
+            return train_on_pages(options, glyphs, _command(options.arguments))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
     if options.lines is not None:
         try:
             return train_on_folder(options, _command(options.arguments))
@@ -90,8 +104,10 @@ def train(options: argparse.Namespace) -> int:
     glyphs, held_out = _training_glyphs(options)
     words = options.style == "words"
     alphabet = Alphabet(pen.TEXT_CHARACTERS + " ") if words else Alphabet(glyphs.characters)
+    if options.style == "photos":
+        alphabet = Alphabet(glyphs.characters + MARKS)
     torch.manual_seed(options.seed)  # of the first weights
-    model = load_model(options.start) if options.start else _network(options.network, alphabet)
+    model = _first_weights(options, alphabet)
     lines = _training_lines(options, glyphs, alphabet, model.config.height)
     validation = None
     if held_out is not None or (words and options.validate_every):
@@ -118,7 +134,7 @@ def train(options: argparse.Namespace) -> int:
         history.save(options.history)
     report = None
     if options.keep_start:
-        interpolate_weights(model, load_model(options.start), options.keep_start)
+        interpolate_weights(model, _first_weights(options, alphabet), options.keep_start)
         report = None if validation is None else evaluate_model(model, validation)
     metrics = _last_metrics(history, report)
     provenance = {
@@ -162,6 +178,13 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
         for source, glyphs in kept.items()
     ]
     return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
+
+
+def _first_weights(options: argparse.Namespace, alphabet: Alphabet):
+    """The network that a run begins with; one that is to read photos learns the marks, too."""
+    if not options.start:
+        return _network(options.network, alphabet)
+    return load_model(options.start, alphabet=alphabet if options.style == "photos" else None)
 
 
 def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
@@ -230,7 +253,8 @@ def _validation_lines(
         return join_batches(parts, alphabet.blank)
     assert held_out is not None
     if options.style == "photos":
-        return photo_sample(dataclasses.replace(held_out, split="test"), count, options.seed)
+        held_out = dataclasses.replace(held_out, split="test")
+        return photo_sample(held_out, count, options.seed, book="careless")
     style = _style(options, height)
     style = style.varied() if options.style == "varied" else style
     generator = seeded_generator(options.seed, 2)

@@ -7,10 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation.metrics import Report, evaluate_texts
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import read_batches, unwrap_model
+from crnn_lib.models import MARKS, fold_marks, read_batches, unwrap_model
+
+_DIGITS = set("0123456789")
+_NUMBERS = _DIGITS | set(MARKS)
 
 
 def evaluate(
@@ -25,6 +29,8 @@ def evaluate(
     Parameters
     ----------
     model : CRNN or SlidingWindowRNN
+        Of one that reads digits and marks, the marks that no text of the lines has count as
+        blank: it is not asked for them (:func:`crnn_lib.models.fold_marks`).
     lines : LineBatch
     decoder : callable
         ``decoder(log_probs, frame_lengths, alphabet=...)`` -> list of :class:`Hypothesis`.
@@ -58,6 +64,18 @@ def read_lines(
     batch_size : int
         Lines that are read at once; those of like width are.
     """
+    characters = {c for text in lines.texts for c in text}
+
+    def decode(log_probs: Tensor, frame_lengths: Tensor, *, alphabet: Alphabet) -> list:
+        if set(alphabet.characters) <= _NUMBERS:
+            unasked = _NUMBERS - _DIGITS - characters
+            log_probs, alphabet = fold_marks(log_probs, alphabet, "".join(unasked))
+        return decoder(log_probs, frame_lengths, alphabet=alphabet)
+
+    return _read_in_order(model, lines, decode, batch_size)
+
+
+def _read_in_order(model: nn.Module, lines: LineBatch, decoder: Callable, batch_size: int) -> list:
     hypotheses: list = [None] * len(lines)
     batches = torch.argsort(lines.widths, stable=True).split(batch_size)
 
@@ -80,6 +98,6 @@ def lattices_of(model: nn.Module, lines: LineBatch, batch_size: int = 128) -> tu
         counts = frame_lengths.tolist()
         return [line[:n].cpu() for line, n in zip(log_probs, counts, strict=True)]
 
-    found = read_lines(model, lines, keep, batch_size)
+    found = _read_in_order(model, lines, keep, batch_size)
     frame_lengths = torch.tensor([len(line) for line in found])
     return nn.utils.rnn.pad_sequence(found, batch_first=True), frame_lengths  # (N, T, C)

@@ -1,11 +1,13 @@
-"""Amounts as people write them on forms and cheques: ``150.000,-``, ``2.500=``, ``#1.200#``.
+"""Amounts as people write them on forms and cheques: ``150.000,-``, ``2.500=``, ``#1.200#``; and
+other numbers with something between their digits: ``3/12/2026``, ``40.5``, ``555-0142``.
 
-Of all that is written only the digits are read. Dots, commas, dashes and currency signs are
-*silent*: drawn, and no part of the label.
+Dots, commas, dashes and currency signs are *silent*: drawn, and no part of the label, unless the
+alphabet has them.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +72,130 @@ class AmountStyle:
         for name, value in vars(self).items():
             if name != "lengths" and not 0 <= value <= 1:
                 raise ValueError(f"AmountStyle.{name} is a share from 0 to 1; got {value}.")
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """Which numbers are written, as weights relative to each other.
+
+    Parameters
+    ----------
+    dates : float
+        Three groups, or a month and a year, between slashes, dashes, points or spaces.
+    decimals : float
+        A point or a comma before one to three digits.
+    phones : float
+        Long numbers in groups of two to four.
+    fractions : float
+        Two small numbers with a slash or a dash between them: a fraction, a range, a score.
+    thousands : float
+        Groups of three, as in 1.250.000,50.
+    ones : float
+        One to four digits, most of them 1, with nothing between them.
+    """
+
+    dates: float = 0.4
+    decimals: float = 0.25
+    phones: float = 0.12
+    fractions: float = 0.1
+    thousands: float = 0.08
+    ones: float = 0.05
+
+    def __post_init__(self) -> None:
+        weights = list(vars(self).values())
+        if min(weights) < 0 or sum(weights) <= 0:
+            raise ValueError(
+                f"NumberStyle's {', '.join(vars(self))} are weights, not all of them 0; got "
+                f"{weights}."
+            )
+
+
+def random_numbers(
+    count: int, generator: torch.Generator, style: NumberStyle | None = None
+) -> list[str]:
+    """Numbers with what stands between their digits: dates, decimals, telephone numbers.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    generator : torch.Generator
+        Source of all chance.
+    style : NumberStyle, optional
+
+    Returns
+    -------
+    list of str
+        Digits and characters of ``SILENT``. They begin and end with a digit.
+
+    Examples
+    --------
+    >>> dates = NumberStyle(1, 0, 0, 0, 0, 0)
+    >>> random_numbers(3, torch.Generator().manual_seed(1), dates)
+    ['07/07/35', '11.10', '25.12']
+    """
+    style = style or NumberStyle()
+    chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
+    kinds = chance.choices(list(vars(style)), list(vars(style).values()), k=count)
+    return [_WRITERS[kind](chance) for kind in kinds]
+
+
+def _date(r: random.Random) -> str:
+    separator = r.choices("/-. ", (6, 2, 2.5, 0.5))[0]
+    day, month = r.randrange(1, 32), r.randrange(1, 13)
+    year = r.choice([r.randrange(1900, 2100), r.randrange(2000, 2040)])
+    padded = r.random() < 0.5
+    two = [f"{n:02d}" if padded else str(n) for n in (day, month)]
+    short = f"{year % 100:02d}" if r.random() < 0.4 else str(year)
+    kind = r.random()
+    if kind < 0.1:
+        return separator.join([str(year), f"{month:02d}", f"{day:02d}"])
+    if kind < 0.2:
+        return separator.join([two[1], short])
+    if kind < 0.3:
+        return separator.join(two)
+    return separator.join([*(two if r.random() < 0.6 else two[::-1]), short])
+
+
+def _digits(r: random.Random, count: int, first: str = "123456789") -> str:
+    return r.choice(first) + "".join(r.choices("0123456789", k=count - 1))
+
+
+def _decimal(r: random.Random) -> str:
+    whole = "0" if r.random() < 0.2 else _digits(r, r.choice([1, 1, 2, 2, 3, 4]))
+    return whole + r.choices(".,", (3, 2))[0] + _digits(r, r.choice([1, 1, 2, 2, 3]), "0123456789")
+
+
+def _phone(r: random.Random) -> str:
+    separator = r.choices("- /.", (4, 3, 1, 1))[0]
+    groups = [_digits(r, r.choice([2, 3, 3, 4]), "0123456789") for _ in range(r.choice([2, 2, 3]))]
+    return separator.join(groups)
+
+
+def _fraction(r: random.Random) -> str:
+    first, second = (_digits(r, r.choice([1, 1, 2, 2, 3])) for _ in range(2))
+    return first + r.choices("/-", (3, 1))[0] + second
+
+
+def _thousands(r: random.Random) -> str:
+    dot, comma = r.choice([(".", ","), (",", "."), (" ", ","), ("'", ".")])
+    groups = [_digits(r, r.choice([1, 2, 3])), *(f"{r.randrange(1000):03d}" for _ in range(2))]
+    text = dot.join(groups[: r.choice([2, 2, 3])])
+    return text + (comma + f"{r.randrange(100):02d}" if r.random() < 0.4 else "")
+
+
+def _ones(r: random.Random) -> str:
+    return "".join(r.choices("1" * 40 + "0234567891", k=r.choice([1, 2, 2, 3, 3, 4])))
+
+
+_WRITERS = {
+    "dates": _date,
+    "decimals": _decimal,
+    "phones": _phone,
+    "fractions": _fraction,
+    "thousands": _thousands,
+    "ones": _ones,
+}
 
 
 @single_precision()

@@ -116,6 +116,7 @@ def compose_lines(
     silent : str
         Characters that are drawn and are no part of the label: the dots, dashes and currency
         signs around an amount. A space, if silent, needs no glyph: it keeps its neighbours apart.
+        Those that the ``alphabet`` has are labelled all the same; they still stand where marks do.
 
     Returns
     -------
@@ -136,6 +137,7 @@ def compose_lines(
             f"Some characters must be labelled; all of the glyphs' are silent: {silent!r}."
         )
     alphabet = alphabet or Alphabet(known)
+    unlabelled = "".join(c for c in silent if c not in alphabet.characters)
     apart = None
     spaced = None  # the texts with the spaces that are labelled
     if texts is None:
@@ -173,18 +175,19 @@ def compose_lines(
     else:
         images, widths, spans = _write_by_ink(inks, written, style, generator)
 
-    if silent:  # leave out what is not labelled
-        spoken = written & ~is_silent
+    if unlabelled:  # leave out what is not labelled
+        left_out = torch.tensor([c in unlabelled for c in glyphs.characters])[characters]
+        spoken = written & ~left_out
         lengths = spoken.sum(1)
         short = length_mask(lengths, int(lengths.max()) if count else 0)
         characters, spans = (_compact(x, spoken, short) for x in (characters, spans))
         written = short
-        texts = [text.translate(dict.fromkeys(map(ord, silent))) for text in texts]
+        texts = [text.translate(dict.fromkeys(map(ord, unlabelled))) for text in texts]
     if isinstance(alphabet.characters, tuple):
         targets, lengths, spans = _label_pieces(texts, spans, alphabet)
     else:
         classes = torch.tensor(
-            [-1 if c in silent else alphabet.encode(c)[0] for c in glyphs.characters]
+            [-1 if c in unlabelled else alphabet.encode(c)[0] for c in glyphs.characters]
         )
         targets = torch.where(written, classes[characters], alphabet.blank)
     if spaced is not None:

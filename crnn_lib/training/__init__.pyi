@@ -2,6 +2,11 @@ from .averaging import interpolate_weights as interpolate_weights
 from .averaging import learning_mode as learning_mode
 from .averaging import moving_average as moving_average
 from .averaging import settle_norms as settle_norms
+from .detecting import DetectingHistory as DetectingHistory
+from .detecting import PageStream as PageStream
+from .detecting import detection_loss as detection_loss
+from .detecting import map_scores as map_scores
+from .detecting import train_detector as train_detector
 from .fine_tuning import FINE_TUNING as FINE_TUNING
 from .fine_tuning import FineTuning as FineTuning
 from .fine_tuning import fine_tune as fine_tune
@@ -22,7 +27,9 @@ from .runs import read_run as read_run
 from .streams import Alternating as Alternating
 from .streams import LineSet as LineSet
 from .streams import LineStream as LineStream
+from .streams import Mixed as Mixed
 from .streams import PaperStream as PaperStream
+from .streams import TextlessStream as TextlessStream
 from .streams import WordStream as WordStream
 from .streams import batches as batches
 from .streams import seeded_generator as seeded_generator

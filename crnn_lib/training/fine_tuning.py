@@ -30,7 +30,7 @@ from crnn_lib.handwriting import (
     load_glyphs,
     vary_lines,
 )
-from crnn_lib.models import unwrap_model
+from crnn_lib.models import MARKS, unwrap_model
 from crnn_lib.training.loop import TrainConfig, labels_fit, train
 from crnn_lib.training.mixtures import TEXT, PhotoMixture, photo_lines, word_lines
 from crnn_lib.training.runs import History
@@ -284,7 +284,8 @@ def _digits(known: str, batch_size: int, seed: int, height: int) -> Alternating:
 def _photos(known: str, batch_size: int, seed: int, height: int) -> Alternating:
     # amounts are written with all digits; what an alphabet lacks is left out afterwards
     glyphs = load_glyphs("auto", "train")
-    return photo_lines(glyphs, batch_size, seed, PhotoMixture(writers=_OLD_WRITERS))
+    marks = "".join(mark for mark in MARKS if mark in known)
+    return photo_lines(glyphs, batch_size, seed, PhotoMixture(writers=_OLD_WRITERS, marks=marks))
 
 
 def _words(known: str, batch_size: int, seed: int, height: int) -> Alternating:
@@ -295,7 +296,7 @@ _OLD_WRITERS = 200  # of the pen; fewer than a network learned from at first, an
 _DIGITS = "0123456789"
 _OLD_LINES: dict[str, tuple[str, Callable[[str, int, int, int], Alternating]]] = {
     "crnn-digits": (_DIGITS, _digits),
-    "crnn-photos": (_DIGITS, _photos),
+    "crnn-photos": (_DIGITS + MARKS, _photos),
     "crnn-words": (TEXT, _words),
 }
 

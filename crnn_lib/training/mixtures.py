@@ -14,23 +14,28 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    NumberStyle,
     compose_lines,
     fonts,
     pen,
     pen_people,
     random_amounts,
 )
-from crnn_lib.handwriting.paper import PaperStyle, photograph
+from crnn_lib.handwriting.paper import Effect, PaperStyle, photograph
+from crnn_lib.models import MARKS
 from crnn_lib.photos import ink_of
 from crnn_lib.training.streams import (
     Alternating,
     LineStream,
+    Mixed,
     PaperStream,
+    TextlessStream,
     WordStream,
     seeded_generator,
 )
 
 POOL = 4  # batches a stream composes at once: there are ten streams
+ONES = NumberStyle(dates=0, decimals=0, phones=0, fractions=0, thousands=0, ones=1)
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,34 @@ class PhotoMixture:
     ones : float
         Share of the amounts that are short and mostly ones. With too few of them a network
         learns from the borders that an upright stroke is never a digit.
+    marks : str
+        The marks that are labelled; all others are drawn and not labelled.
+    textless : int
+        Of the ten streams that are mixed on paper, how many hold no number.
     """
 
     writers: int = 4000
     clean: float = 0.15
     ones: float = 0.08
+    marks: str = MARKS
+    textless: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.textless <= 4:
+            raise ValueError(f"textless is 0 to 4 of ten streams; got {self.textless}.")
 
 
 def photo_lines(
     scanned: Glyphs, batch_size: int, seed: int, mixture: PhotoMixture | None = None
 ) -> Alternating:
-    """Lines from which a network learns to read photos of amounts.
+    """Lines from which a network learns to read photos of numbers.
 
-    Of ten batches five hold amounts on paper, one holds digits written freely on paper, and four
-    the article's strips without paper, so that clean lines stay as easy as they were: two of them
-    with the article's habits and digits of several sizes, two varied in all. On paper half of the
-    digits are scanned ones, half the pen's; on the strips all are scanned.
+    Of ten batches four hold the article's strips without paper, so that clean lines stay as easy
+    as they were: two of them with the article's habits and digits of several sizes, two varied in
+    all. The other six are mixed on paper: amounts, dates and other numbers with marks between
+    their digits, digits written freely, and ones written close, these without paper; and lines on
+    which no number stands. On paper half of the digits are scanned ones, half the pen's, careless
+    forms among them; on the strips all are scanned.
 
     Parameters
     ----------
@@ -70,34 +87,49 @@ def photo_lines(
     batch_size : int
     seed : int
     mixture : PhotoMixture, optional
+
+    Returns
+    -------
+    Alternating
+        Its lines are labelled with the digits and the mixture's marks, in this order.
     """
     mixture = mixture or PhotoMixture()
-    people = pen_people(mixture.writers, seeded_generator(seed, 3))
+    people = pen_people(mixture.writers, seeded_generator(seed, 3), book="careless")
     drawn = people.only(scanned.characters)
     repeated = scanned.subset(torch.arange(len(drawn)) % len(scanned))
     digits, all_signs = Glyphs.concat([repeated, drawn]), Glyphs.concat([repeated, people])
-    alphabet, paper = Alphabet(scanned.characters), PaperStyle.cheque()
+    alphabet, paper = Alphabet(scanned.characters + mixture.marks), PaperStyle.photo()
+    still = replace(paper, size=Effect(), shift=Effect(), crop=Effect())  # borders stay borders
 
-    def stream(glyphs: Glyphs, style: LineStyle, number: int, **more) -> LineStream:
-        return LineStream(glyphs, style, batch_size, seed + number, POOL, alphabet, **more)
+    def stream(glyphs: Glyphs, style: LineStyle, number: int, pool: int = 2, **more) -> LineStream:
+        return LineStream(glyphs, style, batch_size, seed + number, pool, alphabet, **more)
 
-    def on_paper(lines: LineStream) -> PaperStream:
-        return PaperStream(lines, paper, mixture.clean, lines.seed)
+    def on_paper(lines: LineStream | TextlessStream, style: PaperStyle = paper) -> PaperStream:
+        return PaperStream(lines, style, mixture.clean, lines.seed)
 
-    written = AmountStyle(ones=mixture.ones)
-    amounts = [
-        on_paper(stream(all_signs, LineStyle.amounts(), k, amounts=written)) for k in range(5)
+    amounts, written = AmountStyle(ones=mixture.ones), LineStyle.amounts()
+    close = replace(LineStyle().varied(), spacing=(-0.3, 0.15))
+    numbers = [
+        *(on_paper(stream(all_signs, written, k, amounts=amounts)) for k in range(4)),
+        *(on_paper(stream(all_signs, written, k, amounts=NumberStyle())) for k in (10, 11)),
+        on_paper(stream(digits, LineStyle().varied(), 5)),
+        stream(all_signs, close, 12, amounts=ONES),
     ]
-    freely = on_paper(stream(digits, LineStyle().varied(), 5))
+    others = [
+        on_paper(TextlessStream(written.height, batch_size, seed + 20 + k, 2, alphabet), still)
+        for k in range(mixture.textless)
+    ]
+    mixed = Mixed((*numbers[: 10 - mixture.textless], *others), seed)
     varied = LineStyle.article().varied()
     sized = replace(LineStyle.article(), size=varied.size)
-    strips = [stream(scanned, (sized, varied)[k % 2], 6 + k) for k in range(4)]
-    others: list[LineStream | PaperStream] = [*strips, freely]
-    turns = zip(amounts, others, strict=True)
-    return Alternating(tuple(lines for turn in turns for lines in turn))
+    strips = [stream(scanned, (sized, varied)[k % 2], 6 + k, POOL) for k in range(4)]
+    turns = (0, None, 1, None, 2, None, 3, None, None, None)
+    return Alternating(tuple(mixed if turn is None else strips[turn] for turn in turns))
 
 
-def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
+def photo_sample(
+    scanned: Glyphs, count: int, seed: int, *, book: str = "hurried", marks: str = ""
+) -> LineBatch:
     """Photographed amounts, a fixed set: half of the digits are scanned ones, half the pen's.
 
     Parameters
@@ -108,6 +140,10 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
     count : int
         Number of lines.
     seed : int
+    book : {"hurried", "careless", "school"}
+        The forms of the pen's writers.
+    marks : str
+        The marks that are labelled.
 
     Returns
     -------
@@ -116,7 +152,7 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
     """
     generator = seeded_generator(seed, 2)
     writers = max(len(scanned) // 40, 20)  # as many digits as there are scanned ones
-    people = pen_people(writers, generator, split=scanned.split)
+    people = pen_people(writers, generator, split=scanned.split, book=book)
     glyphs = Glyphs.concat([scanned, people])
     lines = compose_lines(
         glyphs,
@@ -124,7 +160,7 @@ def photo_sample(scanned: Glyphs, count: int, seed: int) -> LineBatch:
         LineStyle.amounts(),
         generator,
         texts=random_amounts(count, generator),
-        alphabet=Alphabet(scanned.characters),
+        alphabet=Alphabet(scanned.characters + marks),
         silent=SILENT,
     )
     photos = photograph(lines, PaperStyle.cheque(), generator)

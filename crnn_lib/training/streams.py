@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from crnn_lib.alphabet import Alphabet
@@ -20,20 +21,24 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    NumberStyle,
     TextStyle,
     compose_lines,
     data_root,
     fonts,
     join_batches,
     lines_of_words,
+    lines_without_text,
     pen,
     random_amounts,
+    random_numbers,
     random_texts,
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
 
 HANDS = ("pen", "fonts", "stroke-fonts")
+ROOM = 8  # pixels of a line per character: two frames of 4, so that CTC can spell 111
 
 
 class _LastPool:
@@ -69,10 +74,10 @@ class LineStream:
     pool : int
         Batches composed at once and sorted by width, so that little of a batch is padding.
     alphabet : Alphabet, optional
-    amounts : AmountStyle, optional
-        Write amounts with their marks, in which only digits are labelled; without it, lengths and
-        characters are drawn uniformly. The glyphs hold the marks too, as those of
-        :func:`crnn_lib.handwriting.pen_people` do.
+    amounts : AmountStyle or NumberStyle, optional
+        Write amounts or other numbers with their marks, in which only digits are labelled, and the
+        marks that the alphabet has; without it, lengths and characters are drawn uniformly. The
+        glyphs hold the marks too, as those of :func:`crnn_lib.handwriting.pen_people` do.
     """
 
     glyphs: Glyphs
@@ -81,7 +86,7 @@ class LineStream:
     seed: int = 0
     pool: int = 8
     alphabet: Alphabet | None = None
-    amounts: AmountStyle | None = None
+    amounts: AmountStyle | NumberStyle | None = None
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +105,9 @@ class LineStream:
         generator = seeded_generator(self.seed, turn)
         count = self.batch_size * self.pool
         texts = None
-        if self.amounts is not None:
+        if isinstance(self.amounts, NumberStyle):
+            texts = random_numbers(count, generator, self.amounts)
+        elif self.amounts is not None:
             texts = random_amounts(count, generator, self.amounts)
         lines = compose_lines(
             self.glyphs,
@@ -111,6 +118,8 @@ class LineStream:
             alphabet=self.alphabet,
             silent=SILENT if self.amounts is not None else "",
         )
+        if self.amounts is not None:
+            lines = _with_room(lines)
         by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
         order = by_width[torch.randperm(self.pool, generator=generator)]
         return [lines.select(chosen) for chosen in order]
@@ -225,6 +234,41 @@ def _letterbook(root: Path) -> pen.LetterBook:
 
 
 @dataclass(frozen=True)
+class TextlessStream:
+    """Fresh lines on which no number stands, without end; their labels are empty.
+
+    A batch depends on ``(seed, step)`` alone.
+
+    Parameters
+    ----------
+    height : int
+        Of a line, in pixels.
+    batch_size : int
+    seed : int
+    pool : int
+        Batches made at once.
+    """
+
+    height: int = 32
+    batch_size: int = 64
+    seed: int = 0
+    pool: int = 4
+    alphabet: Alphabet = Alphabet()
+    _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        return self._last_pool.get(turn, self._draw_pool)[place]
+
+    def _draw_pool(self, turn: int) -> list[LineBatch]:
+        generator = seeded_generator(self.seed, turn)
+        lines = lines_without_text(self.batch_size * self.pool, generator, height=self.height)
+        order = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
+        return [lines.select(chosen) for chosen in order]
+
+
+@dataclass(frozen=True)
 class PaperStream:
     """A stream of lines that have gone through paper and camera, as ink again, for training.
 
@@ -232,7 +276,7 @@ class PaperStream:
 
     Parameters
     ----------
-    lines : LineStream or Alternating
+    lines : LineStream, TextlessStream or Alternating
         Writes the lines.
     style : PaperStyle
     clean : float
@@ -240,7 +284,7 @@ class PaperStream:
     seed : int
     """
 
-    lines: LineStream | Alternating
+    lines: LineStream | TextlessStream | Alternating
     style: PaperStyle
     clean: float = 0.08
     seed: int = 0
@@ -288,10 +332,10 @@ class Alternating:
 
     Parameters
     ----------
-    streams : tuple of LineStream, PaperStream or WordStream
+    streams : tuple of LineStream, PaperStream, WordStream, TextlessStream or Mixed
     """
 
-    streams: tuple[LineStream | PaperStream | WordStream, ...]
+    streams: tuple[LineStream | PaperStream | WordStream | TextlessStream | Mixed, ...]
 
     @property
     def pool(self) -> int:
@@ -302,6 +346,43 @@ class Alternating:
         """The lines of one training step."""
         turn, place = divmod(step, len(self.streams))
         return self.streams[place].batch(turn)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Several streams dealt anew: each batch holds lines of all of them, of like width.
+
+    Parameters
+    ----------
+    streams : tuple of LineStream, PaperStream or TextlessStream
+        Of one height and one batch size. One that stands twice gives twice as many lines.
+    seed : int
+        Of the order of the batches.
+    """
+
+    streams: tuple[LineStream | PaperStream | TextlessStream, ...]
+    seed: int = 0
+    _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    @property
+    def pool(self) -> int:
+        """Batches that are dealt at once."""
+        return len(self.streams) * math.lcm(*(stream.pool for stream in self.streams))
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
+        turn, place = divmod(step, self.pool)
+        return self._last_pool.get(turn, self._deal)[place]
+
+    def _deal(self, turn: int) -> list[LineBatch]:
+        each = self.pool // len(self.streams)
+        steps = range(turn * each, (turn + 1) * each)
+        parts = [stream.batch(step) for stream in self.streams for step in steps]
+        lines = join_batches(parts, _blank(self.streams[0]))
+        order = torch.argsort(lines.widths, stable=True).split([len(part) for part in parts])
+        generator = seeded_generator(self.seed, turn, 2)
+        places = torch.randperm(len(parts), generator=generator).tolist()
+        return [lines.select(order[place]) for place in places]
 
 
 @dataclass(frozen=True)
@@ -338,7 +419,7 @@ class LineSet:
         return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 
-Stream: TypeAlias = LineStream | PaperStream | WordStream | Alternating
+Stream: TypeAlias = LineStream | PaperStream | WordStream | TextlessStream | Mixed | Alternating
 
 
 class _Pools(Dataset):
@@ -396,10 +477,19 @@ def seeded_generator(*seeds: int) -> torch.Generator:
 
 def _blank(lines: Stream) -> int:
     """The class with which targets are padded."""
-    if isinstance(lines, Alternating):
+    if isinstance(lines, Alternating | Mixed):
         return _blank(lines.streams[0])
     if isinstance(lines, PaperStream):
         return _blank(lines.lines)
-    if isinstance(lines, WordStream):
+    if isinstance(lines, WordStream | TextlessStream):
         return lines.alphabet.blank
     return lines.alphabet.blank if lines.alphabet else 0
+
+
+def _with_room(lines: LineBatch) -> LineBatch:
+    """Lines with paper behind those that are too short for the frames of their label."""
+    widths = lines.widths.maximum(ROOM * lines.target_lengths)
+    more = int(widths.max()) - lines.images.shape[3]
+    if more > 0:
+        lines = replace(lines, images=F.pad(lines.images, (0, more)))
+    return replace(lines, widths=widths)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib.handwriting import AmountStyle, random_amounts
+from crnn_lib.handwriting import AmountStyle, NumberStyle, random_amounts, random_numbers
 from crnn_lib.handwriting.amounts import SILENT
 
 PLAIN = AmountStyle(digits_only=1.0)
@@ -118,3 +118,44 @@ def test_thousands_and_cents():
 def test_bad_styles_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         AmountStyle(**change)
+
+
+# ---------------------------------------------------------------------------- other numbers
+
+NUMBERS = {
+    "dates": r"\d{1,4}([-/. ])\d{1,4}(\1\d{2,4})?",
+    "decimals": r"\d{1,4}[.,]\d{1,3}",
+    "phones": r"\d{2,4}(([- /.])\d{2,4}(\2\d{2,4})?)",
+    "fractions": r"\d{1,3}[-/]\d{1,3}",
+    "thousands": r"\d{1,3}([., '])\d{3}(\1\d{3})?([.,]\d\d)?",
+    "ones": r"\d{1,4}",
+}
+
+
+def only(kind: str) -> NumberStyle:
+    return NumberStyle(**{name: float(name == kind) for name in NUMBERS})
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_each_kind_of_number_has_its_pattern(kind):
+    texts = random_numbers(300, torch.Generator().manual_seed(1), only(kind))
+    assert {text for text in texts if not re.fullmatch(NUMBERS[kind], text)} == set()
+    assert texts == random_numbers(300, torch.Generator().manual_seed(1), only(kind))
+    assert len(set(texts)) > (20 if kind == "ones" else 150)
+
+
+def test_dates_are_days_of_a_calendar_and_ones_are_mostly_ones():
+    dates = random_numbers(400, torch.Generator().manual_seed(2), only("dates"))
+    whole = [re.split(r"[-/. ]", date) for date in dates]
+    for parts in (p for p in whole if len(p) == 3 and len(p[0]) < 3):
+        assert sorted(map(int, parts[:2]))[0] <= 12 and max(map(int, parts[:2])) <= 31
+    assert 0.3 < share(dates, "/") < 0.75
+    ones = "".join(random_numbers(400, torch.Generator().manual_seed(2), only("ones")))
+    assert ones.count("1") / len(ones) > 0.75
+
+
+def test_weights_of_numbers_are_checked():
+    with pytest.raises(ValueError, match="dates, decimals, .* weights, not all of them 0"):
+        NumberStyle(0, 0, 0, 0, 0, 0)
+    with pytest.raises(ValueError, match="weights"):
+        NumberStyle(dates=-1.0)

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode, RandomAffine
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import minimum_frames
-from crnn_lib.handwriting import Glyphs, LineStyle, compose_lines, load_glyphs
+from crnn_lib.handwriting import SILENT, Glyphs, LineStyle, compose_lines, load_glyphs, pen_people
 from crnn_lib.handwriting._warping import INK
 from crnn_lib.models import CRNN
 
@@ -375,6 +375,23 @@ def test_a_varied_style_has_more_variety_and_no_other_layout(glyphs, style):
     lines = compose_lines(glyphs, 50, varied, generator())
     assert lines.images.shape[2] == style.height
     assert style.cell is None or set(lines.widths.tolist()) == {140}
+
+
+def test_silent_characters_that_the_alphabet_has_are_labelled_where_they_stand():
+    people = pen_people(20, generator(3), marks=2)
+    texts, alphabet = ["3/12,-", "40.5#", "$1-1"], Alphabet("0123456789./-", blank=4)
+    style = LineStyle.amounts()
+    lines = compose_lines(
+        people, 3, style, generator(4), texts=texts, alphabet=alphabet, silent=SILENT
+    )
+    assert lines.texts == ["3/12-", "40.5", "1-1"]
+    for row, length, text in zip(lines.targets, lines.target_lengths, lines.texts, strict=True):
+        assert row[:length].tolist() == alphabet.encode(text)
+    starts, ends = lines.spans.unbind(-1)
+    assert ((starts < ends).sum(1) == lines.target_lengths).all()
+    silently = compose_lines(people, 3, style, generator(4), texts=texts, silent=SILENT)
+    assert torch.equal(silently.images, lines.images)  # what is labelled changes no ink
+    assert silently.texts == ["312", "405", "11"]
 
 
 # ---------------------------------------------------------------------------- a batch

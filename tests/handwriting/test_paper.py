@@ -14,7 +14,7 @@ from crnn_lib.handwriting.paper import _effects_camera as camera
 from crnn_lib.handwriting.paper import _textures as textures
 from crnn_lib.handwriting.paper._sheet import Sheet, columns_of_ink, rows_of_ink, stroke
 from crnn_lib.handwriting.paper.scanner import HARM, LIMIT, PLACING, _strengths
-from crnn_lib.handwriting.paper.styles import EFFECTS
+from crnn_lib.handwriting.paper.styles import EFFECTS, LATER
 from crnn_lib.models import CRNN
 from crnn_lib.training import Alternating, LineStream, PaperStream, TrainConfig, batches, train
 
@@ -344,8 +344,10 @@ def test_only_names_the_effects_there_are():
             PaperStyle.only("blur", severity)
 
 
-def test_cheque_has_every_effect_and_clean_none():
-    assert all(getattr(PaperStyle.cheque(), name).share > 0 for name in EFFECTS)
+def test_photo_has_every_effect_and_clean_none():
+    assert all(getattr(PaperStyle.photo(), name).share > 0 for name in EFFECTS)
+    older = [name for name in EFFECTS if name not in LATER]
+    assert all(getattr(PaperStyle.cheque(), name).share > 0 for name in older)
     assert all(getattr(PaperStyle.clean(), name).share == 0 for name in EFFECTS)
 
 
@@ -442,3 +444,54 @@ def test_a_network_learns_from_it(stream):
     torch.manual_seed(0)
     history = train(CRNN(), stream, TrainConfig(steps=8, log_every=4, learning_rate=2e-3))
     assert history.loss[-1] < history.loss[0]
+
+
+# ---------------------------------------------------------------------------- what came later
+
+
+def test_effects_that_came_later_draw_nothing_where_they_are_off(lines):
+    """Older pictures stay as they were: the later effects take no number of the generator."""
+    a, b = seeded(3), seeded(3)
+    photograph(lines, PaperStyle.cheque(), a)
+    strengths = {name: Effect() for name in LATER}
+    photograph(lines, dataclasses.replace(PaperStyle.cheque(), **strengths), b)
+    assert torch.equal(a.get_state(), b.get_state())
+    before = seeded(5)
+    for name in EFFECTS:
+        if name not in LATER:
+            _strengths(Effect(), len(lines), before)
+    count = seeded(5)
+    torch.rand(2, len(lines) * (len(EFFECTS) - len(LATER)), generator=count)
+    assert torch.rand(1, generator=before) == torch.rand(1, generator=count)
+
+
+def test_a_tight_crop_leaves_no_paper_at_an_end_and_keeps_every_digit(lines):
+    many = lines.select(torch.arange(200) % len(lines))
+    photos = photograph(many, PaperStyle.only("crop", 5), seeded(4))
+    first, last = columns_of_ink(1 - photos.images[:, 0])
+    room = (first <= 1) | (photos.widths - last <= 1)
+    assert room.float().mean() > 0.6
+    starts, ends = photos.spans.unbind(-1)
+    written = torch.arange(photos.spans.shape[1]) < photos.target_lengths[:, None]
+    lost = (photos.spans[..., 1] - photos.spans[..., 0])[written]
+    assert (lost > 0).all()
+    top, bottom = rows_of_ink(1 - photos.images[:, 0])
+    assert ((bottom - top) >= 0.9 * photos.images.shape[2]).float().mean() > 0.35
+    assert (starts[written] < ends[written]).all()
+
+
+def test_a_hollow_stroke_is_dark_at_its_edges_and_chalk_has_crumbs():
+    bar = torch.zeros(1, 1, 32, 64)
+    bar[..., 8:24, 20:44] = 1.0
+    whole = LineBatch(
+        bar,
+        torch.tensor([64]),
+        torch.tensor([[1]]),
+        torch.tensor([1]),
+        ["0"],
+        torch.tensor([[[20, 44]]]),
+    )
+    paper = photograph(whole, PaperStyle.only("hollow", 5), seeded(0)).images[0, 0]
+    assert paper[16, 30] > paper[8, 30] + 0.3
+    chalk = photograph(whole, PaperStyle.only("chalk", 5), seeded(0)).images[0, 0, 10:22, 22:42]
+    assert chalk.std() > 0.1 and (chalk < 0.3).any()

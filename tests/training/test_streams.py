@@ -14,11 +14,20 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    NumberStyle,
     compose_lines,
     load_glyphs,
     pen_people,
 )
-from crnn_lib.training import Alternating, LineSet, LineStream, batches, seeded_generator
+from crnn_lib.training import (
+    Alternating,
+    LineSet,
+    LineStream,
+    Mixed,
+    TextlessStream,
+    batches,
+    seeded_generator,
+)
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +196,38 @@ def test_bad_input(stream):
         LineSet(lines.select([]))
     with pytest.raises(ValueError, match="batch_size=-1"):
         LineSet(lines, batch_size=-1)
+
+
+# ---------------------------------------------------------------------------- marks, and nothing
+
+
+def test_marks_of_the_alphabet_are_labelled_and_each_label_has_its_frames():
+    people, alphabet = pen_people(8, seeded_generator(1)), Alphabet("0123456789./,-")
+    style = LineStyle.amounts()
+    stream = LineStream(people, style, 32, 3, 2, alphabet, amounts=NumberStyle())
+    lines = stream.batch(0)
+    assert any("/" in text for text in lines.texts) and any("." in text for text in lines.texts)
+    assert not any(" " in text or "'" in text for text in lines.texts)
+    assert (lines.widths >= 8 * lines.target_lengths).all()
+    assert lines.images.shape[3] >= int(lines.widths.max())
+
+
+def test_mixed_streams_deal_every_line_once(stream):
+    textless = TextlessStream(batch_size=5, seed=1, pool=2)
+    mixed = Mixed((stream, textless, fresh(stream, seed=9)), seed=4)
+    assert mixed.pool == 12
+    dealt = [mixed.batch(step) for step in range(12)]
+    assert [len(lines) for lines in dealt] == [5] * 12
+    texts = sorted(text for lines in dealt for text in lines.texts)
+    parts = [
+        *(stream.batch(s) for s in range(4)),
+        *(fresh(stream, seed=9).batch(s) for s in range(4)),
+    ]
+    written = sorted(text for lines in parts for text in lines.texts)
+    assert texts == [""] * 20 + written
+    assert sum(len(set(map(bool, lines.texts))) == 2 for lines in dealt) > 3  # of both kinds
+    again = Mixed((fresh(stream), textless, fresh(stream, seed=9)), seed=4)
+    assert same(again.batch(17), mixed.batch(17)) and same(again.batch(3), dealt[3])
+    widths = [lines.widths for lines in dealt]
+    spread = sum(float(w.max() - w.min()) for w in widths) / 12
+    assert spread < 0.5 * float(torch.cat(widths).max() - torch.cat(widths).min())

@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from crnn_lib.handwriting._warping import stroke_weight
 from crnn_lib.handwriting.paper import _textures as textures
@@ -47,6 +48,24 @@ def mottle(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
     down, right = (sheet.uniform(at).flatten() for _ in range(2))
     noise = textures.windows(bank, (sheet.height, sheet.width), which, down, right)
     sheet.ink[at] *= (1 - strength * (0.25 + 0.2 * noise)).clamp_(0.15, 1)
+
+
+def hollow(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
+    """Thick strokes of which a threshold has left the edges."""
+    amount = 0.3 + 0.9 * strength * sheet.uniform(at)
+    ink = stroke_weight(sheet.ink[at], amount.flatten())[:, None]
+    inner = -F.max_pool2d(-ink, 3, stride=1, padding=1)  # (M, 1, H, W)
+    sheet.ink[at] = (ink * (1 - sheet.uniform(at, 0.6, 1)[:, None] * inner))[:, 0].clamp_(0, 1)
+
+
+def chalk(sheet: Sheet, at: Tensor, strength: Tensor) -> None:
+    """Crumbs: the grain of the paper or board shows in the stroke."""
+    bank = torch.cat([textures.grain(), textures.clouds()[:4]])
+    which = sheet.integers(at, len(bank))
+    down, right = (sheet.uniform(at).flatten() for _ in range(2))
+    noise = textures.windows(bank, (sheet.height, sheet.width), which, down, right)
+    bare = ((noise - 1.2 + 1.1 * strength) * 1.5).clamp_(0, 1)
+    sheet.ink[at] *= 1 - (0.4 + 0.45 * strength) * bare
 
 
 def _piece(sheet: Sheet, source: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

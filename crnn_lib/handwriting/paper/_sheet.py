@@ -165,6 +165,23 @@ def draw_placement(
     margins = [2 * height * strengths["margins"] * uniform(0, 1) ** 2 for _ in range(2)]
     lean = (shear.abs() + angle.abs()) * body / 2 + spread.abs() * long / 4
     left, right = (r + m + lean for r, m in zip(room, margins, strict=True))
+    crop = strengths["crop"]
+    if crop.any():
+        first, last = columns_of_ink(images)
+        free = first * across, (widths - last).clamp_min(0) * across
+        sides = torch.rand(count, generator=generator)  # both, or one of them
+        chosen = (crop > 0) & (sides < 0.75), (crop > 0) & ((sides < 0.5) | (sides > 0.75))
+        cut = [height * (0.17 * crop * uniform(0, 1) ** 2 - 0.04 * uniform(0, 1)) for _ in range(2)]
+        left, right = (
+            torch.where(there, -beside - lost, old)
+            for there, beside, lost, old in zip(chosen, free, cut, (left, right), strict=True)
+        )
+        high = (crop > 0) & (uniform(0, 1) < 0.6)
+        taller = torch.where(high, height / body * uniform(0.95, 1.06), 1.0)
+        across, down = across * taller.clamp_max(1.5), down * taller
+        left, right = (torch.where(s < 0, s * taller.clamp_max(1.5), s) for s in (left, right))
+        long = widths * across
+        centre = torch.where(high, torch.full_like(centre, height / 2), centre)
     placed = torch.ceil(left + long + right - 1e-3).long()
     middle = left + long / 2
     return Placement(

@@ -16,12 +16,12 @@ from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.lines import LineBatch
 from crnn_lib.handwriting.paper import _effects_camera, _effects_pen, _effects_print
 from crnn_lib.handwriting.paper._sheet import Sheet, draw_placement, place_writing
-from crnn_lib.handwriting.paper.styles import EFFECTS, Effect, PaperStyle
+from crnn_lib.handwriting.paper.styles import EFFECTS, LATER, Effect, PaperStyle
 
 CHUNK = 96  # lines worked on at once: of like width, and few enough to stay in a core's cache
 
 
-PLACING = ("size", "shift", "margins", "turn", "shear", "curve", "perspective")
+PLACING = ("size", "shift", "margins", "turn", "shear", "curve", "perspective", "crop")
 # What happens to a line on paper, in this order. What stands beside it comes first. The print comes
 # before the pen on paper; but how dark a pattern may be depends on the pen.
 ON_PAPER = {
@@ -32,6 +32,8 @@ ON_PAPER = {
     "faint": _effects_pen.faint,
     "skips": _effects_pen.skips,
     "mottle": _effects_pen.mottle,
+    "hollow": _effects_pen.hollow,
+    "chalk": _effects_pen.chalk,
     "tone": _effects_print.tone,
     "fibre": _effects_print.fibre,
     "guilloche": _effects_print.guilloche,
@@ -58,7 +60,7 @@ IN_CAMERA = {
 # What makes a line hard to read. Together it never gets worse than LIMIT of these at their worst.
 HARM = (
     *("faint", "skips", "mottle", "light", "blur", "motion", "resolution", "contrast", "noise"),
-    *("bilevel", "jpeg"),
+    *("bilevel", "jpeg", "hollow", "chalk"),
 )
 LIMIT = 1.5
 LEAST = 8  # pixels of paper per character: two frames of 4, so that CTC can spell 111
@@ -91,7 +93,14 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
     count = len(lines)
     if not count:
         return lines
-    strengths = {name: _strengths(getattr(style, name), count, generator) for name in EFFECTS}
+    strengths = {
+        name: _strengths(getattr(style, name), count, generator)
+        if name not in LATER or getattr(style, name).share
+        else torch.zeros(count)
+        for name in EFFECTS
+    }
+    for name in ("scribble", "currency"):  # there is no room for them where nothing is left
+        strengths[name] = strengths[name].masked_fill(strengths["crop"] > 0, 0.0)
     harm = sum((strengths[name] for name in HARM), torch.zeros(count))
     for name in HARM:
         strengths[name] = strengths[name] * (LIMIT / harm.clamp_min(LIMIT))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,13 @@ class PaperStyle:
         Nearly black and white.
     jpeg : Effect
         Blocks of 5 to 8 pixels, coarsely quantised.
+    crop : Effect
+        Cut out too small: the ink touches the border on all sides or on some, and up to a sixth
+        of the height is lost at an end, where a person still knows the digit.
+    hollow : Effect
+        Thick strokes of which a threshold has left the edges.
+    chalk : Effect
+        The grain of a pencil, of crayon or chalk: strokes in small crumbs.
     """
 
     size: Effect = OFF
@@ -136,6 +143,9 @@ class PaperStyle:
     gamma: Effect = OFF
     bilevel: Effect = OFF
     jpeg: Effect = OFF
+    crop: Effect = OFF
+    hollow: Effect = OFF
+    chalk: Effect = OFF
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -218,6 +228,16 @@ class PaperStyle:
         )
 
     @classmethod
+    def photo(cls) -> PaperStyle:
+        """Numbers of every kind, cut out of photos: a cheque's effects, other pens, tight crops."""
+        return replace(
+            cls.cheque(),
+            crop=Effect(0.15, 0.0, 1.0),
+            hollow=Effect(0.04, 0.0, 1.0),
+            chalk=Effect(0.08, 0.0, 1.0),
+        )
+
+    @classmethod
     def cheque(cls) -> PaperStyle:
         """Amounts on cheques and forms, scanned or photographed: every effect, in moderation."""
         return cls(
@@ -260,3 +280,5 @@ class PaperStyle:
 
 #: What a ``PaperStyle`` can do to a line, each under its field's name.
 EFFECTS = tuple(field.name for field in fields(PaperStyle))
+#: Those that came later: where they are off they draw no chance, and older pictures stay.
+LATER = ("crop", "hollow", "chalk")
