@@ -24,6 +24,8 @@ from crnn_lib.training.runs import read_run
 from crnn_lib.training.streams import seeded_generator
 
 PAGES_OF_A_STORE = 4000  # then others write
+TURNS = torch.tensor([0.4, 0.25, 0.1, 0.25])  # of a page's twin: shares of 0 to 3 quarter turns
+NEGATIVES = 0.2  # share of the twins whose light and dark are exchanged
 LOGITS = 6  # the first of the maps; the others are numbers
 WEIGHTS = (8.0, 6.0, 4.0, 4.0, 2.0, 1.0)  # of their losses
 DIRECTION, HEIGHT = 2.0, 0.7  # weights of the losses of the last three maps
@@ -35,13 +37,17 @@ SMOOTH = 20.0  # places that the overlap of a page begins with, so that empty pa
 class PageStream:
     """Fresh pages for training, without end. A batch depends on ``(seed, step)`` alone.
 
+    To compose a page takes nearly as long as to learn from it, so each is shown twice: as it is,
+    and turned or in other tones.
+
     Parameters
     ----------
     style : PageStyle
         Its people change in the course of the stream.
     batch_size : int
+        An even number.
     size : (int, int)
-        Height and width of the pages.
+        Height and width of the pages, which are square.
     seed : int
     glyphs : Glyphs, optional
         Digits from a data set, in half of the numbers.
@@ -53,12 +59,31 @@ class PageStream:
     seed: int = 0
     glyphs: Glyphs | None = None
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 2 or self.batch_size % 2 or self.size[0] != self.size[1]:
+            raise ValueError(
+                "A PageStream has an even number of square pages per batch; got "
+                f"batch_size={self.batch_size} and size={self.size}."
+            )
+
     def batch(self, step: int) -> PageBatch:
         """The pages of one training step."""
         people = 1000 * self.seed + step * self.batch_size // PAGES_OF_A_STORE
         style = dataclasses.replace(self.style, people=people)
         generator = seeded_generator(self.seed, step)
-        return compose_pages(self.batch_size, style, generator, self.size, glyphs=self.glyphs)
+        count = self.batch_size // 2
+        pages = compose_pages(count, style, generator, self.size, glyphs=self.glyphs)
+        turns = torch.multinomial(TURNS, count, replacement=True, generator=generator)
+        twins = pages.turned(turns.tolist())
+        power, chance = torch.rand(2, count, 1, 1, 1, generator=generator)
+        toned = twins.images ** (0.5 + 1.5 * power)
+        toned = torch.where(chance < NEGATIVES, 1 - toned, toned)
+        return PageBatch(
+            torch.cat([pages.images, toned]),
+            torch.cat([pages.maps, twins.maps]),
+            [*pages.rows, *twins.rows],
+            [*pages.layouts, *twins.layouts],
+        )
 
 
 def detection_loss(maps: Tensor, truth: Tensor) -> Tensor:

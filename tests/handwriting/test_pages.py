@@ -148,6 +148,20 @@ def test_reading_upside_down_begins_at_the_right():
     assert right[0] < left[0] and line.corners[3][1] < left[1]
 
 
+def test_pages_turn_with_their_maps_and_corners(plain):
+    turns = [n % 4 for n in range(len(plain))]
+    pages = plain.turned(turns)
+    assert torch.equal(pages.turned([-turn % 4 for turn in turns]).maps, plain.maps)
+    for maps, rows, turn in zip(pages.maps.numpy(), pages.rows, turns, strict=True):
+        for line in rows:
+            x, y = (line.corners.mean(0) / 4).astype(int)
+            along = line.corners[1] - line.corners[0]
+            assert maps[[AT["cos"], AT["sin"]], y, x] @ along > 0.99 * np.hypot(*along)
+            assert round(np.degrees(np.arctan2(along[1], along[0])) / 90) % 4 == turn
+    with pytest.raises(ValueError, match="One number of turns per page"):
+        plain.turned([1])
+
+
 def test_ends_part_neighbours_and_no_core(rich):
     ends, cores = rich.maps[:, AT["ends"]] > 0, (rich.maps[:, :2] > 0).any(1)
     assert ends.any() and not (ends & cores).any()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -77,6 +78,26 @@ class PageBatch:
         count, _, height, width = self.images.shape
         lines = sum(map(len, self.rows))
         return f"PageBatch({count} pages of {height} x {width} pixels, {lines} lines)"
+
+    def turned(self, turns: Sequence[int]) -> PageBatch:
+        """The same pages, each turned clockwise by so many quarter turns.
+
+        Only square pages can be turned by odd numbers of them.
+        """
+        if len(turns) != len(self):
+            raise ValueError(f"One number of turns per page: {len(self)}, not {len(turns)}.")
+        images, maps, rows = self.images.clone(), self.maps.clone(), []
+        cos, sin = MAPS.index("cos"), MAPS.index("sin")
+        side = float(self.images.shape[3])
+        for n, turn in enumerate(turns):
+            images[n] = torch.rot90(self.images[n], -turn, (1, 2))
+            maps[n] = torch.rot90(self.maps[n], -turn, (1, 2))
+            lines = self.rows[n]
+            for _ in range(turn % 4):
+                maps[n, cos], maps[n, sin] = -maps[n, sin], maps[n, cos].clone()
+                lines = tuple(_quarter_turned(line, side) for line in lines)
+            rows.append(lines)
+        return PageBatch(images, maps, rows, self.layouts)
 
 
 def compose_pages(
@@ -272,6 +293,12 @@ def _in_order(page: Page) -> tuple[WrittenLine, ...]:
         for i, row in enumerate(rows)
         for j, line in enumerate(sorted(row, key=lambda line: line.at[0]))
     )
+
+
+def _quarter_turned(line: WrittenLine, height: float) -> WrittenLine:
+    """A line of a page of that height, which was turned clockwise by 90 degrees."""
+    x, y = line.corners.T
+    return replace(line, corners=np.stack([height - y, x], 1))
 
 
 def _written(line: Placed, row: int, column: int, size) -> WrittenLine:

@@ -62,8 +62,8 @@ class PageStyle:
     """
 
     layouts: dict[str, float] = field(default_factory=lambda: dict(LAYOUTS))
-    height: tuple[float, float] = (9.0, 64.0)
-    turned: float = 0.3
+    height: tuple[float, float] = (11.0, 72.0)
+    turned: float = 0.2
     skew: float = 3.0
     perspective: float = 0.18
     edges: float = 0.4
