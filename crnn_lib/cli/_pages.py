@@ -16,6 +16,7 @@ from crnn_lib.training import PageStream, TrainConfig, seeded_generator, train_d
 BATCH_SIZE = 8
 AVERAGE = 0.998
 VALIDATION_PAGES = 64
+SIZE = (384, 384)  # pixels
 LINES_ONLY = {  # options that have no meaning for pages; their defaults
     "lines": None,
     "style": "default",
@@ -47,10 +48,10 @@ def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) ->
     detector = load_detector(options.start) if options.start else Detector()
     scanned = glyphs if glyphs.source != "pen" else None
     pages = PageStream(
-        batch_size=options.batch_size or BATCH_SIZE, seed=options.seed, glyphs=scanned
+        batch_size=options.batch_size or BATCH_SIZE, size=SIZE, seed=options.seed, glyphs=scanned
     )
     others = PageStyle(split="test")  # other people write what it is validated with
-    validation = compose_pages(VALIDATION_PAGES, others, seeded_generator(options.seed, 2))
+    validation = compose_pages(VALIDATION_PAGES, others, seeded_generator(options.seed, 2), SIZE)
     parameters = sum(parameter.numel() for parameter in detector.parameters())
     print(
         f"Training Detector ({options.start or 'new'}, {parameters:,} parameters): {config.steps} "
