@@ -55,6 +55,7 @@ def lined(page: Page, style: PageStyle) -> None:
                 wide = w.put_word(page, x, at + height - small, small, free=False)
             else:
                 wide = w.put_number(page, x, at, height, free=False, widest=right - x)
+            page.room(x, at, wide or height, height)
             x += (wide or 0) + height * r.uniform(1.1, 4)
     w.clutter(page, 0.3 * style.clutter)
 
@@ -311,6 +312,10 @@ def boxes(page: Page, style: PageStyle) -> None:
                        high, text="")  # fmt: skip
             text += sprite.text
             ends = [ends[0] or at, at + wide]
+        for k in range(filled, count):
+            if r.random() < 0.15:  # a form's own letters
+                w.put_print(page, x + k * (side + gap) + 0.2 * side, y + 0.25 * side, 0.5 * side,
+                            free=False, widest=0.8 * side)  # fmt: skip
         if filled:
             band = band_at(ends[0], y + (side - 0.9 * height) / 2, ends[1] - ends[0], 0.9 * height)
             page.register("number", text, band)
@@ -331,8 +336,12 @@ def scattered(page: Page, style: PageStyle) -> None:
         if not place:
             continue
         x, y = place[0] + edge, place[1] + edge
-        if r.random() < 0.35:
+        if r.random() < 0.3:
             w.put_shape(page, x, y, height)
+            continue
+        if r.random() < 0.2:
+            other = w.put_word if r.random() < 0.7 else w.put_print
+            other(page, x, y + 0.2 * height, 0.7 * height, free=False, widest=1.6 * height)
             continue
         digits = 1 if r.random() < 0.75 else 2
         wide = w.put_number(page, x, y, height, free=False, digits=digits, widest=1.4 * height)

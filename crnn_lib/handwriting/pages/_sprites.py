@@ -7,6 +7,7 @@ place a tenth of that. A store is made once per process, from a seed of its own.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from crnn_lib.handwriting import pen
+from crnn_lib.handwriting import fonts, pen
 from crnn_lib.handwriting.amounts import SILENT, AmountStyle, random_amounts
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.lines import compose_lines
@@ -27,6 +28,7 @@ PEOPLE, NUMBERS, WORDS, PRINTS = 120, 1500, 700, 800  # in a store
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
 INK = 90  # of 255: from here on a pixel counts as ink
+WORD_ROWS = 64  # pixels: height of a written word's picture
 PRINT_SIZE = 36  # pixels, of printed sprites
 FONTS = tuple(
     "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSansMono-Bold DejaVuSerif "
@@ -101,12 +103,12 @@ def _store(split: str, seed: int, glyphs: Glyphs | None) -> Store:
         chosen = glyphs.subset(torch.randint(len(glyphs), (count,), generator=generator))
         people = Glyphs.concat([people, chosen])
     numbers: dict[int, list[Sprite]] = {}
-    for sprite in _numbers(people, generator):
+    for sprite in _numbers(people, generator, split):
         numbers.setdefault(len(sprite.text), []).append(sprite)
     return Store(
         numbers=numbers,
-        amounts=_amounts(people, generator),
-        words=_words(generator),
+        amounts=_amounts(people, generator, split),
+        words=_words(generator, split),
         prints=_prints(generator),
         labels=[_print(label, FONTS[n % len(FONTS)]) for n, label in enumerate(LABELS * 4)],
     )
@@ -130,7 +132,7 @@ def _line_style(style: LineStyle, **more) -> LineStyle:
     )
 
 
-def _numbers(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
+def _numbers(glyphs: Glyphs, generator: torch.Generator, split: str) -> list[Sprite]:
     """Digits only, in hands from neat to strung together."""
     sprites = []
     digits = glyphs.only("0123456789")
@@ -139,13 +141,30 @@ def _numbers(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
             style = _line_style(base, length=(length, length), one_hand=1.0)
             lines = compose_lines(digits, NUMBERS // 40, style, generator)
             sprites += _sprites(lines)
-    texts = ["".join(map(str, n)) for n in _random_digits(NUMBERS // 4, generator)]
-    written = pen.draw_words(texts, generator, height=64)
-    for text, image, spans in zip(texts, written.images, written.spans, strict=True):
-        band = band_of_digits(image.numpy(), spans.numpy())
+    texts = ["".join(map(str, n)) for n in _random_digits(NUMBERS // 3, generator)]
+    return sprites + _of_texts(texts, generator, split)
+
+
+def _of_texts(texts: list[str], generator: torch.Generator, split: str) -> list[Sprite]:
+    """Numbers written whole; the band is that of their digits."""
+    sprites = []
+    for text, ink, spans, _ in _written(texts, generator, split):
+        digits = [span for span, c in zip(spans.numpy(), text, strict=True) if c.isdigit()]
+        band = band_of_digits(ink, np.array(digits))
         if band is not None:
-            sprites.append(_cropped(image.numpy(), band, text))
+            sprites.append(_cropped(ink, band, text))
     return sprites
+
+
+def _written(texts: list[str], generator: torch.Generator, split: str) -> Iterator[tuple]:
+    """Texts with their ink, spans and baseline: by the pen, and in fonts that are on this disk."""
+    cut = len(texts) // 2 if fonts.count_fonts()[split] else len(texts)
+    parts = [pen.draw_words(texts[:cut], generator, height=WORD_ROWS)]
+    if cut < len(texts):
+        parts.append(fonts.draw_words(texts[cut:], generator, split=split, height=WORD_ROWS))
+    for part in parts:
+        images = (image.numpy() for image in part.images)
+        yield from zip(part.texts, images, part.spans, part.baselines.tolist(), strict=True)
 
 
 def _random_digits(count: int, generator: torch.Generator) -> list[list[int]]:
@@ -155,7 +174,7 @@ def _random_digits(count: int, generator: torch.Generator) -> list[list[int]]:
     return [row[:n] for row, n in zip(digits, (lengths - 1).tolist(), strict=True)]
 
 
-def _amounts(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
+def _amounts(glyphs: Glyphs, generator: torch.Generator, split: str) -> list[Sprite]:
     """Amounts, dates and decimal numbers, with their marks."""
     count = NUMBERS // 4
     texts = random_amounts(count, generator, AmountStyle(digits_only=0.0))
@@ -164,7 +183,8 @@ def _amounts(glyphs: Glyphs, generator: torch.Generator) -> list[Sprite]:
         texts[n] = _date(chance) if n % 2 else _decimal(chance)
     style = _line_style(LineStyle.amounts())
     lines = compose_lines(glyphs, count, style, generator, texts=texts, silent=SILENT)
-    return _sprites(lines, texts)
+    more = [_date(chance) if n % 2 else _decimal(chance) for n in range(count // 3)]
+    return _sprites(lines, texts) + _of_texts(more, generator, split)
 
 
 def _date(r: np.random.Generator) -> str:
@@ -227,17 +247,16 @@ def _corners(left: float, right: float, slope: float, at: float, height: float) 
     )
 
 
-def _words(generator: torch.Generator) -> list[Sprite]:
-    """Words, names and single letters by the pen."""
+def _words(generator: torch.Generator, split: str) -> list[Sprite]:
+    """Words, names and single letters."""
     style = TextStyle(words=0.5, names=0.25, numbers=0, letters=0.1, phrases=0.15)
     known = "".join(c for c in pen.TEXT_CHARACTERS if not c.isdigit()) + " "
     texts = random_texts(WORDS, generator, style, characters=known)
     texts = [text for text in texts if any(c.isalpha() for c in text)]
-    written = pen.draw_words(texts, generator, height=64)
-    sprites = []
-    for text, image, base in zip(texts, written.images, written.baselines.tolist(), strict=True):
-        ink = image.numpy()
-        sprites.append(_cropped(ink, band_of_word(ink, base), text))
+    sprites = [
+        _cropped(ink, band_of_word(ink, base), text)
+        for text, ink, _, base in _written(texts, generator, split)
+    ]
     return sprites + _capitals(generator)
 
 
