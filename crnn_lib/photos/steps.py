@@ -18,12 +18,17 @@ from skimage.filters import rank
 
 from crnn_lib.photos.files import ImageError
 
-SMALL = 30_000  # pixels that are enough to know paper and light by
-PAPER = 0.75  # of a neighbourhood's pixels, this share is darker than its paper's usual brightness
+SMALL = 8_000  # pixels that are enough to know paper and light by
+SIDE_PIXELS = 4_000  # to know whether the ink is the darker part
+STROKE_PIXELS = 100_000  # to know how thick the strokes are
+THICKEST = 0.35  # of the image's shorter side: what is wider is no stroke
+WINDOWS = 3  # strokes side by side in a window: there is paper in it wherever it lies
+LEVELS = 128  # of grey: more tell no more about a neighbourhood's median
 CONTRAST = 0.1  # between ink and paper; less is noise
 STEEPEST = 12.0  # degrees that writing may climb or fall and still be set straight
 GAIN = 1.08  # an angle must gather this much more than none, to be believed
 PIECE = 24  # pixels: a rule that is not quite level is a staircase of pieces this long
+SQUARE = np.ones((3, 3))  # patches hang together by edges and corners
 LEAST_SPREAD = 1e-3  # standard deviation of a neighbourhood; an image with less is empty
 _BILINEAR = Image.Resampling.BILINEAR
 
@@ -46,10 +51,10 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     (True, False)
     """
     _require_grey(grey)
-    small = _shrunk(grey, SMALL // 5)
+    small = _shrunk(grey, SIDE_PIXELS)
     vote = 0.0
     for reach in (1.0, 0.5, 0.25):
-        difference = small - _local(small, 0.5, reach)
+        difference = small - _local_median(small, reach)
         cubes = difference * difference * difference  # numpy's powers are slow
         vote += float(cubes.sum() / max(np.abs(cubes).sum(), 1e-9))
     turned = vote > 0
@@ -59,16 +64,23 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
 def paper_of(grey: np.ndarray) -> np.ndarray:
     """The brightness of the paper under each pixel, (H, W): light and shadow without the ink.
 
-    It is the 75th percentile of the neighbourhood, half as wide as the image's shorter side,
-    smoothed. Ink covers less than a quarter of any such neighbourhood.
+    A grey closing, smoothed: the brightest of each neighbourhood, then the darkest of these. It
+    fills dark marks that are narrower than the neighbourhood, half of the image's shorter side,
+    however close they stand, and leaves the edge of a shadow where it is.
     """
     _require_grey(grey)
     small = _shrunk(grey)
-    paper = ndimage.gaussian_filter(_local(small, PAPER, 0.5), 2, mode="nearest")
-    if paper.shape == grey.shape:
-        return paper
-    image = Image.fromarray(paper).resize(grey.shape[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    side = max(min(small.shape) // 2, 7) | 1
+    calm = ndimage.uniform_filter(small, 3, mode="nearest")  # single bright pixels are noise
+    paper = ndimage.maximum_filter(calm, side, mode="nearest")
+    paper = ndimage.minimum_filter(paper, side, mode="nearest")
+    paper = ndimage.gaussian_filter(paper, 2, mode="nearest")
+    # noise lifts what is brightest; paper is as bright as most of it
+    share = calm / np.maximum(paper, 1e-3)
+    most = share[share > 0.8]
+    if most.size:
+        paper *= np.median(most)
+    return _enlarged(paper, grey.shape)
 
 
 def flatten(grey: np.ndarray, paper: np.ndarray | None = None) -> np.ndarray:
@@ -106,8 +118,9 @@ def binarise(
         Dark ink on light paper.
     method : {"sauvola", "otsu"}
     window : int, optional
-        Sauvola's neighbourhood in pixels, odd. It should be wider than a stroke: by default a
-        third of the image's shorter side, at least 15 and at most 61.
+        Sauvola's neighbourhood in pixels, odd. Where it is all ink, a stroke comes out hollow: by
+        default it is as wide as three of the thickest strokes, and at least a third of the image's
+        shorter side, 15 to 61.
     k : float
         Sauvola's share: more leaves out more.
     """
@@ -118,10 +131,9 @@ def binarise(
         return grey <= filters.threshold_otsu(grey.astype(np.float64))
     if method != "sauvola":
         raise ValueError(f"method is 'sauvola' or 'otsu'; got {method!r}.")
-    window = window or min(max(min(grey.shape) // 3, 15), 61)
-    window += 1 - window % 2
-    mean = filters.threshold_niblack(grey, window, k=0)
-    spread = filters.threshold_niblack(grey, window, k=-1) - mean
+    if window is None:
+        window = max(math.ceil(WINDOWS * _thickest(grey)), min(max(min(grey.shape) // 3, 15), 61))
+    mean, spread = _mean_and_spread(grey, window)
     largest = float(np.percentile(spread, 99))
     if largest < LEAST_SPREAD:
         return np.zeros(grey.shape, bool)
@@ -132,13 +144,11 @@ def binarise(
 def stroke_width(mask: np.ndarray) -> float:
     """How thick the pen's strokes are, in pixels; 0 without ink.
 
-    Across a stroke of width w the distance to the paper rises to w / 2 and falls again: its mean
-    is about w / 4.
+    A stroke of width w and length l has an area of w * l and an outline of 2 * (w + l); from both w
+    follows, for each patch of ink. The result is the width that has half of all outlines below it:
+    a dark table around the sheet weighs no more than its outline.
     """
-    if not mask.any():
-        return 0.0
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask]  # 1 at an edge
-    return max(4 * (float(distance.mean()) - 0.5), 1.0)
+    return _middle(*_widths(*ndimage.label(mask, SQUARE)))
 
 
 def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
@@ -150,8 +160,9 @@ def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
     smallest : float, optional
         Pixels that a patch needs to stay: by default twice the square of the stroke width.
     """
-    smallest = 2 * stroke_width(mask) ** 2 if smallest is None else smallest
-    patches, _ = ndimage.label(mask, np.ones((3, 3)))
+    patches, count = ndimage.label(mask, SQUARE)
+    if smallest is None:
+        smallest = 2 * _middle(*_widths(patches, count)) ** 2
     keep = np.bincount(patches.ravel()) >= smallest
     keep[0] = False
     return keep[patches]
@@ -214,8 +225,8 @@ def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
     if len(x) < 2 or np.ptp(x) < 2 * np.ptp(y):
         return 0.0
     angles = np.arange(-STEEPEST, STEEPEST + 0.1, 0.5)
-    tangents = np.tan(np.radians(angles))
-    return float(_sharpest(angles, [y - tangent * x for tangent in tangents], gain))
+    places = y - np.tan(np.radians(angles))[:, None] * x  # (A, M)
+    return _sharpest(angles, places, gain)
 
 
 def deskew(grey: np.ndarray, degrees: float) -> np.ndarray:
@@ -265,7 +276,8 @@ def resample(
     shape : (int, int)
         Height and width of the result. Pixels should be about as large as those of ``grey``.
     paper : ndarray, (H, W), optional
-        :func:`paper_of` ``grey``, where it is known already.
+        :func:`paper_of` ``grey``, where it is known already; else it is that of the part of
+        ``grey`` that is read.
     """
     height, width = shape
     corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
@@ -280,8 +292,8 @@ def resample(
     part = grey[inside].astype(np.float32, copy=False)
     known = (inside[0] == rows[:, None]) & (inside[1] == columns[None])
     if not known.all():
-        paper = paper_of(grey) if paper is None else paper
-        part = np.where(known, part, paper[inside]).astype(np.float32, copy=False)
+        beyond = paper_of(part) if paper is None else paper[inside]
+        part = np.where(known, part, beyond).astype(np.float32, copy=False)
     moved = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ matrix
     moved = moved / moved[2, 2]
     way = Image.Transform.PERSPECTIVE if moved[2, :2].any() else Image.Transform.AFFINE
@@ -307,12 +319,90 @@ def _shrunk(grey: np.ndarray, pixels: int = SMALL) -> np.ndarray:
     return np.asarray(image.reduce(factor) if factor > 1 else image)
 
 
-def _local(grey: np.ndarray, share: float, reach: float) -> np.ndarray:
-    """The percentile of each pixel's neighbourhood, a share of the shorter side wide."""
+def _enlarged(small: np.ndarray, shape: tuple[int, int], cell: float | None = None) -> np.ndarray:
+    """Bilinear, to (H, W); each pixel of ``small`` stands for ``cell`` x ``cell`` of these."""
+    if small.shape == shape:
+        return small
+    cell = cell or math.ceil(max(shape[0] / small.shape[0], shape[1] / small.shape[1]))
+    box = (0, 0, shape[1] / cell, shape[0] / cell)
+    image = Image.fromarray(small).resize(shape[::-1], Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image)
+
+
+def _local_median(grey: np.ndarray, reach: float) -> np.ndarray:
+    """The median of each pixel's neighbourhood, a share of the shorter side wide."""
     side = max(int(reach * min(grey.shape)), 15) | 1
-    levels = np.round(255 * np.clip(grey, 0, 1)).astype(np.uint8)
-    window = np.ones((side, side), np.uint8)
-    return rank.percentile(levels, window, p0=share).astype(np.float32) / 255
+    levels = np.round((LEVELS - 1) * np.clip(grey, 0, 1)).astype(np.uint16)
+    return rank.median(levels, np.ones((side, side), np.uint8)).astype(np.float32) / (LEVELS - 1)
+
+
+def _mean_and_spread(grey: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each pixel's neighbourhood, (H, W) each.
+
+    They change slowly from pixel to pixel: a 16th of the window is a step that is small enough.
+    """
+    cell = max(window // 16, 1)
+    grey = np.ascontiguousarray(grey, np.float32)
+    mean, square = (
+        ndimage.uniform_filter(
+            np.asarray(Image.fromarray(values).reduce(cell)),
+            round(window / cell) | 1,
+            mode="mirror",
+        )
+        for values in (grey, grey * grey)
+    )
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    return _enlarged(mean, grey.shape, cell), _enlarged(spread, grey.shape, cell)
+
+
+def _thickest(grey: np.ndarray) -> float:
+    """How thick the thickest strokes are, in pixels: wider than nine tenths of all outlines."""
+    small = _shrunk(grey, STROKE_PIXELS)
+    if float(np.ptp(small)) == 0:
+        return 0.0
+    dark = small <= filters.threshold_otsu(small)
+    widths, outlines = _widths(*ndimage.label(dark, SQUARE))
+    strokes = widths <= THICKEST * min(small.shape)
+    factor = max(grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1])
+    return factor * _middle(widths[strokes], outlines[strokes], 0.9)
+
+
+def _widths(patches: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The stroke width of each patch of ink and the length of its outline: (N,), (N,).
+
+    An outline is as long as lines of four directions cross it often (Crofton; Cauchy 1850).
+    """
+    wide = np.pad(patches, 1)
+    crossings = np.zeros(count + 1)
+    height, width = patches.shape
+    here = wide[1:, 1 : width + 1]
+    for there, weight in (
+        (wide[:-1, 1 : width + 1], 1.0),
+        (wide[:-1, 2:], math.sqrt(0.5)),
+        (wide[:-1, :width], math.sqrt(0.5)),
+    ):
+        crossings += weight * _crossings(here, there, count)
+    crossings += _crossings(wide[1:-1, 1:], wide[1:-1, :-1], count)
+    areas = np.bincount(patches.ravel(), minlength=count + 1)[1:]
+    outlines = np.maximum(np.pi / 8 * crossings[1:], 1)
+    # the shorter side of a rectangle with this area and this outline; a square's, if there is none
+    widths = (outlines - np.sqrt(np.maximum(outlines**2 - 16 * areas, 0))) / 4
+    return np.maximum(widths, 1), outlines
+
+
+def _crossings(here: np.ndarray, there: np.ndarray, count: int) -> np.ndarray:
+    """How often each patch begins or ends between neighbours: (count + 1,)."""
+    a, b = np.nonzero((here == 0) != (there == 0))
+    return np.bincount(here[a, b] + there[a, b], minlength=count + 1)  # one of the two is 0
+
+
+def _middle(widths: np.ndarray, outlines: np.ndarray, share: float = 0.5) -> float:
+    """The width that this share of all outlines stays below; 0 of nothing."""
+    if not len(widths):
+        return 0.0
+    order = np.argsort(widths)
+    total = np.cumsum(outlines[order])
+    return float(widths[order][np.searchsorted(total, share * total[-1])])
 
 
 def _rules(mask: np.ndarray, length: int | None, vertical: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -327,8 +417,7 @@ def _rules(mask: np.ndarray, length: int | None, vertical: bool) -> tuple[np.nda
 def _runs(mask: np.ndarray, length: int) -> np.ndarray:
     """Thin runs along the rows that are at least this long, straight or nearly so."""
     piece = min(max(length // 4, 5), PIECE)
-    joined = ndimage.binary_closing(np.pad(mask, ((0, 0), (2, 2))), np.ones((1, 5)))[:, 2:-2]
-    level = ndimage.binary_opening(joined, np.ones((1, piece)))
+    level = _long_runs(_without_gaps(mask, 4), piece)
     thin = max(length // 10, 3)
     labels, count = ndimage.label(level, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -337,7 +426,41 @@ def _runs(mask: np.ndarray, length: int) -> np.ndarray:
         wide, high = columns.stop - columns.start, rows.stop - rows.start
         keep[k] = wide >= length and high <= thin + 0.1 * wide and sizes[k] <= thin * wide
     # where the run is thick, a digit's bar lies on it
-    return keep[labels] & mask & ~ndimage.binary_opening(level, np.ones((thin + 1, 1)))
+    return keep[labels] & mask & ~_long_runs(level.T, thin + 1).T
+
+
+def _run_ends(mask: np.ndarray, beside: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Where runs along the rows start and end, each row with paper ``beside`` it."""
+    height, width = mask.shape
+    wide = np.zeros((height, width + beside), bool)
+    wide[:, :width] = mask
+    changes = np.flatnonzero(np.diff(wide.ravel(), prepend=False, append=False))
+    return changes[::2], changes[1::2], wide.shape
+
+
+def _drawn_runs(starts: np.ndarray, ends: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A mask of runs that do not overlap, (H, W)."""
+    change = np.zeros(shape[0] * shape[1] + 1, np.int8)
+    change[starts] = 1
+    change[ends] -= 1
+    return np.cumsum(change[:-1], dtype=np.int8).astype(bool).reshape(shape)
+
+
+def _long_runs(mask: np.ndarray, length: int) -> np.ndarray:
+    """Runs along the rows that are at least this long: an opening with a bar."""
+    starts, ends, shape = _run_ends(mask, 1)
+    keep = ends - starts >= length
+    return _drawn_runs(starts[keep], ends[keep], shape)[:, : mask.shape[1]]
+
+
+def _without_gaps(mask: np.ndarray, gap: int) -> np.ndarray:
+    """Gaps within the rows of up to so many pixels become ink: a closing with a bar."""
+    starts, ends, shape = _run_ends(mask, gap + 1)
+    if not len(starts):
+        return mask
+    apart = starts[1:] - ends[:-1] > gap
+    starts, ends = starts[np.r_[True, apart]], ends[np.r_[apart, True]]
+    return _drawn_runs(starts, ends, shape)[:, : mask.shape[1]]
 
 
 def _mended(rest: np.ndarray, rules: np.ndarray) -> np.ndarray:
@@ -358,12 +481,13 @@ def _points(mask: np.ndarray, most: int = 10_000) -> tuple[np.ndarray, np.ndarra
     return x[::every].astype(float), y[::every].astype(float)
 
 
-def _sharpest(values: np.ndarray, profiles: list[np.ndarray], gain: float = GAIN) -> float:
-    """The value whose coordinates crowd most; 0 unless another is clearly better."""
-    scores = []
-    for places in profiles:
-        counts = np.bincount((places - places.min()).astype(int)).astype(float)
-        scores.append(float((counts**2).sum()))
+def _sharpest(values: np.ndarray, places: np.ndarray, gain: float = GAIN) -> float:
+    """The value whose places, (V, M), crowd most; 0 unless another is clearly better."""
+    rows = (places - places.min(1, keepdims=True)).astype(np.int32)  # (V, M)
+    count = int(rows.max()) + 1
+    rows += count * np.arange(len(values), dtype=np.int32)[:, None]
+    counts = np.bincount(rows.ravel(), minlength=count * len(values)).reshape(len(values), count)
+    scores = (counts.astype(float) ** 2).sum(1)  # (V,)
     best, none = int(np.argmax(scores)), int(np.argmin(np.abs(values)))
     return float(values[best]) if scores[best] > gain * scores[none] else 0.0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_photos import photo, strokes
+from drawn_photos import digits, on_paper, photo, strokes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from crnn_lib import photos
-from crnn_lib.photos import ImageError
+from crnn_lib.photos import ImageError, steps
 
 
 def overlap(a, b):
@@ -99,6 +99,42 @@ def test_sauvola_finds_pale_ink_as_well(ink):
     assert overlap(photos.binarise(photo(mask, ink=ink)), mask) > 0.8
 
 
+@pytest.mark.parametrize("kind", ["scan", "pencil", "shadow", "chalk", "white"])
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.2])
+@pytest.mark.parametrize("height", [60, 300])
+def test_strokes_of_every_width_stay_whole_on_every_paper(height, share, kind):
+    """From a fine pen's to a fifth of the digit's height; none comes out hollow."""
+    mask = digits("840", height, share * height)
+    grey, turned = photos.polarity(on_paper(mask, kind))
+    assert turned == (kind in ("chalk", "white"))
+    ink = photos.binarise(photos.flatten(grey))
+    core = ndimage.binary_erosion(mask) if share * height > 4 else mask
+    near = ndimage.binary_dilation(mask)
+    assert (ink & core).sum() > 0.9 * core.sum()
+    assert (ink & near).sum() > 0.9 * ink.sum()
+
+
+@pytest.mark.parametrize("thick", [1, 20, 60])
+def test_thin_strokes_beside_thick_ones_stay(thick):
+    mask = np.zeros((300, 900), bool)
+    mask[:, :360] = np.pad(digits("1", 180, thick), ((0, 300), (0, 360)))[:300, :360]
+    mask[60:260, 500:780] = np.pad(digits("84", 100, 3), ((0, 200), (0, 300)))[:200, :280]
+    ink = photos.binarise(photos.flatten(on_paper(mask, "scan")))
+    for part in (np.s_[:, :360], np.s_[:, 500:]):
+        assert (ink & mask)[part].sum() > 0.9 * mask[part].sum()
+
+
+def test_ink_at_the_border_is_ink():
+    """A strip cut to its ink: digits touch all four borders."""
+    mask = digits("840", 120, 18)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = photos.denoise(photos.remove_rules(photos.binarise(photos.flatten(photo(mask)))))
+    assert overlap(ink, mask) > 0.9
+    for side in (np.s_[:3], np.s_[-3:], np.s_[:, :3], np.s_[:, -3:]):
+        assert (ink & mask)[side].sum() > 0.8 * mask[side].sum()
+
+
 def test_an_unknown_threshold_is_refused():
     with pytest.raises(ValueError, match="'sauvola' or 'otsu'; got 'best'"):
         photos.binarise(np.zeros((9, 9)), "best")
@@ -109,6 +145,22 @@ def test_stroke_width_is_that_of_a_bar(width):
     mask = np.zeros((80, 80), bool)
     mask[10:70, 30 : 30 + width] = True
     assert photos.stroke_width(mask) == pytest.approx(width, rel=0.25)
+
+
+@pytest.mark.parametrize("side", [1, 4, 30])
+def test_a_dot_is_as_wide_as_it_is(side):
+    mask = np.zeros((50, 50), bool)
+    mask[10 : 10 + side, 10 : 10 + side] = True
+    assert photos.stroke_width(mask) == pytest.approx(side, rel=0.3)
+
+
+def test_a_dark_table_does_not_set_the_width_of_the_strokes():
+    mask = np.zeros((400, 600), bool)
+    mask[:, :90] = True
+    alone = digits("840", 100, 5)
+    mask[100 : 100 + alone.shape[0], 150 : 150 + alone.shape[1]] |= alone
+    assert photos.stroke_width(mask) == pytest.approx(5, rel=0.3)
+    assert (photos.denoise(mask) == mask).all()
 
 
 @settings(deadline=None, max_examples=30)
@@ -146,6 +198,23 @@ def test_digits_alone_are_no_rules():
         mask = strokes(seed=seed)
         assert not photos.find_rules(mask).any()
         assert photos.remove_rules(mask) is mask
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 30),
+    share=st.floats(0, 1),
+    length=st.integers(1, 12),
+    seed=st.integers(0, 999),
+)
+def test_runs_are_opened_and_closed_as_morphology_has_it(height, width, share, length, seed):
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    bar = np.ones((1, length))
+    assert (steps._long_runs(mask, length) == ndimage.binary_opening(mask, bar)).all()
+    beside = np.pad(mask, ((0, 0), (length, length)))
+    closed = ndimage.binary_closing(beside, bar)[:, length : length + width]
+    assert (steps._without_gaps(mask, length - 1) == closed).all()
 
 
 def test_a_frame_is_found_on_all_sides():
