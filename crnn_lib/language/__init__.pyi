@@ -13,7 +13,6 @@ from .automata import Automaton as Automaton
 from .automata import WeightedAutomaton as WeightedAutomaton
 from .automata import intersect as intersect
 from .automata import trim as trim
-from .backoff import BackoffAutomaton as BackoffAutomaton
 from .constraints import amount as amount
 from .constraints import fixed_length as fixed_length
 from .constraints import isbn as isbn
@@ -31,6 +30,13 @@ from .mixtures import spelling_model as spelling_model
 from .ngrams import NGram as NGram
 from .parsing import CONSTRAINTS as CONSTRAINTS
 from .parsing import parse_constraint as parse_constraint
+from .rules import Rule as Rule
+from .rules import hot_words as hot_words
+from .rules import never as never
+from .rules import only as only
+from .sentences import sentences_of as sentences_of
+from .sentences import word_language as word_language
+from .sparse import SparseAutomaton as SparseAutomaton
 from .vocabulary import with_capitals as with_capitals
 from .vocabulary import word_counts as word_counts
 from .vocabulary import word_log_probs as word_log_probs

@@ -20,7 +20,7 @@ ones, a back-off weight, which is 0 where it is left out.
     \end\
 
 ``<s>`` stands before the first token, ``</s>`` after the last, and ``<unk>`` for every token that
-is not in the list. What the numbers mean, :mod:`crnn_lib.language.backoff` says.
+is not in the list. What the numbers mean, :mod:`crnn_lib.language.sparse` says.
 
 Stolcke, "SRILM - An Extensible Language Modeling Toolkit", 2002; Heafield, "KenLM: Faster and
 Smaller Language Model Queries", 2011.
@@ -42,7 +42,7 @@ import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import NOWHERE
-from crnn_lib.language.backoff import BackoffAutomaton
+from crnn_lib.language.sparse import SparseAutomaton
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 LN10 = math.log(10)
@@ -55,7 +55,7 @@ def read_arpa(
     characters: Sequence[str] | None = None,
     *,
     space: str | None = None,
-) -> BackoffAutomaton:
+) -> SparseAutomaton:
     r"""Read a back-off model of n-grams from a file of the ARPA form, plain or gzipped.
 
     A text scores what KenLM says of it, with ``<s>`` before it and ``</s>`` after it, in natural
@@ -75,7 +75,7 @@ def read_arpa(
 
     Returns
     -------
-    BackoffAutomaton
+    SparseAutomaton
         Its log-weights are natural logarithms. Over the tokens of the file: a model of characters
         goes to a decoder as it is, a model of words to :func:`~crnn_lib.language.word_language`.
 
@@ -291,7 +291,7 @@ def _automaton(
     columns: list[int | None],
     begin: int | None,
     end: int | None,
-) -> BackoffAutomaton:
+) -> SparseAutomaton:
     """States for contexts, steps for n-grams. ``columns`` has each character's number as a token.
 
     A context is a state if a longer n-gram begins with it, or if it has a price. From any other
@@ -388,8 +388,8 @@ def _automaton(
     order = np.lexsort((column, source[taken]))
     taken, column = taken[order], column[order]
     first = source[taken].searchsorted(np.arange(states + 1))
-    tables = first, column, target[taken], weight[taken], shorter, price, final
-    return BackoffAutomaton(characters, *tables, int(start[0]))
+    tables = first, column, target[taken], weight[taken], final
+    return SparseAutomaton(characters, *tables, int(start[0]), shorter, price)
 
 
 def _rising(numbers: np.ndarray) -> np.ndarray:

@@ -20,10 +20,12 @@ import numpy as np
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
 from crnn_lib.language.algebra import explore, minimise, respell, union
-from crnn_lib.language.automata import NOWHERE, WeightedAutomaton, intersect
+from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, intersect
+from crnn_lib.language.sparse import SparseAutomaton
 from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_probs
 
 DIGITS = "0123456789"
+MANY_CELLS = 1 << 22  # of a lexicon's tables, 12 bytes each
 LONGEST = 10_000  # characters: an automaton that counts them has a state for each
 
 # Length and shape ---------------------------------------------------------------------------------
@@ -104,13 +106,11 @@ def pattern(characters: Sequence[str], wildcard: str) -> WeightedAutomaton:
 
 
 @overload
-def lexicon(characters: str | Path, /) -> WeightedAutomaton: ...
+def lexicon(characters: str | Path, /) -> Automaton: ...
 
 
 @overload
-def lexicon(
-    characters: Sequence[str], words: Iterable[str] | Mapping[str, float]
-) -> WeightedAutomaton: ...
+def lexicon(characters: Sequence[str], words: Iterable[str] | Mapping[str, float]) -> Automaton: ...
 
 
 def lexicon(characters, words=None):
@@ -126,6 +126,10 @@ def lexicon(characters, words=None):
     out as early as can be: each step weighs what the likeliest word loses by it. A decoder sees so
     at once that a beginning is rare, and the ends of words are shared as if there were no weights
     (Mohri 1997, weight pushing).
+
+    It is a :class:`~crnn_lib.language.WeightedAutomaton`, whose tables hold all states and all
+    characters. Where these would be large, as for thousands of words over thousands of characters,
+    it is a :class:`~crnn_lib.language.SparseAutomaton`.
 
     >>> months = lexicon("abcdefghijklmnopqrstuvwxyz", {"may": -1.0, "march": -2.0, "august": -3.0})
     >>> months.accepts("march"), months.accepts("mar"), months.score("march")
@@ -156,7 +160,7 @@ def lexicon(characters, words=None):
         raise ValueError("A lexicon needs at least one word; this one is empty.")
     characters = distinct_characters(characters, "a lexicon")
     letters = "".join(dict.fromkeys("".join(characters)))
-    column = {letter: k for k, letter in enumerate(letters)}
+    place = {letter: k for k, letter in enumerate(letters)}
     # A trie: for each prefix, where its characters lead, and the weight of ending there.
     children: list[dict[int, int]] = [{}]
     ends = [-math.inf]
@@ -165,15 +169,15 @@ def lexicon(characters, words=None):
             raise TypeError(f"A lexicon holds texts; got {type(word).__name__}: {word!r}.")
         if not -math.inf < weight < math.inf:
             raise ValueError(f"A log-weight is a finite number; {word!r} has {weight}.")
-        if not column.keys() >= set(word):
+        if not place.keys() >= set(word):
             _require(characters, set(word), f"the word {word!r}")
         if isinstance(characters, tuple):
             Alphabet(characters).split(word)  # can it be spelled?
         node = 0
         for character in word:
-            after = children[node].get(column[character])
+            after = children[node].get(place[character])
             if after is None:
-                after = children[node][column[character]] = len(children)
+                after = children[node][place[character]] = len(children)
                 children.append({})
                 ends.append(-math.inf)
             node = after
@@ -188,15 +192,14 @@ def lexicon(characters, words=None):
             best[node] = max(ends[node], *(best[child] for _, child in leads), -math.inf)
         steps = tuple(sorted((k, state[child], best[child] - best[node]) for k, child in leads))
         state[node] = known.setdefault((ends[node] - best[node], steps), len(known))
-    next_state = np.full((len(known), len(letters)), NOWHERE, np.int32)
-    log_weight = np.zeros(next_state.shape)
-    final = np.empty(len(known))
-    for (end, steps), number in known.items():
-        final[number] = end
-        for k, target, weight in steps:
-            next_state[number, k], log_weight[number, k] = target, weight
-    found = WeightedAutomaton(letters, next_state, log_weight, final, state[0])
-    return found if isinstance(characters, str) else minimise(respell(found, characters))
+    first = np.cumsum([0, *(len(steps) for _, steps in known)])
+    listed = np.array([step for _, steps in known for step in steps]).reshape(-1, 3)
+    column, target, weight = listed.T  # numbers below 2**53 are whole in float64, too
+    final = np.array([end for end, _ in known])
+    found = SparseAutomaton(letters, first, column, target, weight, final, state[0])
+    if isinstance(characters, tuple):
+        return minimise(respell(found.automaton(), characters))
+    return found.automaton() if len(known) * len(letters) <= MANY_CELLS else found
 
 
 # Check digits -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
-from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.automata import Automaton
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.vocabulary import with_capitals
@@ -31,11 +31,13 @@ MARKS = ".,;:!?"  # that stand right behind a word
 class Mixture:
     """Several automata side by side: a string weighs what the best of them says.
 
-    The decoders take it where they take a :class:`~crnn_lib.language.WeightedAutomaton`.
+    The decoders take it where they take a :class:`~crnn_lib.language.WeightedAutomaton`. Like one,
+    it can be combined with an automaton, ``mixture & automaton``, and weighed, ``0.5 * mixture``:
+    each part is.
 
     Parameters
     ----------
-    parts : tuple of WeightedAutomaton
+    parts : tuple of Automaton
         At least one.
 
     Examples
@@ -46,13 +48,13 @@ class Mixture:
     (-1.0, -2.0, False)
     """
 
-    parts: tuple[WeightedAutomaton, ...]
+    parts: tuple[Automaton, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(self.parts))
         for part in self.parts:
-            if not isinstance(part, WeightedAutomaton):
-                raise TypeError(f"A mixture is of WeightedAutomata; got {type(part).__name__}.")
+            if not isinstance(part, Automaton):
+                raise TypeError(f"A mixture is of automata; got {type(part).__name__}.")
         if not self.parts:
             raise ValueError("A mixture has at least one part; got none.")
 
@@ -63,6 +65,16 @@ class Mixture:
     def accepts(self, text: str | Sequence[str]) -> bool:
         """Whether the string may be at all."""
         return self.score(text) > -math.inf
+
+    def __and__(self, other: Automaton) -> Mixture:
+        if not isinstance(other, Automaton):
+            return NotImplemented
+        return Mixture(tuple(part & other for part in self.parts))
+
+    __rand__ = __and__
+
+    def __rmul__(self, factor: float) -> Mixture:
+        return Mixture(tuple(factor * part for part in self.parts))
 
 
 def open_lexicon(log_probs: Mapping[str, float], model: NGram, *, share: float = SHARE) -> Mixture:

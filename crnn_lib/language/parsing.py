@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crnn_lib.language.algebra import is_empty, minimise, respell
-from crnn_lib.language.automata import WeightedAutomaton, intersect
+import numpy as np
+
+from crnn_lib.language.algebra import minimise, respell
+from crnn_lib.language.automata import FAR, Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.constraints import (
     amount,
     isbn,
@@ -48,7 +50,7 @@ CONSTRAINTS = {
 MANY_STATES = 20_000  # beyond it, to merge some would take seconds
 
 
-def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAutomaton | Mixture:
+def parse_constraint(constraint: str, characters: Sequence[str]) -> Automaton | Mixture:
     """Make a language from what a user typed.
 
     Parameters
@@ -61,7 +63,7 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAuto
 
     Returns
     -------
-    WeightedAutomaton, or Mixture
+    Automaton, or Mixture
         A mixture for ``open``, which is for one part of the constraint only.
 
     Raises
@@ -87,27 +89,31 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> WeightedAuto
     plain = [part for part in parsed if not isinstance(part, Mixture)]
     if not mixed:
         language = _all_of(plain)
-        if is_empty(language):
+        if _is_empty(language):
             raise ValueError(f"No string satisfies {constraint!r}.")
         return language
     # what is in two parts weighs more in the first, with or without a constraint on both
     parts = [_all_of([part, *plain]) for part in mixed[0].parts]
-    parts = [part for part in parts if not is_empty(part)]
+    parts = [part for part in parts if not _is_empty(part)]
     if not parts:
         raise ValueError(f"No string satisfies {constraint!r}.")
     return Mixture(tuple(parts))
 
 
-def _all_of(parts: Sequence[WeightedAutomaton]) -> WeightedAutomaton:
+def _is_empty(language: Automaton) -> bool:
+    return bool(language.distances(np.array([language.start]))[0] >= FAR)
+
+
+def _all_of(parts: Sequence[Automaton]) -> Automaton:
     language = parts[0]
     for part in parts[1:]:
         language = intersect(language, part)
-        if language.num_states <= MANY_STATES:  # smaller tables for the decoders
-            language = minimise(language)
+        if isinstance(language, WeightedAutomaton) and language.num_states <= MANY_STATES:
+            language = minimise(language)  # smaller tables for the decoders
     return language
 
 
-def _parse(part: str, characters: Sequence[str]) -> WeightedAutomaton | Mixture:
+def _parse(part: str, characters: Sequence[str]) -> Automaton | Mixture:
     name, colon, argument = part.partition(":")
     plain = {"luhn": luhn, "isbn": isbn, "isbn10": isbn10, "isbn13": isbn13}
     if name not in CONSTRAINTS:

@@ -1,15 +1,19 @@
-"""N-grams with back-off as an automaton: what is listed for a context, and where to look for more.
+"""Automata whose steps are listed, state by state, for many characters and for back-off models.
 
-A back-off model (Katz 1987) lists the n-grams that it knows. What it does not list it finds in a
-shorter context, at a price, the back-off weight b of the longer one:
+Tables of all states and all characters are mostly empty where states or characters are many: after
+"handw" only an "r" goes on. Here a state has the steps that there are.
+
+A back-off model of n-grams (Katz 1987) needs one thing more. It lists the n-grams that it knows.
+What it does not list it finds in a shorter context, at a price, the back-off weight b of the longer
+one:
 
     log p(w | context) = what is listed for "context w", if it is,
                          b(context) + log p(w | context without its first token), if not.
 
-An automaton for this has a state for each context that something is listed for, and steps for what
-is listed alone. Each state knows the next shorter one (as in Aho and Corasick 1975) and what it
-costs to go there. So a model of a million n-grams is an automaton with a million steps, not one
-with a hundred steps for each of its contexts. What a decoder reaches is put together when it asks.
+So a state is a context that something is listed for, and knows the next shorter one that is a state
+too (as in Aho and Corasick 1975) and what it costs to go there. A model of a million n-grams is an
+automaton with a million steps, not one with a hundred steps for each of its contexts. What a
+decoder reaches is put together when it asks.
 """
 
 from __future__ import annotations
@@ -22,18 +26,27 @@ import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language._numbers import Numbers
-from crnn_lib.language.automata import NOWHERE, Arcs, Automaton, WeightedAutomaton
+from crnn_lib.language.automata import (
+    FAR,
+    MANY_ROUNDS,
+    NOWHERE,
+    Arcs,
+    Automaton,
+    WeightedAutomaton,
+)
 
 MANY_STEPS = 1 << 22  # of all states and characters: beyond it states are made when reached
 MOST_CELLS = 1 << 26  # of tables of all states and characters: 12 bytes each
 
 
 @dataclass(frozen=True, eq=False)
-class BackoffAutomaton(Automaton):
-    """An automaton whose states hold only what they do not share with shorter contexts.
+class SparseAutomaton(Automaton):
+    """A weighted automaton whose steps are listed state by state, perhaps with back-off.
 
-    :func:`~crnn_lib.language.read_arpa` makes one. The decoders take it as they take a
-    :class:`~crnn_lib.language.WeightedAutomaton`, and look at the states that they reach.
+    :func:`~crnn_lib.language.read_arpa` makes one, and :func:`~crnn_lib.language.lexicon` of many
+    words over many characters. The decoders take it as they take a
+    :class:`~crnn_lib.language.WeightedAutomaton`; of a large one they look at the states that they
+    reach.
 
     Parameters
     ----------
@@ -47,23 +60,23 @@ class BackoffAutomaton(Automaton):
         The state after it; -1 where that is forbidden, whatever shorter contexts say.
     weight : ndarray, (E,), float64
         Log-weight of each step.
-    shorter : ndarray, (S,), int32
-        The state whose steps hold for all other characters, always a lower number. State 0 knows no
-        context, and has -1: what it does not list is forbidden.
-    price : ndarray, (S,), float64
-        What it adds to go to the shorter one, for each step that is taken from there.
     final : ndarray, (S,), float64
-        Log-weight of ending in each state.
+        Log-weight of ending in each state; ``-inf`` where a string may not end.
     begin : int
         The state before the first character.
+    shorter : ndarray, (S,), int32, optional
+        The state whose steps hold for all other characters, always a lower number. Where there is
+        none, -1, what is not listed is forbidden: so it is in all states by default.
+    price : ndarray, (S,), float64, optional
+        What it adds to go to the shorter one, for each step that is taken from there.
 
     Examples
     --------
     After an "a", "b" is twice as likely; everything else is as without context, times 3 / 4:
 
-    >>> model = BackoffAutomaton("ab", first=[0, 2, 3], column=[0, 1, 1], target=[1, 0, 0],
-    ...                          weight=np.log([0.5, 0.5, 0.625]), shorter=[-1, 0],
-    ...                          price=[0, math.log(0.75)], final=[0, 0])
+    >>> model = SparseAutomaton("ab", first=[0, 2, 3], column=[0, 1, 1], target=[1, 0, 0],
+    ...                          weight=np.log([0.5, 0.5, 0.625]), final=[0, 0],
+    ...                         shorter=[-1, 0], price=[0, math.log(0.75)])
     >>> [round(math.exp(model.score(text)), 4) for text in ("a", "aa", "ab", "ba")]
     [0.5, 0.1875, 0.3125, 0.25]
     >>> model.automaton().score("ab") == model.score("ab")
@@ -75,14 +88,18 @@ class BackoffAutomaton(Automaton):
     column: np.ndarray
     target: np.ndarray
     weight: np.ndarray
-    shorter: np.ndarray
-    price: np.ndarray
     final: np.ndarray
     begin: int = 0
+    shorter: np.ndarray = None  # type: ignore[assignment]
+    price: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         known = distinct_characters(self.characters, "an automaton")
         object.__setattr__(self, "characters", known)
+        if self.shorter is None:
+            object.__setattr__(self, "shorter", np.full(len(self.final), NOWHERE))
+        if self.price is None:
+            object.__setattr__(self, "price", np.zeros(len(self.final)))
         kinds = {
             "first": np.int64, "column": np.int32, "target": np.int32, "weight": np.float64,
             "shorter": np.int32, "price": np.float64, "final": np.float64,
@@ -117,10 +134,8 @@ class BackoffAutomaton(Automaton):
             raise ValueError(f"column rises within each state, from 0 to {len(known) - 1} at most.")
         if steps and not NOWHERE <= self.target.min() <= self.target.max() < states:
             raise ValueError(f"target goes from -1 (forbidden) to {states - 1}.")
-        if self.shorter[0] != NOWHERE or (self.shorter[1:] >= np.arange(1, states)).any():
-            raise ValueError("shorter is a lower state for each but state 0, which has -1.")
-        if (self.shorter[1:] < 0).any():
-            raise ValueError("shorter is a state for each but state 0.")
+        if (self.shorter < NOWHERE).any() or (self.shorter >= np.arange(states)).any():
+            raise ValueError("shorter is a lower state for each one, or -1 where there is none.")
         if not 0 <= self.begin < states:
             raise ValueError(f"begin is a state from 0 to {states - 1}; got {self.begin}.")
         for name in ("weight", "price", "final"):
@@ -129,7 +144,7 @@ class BackoffAutomaton(Automaton):
 
     def __repr__(self) -> str:
         return (
-            f"BackoffAutomaton({len(self.final)} states, {len(self.column)} steps over "
+            f"SparseAutomaton({len(self.final)} states, {len(self.column)} steps over "
             f"{len(self.characters)} characters)"
         )
 
@@ -138,8 +153,13 @@ class BackoffAutomaton(Automaton):
 
     @cached_property
     def _numbers(self) -> Numbers | None:
-        whole = len(self.final) * len(self.characters) <= MANY_STEPS
-        return None if whole else Numbers()
+        return None if self._count_steps() <= MANY_STEPS else Numbers()
+
+    def _count_steps(self) -> int:
+        """A bound on the steps of all states, those of shorter contexts included."""
+        own = np.diff(self.first)
+        longer = self.shorter != NOWHERE
+        return int(own[~longer].sum() + longer.sum() * len(self.characters))
 
     def _places(self, states: np.ndarray) -> np.ndarray:
         return states if self._numbers is None else self._numbers.codes(states)
@@ -186,18 +206,45 @@ class BackoffAutomaton(Automaton):
     def final_weights(self, states: np.ndarray) -> np.ndarray:
         return self.final[self._places(states)]
 
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        return self._distances[self._places(states)]
+
+    @cached_property
+    def _distances(self) -> np.ndarray:
+        """Of all states of the tables, (S,); of those with a shorter one a lower bound."""
+        found = np.where(self.final > -math.inf, 0, FAR)
+        while True:
+            ahead = np.append(found, FAR)[self.target] + 1
+            nearer = np.minimum(found, self._over_steps(np.minimum, ahead, FAR))
+            nearer = np.minimum(nearer, np.append(nearer, FAR)[self.shorter])
+            if (nearer == found).all():
+                return found
+            found = nearer
+
+    @property
+    def farthest(self) -> int:
+        return int(self._distances[self._distances < FAR].max(initial=0))
+
     @cached_property
     def most(self) -> float:  # type: ignore[override]
-        """0 if nothing weighs more than 0, as in a model of probabilities; else unknown."""
-        best = np.full(len(self.final), -math.inf)
-        filled = self.first[:-1] < self.first[1:]
-        best[filled] = np.maximum.reduceat(self.weight, self.first[:-1][filled])
-        for state, shorter in enumerate(self.shorter.tolist()):
-            if shorter != NOWHERE:
-                best[state] = max(best[state], self.price[state] + best[shorter])
-        if best.max() <= 0 and self.final.max() <= 0:
-            return 0.0
+        found = self.final
+        for _ in range(MANY_ROUNDS):
+            ahead = self.weight + np.append(found, -math.inf)[self.target]
+            better = np.maximum(found, self._over_steps(np.maximum, ahead, -math.inf))
+            by_shorter = self.price + np.append(better, -math.inf)[self.shorter]
+            better = np.maximum(better, by_shorter)
+            if (better <= found + 1e-12).all():
+                return float(found[self.begin])
+            found = better
         return math.inf
+
+    def _over_steps(self, ufunc: np.ufunc, values: np.ndarray, empty: float) -> np.ndarray:
+        """The least, or greatest, of some values (E,) over each state's own steps: (S,)."""
+        result = np.full(len(self.final), empty, values.dtype)
+        filled = self.first[:-1] < self.first[1:]
+        if filled.any():
+            result[filled] = ufunc.reduceat(values, self.first[:-1][filled])
+        return result
 
     def step(self, state: int, column: int) -> tuple[int, float]:
         place, weight = self._step(int(self._places(np.array([state]))[0]), column)
@@ -218,6 +265,10 @@ class BackoffAutomaton(Automaton):
             gain += float(self.price[place])
             place = int(self.shorter[place])
         return NOWHERE, -math.inf
+
+    def without_context(self) -> np.ndarray:
+        """What each character weighs in state 0, which in a back-off model has no context: (K,)."""
+        return self._rows(np.zeros(1, np.int64))[1][0]
 
     def automaton(self) -> WeightedAutomaton:
         """The same with all steps of all states in tables, (S, K): for small models.

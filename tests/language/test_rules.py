@@ -1,0 +1,259 @@
+"""Allow and block lists, hot words, and how languages combine: against counting by hand."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+
+from crnn_lib.language import (
+    Mixture,
+    NGram,
+    SparseAutomaton,
+    WeightedAutomaton,
+    fixed_length,
+    hot_words,
+    intersect,
+    lexicon,
+    luhn,
+    never,
+    only,
+    open_lexicon,
+    sentences_of,
+)
+
+
+def texts(characters, longest):
+    return ["".join(t) for n in range(longest + 1) for t in product(characters, repeat=n)]
+
+
+# --- Allow and block lists ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listed", ["ab", "b", "bx", ["a", "c"]])
+def test_only_and_never_are_each_others_opposite(listed):
+    allowed, blocked = only(listed).over("abc"), never(listed).over("abc")
+    for text in texts("abc", 3):
+        assert allowed.score(text) == (0 if set(text) <= set(listed) else -math.inf)
+        assert blocked.score(text) == (0 if not set(text) & set(listed) else -math.inf)
+
+
+def test_lists_of_code_points_and_of_characters():
+    characters = ("th", "t", "h", "e", "eh")
+    by_code_point, by_character = only("th").over(characters), only(["th", "e"]).over(characters)
+    assert by_code_point.accepts(["th", "t", "h"]) and not by_code_point.accepts(["eh"])
+    assert by_character.accepts(["th", "e"]) and not by_character.accepts(["t"])
+    assert never("h").over(characters).accepts(["t", "e"])
+    assert not never("h").over(characters).accepts(["eh"])
+    assert never(["h"]).over(characters).accepts(["eh"])
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: only(""), "only takes characters, such as '0123456789'; got ''"),
+        (lambda: never([]), "never takes characters"),
+        (lambda: only("xyz").over("abc"), "only\\('xyz'\\) allows none of the characters 'abc'"),
+        (lambda: never("abc").over("abc"), "never\\('abc'\\) blocks all of the characters 'abc'"),
+        (lambda: hot_words({}), "a mapping of words to bonuses, such as {'hand': 2.0}"),
+        (lambda: hot_words(["hand"]), "a mapping of words to bonuses"),
+        (lambda: hot_words({"": 1.0}), "neither begins nor ends with a space; got ''"),
+        (lambda: hot_words({" a": 1.0}), "neither begins nor ends with a space; got ' a'"),
+        (lambda: hot_words({"a": math.nan}), "finite number, or -inf; 'a' has nan"),
+        (lambda: hot_words({"a": math.inf}), "finite number, or -inf; 'a' has inf"),
+        (lambda: hot_words({"a": 1.0}, space="  "), "one code point or None"),
+        (lambda: hot_words({"hand": 1.0}).over("adh"), "characters that are not there: 'n'"),
+        (lambda: -1.0 * only("a").over("ab"), "finite number, 0 or more; got -1.0"),
+        (lambda: math.inf * lexicon("ab", ["a"]), "finite number, 0 or more; got inf"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- Hot words ------------------------------------------------------------------------------------
+
+
+def count(text, word):
+    """How often a word stands in a text, also in itself."""
+    return sum(text.startswith(word, i) for i in range(len(text)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_hot_words_add_their_bonus_as_often_as_they_stand_there(seed):
+    rng = random.Random(seed)
+    words = {"".join(rng.choices("ab", k=rng.randint(1, 4))) for _ in range(rng.randint(1, 5))}
+    bonuses = {word: rng.choice([2.0, -1.5, 0.25, 3.0]) for word in sorted(words)}
+    anywhere = hot_words(bonuses, space=None).over("ab ")
+    whole = hot_words(bonuses).over(" ba")
+    for text in texts("ab ", 6):
+        expected = sum(bonus * count(text, word) for word, bonus in bonuses.items())
+        assert anywhere.score(text) == pytest.approx(expected, abs=1e-12)
+        expected = sum(bonuses.get(word, 0.0) for word in text.split(" "))
+        assert whole.score(text) == pytest.approx(expected, abs=1e-12)
+
+
+def test_hot_words_of_several_parts_overlap():
+    language = hot_words({"a b": 1.0, "b a": 10.0, "b": 100.0}).over("ab ")
+    assert language.score("a b a b") == pytest.approx(2 * 1 + 10 + 2 * 100)
+    assert language.score("ab a b") == pytest.approx(1 + 100)
+
+
+def test_hot_words_without_a_space_in_the_alphabet_are_whole_texts():
+    language = hot_words({"hand": 2.0}).over("adhn")
+    assert language.score("hand") == 2 and language.score("handhand") == 0
+
+
+def test_a_bonus_of_minus_infinity_forbids_a_word():
+    language = hot_words({"b": -math.inf, "aa": 1.0}).over("ab ")
+    for text in texts("ab ", 5):
+        words = text.split(" ")
+        expected = -math.inf if "b" in words else float(words.count("aa"))
+        assert language.score(text) == pytest.approx(expected)
+
+
+def test_a_bonus_comes_bit_by_bit_and_is_taken_back():
+    language = hot_words({"hand": 4.0}).over("adhn ")
+
+    def so_far(text):
+        state, total = language.start, 0.0
+        for letter in text:
+            state, weight = language.step(state, language.characters.index(letter))
+            total += weight
+        return total
+
+    assert [so_far(text) for text in ("h", "ha", "han", "hand", "hand ")] == [1, 2, 3, 4, 4]
+    assert [so_far(text) for text in ("haa", "handa", "ah")] == [0, 0, 0]
+
+
+def test_hot_words_of_long_characters():
+    characters = ("th", "e", "t", "h", "a", " ")
+    language = hot_words({"the": 2.0}).over(characters)
+    assert language.score(["th", "e"]) == language.score(["t", "h", "e"]) == 2
+    assert language.score(["th", "e", "a"]) == 0
+
+
+# --- Combined -------------------------------------------------------------------------------------
+
+
+def test_rules_and_automata_combine_in_any_order():
+    words = sentences_of({"ab": -1.0, "b": -2.0, "ca": -0.5}, "cab ")
+    hot, letters = hot_words({"b": 3.0}), never("c")
+    for language in (words & hot & letters, letters & (hot & words), (hot & letters) & words):
+        for text in texts("abc ", 5):
+            parts = words.score(text), 3.0 * text.split(" ").count("b")
+            expected = -math.inf if "c" in text else sum(parts)
+            assert language.score(text) == pytest.approx(expected)
+    rule = hot & letters
+    assert rule.over("ab ") is rule.over("ab ")
+
+
+def test_weights_are_multiplied():
+    words = lexicon("ab", {"ab": -1.0, "b": -2.0})
+    half, nothing = 0.5 * words, 0 * words
+    assert half.score("ab") == -0.5 and half.score("b") == -1 and not half.accepts("a")
+    assert nothing.score("ab") == nothing.score("b") == 0 and not nothing.accepts("a")
+    assert (2 * hot_words({"b": 3.0})).over("ab").score("b") == 6
+    lazy = 0.5 * (words & as_sparse(words))
+    assert lazy.score("ab") == -1 and not lazy.accepts("a")
+
+
+def test_and_is_intersect():
+    numbers, five = luhn("0123456789"), fixed_length("0123456789", 5)
+    both, same = numbers & five, intersect(numbers, five)
+    assert isinstance(both, WeightedAutomaton) and both.num_states == same.num_states
+    assert (both.next_state == same.next_state).all()
+    with pytest.raises(ValueError, match="same characters in the same order"):
+        numbers & fixed_length("987", 2)
+    with pytest.raises(TypeError):
+        numbers & "055"
+
+
+def test_a_mixture_combines_with_what_its_parts_combine_with():
+    model = NGram.fit(["no", "on"], order=2, characters="no")
+    mixture = open_lexicon({"on": 0.0}, model, share=0.5)
+    for language in (mixture & only("o"), only("o") & mixture, mixture & only("o").over("no")):
+        assert isinstance(language, Mixture)
+        assert language.score("oo") == mixture.score("oo") and not language.accepts("on")
+    assert (0.5 * mixture).score("on") == pytest.approx(0.5 * mixture.score("on"))
+
+
+def as_sparse(automaton: WeightedAutomaton) -> SparseAutomaton:
+    counts, columns, targets, weights = automaton.arcs(np.arange(automaton.num_states))
+    first = np.append(0, counts.cumsum())
+    return SparseAutomaton(
+        automaton.characters, first, columns, targets, weights, automaton.final, automaton.start
+    )
+
+
+def random_automaton(seed, weighted=True):
+    random = np.random.default_rng(seed)
+    step = random.integers(-1, 5, (5, 3))
+    weight = random.normal(size=step.shape) if weighted else np.zeros(step.shape)
+    final = np.where(random.random(5) < 0.6, random.normal(size=5), -math.inf)
+    return WeightedAutomaton("abc", step, weight, final)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_states_made_when_reached_say_the_same_as_tables(seed):
+    one, two = random_automaton(seed), random_automaton(seed + 100)
+    tables, lazy = one & two, as_sparse(one) & as_sparse(two)
+    assert lazy.num_states is None and lazy.start == 0
+    for text in texts("abc", 5):
+        assert lazy.score(text) == pytest.approx(tables.score(text))
+    # All states at once, and what they promise.
+    states = [0]
+    for state in states:
+        counts, columns, targets, weights = lazy.arcs(np.array([state]))
+        assert len(columns) == len(targets) == len(weights) == counts[0]
+        states += [t for t in dict.fromkeys(targets.tolist()) if t not in states]
+    assert sorted(states) == list(range(len(states)))
+    together = lazy.arcs(np.array(states))
+    alone = [lazy.arcs(np.array([state])) for state in states]
+    for i in range(4):
+        assert together[i] == pytest.approx(np.concatenate([part[i] for part in alone]))
+    far = {text: len(text) for text in texts("abc", 6) if lazy.accepts(text)}
+    nearest = min(far.values(), default=math.inf)
+    assert lazy.distances(np.array([lazy.start]))[0] <= nearest
+    assert max((lazy.score(text) for text in far), default=-math.inf) <= lazy.most
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sparse_automaton_is_its_tables(seed):
+    tables = random_automaton(seed)
+    sparse = as_sparse(tables)
+    everything = np.arange(tables.num_states)
+    assert sparse.num_states == tables.num_states
+    assert (sparse.automaton().next_state == tables.next_state).all()
+    for text in texts("abc", 4):
+        assert sparse.score(text) == pytest.approx(tables.score(text))
+    assert (sparse.distances(everything) == tables.distances(everything)).all()
+    assert sparse.farthest == tables.farthest
+    assert sparse.most == pytest.approx(tables.most)
+    for a, b in zip(sparse.arcs(everything), tables.arcs(everything), strict=True):
+        assert a == pytest.approx(b)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"first": [0, 1]}, "first must be \\(3,\\), for 2 states and 3 steps"),
+        ({"first": [1, 2, 3]}, "first rises from 0 to the number of steps"),
+        ({"column": [1, 1, 1]}, "column rises within each state, from 0 to 1"),
+        ({"column": [0, 2, 1]}, "column rises within each state, from 0 to 1"),
+        ({"target": [0, 2, 1]}, "target goes from -1 \\(forbidden\\) to 1"),
+        ({"weight": [0, math.nan, 0]}, "weight holds log-weights"),
+        ({"shorter": [0, 0]}, "shorter is a lower state for each one"),
+        ({"begin": 2}, "begin is a state from 0 to 1; got 2"),
+    ],
+)
+def test_sparse_tables_are_checked(change, message):
+    good = {"first": [0, 2, 3], "column": [0, 1, 1], "target": [0, 1, 1], "weight": [0, 0, 0]}
+    good |= {"final": [0, 0]}
+    assert SparseAutomaton("ab", **good).accepts("abb")
+    with pytest.raises(ValueError, match=message):
+        SparseAutomaton("ab", **{**good, **change})
