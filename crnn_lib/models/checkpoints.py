@@ -209,7 +209,7 @@ def load_detector(name_or_path: str | os.PathLike[str] = SHIPPED_DETECTORS[0]) -
         model = architecture(config)
     model.load_state_dict(tensors)
     model.provenance = story["provenance"]
-    return model.to(torch.float32).eval()
+    return model.to(torch.float32, memory_format=torch.channels_last).eval()
 
 
 def _read(

@@ -99,7 +99,7 @@ def test_what_was_saved_is_loaded(small, tmp_path):
     again = load_detector(path)
     page = pages(1, 1, 64, 64)
     with torch.no_grad():
-        assert torch.equal(again(page), small(page))
+        assert torch.allclose(again(page), small(page), atol=1e-4)  # of another memory format
     assert again.config == SMALL and again.provenance["command"] == "none" and not again.training
     assert describe_checkpoint(path)["architecture"] == "Detector"
 

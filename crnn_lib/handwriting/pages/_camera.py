@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from scipy.spatial import cKDTree
 
 from crnn_lib.handwriting.pages._page import FINER, Layers
 
@@ -47,8 +48,8 @@ def place_sheet(r: np.random.Generator, style, size, turn: int):
 def textures() -> np.ndarray:
     """Wood, cloth, tiles, brick, stone and what else lies under sheets: (K, S, S) in [0, 1]."""
     r = np.random.default_rng(90_001)
-    makers = (_wood, _wood, _weave, _checks, _brick, _brick, _stone, _stone, _stripes, _blobs)
-    return np.stack([_levelled(make(r)) for make in makers * 4]).astype(np.float16)
+    makers = (_wood, _weave, _checks, _brick, _brick, _stone, _patches, _pebbles, _strokes, _blobs)
+    return np.stack([_levelled(make(r)) for make in (*makers, _stripes) * 5]).astype(np.float16)
 
 
 def _levelled(image: np.ndarray) -> np.ndarray:
@@ -93,6 +94,43 @@ def _brick(r):
 def _stone(r):
     side = (TEXTURE, TEXTURE)
     return sum(g**0.5 * clouds(r, side, g) for g in (1.5, 4, 11, 40)) * r.uniform(0.5, 2)
+
+
+def _patches(r):
+    """Woven patches, leaves, gravel: spots of one size and every tone, with edges soft or hard."""
+    grain = r.uniform(3, 30)
+    spots = clouds(r, (TEXTURE, TEXTURE), grain, r.uniform(0.5, 2))
+    hard = r.uniform(0, 1)
+    return (1 - hard) * spots + hard * np.sign(spots) + 0.1 * clouds(r, spots.shape, 1.5)
+
+
+def _pebbles(r):
+    """Cells of one tone each, with joints between them: stones, tiles, leather, cracked paint."""
+    count = int(r.integers(60, 1500))
+    places = r.uniform(0, TEXTURE, (count, 2))
+    y, x = np.mgrid[:TEXTURE:2, :TEXTURE:2]
+    distances, owner = cKDTree(places).query(np.stack([x.ravel(), y.ravel()], 1), 2)
+    tones = r.uniform(0, 1, count)[owner[:, 0]]
+    joint = (distances[:, 1] - distances[:, 0]) < r.uniform(1, 7)
+    cells = np.where(joint, r.uniform(-0.5, 1.5), tones).reshape(x.shape)
+    return np.kron(cells, np.ones((2, 2))) + 0.1 * clouds(r, (TEXTURE, TEXTURE), 3)
+
+
+def _strokes(r):
+    """Hair, grass, scratches: short curved strokes that might be writing, and are none."""
+    image = Image.new("L", (TEXTURE, TEXTURE), 128)
+    draw = ImageDraw.Draw(image)
+    length, width, turn = r.uniform(6, 60), int(r.integers(1, 6)), r.uniform(0, np.pi)
+    for _ in range(int(r.integers(200, 2500))):
+        x, y = r.uniform(0, TEXTURE, 2)
+        a, bend = turn + r.normal(0, 0.5), r.normal(0, 0.5)
+        middle = x + length / 2 * math.cos(a), y + length / 2 * math.sin(a)
+        end = (
+            middle[0] + length / 2 * math.cos(a + bend),
+            middle[1] + length / 2 * math.sin(a + bend),
+        )
+        draw.line([x, y, *middle, *end], fill=int(r.integers(256)), width=width)
+    return np.asarray(image, np.float32) + 4 * clouds(r, (TEXTURE, TEXTURE), 2)
 
 
 def _stripes(r):
@@ -239,16 +277,16 @@ def _light(r, size) -> np.ndarray:
 def _through_lens(r, style, photo: np.ndarray) -> np.ndarray:
     if style.blurs and r.random() < style.blurs:
         eight = Image.fromarray((255 * photo).clip(0, 255).astype(np.uint8))
-        eight = eight.filter(ImageFilter.GaussianBlur(0.3 + 1.2 * r.random() ** 2))
+        eight = eight.filter(ImageFilter.GaussianBlur(0.3 + 1.2 * r.random() ** 3))
         photo = np.asarray(eight, np.float32) / 255
     if style.noises and r.random() < style.noises:
         noise = r.standard_normal(photo.shape, dtype=np.float32)
-        photo = photo + (0.002 + 0.05 * r.random() ** 2) * noise
+        photo = photo + (0.002 + 0.05 * r.random() ** 3) * noise
     photo = np.clip(photo, 0, 1).astype(np.float32)
     if style.thresholded and r.random() < style.thresholded:
         photo = _thresholded(r, photo)
     if style.compressed and r.random() < style.compressed:
-        photo = _compressed(photo, int(r.integers(15, 80)))
+        photo = _compressed(photo, int(r.integers(20, 85)))
     return photo
 
 

@@ -453,7 +453,7 @@ def print_only(page: Page, style: PageStyle) -> None:
     """Printed matter: text, numbers, tables, logos, and nothing by hand."""
     r = page.r
     left, top, right, bottom = page.area
-    height = w.between(r, 4, 34)
+    height = w.between(r, 4, 34 if r.random() < 0.75 else 110)
     y, label = top + height, r.random() < 0.3
     while y < bottom - 2 * height:
         x = left + r.uniform(0, 1) * height

@@ -67,7 +67,9 @@ def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> 
     width = sum(s.aspect * height for s in sprites) + gap * (len(sprites) - 1)
     if width > widest or (free and not page.room(x, y - 0.25 * height, width, 1.5 * height)):
         return None
-    at, lean, beyond = x, r.uniform(-0.05, 0.6), r.uniform(-0.15, 0.4)
+    upright = r.random() < 0.25
+    lean = r.normal(0, 0.04) if upright else r.uniform(-0.05, 0.6)
+    at, beyond = x, r.uniform(-0.15, 0.4)
     for n, sprite in enumerate(sprites):
         at += page.write("number", sprite, at, y, height, text="") or 0
         if n < len(sprites) - 1:
@@ -273,7 +275,8 @@ def clutter(page: Page, amount: float) -> None:
     left, top, right, bottom = page.area
     for _ in some(2.5):
         x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
-        put_print(page, x, y, between(r, 4, 22), label=r.random() < 0.6)
+        height = between(r, 4, 22 if r.random() < 0.85 else 80)
+        put_print(page, x, y, height, label=r.random() < 0.6)
     for _ in some(2.0):
         x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
         put_word(page, x, y, between(r, 6, 40))

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field, fields
 
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
-    "notes": 0.13,
+    "notes": 0.12,
     "lined": 0.07,
-    "table": 0.13,
+    "table": 0.11,
     "form": 0.12,
-    "cheque": 0.06,
+    "cheque": 0.05,
     "exam": 0.06,
     "calendar": 0.03,
-    "boxes": 0.08,
+    "boxes": 0.07,
     "scattered": 0.08,
     "sums": 0.03,
     "crop": 0.10,
-    "large": 0.05,
-    "text": 0.04,
-    "print": 0.03,
-    "bare": 0.03,
+    "large": 0.06,
+    "text": 0.05,
+    "print": 0.05,
+    "bare": 0.07,
 }
 
 
