@@ -14,18 +14,18 @@ from typing import Literal, overload
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
-from crnn_lib.photos.places import FILL, PhotoLine, Place, view_lines
+from crnn_lib.photos.places import FILL, PhotoLine, Place, crop_views, to_lines
 
 FIND_PIXELS = 1_000_000  # enough to find lines by
 SMALLEST = 6  # pixels: no digit is lower
 CROP_HEIGHT = 100  # an image no higher than this is a crop: one line and little else
 CROP_ASPECT = 2.0  # so is one that is this many times as wide as it is high
-MOST_LINES = 50
-MOST_PATCHES = 400  # of ink, the largest; a page of handwriting has fewer
+MOST_PATCHES = 4000  # of ink; a page of handwriting has fewer
 CROP_GAIN = 1.3  # as steps.GAIN: a crop holds few digits, and scribbles that are not level
 LOWEST = 0.4  # of the highest line's height: what is lower is print or noise
 TAIL = 0.02  # of the ink's pixels: beyond the band on either side
@@ -119,7 +119,19 @@ def clean_photo(
     OSError
         If the file cannot be opened.
     """
-    original, size = grey_and_size(image)
+    trace_ = clean_grey(*grey_and_size(image), height, fills=fills, whole=whole)
+    return trace_ if trace else list(trace_.lines)
+
+
+def clean_grey(
+    original: np.ndarray,
+    size: tuple[int, int],
+    height: int = 32,
+    *,
+    fills: tuple[float, ...] = (FILL,),
+    whole: bool = False,
+) -> Trace:
+    """:func:`clean_photo` for what :func:`crnn_lib.photos.grey_and_size` makes of a photo."""
     if min(original.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
     grey, turned = steps.polarity(original)
@@ -132,7 +144,7 @@ def clean_photo(
     contrast = float(np.median(flat[~mask]) - np.median(flat[mask])) if mask.any() else 0.0
     if contrast < steps.CONTRAST:
         raise ImageError("there is no ink on it: all of the image has about the same brightness")
-    is_crop = whole or size[1] <= CROP_HEIGHT or size[0] >= CROP_ASPECT * size[1]
+    is_crop = whole or has_shape_of_crop(size)
     ruleless = steps.remove_rules(mask, vertical=not is_crop)
     ink = steps.denoise(ruleless)
     if whole:
@@ -146,10 +158,10 @@ def clean_photo(
     lines = [
         line
         for place in places
-        for line in view_lines(grey, place.scaled(factor), height, fills, paper, size)
+        for line in to_lines(
+            crop_views(grey, place.scaled(factor), height, fills, paper), grey.shape, size
+        )
     ]
-    if not trace:
-        return lines
     stages = [Step("grey", original, f"{size[0]} x {size[1]} pixels, as brightness.")]
     if turned:
         stages.append(Step("turned", grey, "The ink was lighter than the paper: turned."))
@@ -164,6 +176,16 @@ def clean_photo(
         Step("without specks", ink, "What is smaller than a dot of the pen is dropped."),
     ]
     return Trace(tuple(stages), tuple(places), tuple(lines))
+
+
+def has_shape_of_crop(size: tuple[int, int]) -> bool:
+    """Whether an image of this width and height is a crop: one line and little else.
+
+    >>> has_shape_of_crop((400, 90)), has_shape_of_crop((400, 300))
+    (True, False)
+    """
+    width, height = size
+    return height <= CROP_HEIGHT or width >= CROP_ASPECT * height
 
 
 def find_lines(mask: np.ndarray) -> list[Place]:
@@ -182,6 +204,11 @@ def find_lines(mask: np.ndarray) -> list[Place]:
     -------
     list of Place
         Empty if nothing looks like a line.
+
+    Raises
+    ------
+    ImageError
+        If there are more than 4,000 patches.
     """
     patches = _Patches(mask)
     height, width = mask.shape
@@ -189,6 +216,11 @@ def find_lines(mask: np.ndarray) -> list[Place]:
     at_border = (box[:, :2] <= 1).any(1) | (box[:, 2:] >= [height - 1, width - 1]).any(1)
     large = (patches.heights > 0.4 * height) | (patches.widths > 0.4 * width)
     chosen = np.flatnonzero((patches.heights >= SMALLEST) & ~(at_border & large))
+    if len(chosen) > MOST_PATCHES:
+        raise ImageError(
+            f"it shows {len(chosen):,} patches of ink: a texture or small print, and no lines of "
+            "writing that could be told from it"
+        )
     groups = _side_by_side(box[chosen])
     groups = [chosen[group] for group in groups]
     tall = [float(np.percentile(patches.heights[group], 75)) for group in groups]
@@ -198,8 +230,7 @@ def find_lines(mask: np.ndarray) -> list[Place]:
         for group, high in zip(groups, tall, strict=True)
         if high >= LOWEST * highest
     ]
-    places.sort(key=lambda place: (place.corners()[:, 1].mean(), place.left))
-    return places[:MOST_LINES]
+    return sorted(places, key=lambda place: (place.corners()[:, 1].mean(), place.left))
 
 
 def find_band(mask: np.ndarray) -> Place | None:
@@ -265,7 +296,7 @@ def _whole(mask: np.ndarray) -> Place:
 
 
 class _Patches:
-    """Connected patches of ink: the largest ones, their boxes and sizes."""
+    """Connected patches of ink, the highest first: their boxes and sizes."""
 
     def __init__(self, mask: np.ndarray) -> None:
         self.labels, count = ndimage.label(mask, np.ones((3, 3)))
@@ -275,7 +306,7 @@ class _Patches:
         ]
         boxes = np.array(found, int).reshape(-1, 4)
         heights = boxes[:, 2] - boxes[:, 0]
-        self.numbers = np.argsort(-heights, kind="stable")[:MOST_PATCHES]
+        self.numbers = np.argsort(-heights, kind="stable")
         self.boxes: np.ndarray = boxes[self.numbers]
         self.heights: np.ndarray = heights[self.numbers]
         self.widths = self.boxes[:, 3] - self.boxes[:, 1]
@@ -294,19 +325,19 @@ def _side_by_side(boxes: np.ndarray) -> list[np.ndarray]:
     count = len(boxes)
     if not count:
         return []
-    top, left, bottom, right = (boxes[:, k].astype(float) for k in range(4))
+    top, left, bottom, right = (boxes[:, k].astype(np.float32) for k in range(4))
     high = bottom - top
-    common = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
-    low, tall = np.minimum(high[:, None], high), np.maximum(high[:, None], high)
-    near = (common >= 0.4 * low) & (gap <= 1.5 * tall) & (low >= 0.3 * tall)
-    near[np.arange(count), np.arange(count)] = True
-    group = np.arange(count)
-    while True:  # each takes the smallest number among its neighbours until nothing changes
-        smallest = np.where(near, group, count).min(1)
-        if (smallest == group).all():
-            return [np.flatnonzero(group == number) for number in np.unique(group)]
-        group = smallest
+    near = []
+    for start in range(0, count, 256):  # some at a time: not all pairs are held at once
+        some = slice(start, start + 256)
+        common = np.minimum(bottom[some, None], bottom) - np.maximum(top[some, None], top)
+        gap = np.maximum(left[some, None], left) - np.minimum(right[some, None], right)
+        low, tall = np.minimum(high[some, None], high), np.maximum(high[some, None], high)
+        fits = (common >= 0.4 * low) & (gap <= 1.5 * tall) & (low >= 0.3 * tall)
+        near.append(sparse.csr_matrix(fits))
+    _, group = csgraph.connected_components(sparse.vstack(near), directed=False)
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
 def _place(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -88,11 +88,21 @@ class PhotoLine:
         is divided by its third number, which is 1 unless a sheet was seen aslant.
     size : (int, int)
         Width and height of the photo.
+    kind : {"number", "word"}
+        What stands there, as a detector says.
+    score : float
+        How sure the detector is that a line of this kind stands there; 1 where none was asked.
+    row, column : int or None
+        The line's place on the page or in its table, from 0; None where no detector was asked.
     """
 
     image: Tensor
     matrix: np.ndarray
     size: tuple[int, int]
+    kind: str = "number"
+    score: float = 1.0
+    row: int | None = None
+    column: int | None = None
 
     def to_photo(self, points) -> np.ndarray:
         """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
@@ -111,7 +121,7 @@ class PhotoLine:
         """The same line upside down."""
         _, height, width = self.image.shape
         half_turn = np.array([[-1, 0, width], [0, -1, height], [0, 0, 1]], float)
-        return PhotoLine(self.image.flip(1, 2), self.matrix @ half_turn, self.size)
+        return replace(self, image=self.image.flip(1, 2), matrix=self.matrix @ half_turn)
 
 
 def crop_line(
@@ -194,24 +204,21 @@ def crop_views(
     return views
 
 
-def view_lines(
-    grey: np.ndarray,
-    place: Place,
-    height: int,
-    fills: Sequence[float],
-    paper: np.ndarray,
-    size: tuple[int, int],
-    page: np.ndarray | None = None,
-) -> list[PhotoLine]:
-    """One line, cut once for each fill: :func:`crop_views`, with the way back to the photo.
+def to_lines(
+    views: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...], size: tuple[int, int]
+) -> tuple[PhotoLine, ...]:
+    """What :func:`crop_views` returns as lines, with the way back to the photo.
 
     Parameters
     ----------
+    views : sequence of (ndarray, ndarray)
+    shape : (int, int)
+        Height and width of the grey image they were cut from.
     size : (int, int)
-        Width and height of the photo before ``grey`` was made of it.
+        Width and height of the photo before that image was made of it.
     """
-    to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
-    return [
-        PhotoLine(torch.from_numpy(image)[None], to_photo @ matrix, size)
-        for image, matrix in crop_views(grey, place, height, fills, paper, page)
-    ]
+    to_photo = np.diag([size[0] / shape[1], size[1] / shape[0], 1])
+    return tuple(
+        PhotoLine(torch.from_numpy(np.ascontiguousarray(image))[None], to_photo @ matrix, size)
+        for image, matrix in views
+    )

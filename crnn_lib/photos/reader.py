@@ -13,9 +13,9 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,17 +24,28 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import ctc_loss, minimum_frames
 from crnn_lib.decoders import Hypothesis, best_path
-from crnn_lib.models import frame_edges, load_model, read_batches, shipped_models, unwrap_model
-from crnn_lib.photos.files import SUFFIXES, ImageError
+from crnn_lib.models import (
+    fold_marks,
+    frame_edges,
+    load_detector,
+    load_model,
+    read_batches,
+    shipped_models,
+    unwrap_model,
+)
+from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
+from crnn_lib.photos.page_lines import cut_lines
 
 PHOTOS = "crnn-photos"  #: the weights that read photographs of numbers
 WORDS = "crnn-words"  #: the weights that read words, names and numbers
 DIGITS = "crnn-digits"  #: the weights that read clean lines only
 VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two lines of 100 worse
+WORD_FILLS = (0.35, 0.42, 0.5)  # of small letters: above and below them others reach out
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
 COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
@@ -71,7 +82,8 @@ class Reading:
         None if the reader refused: its confidence was below ``refuse_below``. What it would have
         said is in ``hypothesis.text``.
     confidence : float
-        The probability of this text, over all its alignments; with several views their mean.
+        The probability of this text, over all its alignments; with several views their mean. Where
+        a detector found the line, times the probability that a number is written there at all.
     spans : tuple of CharacterSpan
         On the photo, with its own pixels.
     line : PhotoLine
@@ -113,8 +125,8 @@ class Row:
 
     @property
     def text(self) -> str:
-        """The texts of its lines, with a blank in between; nothing for a refused one."""
-        return " ".join(reading.text or "" for reading in self.readings)
+        """The texts of its lines, with a blank in between; those without a text are left out."""
+        return " ".join(reading.text for reading in self.readings if reading.text)
 
 
 class Reader:
@@ -136,6 +148,19 @@ class Reader:
     turn : bool
         Read each line upside down as well, and take that where it is far more probable. A 6 upside
         down is a 9, and 0, 1 and 8 look alike: a line of these alone cannot be told apart.
+    whole : bool, optional
+        All that is written on an image is one word or line. By default so for a network that knows
+        letters, which have no common height as digits have.
+    detector : Detector, optional
+        Finds the lines of a page; see :func:`crnn_lib.photos.find_regions`. Without one they are
+        found by rules of thumb, :func:`crnn_lib.photos.clean_photo`.
+    marks : {"drop", "keep"}, optional
+        What becomes of points, commas, slashes and dashes, if the network knows them: they part
+        digits and are left out of the text, or stand in it, so that 40.5 is not 405. By default
+        they are dropped by a reader of numbers, and kept by one that knows letters.
+    words : Reader, optional
+        Reads the words on a page, such as ``Reader.pretrained("crnn-words")``. Without one they are
+        left out.
 
     Examples
     --------
@@ -157,6 +182,9 @@ class Reader:
         fills: Sequence[float] = VIEWS,
         turn: bool = False,
         whole: bool | None = None,
+        detector=None,
+        marks: str | None = None,
+        words: Reader | None = None,
     ) -> None:
         if not 0 <= refuse_below <= 1:
             raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
@@ -167,13 +195,19 @@ class Reader:
         self.fills = tuple(fills)
         letters = any(symbol.isalpha() for symbol in self.model.alphabet.symbols)
         self.whole = letters if whole is None else whole
+        self.detector, self.words = detector, words
+        marks = marks or ("keep" if letters else "drop")
+        if marks not in ("drop", "keep"):
+            raise ValueError(f'marks is "drop" or "keep"; got {marks!r}.')
+        self.marks = marks
 
     @classmethod
     def pretrained(cls, name: str | os.PathLike[str] = PHOTOS, **options) -> Reader:
         """A reader with weights that ship, or with those of a ``.safetensors`` file.
 
         Options are those of :class:`Reader`. Where ``crnn-photos`` is not installed,
-        ``crnn-digits`` takes its place with a warning: it knows clean lines only.
+        ``crnn-digits`` takes its place with a warning: it knows clean lines only. The detector that
+        ships finds the lines of pages, unless the network knows letters or another is given.
         """
         if name == PHOTOS and PHOTOS not in shipped_models():
             warnings.warn(
@@ -181,7 +215,16 @@ class Reader:
                 stacklevel=2,
             )
             name = DIGITS
-        return cls(load_model(name), **options)
+        reader = cls(load_model(name), **options)
+        if "detector" not in options and not reader.whole:
+            with suppress(FileNotFoundError):  # then lines are found by rules of thumb
+                reader.detector = load_detector()
+        return reader
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """Of the texts: the network's, without the marks if they are dropped."""
+        return self._folded(torch.zeros(1, self.model.alphabet.num_classes))[1]
 
     def read(self, image) -> Reading:
         """The one line of a photo or of a crop; with a network that knows letters, the one word.
@@ -207,7 +250,15 @@ class Reader:
         return readings[0]
 
     def read_page(self, image) -> list[Reading]:
-        """All lines of a photo, from top to bottom."""
+        """All lines of a photo in reading order: rows from top to bottom, and from left to right.
+
+        Raises
+        ------
+        ImageError
+            If there is no line on it.
+        OSError
+            If the file cannot be opened.
+        """
         return self.read_lines(self.find_lines(image, whole=False))
 
     def read_many(
@@ -250,7 +301,7 @@ class Reader:
     def find_lines(self, image, *, whole: bool | None = None) -> list[tuple[PhotoLine, ...]]:
         """The first half of a reading: the lines of a photo, each in as many views as ``fills``.
 
-        It needs no network, and may run elsewhere than :meth:`read_lines`.
+        It needs no network but the detector, and may run elsewhere than :meth:`read_lines`.
 
         Parameters
         ----------
@@ -259,12 +310,26 @@ class Reader:
             Take all that is written on the image for one line; the reader's own habit if left out.
         """
         whole = self.whole if whole is None else whole
+        if self.detector is not None and not whole:
+            views = {"number": (self.model.config.height, self.fills)}
+            if self.words is not None:
+                views["word"] = (self.words.model.config.height, WORD_FILLS)
+            return cut_lines(image, self.detector, views)
         images = clean_photo(image, self.model.config.height, fills=self.fills, whole=whole)
         count = len(self.fills)
         return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
     def read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         """The second half: lines as :meth:`find_lines` returns them, of any photos, to readings."""
+        if self.words is not None:
+            kinds = [line[0].kind for line in lines]
+            chosen = [k for k, kind in enumerate(kinds) if kind == "word"]
+            words = iter(self.words.read_lines([lines[k] for k in chosen]))
+            numbers = iter(self._read_turned([line for line in lines if line[0].kind != "word"]))
+            return [next(words if kind == "word" else numbers) for kind in kinds]
+        return self._read_turned(lines)
+
+    def _read_turned(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         upright = self._read_views(lines)
         if not self.turn:
             return upright
@@ -277,46 +342,65 @@ class Reader:
     def _read_views(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         images = [view.image for line in lines for view in line]
         results: list = [None] * len(images)
-        batches = _batches([image.shape[2] for image in images])
+        batches = _batches([image.shape[2] for image in images], len(self.fills))
         load = partial(_load, images)
-        for n, hypothesis, log_probs in read_batches(self.model, batches, load, self.decoder):
+        for n, hypothesis, log_probs in read_batches(self.model, batches, load, self._decode):
             results[n] = hypothesis, log_probs
-        count = len(self.fills)
-        return [
-            self._choose(line, results[n * count : (n + 1) * count]) for n, line in enumerate(lines)
-        ]
+        left = iter(results)
+        return [self._choose(line, list(itertools.islice(left, len(line)))) for line in lines]
+
+    def _decode(self, log_probs: Tensor, frame_lengths: Tensor, *, alphabet: Alphabet) -> list:
+        log_probs, alphabet = self._folded(log_probs)
+        return self.decoder(log_probs, frame_lengths, alphabet=alphabet)
+
+    def _folded(self, log_probs: Tensor) -> tuple[Tensor, Alphabet]:
+        """A lattice, (..., C), and its alphabet, without the marks that are dropped."""
+        known = self.model.alphabet
+        return fold_marks(log_probs, known) if self.marks == "drop" else (log_probs, known)
 
     def _choose(self, views: tuple[PhotoLine, ...], results: list) -> Reading:
         """One reading of the views of a line."""
         labels = list(dict.fromkeys(found.label for found, _ in results if found is not None))
         view, confidence = 0, 0.0
         if labels and len(views) > 1:
-            each = torch.stack([self._probabilities(frames, labels) for _, frames in results])
+            each = torch.stack([self._probabilities(*result, labels) for result in results])
             means = each.mean(0)  # (labels,)
             confidence, winner = float(means.max()), int(means.argmax())
             own = [found is not None and found.label == labels[winner] for found, _ in results]
             view = int(torch.where(torch.tensor(own), each[:, winner], -1.0).argmax())
         elif labels:
             confidence = math.exp(results[0][0].log_prob)
-        hypothesis, log_probs = results[view]
+        (hypothesis, log_probs), line = results[view], views[view]
+        where = line.row, line.column
         if hypothesis is None:  # the decoder's language accepts nothing that fits
-            return Reading(None, 0.0, (), views[view], log_probs, None)
+            return Reading(None, 0.0, (), line, log_probs, None, False, line.kind, *where)
+        kind = line.kind if hypothesis.text else "nothing"
+        confidence *= certainty(line.score) if hypothesis.text else 1.0
         text = None if confidence < self.refuse_below else hypothesis.text
-        spans = self._spans(hypothesis, views[view], len(log_probs))
-        return Reading(text, confidence, spans, views[view], log_probs, hypothesis)
+        spans = self._spans(hypothesis, line, len(log_probs))
+        return Reading(text, confidence, spans, line, log_probs, hypothesis, False, kind, *where)
 
-    def _probabilities(self, log_probs: Tensor, labels: list[tuple[int, ...]]) -> Tensor:
+    def _probabilities(
+        self, own: Hypothesis | None, log_probs: Tensor, labels: list[tuple[int, ...]]
+    ) -> Tensor:
         """The probability of each label on one view, 0 where it does not fit: (labels,)."""
-        fitting = [k for k, label in enumerate(labels) if minimum_frames(label) <= len(log_probs)]
-        chosen = [torch.tensor(labels[k], dtype=torch.long) for k in fitting]
         probabilities = torch.zeros(len(labels), dtype=torch.float64)
+        if own is not None:  # what the decoder has said of its own label is not summed again
+            probabilities[labels.index(own.label)] = math.exp(own.log_prob)
+        fitting = [
+            k
+            for k, label in enumerate(labels)
+            if minimum_frames(label) <= len(log_probs) and (own is None or label != own.label)
+        ]
+        chosen = [torch.tensor(labels[k], dtype=torch.long) for k in fitting]
         if chosen:
+            log_probs, alphabet = self._folded(log_probs)
             loss = ctc_loss(
                 log_probs.double().expand(len(chosen), -1, -1),  # (labels, T, C)
                 pad_sequence(chosen, batch_first=True),
                 torch.full((len(chosen),), len(log_probs)),
                 torch.tensor([len(label) for label in chosen]),
-                blank=self.model.alphabet.blank,
+                blank=alphabet.blank,
                 reduction="none",
             )
             probabilities[fitting] = (-loss).exp()
@@ -325,31 +409,18 @@ class Reader:
     def _spans(self, hypothesis: Hypothesis, line: PhotoLine, frames: int) -> tuple:
         edges = frame_edges(self.model, frames)
         width = line.size[0]
-        spans = []
+        symbols, spans = self.alphabet.symbols, []
         for span in hypothesis.spans:
             box = line.box(edges[span.start], edges[span.end])
             start = min(max(math.floor(box[:, 0].min()), 0), width - 1)
             end = min(max(math.ceil(box[:, 0].max()), start + 1), width)
-            character = self.model.alphabet.symbols[span.label]
-            spans.append(CharacterSpan(character, start, end, box))
+            spans.append(CharacterSpan(symbols[span.label], start, end, box))
         return tuple(spans)
 
 
-def files_of(path: str | os.PathLike[str]) -> list[str]:
-    """The file itself, or all image files of a folder, by name; folders within are left out.
-
-    Raises
-    ------
-    ImageError
-        If it is a folder without image files.
-    """
-    if not os.path.isdir(path):
-        return [os.fspath(path)]
-    entries = sorted(Path(path).iterdir())
-    files = [str(e) for e in entries if e.suffix.lower() in SUFFIXES and not e.is_dir()]
-    if not files:
-        raise ImageError("it is a folder without image files")
-    return files
+def certainty(score: float) -> float:
+    """How probable it is that a number stands where a detector gave this score."""
+    return score
 
 
 def reason_of(error: Exception) -> str:
@@ -369,16 +440,20 @@ def _load(images: list[Tensor], numbers: list[int]) -> tuple[Tensor, Tensor]:
     return ink_of(batch, widths), widths
 
 
-def _batches(widths: list[int]) -> Iterator[list[int]]:
-    """Numbers of lines, in batches of similar width that stay within :data:`COLUMNS`.
+def _batches(widths: list[int], views: int = 1) -> Iterator[list[int]]:
+    """Numbers of images, in batches of similar width that stay within :data:`COLUMNS`.
 
-    Their sizes are powers of two. torch keeps what it has prepared for every shape that it has
-    seen, some hundred kB each: few shapes keep the memory flat over many files.
+    Their sizes are powers of two, times the views of a line where there are so many left. torch
+    keeps what it has prepared for every shape that it has seen, some hundred kB each: few shapes
+    keep the memory flat over many files.
     """
     left = sorted(range(len(widths)), key=widths.__getitem__)
     while left:
-        size = 1 << (len(left).bit_length() - 1)
-        while size > 1 and size * widths[left[size - 1]] > COLUMNS:
-            size //= 2
+        views = views if len(left) >= views else 1
+        size = views << ((len(left) // views).bit_length() - 1)
+        while size > views and size * widths[left[size - 1]] > COLUMNS:
+            size = views * (size // views // 2)
+        if size > 1 and size * widths[left[size - 1]] > COLUMNS:
+            size = 1
         yield left[:size]
         left = left[size:]

@@ -1,0 +1,143 @@
+"""The lines of a photo as a network reads them: cut out where a detector found them.
+
+A crop that holds one line keeps its own way, that of :func:`crnn_lib.photos.clean_photo`: whoever
+cut it out has said where the line is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from crnn_lib.photos import steps
+from crnn_lib.photos.files import ImageError, grey_and_size
+from crnn_lib.photos.finding import SMALLEST, clean_grey, has_shape_of_crop
+from crnn_lib.photos.pages import PageLook, find_on_grey
+from crnn_lib.photos.places import PhotoLine, Place, crop_views, to_lines
+from crnn_lib.photos.regions import CELL, Region
+
+BESIDE = 0.5  # heights of paper that are cut out beside a line
+MARKED = 0.5  # probability from which a cell holds a rule or another mark
+
+
+def cut_lines(
+    image,
+    detector,
+    views: Mapping[str, tuple[int, tuple[float, ...]]],
+) -> list[tuple[PhotoLine, ...]]:
+    """Find the lines of a photo and cut them out, in reading order.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image, ndarray or Tensor
+        As for :func:`crnn_lib.photos.to_grey`.
+    detector : Detector
+        Of :mod:`crnn_lib.models`.
+    views : mapping of str to (int, tuple of float)
+        For each kind of line that is wanted, ``"number"`` or ``"word"``: the height of its images
+        in pixels, and the shares of it that the bodies of the characters fill, one view for each.
+
+    Returns
+    -------
+    list of tuple of PhotoLine
+        The views of each line.
+
+    Raises
+    ------
+    ImageError
+        If there is no line of these kinds, or it is no image.
+    OSError
+        If the file cannot be opened.
+    """
+    grey, size = grey_and_size(image)
+    if min(grey.shape) < SMALLEST:
+        raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
+    regions, looks = find_on_grey(grey, detector)
+    wanted = [region for region in regions if region.kind in views]
+    if has_shape_of_crop(size) and "number" in views and len(wanted) < 2:
+        return [_crop(grey, size, regions, *views["number"])]
+    if not wanted:
+        others = sorted({f"{region.kind}s" for region in regions})
+        if others:
+            raise ImageError(f"nothing but {' and '.join(others)} was found on it")
+        raise ImageError("no line of writing was found on it")
+    both = _BothWays(grey)
+    return [
+        _views_of(region, regions, looks[-1], both, size, *views[region.kind]) for region in wanted
+    ]
+
+
+class _BothWays:
+    """A photo, and its negative if somebody asks for it."""
+
+    def __init__(self, grey: np.ndarray) -> None:
+        self.grey = grey
+
+    @cached_property
+    def negative(self) -> np.ndarray:
+        return 1 - self.grey
+
+
+def _crop(
+    grey: np.ndarray,
+    size: tuple[int, int],
+    regions: list[Region],
+    height: int,
+    fills: tuple[float, ...],
+) -> tuple[PhotoLine, ...]:
+    """The one line of a crop, and what the detector says of it."""
+    lines = clean_grey(grey, size, height, fills=fills).lines[: len(fills)]
+    best = max(regions, key=lambda region: region.length * region.height, default=None)
+    said = {"kind": best.kind, "score": best.score} if best else {}
+    return tuple(replace(line, row=0, column=0, **said) for line in lines)
+
+
+def _views_of(
+    region: Region,
+    all_regions: list[Region],
+    look: PageLook,
+    both: _BothWays,
+    size: tuple[int, int],
+    height: int,
+    fills: tuple[float, ...],
+) -> tuple[PhotoLine, ...]:
+    """A region's views, each with dark ink on light paper, whichever it was on the photo."""
+    place = _with_paper(region, all_regions, look)
+    views = crop_views(both.grey, place, height, fills, None, region.matrix)
+    if steps.polarity(views[0][0])[1]:
+        views = crop_views(both.negative, place, height, fills, None, region.matrix)
+    said = {"kind": region.kind, "score": region.score, "row": region.row, "column": region.column}
+    return tuple(replace(line, **said) for line in to_lines(views, both.grey.shape, size))
+
+
+def _with_paper(region: Region, others: list[Region], look: PageLook) -> Place:
+    """A region's place with paper beside it: up to the next line, and up to a rule."""
+    place, band = region.place, region.height
+    marks = look.maps["marks"]
+    axes = place.matrix()
+    edges = []
+    for edge, way in ((place.left, -1), (place.right, 1)):
+        reach = BESIDE * band
+        for other in others:
+            if other is region or other.row != region.row:
+                continue
+            along = (other.place.corners() @ axes[:2, :2])[:, 0]
+            gap = way * (along - edge)
+            if gap.max() > 0:
+                reach = min(reach, max(float(gap.min()), 0.0) / 2)
+        steps_out = np.arange(0, reach, CELL / 2)
+        levels = np.linspace(place.top, place.bottom, 5)
+        along, across = np.meshgrid(edge + way * steps_out, levels)
+        points = np.stack([along.ravel(), across.ravel(), np.ones(along.size)])
+        x, y = ((axes @ points)[:2] / CELL).astype(int)
+        inside = (x >= 0) & (y >= 0) & (x < marks.shape[1]) & (y < marks.shape[0])
+        marked = np.zeros(along.size, bool)
+        marked[inside] = marks[y[inside], x[inside]] > MARKED
+        rule = marked.reshape(along.shape).mean(0) > 0.7  # all along the line's height
+        if rule.any():
+            reach = float(steps_out[rule.argmax()])
+        edges.append(edge + way * reach)
+    return replace(place, left=edges[0], right=edges[1])

@@ -1,0 +1,184 @@
+"""Whole pages: from a photo to the regions where its lines stand, by a detector's maps.
+
+An overview of the photo says where the sheet lies and where large writing stands. A sheet whose
+four edges are seen is laid flat; then a finer look, at about a megapixel, finds the lines. What
+both looks find is one line. Every point of a page has its way back to the photo.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from crnn_lib.models import MAPS
+from crnn_lib.photos import steps
+from crnn_lib.photos.files import grey_and_size
+from crnn_lib.photos.places import Place, map_points
+from crnn_lib.photos.regions import CELL, Region, reading_order, regions_of, without_doubles
+from crnn_lib.photos.sheets import find_sheet, flat_sheet, is_aslant
+
+PIXELS = 1_000_000  #: of a page that a detector looks at
+OVERVIEW = 3  # times smaller, along and across, is the first look at a page
+SMALL = 14.0  # pixels: where most lines are lower than this, a look twice as fine is worth its time
+FINEST = 4_000_000  # pixels of the finest look
+SHEET = 0.5  # probability from which a cell belongs to a sheet
+MARGIN = 0.02  # of a sheet's size: what is looked at beyond its edges
+
+
+@dataclass(frozen=True, eq=False)
+class PageLook:
+    """One look of a detector at a page.
+
+    Attributes
+    ----------
+    maps : dict of str to ndarray (h, w)
+        As :func:`crnn_lib.photos.regions_of` takes them.
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the page that was looked at to the photo.
+    image : ndarray, (H, W)
+        That page, grey.
+    """
+
+    maps: dict[str, np.ndarray]
+    matrix: np.ndarray
+    image: np.ndarray
+
+
+def find_regions(image, detector) -> list[Region]:
+    """The lines of writing on a photo, in reading order.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image, ndarray or Tensor
+        As for :func:`crnn_lib.photos.to_grey`.
+    detector : Detector
+        Of :mod:`crnn_lib.models`.
+
+    Returns
+    -------
+    list of Region
+        Their ``corners()`` are in the photo's own pixels.
+
+    Raises
+    ------
+    ImageError
+        If it is no image.
+    OSError
+        If the file cannot be opened.
+    """
+    grey, size = grey_and_size(image)
+    to_photo = np.diag([size[0] / grey.shape[1], size[1] / grey.shape[0], 1])
+    regions, _ = find_on_grey(grey, detector)
+    return [replace(region, matrix=to_photo @ region.matrix) for region in regions]
+
+
+def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLook]]:
+    """:func:`find_regions` for a grey image (H, W), and the looks that were taken at it."""
+    height, width = grey.shape
+    scale = min(math.sqrt(PIXELS / grey.size), 1.0)  # of the fine look
+    overview = look_at(grey, detector, np.diag([OVERVIEW / scale, OVERVIEW / scale, 1]),
+                       (width * scale / OVERVIEW, height * scale / OVERVIEW))  # fmt: skip
+    looks = [overview]
+    corners = find_sheet(overview.maps["sheet"] > SHEET)
+    if corners is not None and is_aslant(corners):
+        corners = map_points(overview.matrix, corners * CELL)
+        matrix, (wide, high) = flat_sheet(corners)
+        more = MARGIN * max(wide, high)
+        finer = min(math.sqrt(PIXELS / (wide * high)), 1.0)
+        matrix = matrix @ np.array([[1 / finer, 0, -more], [0, 1 / finer, -more], [0, 0, 1]])
+        page = (wide + 2 * more) * finer, (high + 2 * more) * finer
+    else:
+        matrix, page = np.diag([1 / scale, 1 / scale, 1]), (width * scale, height * scale)
+    looks.append(look_at(grey, detector, matrix, page))
+    heights = [region.height for region in regions_of(looks[-1].maps)]
+    pixels = page[0] * page[1]
+    if heights and float(np.median(heights)) < SMALL and 4 * pixels <= FINEST:
+        matrix = matrix @ np.diag([0.5, 0.5, 1])
+        looks.append(look_at(grey, detector, matrix, (2 * page[0], 2 * page[1])))
+    regions: list[Region] = []
+    for look in looks:
+        there = np.linalg.inv(matrix) @ look.matrix
+        regions += [moved(region, there) for region in regions_of(look.maps)]
+    ordered = reading_order(without_doubles(regions))
+    return [replace(region, matrix=matrix) for region in ordered], looks
+
+
+def look_at(grey: np.ndarray, detector, matrix: np.ndarray, size: tuple[float, float]) -> PageLook:
+    """What a detector says of a page.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+        The photo.
+    detector : Detector
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the page to the photo.
+    size : (float, float)
+        Width and height of the page; whole pixels are taken.
+    """
+    wide, high = (max(round(side), 2 * CELL) for side in size)
+    image = _seen(grey, matrix, (high, wide))
+    return PageLook(maps_of(image, detector), matrix, image)
+
+
+@torch.inference_mode()
+def maps_of(image: np.ndarray, detector) -> dict[str, np.ndarray]:
+    """The maps of a page, each (h, w): probabilities, the direction, the logarithm of the height.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W), in [0, 1]
+    detector : Detector
+    """
+    page = torch.from_numpy(np.array(image, np.float32))[None, None]
+    out = detector(page)[0].float().cpu().numpy()  # (M, h, w)
+    maps = dict(zip(MAPS, out, strict=True))
+    for name in ("number", "word", "ends", "print", "marks", "sheet"):
+        maps[name] = 1 / (1 + np.exp(-np.clip(maps[name], -30, 30)))
+    return maps
+
+
+def moved(region: Region, matrix: np.ndarray) -> Region:
+    """The same region on another page, to which a homography leads."""
+    corners = map_points(matrix, region.place.corners())
+    start, end = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
+    along, middle = end - start, corners.mean(0)
+    length = float(np.linalg.norm(along))
+    along = along / max(length, 1e-9)
+    down = np.array([-along[1], along[0]])
+    half = float((corners[2:] - corners[1::-1]).mean(0) @ down) / 2
+    x, y = float(middle @ along), float(middle @ down)
+    place = Place(
+        x - length / 2,
+        x + length / 2,
+        y - half,
+        y + half,
+        math.degrees(math.atan2(along[1], along[0])),
+    )
+    return replace(region, place=place)
+
+
+# ---------------------------------------------------------------------------- pieces
+
+
+def _seen(grey: np.ndarray, matrix: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A page (H, W) of a photo, from pixels that are about as large as its own."""
+    x, y = shape[1] / 2, shape[0] / 2
+    middle, *around = map_points(matrix, [[x, y], [x + 1, y], [x, y + 1]])
+    step = math.sqrt(abs(float(np.linalg.det(np.array(around) - middle))))
+    if not matrix[2, :2].any() and not matrix[0, 1] and not matrix[1, 0]:
+        right, bottom = map_points(matrix, [shape[::-1]])[0]
+        left, top = map_points(matrix, [[0, 0]])[0]
+        box = (max(left, 0), max(top, 0), min(right, grey.shape[1]), min(bottom, grey.shape[0]))
+        return np.asarray(
+            Image.fromarray(grey).resize(shape[::-1], Image.Resampling.BILINEAR, box=box)
+        )
+    if step > 1.5:
+        factor = max(round(step), 2)
+        grey = np.asarray(Image.fromarray(grey).reduce(factor))
+        matrix = np.diag([1 / factor, 1 / factor, 1]) @ matrix
+    return steps.resample(grey, matrix, shape)

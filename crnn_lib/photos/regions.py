@@ -1,0 +1,378 @@
+"""Regions: where lines of writing stand on a page, from the maps that a detector makes of it.
+
+A detector says for each small cell of a page what is there: the middle of a line of digits, of
+words, the gap between two lines, print; and which way the writing runs and how high it is. Here
+cells become lines: connected cells are a piece of a line, pieces in a row are joined, and the
+lines are put in reading order (Zhou et al. 2017, "EAST", and Liao et al. 2020, "DB", find words in
+scenes from such maps).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import ndimage
+
+from crnn_lib.photos.places import Place, map_points
+
+CELL = 4  #: pixels of the page for one cell of the maps, along and across
+CORE = 0.5  # probability from which a cell belongs to a line
+PARTED = 0.5  # probability from which a cell parts two lines
+LEAST_CELLS = 2  # of a piece of a line
+LEAST_SCORE = 0.5  # mean probability of a line's cells
+GAP = 0.7  # heights of a line: pieces no further apart may be one line
+LEVEL = 0.35  # heights: how far pieces of one line may stand above each other
+ALIKE = 0.6  # the lower piece's height as a share of the higher one's
+STEEP = 20.0  # degrees between the directions of two pieces of one line
+LONG = 2.0  # heights: from this length on, a piece's own cells say which way it runs
+BESIDE = 0.5  # heights of paper that are cut out beside a line
+CROSSING = 0.1  # of a table's rows that may reach across the gap between two columns
+FILLED = 0.5  # of a table's cells that hold a line; else it is none
+SAME_ROW = 0.5  # heights: how far lines of one row may stand above each other
+COVERED = 0.4  # share of the smaller of two lines: what overlaps more is the same line
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Where a line of handwriting stands on a page, as a detector found it.
+
+    Attributes
+    ----------
+    place : Place
+        Its band on the page, and which way it runs.
+    score : float
+        The mean probability of its cells: how sure the detector is that such a line is there.
+    kind : {"number", "word"}
+    row, column : int
+        Its place in the page's reading order, from 0.
+    matrix : ndarray, (3, 3)
+        Takes a point (x, y, 1) of the page to the photo; the page is the photo itself where it
+        shows no sheet aslant.
+    """
+
+    place: Place
+    score: float
+    kind: str = "number"
+    row: int = 0
+    column: int = 0
+    matrix: np.ndarray = field(default_factory=lambda: np.eye(3), repr=False)
+
+    @property
+    def height(self) -> float:
+        """Of the bodies of its characters, in pixels of the page."""
+        return self.place.bottom - self.place.top
+
+    @property
+    def length(self) -> float:
+        return self.place.right - self.place.left
+
+    def corners(self) -> np.ndarray:
+        """(4, 2): the corners of its band on the photo, clockwise from where it begins."""
+        return map_points(self.matrix, self.place.corners())
+
+
+def regions_of(
+    maps: Mapping[str, np.ndarray],
+    *,
+    cell: float = CELL,
+    core: float = CORE,
+    least: float = LEAST_SCORE,
+) -> list[Region]:
+    """The lines of writing that a detector's maps show, in reading order.
+
+    Parameters
+    ----------
+    maps : mapping of str to ndarray (h, w)
+        ``number``, ``word``, ``ends`` and ``marks``: probabilities. ``cos``, ``sin``: the
+        direction of the writing. ``height``: the logarithm of its height in pixels of the page.
+        See :data:`crnn_lib.models.MAPS`.
+    cell : float
+        Pixels of the page for one cell of the maps.
+    core : float
+        Probability from which a cell belongs to a line.
+    least : float
+        Mean probability that a line needs.
+
+    Returns
+    -------
+    list of Region
+        On the page, in its pixels.
+    """
+    pieces = _join(_pieces(maps, core), maps)
+    found = [piece.region(cell) for piece in pieces]
+    return reading_order([region for region in found if region.score >= least])
+
+
+# ---------------------------------------------------------------------------- pieces of lines
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Connected cells of one line: their middles (M, 2), and what the maps say there."""
+
+    points: np.ndarray
+    weights: np.ndarray  # (M, 2): the probabilities of number and of word
+    direction: np.ndarray  # (2,): a unit vector
+    height: float  # in cells
+
+    def __post_init__(self) -> None:
+        along = self.points @ self.direction
+        across = self.points @ [-self.direction[1], self.direction[0]]
+        slope = 0.0
+        if np.ptp(along) > LONG * self.height:
+            slope = float(np.polynomial.polynomial.polyfit(along, across, 1)[1])
+            slope = min(max(slope, -0.4), 0.4)
+        turned = self.direction + slope * np.array([-self.direction[1], self.direction[0]])
+        axis = turned / np.linalg.norm(turned)
+        along = self.points @ axis
+        across = self.points @ [-axis[1], axis[0]]
+        # a cell reaches half a cell beyond its middle
+        object.__setattr__(self, "axis", axis)
+        object.__setattr__(self, "start", float(along.min()) - 0.5)
+        object.__setattr__(self, "end", float(along.max()) + 0.5)
+        object.__setattr__(self, "level", (float(across.min()) + float(across.max())) / 2)
+
+    axis: np.ndarray = field(init=False)
+    start: float = field(init=False)
+    end: float = field(init=False)
+    level: float = field(init=False)
+
+    def at(self, along: float) -> np.ndarray:
+        """A point of its middle line."""
+        return along * self.axis + self.level * np.array([-self.axis[1], self.axis[0]])
+
+    def region(self, cell: float) -> Region:
+        degrees = math.degrees(math.atan2(self.axis[1], self.axis[0]))
+        half, mean = self.height / 2, self.weights.mean(0)
+        edges = (self.start, self.end, self.level - half, self.level + half)
+        place = Place(*(cell * edge for edge in edges), degrees)
+        return Region(place, float(mean.max()), ("number", "word")[int(mean.argmax())])
+
+
+def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
+    both = np.stack([maps["number"], maps["word"]], -1)  # (h, w, 2)
+    written = (both.max(-1) > core) & (maps["ends"] < PARTED)
+    # a cell is of one kind, and cells of another do not join it
+    kind = both.argmax(-1)
+    pieces = []
+    for which in (0, 1):
+        labels, _ = ndimage.label(written & (kind == which), np.ones((3, 3)))
+        rows, columns = np.nonzero(labels)
+        order = np.argsort(labels[rows, columns], kind="stable")
+        rows, columns = rows[order], columns[order]
+        edges = np.flatnonzero(np.diff(labels[rows, columns])) + 1
+        for y, x in zip(np.split(rows, edges), np.split(columns, edges), strict=True):
+            if len(x) < LEAST_CELLS:
+                continue
+            direction = np.array([maps["cos"][y, x].mean(), maps["sin"][y, x].mean()])
+            norm = float(np.linalg.norm(direction))
+            direction = direction / norm if norm > 1e-6 else np.array([1.0, 0.0])
+            height = math.exp(float(maps["height"][y, x].mean())) / CELL
+            points = np.stack([x + 0.5, y + 0.5], 1)
+            pieces.append(_Piece(points, both[y, x], direction, height))
+    return pieces
+
+
+def _join(pieces: list[_Piece], maps: Mapping[str, np.ndarray]) -> list[_Piece]:
+    """Pieces that follow each other on one line become one, until none do."""
+    barrier = np.maximum(maps["ends"], maps["marks"])
+    pieces = list(pieces)
+    while (pair := _next_pair(pieces, barrier)) is not None:
+        a, b = (pieces[k] for k in pair)
+        sizes = np.array([len(a.points), len(b.points)], float)
+        share = sizes / sizes.sum()
+        direction = share[0] * a.axis + share[1] * b.axis
+        joined = _Piece(
+            np.concatenate([a.points, b.points]),
+            np.concatenate([a.weights, b.weights]),
+            direction / np.linalg.norm(direction),
+            float(share @ [a.height, b.height]),
+        )
+        pieces = [piece for k, piece in enumerate(pieces) if k not in pair] + [joined]
+    return pieces
+
+
+def _next_pair(pieces: list[_Piece], barrier: np.ndarray) -> tuple[int, int] | None:
+    """The two pieces of one line that stand nearest to each other."""
+    if len(pieces) < 2:
+        return None
+    axis = np.stack([piece.axis for piece in pieces])  # (M, 2)
+    height = np.array([piece.height for piece in pieces])
+    ends = np.stack([piece.at(piece.end) for piece in pieces])
+    starts = np.stack([piece.at(piece.start) for piece in pieces])
+    kind = np.array([piece.weights.mean(0).argmax() for piece in pieces])
+    way = starts[None] - ends[:, None]  # (M, M, 2): from the end of one to the start of the other
+    mean = axis[:, None] + axis[None]
+    mean /= np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-6)
+    gap = (way * mean).sum(-1)
+    aside = np.abs(way[..., 1] * mean[..., 0] - way[..., 0] * mean[..., 1])
+    low, high = np.minimum(height[:, None], height), np.maximum(height[:, None], height)
+    fits = (gap <= GAP * low) & (gap >= -0.5 * low) & (aside <= LEVEL * high)
+    fits &= (low >= ALIKE * high) & (axis @ axis.T > math.cos(math.radians(STEEP)))
+    fits &= kind[:, None] == kind
+    np.fill_diagonal(fits, False)
+    for k in np.argsort(gap[fits], kind="stable"):
+        a, b = (int(index[k]) for index in np.nonzero(fits))
+        between = ends[a] + np.linspace(0, 1, 9)[:, None] * (starts[b] - ends[a])
+        x, y = (np.clip(between[:, n].astype(int), 0, barrier.shape[1 - n] - 1) for n in (0, 1))
+        if barrier[y, x].max() < PARTED:
+            return a, b
+    return None
+
+
+# ---------------------------------------------------------------------------- one line twice
+
+
+def without_doubles(regions: Sequence[Region]) -> list[Region]:
+    """Of regions that cover each other, the best one: non-maximum suppression.
+
+    What is longer and surer is better. All regions lie on the same page.
+    """
+    worth = [region.length * region.height**0.5 * region.score**4 for region in regions]
+    kept: list[Region] = []
+    for k in np.argsort([-value for value in worth], kind="stable"):
+        if all(overlap(regions[k], other) < COVERED for other in kept):
+            kept.append(regions[k])
+    return kept
+
+
+def overlap(one: Region, other: Region) -> float:
+    """How much of the smaller of two bands lies in the other, as seen along the first: 0 to 1."""
+    turn = one.place.matrix()[:2, :2]
+    corners = other.place.corners() @ turn
+    low, high = corners.min(0), corners.max(0)
+    mine = one.place
+    wide = min(high[0], mine.right) - max(low[0], mine.left)
+    tall = min(high[1], mine.bottom) - max(low[1], mine.top)
+    if wide <= 0 or tall <= 0:
+        return 0.0
+    smaller = min(one.length * one.height, float(np.prod(high - low)))
+    return wide * tall / max(smaller, 1e-9)
+
+
+# ---------------------------------------------------------------------------- reading order
+
+
+def direction_of(regions: Sequence[Region]) -> float:
+    """Which way most of a page's writing runs, in degrees; 0 if there is none."""
+    if not regions:
+        return 0.0
+    angles = np.radians([region.place.degrees for region in regions])
+    weights = np.array([region.length * region.score for region in regions])
+    near = np.cos(angles[:, None] - angles).clip(0) ** 8  # (M, M)
+    best = int((near @ weights).argmax())
+    chosen = weights * (near[best] > 0.25)
+    return math.degrees(math.atan2(chosen @ np.sin(angles), chosen @ np.cos(angles)))
+
+
+def reading_order(regions: Sequence[Region]) -> list[Region]:
+    """Regions of one page from the first to the last, with their rows and columns.
+
+    Rows go from top to bottom, and within a row the lines from left to right, as seen by one who
+    holds the page so that most of its writing stands upright. In a table a column's lines stand
+    below each other, and their column counts the empty cells before them; elsewhere it counts the
+    lines of the row.
+    """
+    if not regions:
+        return []
+    angle = direction_of(regions)
+    turn = Place(0, 0, 0, 0, angle).matrix()[:2, :2]
+    corners = np.stack([region.place.corners() @ turn for region in regions])  # (M, 4, 2)
+    left, right = corners[..., 0].min(1), corners[..., 0].max(1)
+    middle, high = corners.mean(1), np.array([region.height for region in regions])
+    long = np.array([region.length for region in regions]) > 3 * high
+    lean = np.radians([region.place.degrees - angle for region in regions])
+    slope = np.where(long, np.tan(np.clip(np.arctan2(np.sin(lean), np.cos(lean)), -0.2, 0.2)), 0)
+    rows = _rows(left, right, middle, high, slope)
+    order = sorted(rows, key=lambda row: float(np.mean(middle[row, 1])))
+    order = [sorted(row, key=lambda k: float(left[k])) for row in order]
+    columns = _columns(order, left, right, middle)
+    return [
+        replace(regions[k], row=number, column=columns[k])
+        for number, row in enumerate(order)
+        for k in row
+    ]
+
+
+def _rows(
+    left: np.ndarray, right: np.ndarray, middle: np.ndarray, high: np.ndarray, slope: np.ndarray
+) -> list[list[int]]:
+    """Numbers of the regions that stand in one row."""
+    count = len(left)
+    across = middle[None, :, 0] - middle[:, None, 0]  # (M, M): from one to the other
+    down = middle[None, :, 1] - middle[:, None, 1]
+    # under perspective each row has its slope, which is about that of the lines near by
+    near = np.exp(-((down / (4 * high)) ** 2) - (across / (25 * high)) ** 2) * (right - left)
+    slope = near @ slope / (near.sum(1) + high)
+    rise = down - across * (slope[:, None] + slope) / 2
+    mean = (high[:, None] + high) / 2
+    off = np.abs(rise) / mean
+    common = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    narrow = np.minimum((right - left)[:, None], right - left)
+    beside = (across > 0) & (common < 0.3 * narrow) & (off < SAME_ROW)
+    cost = off + 0.01 * np.abs(across) / mean
+    row_of = list(range(count))
+    members = {k: [k] for k in range(count)}
+    first, second = np.nonzero(beside)
+    for k in np.argsort(cost[first, second], kind="stable"):
+        a, b = row_of[first[k]], row_of[second[k]]
+        if a == b:
+            continue
+        pairs = np.ix_(members[a], members[b])
+        if (common[pairs] >= 0.3 * narrow[pairs]).any():  # two lines below each other
+            continue
+        for member in members[b]:
+            row_of[member] = a
+        members[a] += members.pop(b)
+    return list(members.values())
+
+
+def _columns(
+    rows: list[list[int]], left: np.ndarray, right: np.ndarray, middle: np.ndarray
+) -> dict[int, int]:
+    """The column of each region: that of the table, if the rows make one.
+
+    A table has gaps that run from top to bottom: places that hardly any row reaches across.
+    """
+    plain = {k: n for row in rows for n, k in enumerate(row)}
+    row_of = {k: n for n, row in enumerate(rows) for k in row}
+    if sum(len(row) > 1 for row in rows) < 2:
+        return plain
+    lean = _lean(rows, middle)
+    low, high = left - lean * middle[:, 1], right - lean * middle[:, 1]
+    edges = np.unique(np.concatenate([low, high]))
+    between = (edges[1:] + edges[:-1]) / 2
+    crossed = ((low[:, None] < between) & (high[:, None] > between)).sum(0)
+    cuts = [float(x) for x, count in zip(between, crossed, strict=True) if not count]
+    allowed = CROSSING * len(rows)
+    for row in rows:  # two of a row are never in one column
+        for a, b in zip(row, row[1:], strict=False):
+            if any(high[a] <= cut <= low[b] for cut in cuts):
+                continue
+            there = (between >= min(high[a], low[b])) & (between <= max(high[a], low[b]))
+            if not there.any() or crossed[there].min() > allowed:
+                return plain
+            cuts.append(float(between[there][crossed[there].argmin()]))
+    column = np.searchsorted(np.sort(cuts), (low + high) / 2)
+    _, column = np.unique(column, return_inverse=True)
+    count = int(column.max()) + 1
+    cells = {(row_of[k], int(column[k])) for k in plain}
+    if len(cells) < len(plain) or len(plain) < FILLED * len(rows) * count:
+        return plain
+    return {k: int(column[k]) for k in plain}
+
+
+def _lean(rows: list[list[int]], middle: np.ndarray) -> float:
+    """How far columns lean: pixels to the right for each pixel down, as most neighbours say."""
+    leans = []
+    for row, below in zip(rows, rows[1:], strict=False):
+        for k in row:
+            next_ = min(below, key=lambda m: abs(middle[m, 0] - middle[k, 0]))
+            down = middle[next_, 1] - middle[k, 1]
+            if down > 0:
+                leans.append((middle[next_, 0] - middle[k, 0]) / down)
+    lean = float(np.median(leans)) if leans else 0.0
+    return lean if abs(lean) < 0.3 else 0.0

@@ -1,0 +1,145 @@
+"""From maps to regions: where lines stand, which way they run, and in which order they are read."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from drawn_maps import common, corners_of, draw_maps, row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.models import MAPS
+from crnn_lib.photos import Place, Region, direction_of, reading_order, regions_of, without_doubles
+from crnn_lib.training import seeded_generator
+
+
+def turned(lines, degrees, about=(600, 600)):
+    """The same rows on a page that was turned about a point."""
+    angle = math.radians(degrees)
+    cos, sin = math.cos(angle), math.sin(angle)
+    result = []
+    for line in lines:
+        x, y = line["x"] - about[0], line["y"] - about[1]
+        moved = {"x": about[0] + x * cos - y * sin, "y": about[1] + x * sin + y * cos}
+        result.append({**line, **moved, "degrees": line["degrees"] + degrees})
+    return result
+
+
+def table(rows=6, columns=4, seed=0):
+    """Numbers of several lengths in the cells of a table."""
+    rng = np.random.default_rng(seed)
+    return [
+        row(230 + 240 * c + rng.uniform(-12, 12), 220 + 130 * r + rng.uniform(-4, 4),
+            rng.uniform(30, 130), rng.uniform(22, 34))
+        for r in range(rows)
+        for c in range(columns)
+    ]  # fmt: skip
+
+
+@settings(max_examples=12)
+@given(turn=st.sampled_from([0, 90, 180, 270]), skew=st.integers(-8, 8), seed=st.integers(0, 99))
+def test_a_table_keeps_rows_and_columns_however_it_lies(turn, skew, seed):
+    lines = turned(table(seed=seed), turn + skew)
+    regions = regions_of(draw_maps((1200, 1200), lines))
+    assert len(regions) == len(lines)
+    for number, (region, line) in enumerate(zip(regions, lines, strict=True)):
+        assert common(region.corners(), corners_of(line)) > 0.7
+        assert (region.row, region.column) == divmod(number, 4)
+        assert abs((region.place.degrees - line["degrees"] + 180) % 360 - 180) < 6
+        assert region.score == pytest.approx(1) and region.kind == "number"
+
+
+def test_an_empty_cell_keeps_its_column():
+    lines = table()
+    del lines[9], lines[6]
+    regions = regions_of(draw_maps((1200, 1200), lines))
+    places = [divmod(n, 4) for n in range(24) if n not in (9, 6)]
+    # the second to be deleted stood before the first
+    assert [(region.row, region.column) for region in regions] == places
+
+
+def test_rows_of_no_table_count_their_lines():
+    lines = [row(500, 100, 600, 40), row(250, 250, 200, 40), row(800, 255, 160, 40),
+             row(420, 400, 500, 40)]  # fmt: skip
+    regions = regions_of(draw_maps((600, 1200), lines))
+    assert [(region.row, region.column) for region in regions] == [(0, 0), (1, 0), (1, 1), (2, 0)]
+
+
+def test_lines_of_one_row_under_perspective_stay_together():
+    lines = []
+    for r in range(5):  # the rows fan out: the upper ones climb, the lower ones fall
+        slope = (r - 2) * 2.5
+        for x in (200, 600, 1000):
+            y = 300 + 150 * r + (x - 600) * math.tan(math.radians(slope))
+            lines.append(row(x, y, 220, 36, slope))
+    regions = regions_of(draw_maps((1200, 1200), lines))
+    assert [region.row for region in regions] == sorted([0, 1, 2, 3, 4] * 3)
+
+
+def test_words_are_words():
+    lines = [row(300, 100, 300, 40), row(300, 220, 300, 40, kind="word")]
+    assert [region.kind for region in regions_of(draw_maps((320, 600), lines))] == [
+        "number",
+        "word",
+    ]
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_pieces_of_a_line_are_joined_unless_it_ends_between_them(parted):
+    maps = draw_maps((200, 600), [row(300, 100, 400, 40)])
+    maps["number"][:, 73:77] = 0  # a gap of 16 pixels in the middle
+    if parted:
+        maps["ends"][18:32, 73:77] = 1
+    assert len(regions_of(maps)) == 1 + parted
+
+
+def test_a_rule_between_two_pieces_parts_them():
+    maps = draw_maps((200, 600), [row(300, 100, 400, 40)])
+    maps["number"][:, 73:77] = 0
+    maps["marks"][:, 75] = 1
+    assert len(regions_of(maps)) == 2
+
+
+def test_pieces_of_other_heights_and_levels_stay_apart():
+    lines = [row(150, 100, 200, 40), row(360, 100, 190, 90), row(566, 140, 190, 80)]
+    maps = draw_maps((300, 800), lines)
+    maps["ends"][:] = 0
+    assert len(regions_of(maps)) == 3
+
+
+def test_nothing_is_found_where_nothing_is():
+    assert regions_of(draw_maps((100, 100), [])) == []
+    assert reading_order([]) == [] and direction_of([]) == 0
+
+
+def test_unsure_lines_are_left_out():
+    maps = draw_maps((200, 600), [row(300, 100, 400, 40)])
+    maps["number"] *= 0.6
+    assert regions_of(maps, least=0.55) and not regions_of(maps, least=0.65)
+
+
+def test_of_two_regions_on_one_line_the_better_one_stays():
+    line, piece = Place(100, 500, 80, 120), Place(110, 300, 78, 122)
+    other = Region(Place(100, 500, 180, 220), 0.7)
+    kept = without_doubles([Region(piece, 0.9), Region(line, 0.9), other])
+    assert [region.place for region in kept] == [line, other.place]
+
+
+def test_the_direction_of_a_page_is_that_of_most_of_its_writing():
+    lines = [Region(Place(0, 300, 0, 30, degrees), 0.9) for degrees in (88, 91, 93, 268, 2)]
+    assert direction_of(lines) == pytest.approx(90.7, abs=1)
+
+
+def test_the_true_maps_of_composed_pages_give_back_their_numbers():
+    pages = compose_pages(12, PageStyle(split="test", height=(14, 48)), seeded_generator(3, 1))
+    found, total = 0, 0
+    for maps, lines in zip(pages.maps.numpy(), pages.rows, strict=True):
+        regions = regions_of(dict(zip(MAPS, maps, strict=True)))
+        for line in lines:
+            if line.kind == "number" and line.visible > 0.9:
+                best = max((common(r.corners(), line.corners) for r in regions), default=0)
+                total, found = total + 1, found + (best >= 0.5)
+    assert total > 30 and found >= 0.97 * total
