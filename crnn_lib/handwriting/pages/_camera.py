@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from crnn_lib.handwriting.pages._page import FINER, Layers
 
-TEXTURE = 640  # pixels of a texture's side
+TEXTURE, TEXTURES = 640, 55  # pixels of a texture's side, and how many there are
 
 
 def place_sheet(r: np.random.Generator, style, size, turn: int):
@@ -45,11 +45,11 @@ def place_sheet(r: np.random.Generator, style, size, turn: int):
 
 
 @functools.cache
-def textures() -> np.ndarray:
-    """Wood, cloth, tiles, brick, stone and what else lies under sheets: (K, S, S) in [0, 1]."""
-    r = np.random.default_rng(90_001)
+def texture(number: int) -> np.ndarray:
+    """Wood, cloth, tiles, brick, stone and what else lies under sheets: (S, S) in [0, 1]."""
     makers = (_wood, _weave, _checks, _brick, _brick, _stone, _patches, _pebbles, _strokes, _blobs)
-    return np.stack([_levelled(make(r)) for make in (*makers, _stripes) * 5]).astype(np.float16)
+    r = np.random.default_rng((90_001, number))
+    return _levelled((*makers, _stripes)[number % 11](r)).astype(np.float16)
 
 
 def _levelled(image: np.ndarray) -> np.ndarray:
@@ -157,8 +157,7 @@ def _blobs(r):
 
 def under(r: np.random.Generator, size) -> np.ndarray:
     """A window of a texture, as something under the sheet: (H, W) in [0, 1]."""
-    bank = textures()
-    image = bank[r.integers(len(bank))].astype(np.float32)
+    image = texture(int(r.integers(TEXTURES))).astype(np.float32)
     if r.random() < 0.5:
         image = image.T
     zoom = r.uniform(0.6, 1.6)
