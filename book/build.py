@@ -8,7 +8,8 @@
 What Sphinx reads is a copy of the notebooks and pages, in which the folders are those of the
 repository, and the library's reference, which reference.py makes of its faces. Formulas are drawn
 by MathJax, fetched with npm as package-lock.json says, and served by the book itself. Without npm
-or network they stay source text, and all else is the same. Before the new pages replace the old
+or network they stay source text, and all else is the same. So it is with the runtime that lets the
+drawing pad read in the page: see networks.py. Before the new pages replace the old
 ones they are searched for what must not be there: see faults.py.
 """
 
@@ -31,6 +32,7 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 sys.path[:0] = [str(BOOK), str(ROOT / "notebooks")]
 
+import networks  # noqa: E402
 import reference  # noqa: E402
 from badges import BRANCH, doors, repository  # noqa: E402
 from faults import faults  # noqa: E402
@@ -194,15 +196,17 @@ def _text(cell: dict) -> str:
 # ------------------------------------------------------------------ MathJax
 
 
-def fetch(folder: Path) -> str:
+def fetch(folder: Path, wanted: Path = BOOK) -> str:
     """Fetch what package-lock.json lists, unless it is there; return why not, or nothing.
 
     Parameters
     ----------
     folder : Path
         Gets ``node_modules``, and a copy of the lock file that it was made from.
+    wanted : Path
+        The folder with package.json and package-lock.json.
     """
-    lock = (BOOK / "package-lock.json").read_bytes()
+    lock = (wanted / "package-lock.json").read_bytes()
     done = folder / "done.json"  # written last
     if done.is_file() and done.read_bytes() == lock:
         return ""
@@ -211,7 +215,7 @@ def fetch(folder: Path) -> str:
         return "there is no npm"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(BOOK / name, folder)
+        shutil.copy(wanted / name, folder)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
     command += ["--fetch-retries=0", "--fetch-timeout=30000", "--loglevel=error"]
     try:
@@ -262,7 +266,7 @@ def build(output: Path, *, root: Path = ROOT, work: Path | None = None, npm: boo
     work : Path, optional
         Where sources and JavaScript are kept; beside the output by default.
     npm : bool
-        Whether to fetch MathJax.
+        Whether to fetch MathJax, and the runtime of the networks.
 
     Raises
     ------
@@ -280,7 +284,12 @@ def build(output: Path, *, root: Path = ROOT, work: Path | None = None, npm: boo
     why = fetch(work / "npm") if npm else "npm was not asked"
     if not why:
         place_mathjax(work / "npm", vendor)
-    complaints = run_sphinx(source, work / "doctrees", fresh, None if why else vendor)
+    silent = "npm was not asked"
+    if npm:
+        silent = fetch(work / "npm_runtime", networks.WANTED)
+        silent = silent or networks.place(work / "npm_runtime", vendor / "reading")
+    there = vendor if vendor.exists() else None
+    complaints = run_sphinx(source, work / "doctrees", fresh, there)
     for path in stage.places:  # who downloads a notebook gets the whole of it
         if path.endswith(".ipynb"):
             shutil.copyfile(root / path, fresh / "_sources" / path)
@@ -294,6 +303,8 @@ def build(output: Path, *, root: Path = ROOT, work: Path | None = None, npm: boo
     notes = [*stage.notes, *complaints]
     if why:
         notes.append(f"Formulas are left as they are written: {why}.")
+    if npm and silent:
+        notes.append(f"Nobody reads what is written on a pad: {silent}")
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     pages = sum(1 for _ in output.rglob("*.html"))
     return Built(pages, size, time.perf_counter() - start, notes)

@@ -48,6 +48,8 @@ html_theme = "sphinx_book_theme"
 html_static_path = ["_static", *([VENDOR] if VENDOR else [])]
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"priority": 300})]  # after documentation_options.js
+if VENDOR and (Path(VENDOR) / "reading").is_dir():
+    html_js_files.append("reading/here.js")
 html_context = {"default_mode": "auto"}
 html_title = "Reading handwriting"  # behind each page's own title
 html_favicon = "_static/logo.svg"
@@ -70,7 +72,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 
-html_math_renderer = "mathjax" if VENDOR else "source"
+html_math_renderer = "mathjax" if VENDOR and (Path(VENDOR) / "mathjax").is_dir() else "source"
 mathjax_path = "mathjax/tex-svg.js"
 # The menu would ask for files that the book does not have.
 mathjax3_config = {"options": {"enableMenu": False}}

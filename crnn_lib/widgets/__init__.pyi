@@ -14,6 +14,7 @@ from .fusion import score as score
 from .lattice import LatticeExplorer as LatticeExplorer
 from .pad import DrawingPad as DrawingPad
 from .pad_ink import draw as draw
+from .pad_ink import network_line as network_line
 from .pad_ink import write_line as write_line
 from .pad_reading import InkSpan as InkSpan
 from .pad_reading import PadReading as PadReading

@@ -17,7 +17,8 @@ import traitlets
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.photos import FORMATS, ImageError, load_test_set, save_line
+from crnn_lib.models import describe_checkpoint, shipped_models
+from crnn_lib.photos import DIGITS, FORMATS, PHOTOS, WORDS, ImageError, load_test_set, save_line
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH, WrittenLine, draw, write_line
 
@@ -39,7 +40,8 @@ class DrawingPad(Explorer):
     Keys on the canvas: arrows move a cursor (two at once: diagonally; with Shift: finely), Space
     puts the pen down and lifts it, E changes between pen and eraser, Backspace undoes.
 
-    Reading and saving need a running kernel; drawing does not.
+    Saving, and reading photos, need a running kernel. What is drawn is read without one too in the
+    pages of the book, while it is being written, if a network that ships reads it.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ class DrawingPad(Explorer):
     _css = stylesheet("pad.css")
     words = (
         "The drawing pad: write with mouse, pen or finger, and a network reads it. "
-        "Run the notebook in JupyterLab or Colab to use it."
+        "Open it in the book, or run the notebook in JupyterLab or Colab."
     )
 
     strokes = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -99,6 +101,9 @@ class DrawingPad(Explorer):
     where = traitlets.Unicode().tag(sync=True)
     symbols = traitlets.List(traitlets.Unicode()).tag(sync=True)
     blank = traitlets.Int(0).tag(sync=True)
+    #: Of the networks that ship, the one that reads here too where no kernel is, in a page of the
+    #: book; empty for any other reader.
+    network = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self,
@@ -109,7 +114,9 @@ class DrawingPad(Explorer):
     ) -> None:
         reader = getattr(read, "__self__", read)  # given itself, or its method
         if hasattr(reader, "read_page"):
-            read, alphabet = _pad_reader(reader), alphabet or reader.model.alphabet
+            # a reader that drops marks has an alphabet without them
+            known = getattr(reader, "alphabet", reader.model.alphabet)
+            read, alphabet = _pad_reader(reader), alphabet or known
         if read is not None and not callable(read):
             raise TypeError(f"read is a Reader or a function; got {type(read).__name__}.")
         self.alphabet = alphabet or Alphabet()
@@ -118,7 +125,8 @@ class DrawingPad(Explorer):
         self._read = read
         self._kept: Path | None = None  # where the present drawing was saved
         symbols, blank = list(self.alphabet.symbols), self.alphabet.blank
-        super().__init__(where=str(folder), symbols=symbols, blank=blank)
+        network = _shipped_name(None if read is None else reader)
+        super().__init__(where=str(folder), symbols=symbols, blank=blank, network=network)
         self._seen: Any = (self.revision, self.strokes, self.photo)
         self.observe(self._look, ["revision", "strokes", "photo"])
         self.observe(self._save, ["wish"])
@@ -195,7 +203,14 @@ class DrawingPad(Explorer):
         try:
             image, place = self._given()
             if image is not None:
-                self.reading = reading = self._reader()(image)
+                reader = self._reader()
+                drawing = not self.photo and getattr(reader, "read_drawing", None)
+                if drawing:
+                    reading, line = drawing(self.strokes)
+                    place = line.to_pad
+                else:
+                    reading = reader(image)
+                self.reading = reading
                 answer |= describe(reading, place, self.alphabet)
         except ImageError as error:
             answer["error"] = f"Nothing can be read here: {error}."
@@ -237,6 +252,17 @@ def _pad_reader(reader: Reader | None = None) -> Callable[[Any], Any]:
     from crnn_lib.widgets.pad_reading import PadReader
 
     return PadReader(reader)
+
+
+def _shipped_name(reader: Any) -> str:
+    """The network that ships which a reader reads with; nothing if it is another."""
+    shipped = shipped_models()
+    if reader is None:
+        return PHOTOS if PHOTOS in shipped else DIGITS
+    own = getattr(getattr(reader, "model", None), "provenance", None)
+    names = (name for name in (PHOTOS, WORDS, DIGITS) if name in shipped)
+    same = (name for name in names if describe_checkpoint(name)["provenance"] == own)
+    return next(same, "") if own else ""
 
 
 def describe(reading: Any, place: Callable[[float], float], alphabet: Alphabet) -> dict[str, Any]:

@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 720, 300  # units of the pad
 ROWS = 96  # of the line that is read: three times what a network sees; the reader scales it down
 NETWORK_ROWS = 32  # for which the numbers below hold
 INK = 0.4  # a pixel with this share of the ink's colour counts as ink where extents are measured
+NETWORK_FILL = 0.72  # of the height of what a network sees: where its lines of training stood
+BLOCK = 3  # pixels of a line, along and across, are one of the network's
 INK_HEIGHT = 0.8  # share of a line's height that its ink fills, as in the lines of training
 MARGIN = 6  # background before and after the ink
 PEN = (2.5, 3.5)  # width of a stroke in a line of 32 rows, as in the lines of training
@@ -136,27 +138,69 @@ def _cover(image: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float)
     np.maximum(box, (radius + 0.5 - distance).clip(0, min(1, 2 * radius)), out=box)
 
 
-def write_line(strokes: Sequence[dict]) -> WrittenLine | None:
-    """The line that the strokes make, or None where no ink is left."""
+def write_line(
+    strokes: Sequence[dict], rows: int = ROWS, fill: float = INK_HEIGHT
+) -> WrittenLine | None:
+    """The line that the strokes make, or None where no ink is left.
+
+    Parameters
+    ----------
+    strokes : sequence of dict
+    rows : int
+        Height of the line in pixels.
+    fill : float
+        Share of it that the ink fills.
+    """
     extent = _extent(strokes)
     if extent is None:
         return None
     start, top, end, bottom = extent
-    unit = ROWS // NETWORK_ROWS
+    unit = rows / NETWORK_ROWS
     limits = (unit * PEN[0], unit * PEN[1])
     widths = [stroke["width"] for stroke in strokes if not stroke["erase"]]
     # The ink is as high as the path of the pen, and half a pen on either side. The path scales
     # with the writing, the pen only as far as its limits allow.
-    tall, thick = INK_HEIGHT * ROWS, sum(widths) / len(widths)
+    tall, thick = fill * rows, sum(widths) / len(widths)
     zoom = tall / max(bottom - top, LOWEST)
     for _ in range(4):  # a fixed point: the pen depends on the zoom, and the zoom on the pen
         pen = min(max(zoom * thick, limits[0]), limits[1])
         zoom = (tall - pen) / max(bottom - top - thick, LOWEST - thick, 1)
     grow = (pen / zoom - thick) / 2  # units by which the pen reaches farther than was seen
     margin = unit * MARGIN / zoom + grow
-    size = (ROWS, math.ceil(zoom * (end - start + 2 * margin)))
+    size = (rows, math.ceil(zoom * (end - start + 2 * margin)))
     middle = (top + bottom) / 2
     left = start - margin
-    top = middle - ROWS / 2 / zoom
-    image = draw(strokes, size, left=left, top=top, zoom=zoom, pen=limits)  # (96, W)
+    top = middle - rows / 2 / zoom
+    image = draw(strokes, size, left=left, top=top, zoom=zoom, pen=limits)  # (rows, W)
     return WrittenLine(image, left, 1 / zoom)
+
+
+def network_line(strokes: Sequence[dict], height: int = NETWORK_ROWS) -> WrittenLine | None:
+    """The line as a network sees it, or None where no ink is left.
+
+    What is drawn on a pad is clean ink. It needs none of the steps that a photo needs, and the page
+    prepares it alike where no Python runs: the same pixels to 1/255.
+
+    Parameters
+    ----------
+    strokes : sequence of dict
+    height : int
+        Of the network: ``model.config.height``.
+
+    Returns
+    -------
+    WrittenLine or None
+        Its image is ``(height, W)``.
+
+    Examples
+    --------
+    >>> stroke = {"points": [[300, 40], [300, 180]], "width": 12, "erase": False}
+    >>> network_line([stroke]).image.shape
+    (32, 16)
+    """
+    line = write_line(strokes, BLOCK * height, NETWORK_FILL)
+    if line is None:
+        return None
+    rest = -line.image.shape[1] % BLOCK
+    blocks = np.pad(line.image, ((0, 0), (0, rest))).reshape(height, BLOCK, -1, BLOCK)
+    return WrittenLine(blocks.mean((1, 3)), line.left, BLOCK * line.scale)  # (height, W)

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.models import frame_edges, shipped_models
+from crnn_lib.models import fold_marks, frame_edges, shipped_models
 from crnn_lib.photos import DIGITS, FILL, PHOTOS, Reader, ink_of
-from crnn_lib.widgets.pad_ink import INK
+from crnn_lib.widgets.pad_ink import INK, WrittenLine, network_line
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,36 @@ class PadReader:
             columns(edges),
             refused=reading.text is None,
         )
+
+    def read_drawing(self, strokes: Sequence[dict]) -> tuple[PadReading, WrittenLine] | None:
+        """Read strokes, and say which line they made; None where no ink is.
+
+        No step of a photo's is needed, and none is taken: the page does the same without Python.
+        Of the reader its network, decoder, marks and ``refuse_below`` count.
+        """
+        reader, network = self.reader, self.reader.model
+        line = network_line(strokes, network.config.height)
+        if line is None:
+            return None
+        image = torch.from_numpy(line.image)
+        device = next(network.parameters()).device
+        with one_thread(), torch.inference_mode():
+            log_probs = network(image[None, None].to(device))[0].cpu()  # (1, T, C)
+            alphabet = network.alphabet
+            if not reader.whole:  # points and dashes are no digits
+                log_probs, alphabet = fold_marks(log_probs, alphabet)
+            (hypothesis,) = reader.decoder(log_probs, alphabet=alphabet)
+        edges = frame_edges(network, log_probs.shape[1])
+        found = () if hypothesis is None else hypothesis.spans
+        peaks = [(edges[span.start] + edges[span.end]) / 2 for span in found]
+        spans = tuple(
+            InkSpan(*extent, span.log_prob)
+            for span, extent in zip(found, divide_ink(line.image, peaks), strict=True)
+        )
+        sure = 0.0 if hypothesis is None else math.exp(hypothesis.log_prob)
+        text = "" if hypothesis is None else hypothesis.text
+        refused = hypothesis is None or sure < reader.refuse_below
+        return PadReading(text, sure, spans, log_probs[0], edges, refused), line
 
 
 def divide_ink(image: np.ndarray, peaks: Sequence[float]) -> list[tuple[float, float]]:

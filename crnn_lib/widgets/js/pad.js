@@ -1,10 +1,13 @@
-// DrawingPad: write with mouse, pen, finger or keys; Python reads it, and the answer stands under the ink.
+// DrawingPad: write with mouse, pen, finger or keys; a network reads it, in Python or, without a kernel,
+// in the page, and the answer stands under the ink.
 import { announce, button, choice, cividis, decodeBytes, enable, focusable, keys, make, mount, paint, slider } from "./common.js";
+import { createReader } from "./reading.js";
 
 const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the keyboard's cursor
 const NEAR = 2; // units; a point nearer to the last one says nothing new
 const WIDER = 2.4; // the eraser is that much wider than the pen
 const MANY = 16, SEEN = 13; // of more classes those alone are shown that reach so much of 255
+const EVERY = 25; // ms at least between two readings in the page
 const PATIENCE = 5000, MOST_SIDE = 1600; // ms until the kernel counts as busy; pixels of a photo that is sent
 const between = (x, low, high) => Math.min(high, Math.max(low, x));
 const inPercent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`);
@@ -44,6 +47,8 @@ function render({ model, el }) {
   const { root } = view;
   const WIDE = 720, HIGH = 300;
   const alive = Boolean(model.widget_manager); // an exported page has none, and no kernel
+  const network = model.get("network"), shelf = globalThis.crnnReading; // a book keeps some
+  let here = !alive && Boolean(network && shelf); // the page reads by itself
   let strokes = model.get("strokes"), history = [], current = null, pointer = null; // what was there before; what is being drawn, by which pointer
   let erasing = false, cursor = [60, 60], byKeys = false, frame = -1, waiting = null, late = false, sent = model.get("revision");
   let notice = ""; // news that stays until the next deed
@@ -109,6 +114,53 @@ function render({ model, el }) {
     make("div", { class: "row saving" }, make("label", { class: "row" }, make("span", {}, "What did you write?"), truth), save, kept),
   );
 
+  // Reading in the page --------------------------------------------------------------------------
+  let reader = null, awake = false, busy = false, again = false, pause = null;
+  /** Begin to load the network; until it is there, what is written waits. */
+  function wake() {
+    if (!here || reader) return;
+    reader = createReader({ root: shelf, network });
+    reader.then(() => { awake = true; }, () => {
+      here = false;
+      hereOrNobody();
+      tell("The network could not be loaded; nobody reads here.");
+    });
+  }
+  /** Read what is on the pad, the stroke under way included: one reading at a time, the last one counts. */
+  async function readHere() {
+    if (!here) return;
+    wake();
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    again = false;
+    let answer;
+    try {
+      const read = await reader, written = current ? [...strokes, current] : strokes;
+      const number = model.get("revision"), reading = written.length ? await read(written) : null;
+      answer = { ...(reading ? describeReading(reading) : { text: "", error: "" }), revision: number };
+    } catch (error) {
+      answer = here ? { text: "", error: `Reading failed. ${error.message}`, revision: model.get("revision") } : null;
+    }
+    if (answer && root.isConnected) view.change({ answer });
+    pause = setTimeout(() => { // the hand goes before: its points come in meanwhile
+      busy = false;
+      if (again) readHere();
+    }, Math.max(EVERY - 1000 * (answer?.seconds ?? 0), 4));
+  }
+  /** A reading as Python would send it. */
+  function describeReading({ text, confidence, spans, frames, edges, logProbs, left, scale, seconds }) {
+    const place = (column) => left + scale * column;
+    const levels = Array.from(logProbs, (p) => Math.round(255 * Math.exp(p)));
+    return {
+      text, error: "", refused: false, sure: confidence, frames, seconds,
+      left: place(edges[0]), right: place(edges.at(-1)), probs: btoa(String.fromCharCode(...levels)),
+      marks: spans.map(({ character, ink: [from, to], logProb }) => ({ text: character, start: place(from), end: place(to), sure: Math.exp(logProb) })),
+    };
+  }
+
   // What changes ---------------------------------------------------------------------------------
   function tell(text) {
     notice = text;
@@ -124,6 +176,7 @@ function render({ model, el }) {
     frame = -1;
     view.change({ ...values, revision: sent });
     draw();
+    readHere();
   }
   function put(next, picture = model.get("photo")) {
     history.push([strokes, model.get("photo")]);
@@ -134,6 +187,7 @@ function render({ model, el }) {
     if (current) {
       current = null;
       draw();
+      readHere();
       return;
     }
     if (!history.length) return;
@@ -149,11 +203,15 @@ function render({ model, el }) {
     notice = "";
     const pen = model.get("pen");
     current = { points: [[x, y]], width: erase ? WIDER * pen : pen, erase };
+    readHere();
     return true;
   };
   const go = (x, y, least = NEAR) => {
     const [u, v] = current.points[current.points.length - 1];
-    if (Math.hypot(x - u, y - v) >= least) current.points.push([Math.round(10 * x) / 10, Math.round(10 * y) / 10]);
+    if (Math.hypot(x - u, y - v) >= least) {
+      current.points.push([Math.round(10 * x) / 10, Math.round(10 * y) / 10]);
+      readHere();
+    }
   };
   const finish = () => {
     if (!current) return;
@@ -202,6 +260,7 @@ function render({ model, el }) {
       finish();
     });
   }
+  for (const touch of ["pointerdown", "focus"]) ink.addEventListener(touch, wake, { once: true }); // not before
   ink.addEventListener("pointerleave", () => { if (!byKeys) draw(); });
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -232,7 +291,7 @@ function render({ model, el }) {
       draw();
     },
     e: swap, E: swap,
-    Escape: () => { current = null; draw(); },
+    Escape: () => { current = null; draw(); readHere(); },
     Backspace: () => takeBack(), Delete: () => takeBack(),
   });
   root.addEventListener("keydown", (event) => {
@@ -291,8 +350,8 @@ function render({ model, el }) {
   function drawAnswer() {
     const said = model.get("answer"), now = fresh() && !empty();
     const shown = now && !said.error && said.marks ? said : null;
-    root.classList.toggle("stale", !fresh() && !empty() && alive);
-    if (!fresh() && !empty() && alive) return; // the old answer fades until the new one comes
+    root.classList.toggle("stale", !fresh() && !empty() && (alive || here));
+    if (!fresh() && !empty() && (alive || here)) return; // the old answer fades until the new one comes
     read.textContent = shown ? (shown.refused ? "refused" : shown.text || "nothing") : "–";
     read.classList.toggle("long", shown?.refused || (shown?.text.length ?? 0) > 6);
     read.classList.toggle("none", !shown?.text || shown.refused);
@@ -309,7 +368,7 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(aria)) lattice.setAttribute(`aria-${name}`, value);
     if (!shown) {
       lattice.setAttribute("aria-valuetext", "nothing is read yet");
-      hint.textContent = "After each stroke: how likely each character is, in each frame.";
+      hint.textContent = `${here ? "While you write" : "After each stroke"}: how likely each character is, in each frame.`;
       return;
     }
     const classes = symbolsOf.length;
@@ -348,6 +407,7 @@ function render({ model, el }) {
     if (notice) return notice;
     if (empty()) return "";
     if (current) return null; // what was said last stays
+    if (here && !fresh()) return awake ? null : "The network is being loaded.";
     if (!alive && !fresh()) return "Nobody reads here: no Python kernel runs on this page.";
     if (!fresh()) return late ? "No answer from Python. The kernel is busy with another cell, or not running." : null;
     if (said.error) return said.error;
@@ -379,8 +439,12 @@ function render({ model, el }) {
     if (said !== null) view.say(said);
   }
 
-  nobody.hidden = alive;
+  function hereOrNobody() {
+    nobody.hidden = alive || here;
+    root.classList.toggle("here", here); // nothing can be saved, and no photo read
+  }
   nobody.append(make("b", {}, "No Python kernel runs on this page, so nobody reads here. "), "You can still write. To have it read, open the notebook in JupyterLab or Colab.");
+  hereOrNobody();
   view.listen(["strokes", "photo", "pen"], () => {
     strokes = model.get("strokes"); // set by Python, or by us
     draw();
@@ -398,6 +462,7 @@ function render({ model, el }) {
   resized.observe(sheet);
   return () => {
     clearTimeout(waiting);
+    clearTimeout(pause);
     resized.disconnect();
     view.dispose();
   };

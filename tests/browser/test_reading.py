@@ -1,0 +1,185 @@
+"""The network in the page: from a disk, with nothing from elsewhere, it reads as Python does."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from books import book_folder, built_book
+from conftest import ROOT
+
+from browser.harness import LIMIT, Watch
+from crnn_lib.widgets import DrawingPad, bundle, network_line
+from crnn_lib.widgets.pad_reading import PadReader
+
+sys.path.insert(0, str(ROOT / "tests" / "widgets"))
+from written_lines import numbers, strokes_of  # noqa: E402
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright")
+expect = sync_api.expect
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>pad</title>
+<body><script src="{root}/here.js"></script>{body}</body></html>"""
+READER = "<script type='module'>{code}\nglobalThis.createReader = createReader;</script>"
+READ = """async (all) => {
+    globalThis.read ??= await createReader({ root: globalThis.crnnReading });
+    const readings = [];
+    for (const strokes of all) {
+        const { image, features, logProbs, ...rest } = await read(strokes);
+        const parts = { image: [...image.values], features: features.values.length };
+        readings.push({ ...rest, ...parts, logProbs: [...logProbs] });
+    }
+    return readings;
+}"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    built, book = built_book(book_folder(tmp_path_factory))
+    folder = book / "_static" / "reading"
+    if not folder.is_dir():
+        pytest.skip(f"the book has no runtime: {[n for n in built.notes if 'pad' in n]}")
+    return folder
+
+
+@pytest.fixture
+def show(chromium, root, tmp_path):
+    """A function that opens a page from the disk, offline."""
+    opened = []
+
+    def show(body: str, **options):
+        context = chromium.new_context(**options)
+        context.set_offline(True)
+        page = context.new_page()
+        page.set_default_timeout(1000 * LIMIT)
+        opened.append((context, Watch(page)))
+        file = tmp_path / "page.html"
+        file.write_text(PAGE.format(root=root.as_uri(), body=body), encoding="utf-8")
+        page.goto(file.as_uri())
+        return page
+
+    yield show
+    for context, watch in opened:
+        context.close()
+        watch.assert_clean()
+
+
+def test_a_written_line_is_read_as_in_python(show):
+    page = show(READER.format(code=bundle("reading.js")))
+    lines = [*numbers(4, seed=9), ("55207", strokes_of("55207", 3))]
+    reader = PadReader()
+    readings = page.evaluate(READ, [strokes for _, strokes in lines])
+    for (_, strokes), seen in zip(lines, readings, strict=True):
+        reading, line = reader.read_drawing(strokes)
+        np.testing.assert_allclose(seen["image"], network_line(strokes).image.ravel(), atol=1 / 255)
+        assert seen["text"] == reading.text
+        assert seen["confidence"] == pytest.approx(reading.confidence, abs=1e-4)
+        probs = np.exp(np.reshape(seen["logProbs"], (seen["frames"], -1)))
+        np.testing.assert_allclose(probs, reading.log_probs.exp(), rtol=0, atol=1e-4)
+        assert [tuple(s["ink"]) for s in seen["spans"]] == [(s.start, s.end) for s in reading.spans]
+        np.testing.assert_allclose(seen["edges"], reading.edges)
+        assert seen["features"] == seen["frames"] * reader.reader.model.rnn.input_size
+    assert readings[-1]["text"] == "55207"
+
+
+def path_on(page, points):
+    """Places on the screen of points in units of the pad."""
+    box = page.locator("canvas.ink").bounding_box()
+    zoom = box["width"] / 720
+    return [(box["x"] + zoom * x, box["y"] + zoom * y) for x, y in points]
+
+
+def test_the_pad_reads_during_the_stroke(show):
+    page = show(DrawingPad().static_html(), viewport={"width": 1000, "height": 900})
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+    pad, read = page.locator(".crnn-explorer.pad"), page.locator(".pad .read")
+    expect(pad.locator(".nobody")).to_be_hidden()
+    expect(pad.get_by_role("button", name="save to my test set")).to_be_hidden()
+    assert loaded == []  # what is not touched costs nothing
+    (seven, *_), (one, *_) = strokes_of("7", 4), strokes_of("1", 4)
+    places = path_on(page, [[x - seven["points"][0][0] + 120, y] for x, y in seven["points"]])
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    expect(read).to_have_text("7")  # the button is still down
+    files = {name for name in loaded if name.endswith(".js")}  # and the blob that one unpacks
+    assert files == {"runtime.js", "crnn-photos.js"}
+    page.mouse.up()
+    expect(pad.locator(".status")).to_contain_text("Read as 7,")
+    places = path_on(page, [[x - one["points"][0][0] + 330, y] for x, y in one["points"]])
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    expect(read).to_have_text("71")
+    expect(pad.locator(".mark b")).to_have_text(["7", "1"])
+    box, marks = page.locator("canvas.ink").bounding_box(), pad.locator(".mark")
+    middle = marks.nth(1).bounding_box()
+    assert abs(middle["x"] + middle["width"] / 2 - box["x"] - 330 * box["width"] / 720) < 60
+    pad.get_by_role("button", name="undo").click()
+    expect(read).to_have_text("7")
+    pad.get_by_role("button", name="clear").click()
+    expect(read).to_have_text("–")
+
+
+def test_the_pad_reads_what_keys_write(show):
+    page = show(DrawingPad().static_html(), viewport={"width": 800, "height": 900})
+    ink = page.locator("canvas.ink")
+    ink.focus()
+    ink.press("Space")
+    for _ in range(16):
+        ink.press("ArrowDown")
+    expect(page.locator(".pad .read")).to_have_text("1")
+    ink.press("Space")
+    expect(page.locator(".pad .status")).to_contain_text("Read as 1")
+
+
+def test_the_pad_reads_what_a_finger_writes(show):
+    page = show(DrawingPad().static_html(), viewport={"width": 390, "height": 844}, has_touch=True)
+    client = page.context.new_cdp_session(page)
+    for stroke in strokes_of("207", 6):
+        places = path_on(page, stroke["points"])
+        for kind, place in [
+            ("touchStart", places[0]),
+            *(("touchMove", place) for place in places[1:]),
+            ("touchEnd", None),
+        ]:
+            points = [] if place is None else [{"x": place[0], "y": place[1]}]
+            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(page.locator(".pad .read")).to_have_text("207")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_book_without_its_networks_says_so(chromium, tmp_path):
+    """The page names a folder that has lost its files."""
+    here = f"<script>globalThis.crnnReading = {tmp_path.as_uri() + '/'!r};</script>"
+    (tmp_path / "page.html").write_text(here + DrawingPad().static_html())
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(1000 * LIMIT)
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator("canvas.ink").click()
+    expect(page.locator(".pad .status")).to_contain_text("could not be loaded; nobody reads here")
+    expect(page.locator(".pad .nobody")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_500_lines_have_the_text_that_python_reads(show):
+    page = show(READER.format(code=bundle("reading.js")))
+    lines, reader = numbers(500, seed=100), PadReader()
+    same = 0
+    for start in range(0, len(lines), 50):
+        part = [strokes for _, strokes in lines[start : start + 50]]
+        texts = [seen["text"] for seen in page.evaluate(READ, part)]
+        same += sum(
+            text == reader.read_drawing(strokes)[0].text
+            for text, strokes in zip(texts, part, strict=True)
+        )
+    assert same >= 0.998 * len(lines)
