@@ -16,6 +16,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from crnn_lib.handwriting.pages._sprites import Sprite, Store
 
 FINER = 2  # strokes and rules are drawn so many times as large: PIL's lines have no soft edges
+PAD = 2.0  # pixels that stay free around what takes a place
+APART = 0.6  # heights between two lines in a row: with less they would be one line
 MOST_BOLD = 1.4  # pixels of the store, in numbers and words
 CELL = 4  # pixels of the grid that knows what is taken
 
@@ -87,15 +89,15 @@ class Page:
         x = points @ self.camera[:, :2].T + self.camera[:, 2]
         return x[:, :2] / x[:, 2:]
 
-    def room(self, x: float, y: float, width: float, height: float, pad: float = 2.0) -> bool:
-        """Whether a place is free; if so, it is taken from now on."""
+    def room(self, x: float, y: float, width: float, height: float, beside: float = 0.0) -> bool:
+        """Whether a place is free, and so much beside it; if so, it is taken from now on."""
         left, top, right, bottom = self.area
         if x < left or y < top or x + width > right or y + height > bottom:
             return False
-        rows = slice(int(max(y - pad - top, 0) // CELL), int((y + height + pad - top) // CELL) + 1)
-        columns = slice(
-            int(max(x - pad - left, 0) // CELL), int((x + width + pad - left) // CELL) + 1
-        )
+        low, high = y - PAD - top, y + height + PAD - top
+        first, last = x - PAD - beside - left, x + width + PAD + beside - left
+        rows = slice(int(max(low, 0) // CELL), int(high // CELL) + 1)
+        columns = slice(int(max(first, 0) // CELL), int(last // CELL) + 1)
         if self.taken[rows, columns].any():
             return False
         self.taken[rows, columns] = True
@@ -187,7 +189,7 @@ class Page:
             Its width; None if it was left.
         """
         width = stretch * sprite.aspect * height
-        if free and not self.room(x, y - 0.25 * height, width, 1.5 * height):
+        if free and not self.room(x, y - 0.25 * height, width, 1.5 * height, APART * height):
             return None
         band = band_at(x, y, width, height, slope)
         self.lay({"number": "pen", "word": "pen"}.get(kind, kind), sprite, band)

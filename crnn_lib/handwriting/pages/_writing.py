@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from crnn_lib.handwriting.pages._page import FINER, Page, band_at
+from crnn_lib.handwriting.pages._page import APART, FINER, Page, band_at
 from crnn_lib.handwriting.pages._sprites import Sprite
 
 SEPARATORS = ("/", "/", "/", "-", ".", ":", " ")
@@ -65,7 +65,9 @@ def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> 
     mark = SEPARATORS[r.integers(4 if date else len(SEPARATORS))]
     gap = height * (r.uniform(0.25, 0.7) if mark in "/-" else r.uniform(0.2, 0.5))
     width = sum(s.aspect * height for s in sprites) + gap * (len(sprites) - 1)
-    if width > widest or (free and not page.room(x, y - 0.25 * height, width, 1.5 * height)):
+    if width > widest:
+        return None
+    if free and not page.room(x, y - 0.25 * height, width, 1.5 * height, APART * height):
         return None
     upright = r.random() < 0.25
     lean = r.normal(0, 0.04) if upright else r.uniform(-0.05, 0.6)
@@ -121,7 +123,9 @@ def put_beside(page: Page, x, y, height, *, widest: float = math.inf) -> float |
     number = page.store.number(r, digits_of(r, 5))
     small, gap = height * r.uniform(0.5, 0.8), height * r.uniform(0.35, 0.9)
     wide = number.aspect * height, word.aspect * small
-    if sum(wide) + gap > widest or not page.room(x, y, sum(wide) + gap, 1.2 * height):
+    if sum(wide) + gap > widest:
+        return None
+    if not page.room(x, y, sum(wide) + gap, 1.2 * height, APART * height):
         return None
     first = bool(r.random() < 0.5)  # the number
     foot = y + height
