@@ -23,6 +23,7 @@ from .constraints import length_between as length_between
 from .constraints import lexicon as lexicon
 from .constraints import luhn as luhn
 from .constraints import pattern as pattern
+from .dates import date_in_order as date_in_order
 from .mixtures import Mixture as Mixture
 from .mixtures import fit_share as fit_share
 from .mixtures import open_lexicon as open_lexicon

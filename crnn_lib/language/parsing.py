@@ -28,6 +28,7 @@ from crnn_lib.language.constraints import (
     luhn,
     pattern,
 )
+from crnn_lib.language.dates import date_in_order
 from crnn_lib.language.mixtures import Mixture, open_lexicon, spelling_model
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_probs
@@ -35,7 +36,9 @@ from crnn_lib.language.vocabulary import with_capitals, word_counts, word_log_pr
 #: How each constraint is written, for messages and for a command line's help.
 CONSTRAINTS = {
     "luhn": "luhn: a number with a check digit, as on cards",
-    "date": "date or date:1990-2030: a day, YYYYMMDD or YYYY-MM-DD, by default 1900-2099",
+    "date": "date:DD/MM/YYYY, date:MM/DD/YYYY, date:D.M.YY, date:YYYY-MM-DD:1990-2030 or other "
+    "orders, with the separators or without; date alone is YYYY-MM-DD; years are 1900-2099 or "
+    "those behind the colon",
     "length": "length:5, length:2-7 or length:2-: so many characters",
     "isbn": "isbn: isbn10 or isbn13",
     "isbn10": "isbn10: a book number of ten digits",
@@ -129,8 +132,7 @@ def _parse(part: str, characters: Sequence[str]) -> Automaton | Mixture:
     if name == "length":
         return length_between(characters, *_range(part, argument, open_end=True))
     if name == "date":
-        first, last = _range(part, argument) if colon else (1900, 2099)
-        return iso_date(characters, first_year=first, last_year=first if last is None else last)
+        return _date(part, argument, characters)
     if name == "amount":
         return amount(characters, argument if colon else None)
     if name == "pattern":
@@ -147,6 +149,18 @@ def _parse(part: str, characters: Sequence[str]) -> Automaton | Mixture:
         forms = {f: c for f, c in with_capitals(chances).items() if known >= set(f)}
         return open_lexicon(forms, spelling_model(counts, characters=characters))
     return lexicon(characters, _words(argument))
+
+
+def _date(part: str, argument: str, characters: Sequence[str]) -> WeightedAutomaton:
+    """``DD/MM/YYYY``, ``1990-2030``, or both with a colon in between; nothing is YYYY-MM-DD."""
+    order, _, years = argument.rpartition(":")
+    if not order and not set(argument) <= set("0123456789-"):
+        order, years = argument, ""
+    first, last = _range(part, years) if years else (1900, 2099)
+    span = {"first_year": first, "last_year": first if last is None else last}
+    if not order:
+        return iso_date(characters, **span)
+    return date_in_order(characters, order, **span)
 
 
 def _length_hint(name: str) -> str:

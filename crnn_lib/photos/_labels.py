@@ -22,7 +22,7 @@ COLUMNS = ("file", "text")
 LONGEST = 200  # characters of a line; no hand writes more in one
 NAMED = re.compile(r"([0-9A-Za-z]+)-[0-9a-f]{8}\.png")  # what save_line calls an image
 SEPARATORS = (",", ";", "\t")
-IMAGES = (*SUFFIXES, ".heic", ".heif")  # what may stand in a table without a header
+IMAGES = SUFFIXES  # what may stand in a table without a header
 FORM = (
     f"Such a table has a first row that names the columns {' and '.join(COLUMNS)}, or starts at "
     "once with rows of an image's name and its text."

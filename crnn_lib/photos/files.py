@@ -2,12 +2,17 @@
 
 An image is shrunk to :data:`WORK_PIXELS` on its way, because a network reads 32 rows of it. What
 is damaged, too large or no image is refused with one sentence that says why.
+
+Pillow opens the usual kinds. Photos of iPhones (HEIC) need the package pillow-heif, pages of PDF
+files pypdfium2; where one is missing, the refusal says how to install it.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
+import re
 import warnings
 
 import numpy as np
@@ -16,7 +21,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 #: What is opened, by Pillow's names.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp"),
+    *(".pbm", ".pgm", ".ppm", ".heic", ".heif"),
+)
+PDF = ".pdf"
+PAGE = re.compile(r"(.+\.pdf)#page=(\d+)", re.IGNORECASE | re.DOTALL)  # as links name a page
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+NEEDED = {  # what opens a kind of file beside Pillow
+    "HEIC": ("pillow_heif", "pip install pillow-heif"),
+    "PDF": ("pypdfium2", "pip install pypdfium2"),
+}
+DOTS_PER_INCH = 200  # of a PDF's page; paper of that resolution has 2,300 rows
 MAX_PIXELS = 64_000_000  # a phone's 50-megapixel photo passes; decoding more takes gigabytes
 WORK_PIXELS = 4_000_000  # what has more is shrunk first
 LUMA = (0.2125, 0.7154, 0.0721)  # how bright red, green and blue look: ITU-R BT.709
@@ -37,7 +53,8 @@ def to_grey(image) -> np.ndarray:
     Parameters
     ----------
     image : path, PIL.Image.Image, ndarray or Tensor
-        A path names a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file. Arrays are (H, W) or
+        A path names a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or HEIC file, or a page of a PDF file:
+        ``form.pdf`` if it has one, else ``form.pdf#page=2``. Arrays are (H, W) or
         (H, W, 1 to 4): bytes, 16 bits, booleans, or floats in [0, 1]. Tensors may also be
         (1 to 4, H, W). Light drawn on transparency is laid on black, all else on white. A photo
         that was taken sideways is turned as its EXIF entry says.
@@ -114,11 +131,21 @@ def colours_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
 def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
     if "\0" in os.fsdecode(path):  # of which open says no more than "embedded null byte"
         raise ImageError(f"{path!r} is no file's name")
-    with open(path, "rb") as file, warnings.catch_warnings():
+    named, page = page_of(path)
+    with open(named, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
         try:
+            start = file.read(12)
+            file.seek(0)
+            if start.startswith(b"%PDF-"):
+                image = _pdf_page(named, page)
+                return _colours(image), image.size
+            formats: tuple[str, ...] = FORMATS
+            if start[4:8] == b"ftyp" and start[8:] in HEIC_BRANDS:
+                _needed("HEIC").register_heif_opener(thumbnails=False)
+                formats = ("HEIF",)
             # Named formats only: Pillow hands some others to programs outside.
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=formats)
             width, height = image.size  # from the header: nothing has been decoded yet
             _require_size(image.size)
             factor = _factor(image.size)
@@ -136,12 +163,121 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
         except Image.DecompressionBombError:
             raise ImageError(TOO_LARGE) from None
         except UnidentifiedImageError:
-            if not os.path.getsize(path):
+            if not os.path.getsize(named):
                 raise ImageError("the file is empty") from None
-            kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"
+            kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP, PPM, HEIC or PDF"
             raise ImageError(f"it is not an image ({kinds})") from None
         except Exception as error:  # a decoder may stumble over damage in any way
             raise ImageError(f"the image is damaged or cut off ({error})") from None
+
+
+def page_of(path: str | os.PathLike[str]) -> tuple[str, int | None]:
+    """A file and the page of it that a path names, counted from 1; None if it names none.
+
+    >>> page_of("form.pdf#page=2"), page_of("photo.png")
+    (('form.pdf', 2), ('photo.png', None))
+    """
+    path = os.fsdecode(path)
+    found = PAGE.fullmatch(path)
+    if found is None or os.path.exists(path):
+        return path, None
+    return found[1], int(found[2])
+
+
+def pages_of(path: str | os.PathLike[str]) -> list[str]:
+    """A path for each page of a PDF file; the path itself if it has one page or is another file.
+
+    A PDF file that cannot be opened is left as it is: :func:`to_grey` says what is wrong with it.
+    """
+    path = os.fspath(path)
+    if not os.fsdecode(path).lower().endswith(PDF):
+        return [path]
+    try:
+        with _needed("PDF").PdfDocument(path) as document:
+            count = len(document)
+    except (ImageError, OSError, RuntimeError):  # a PdfiumError is a RuntimeError
+        return [path]
+    return [path] if count < 2 else [f"{path}#page={n}" for n in range(1, count + 1)]
+
+
+def files_of(path: str | os.PathLike[str]) -> list[str]:
+    """The file itself, or all image files and PDF files of a folder, by name.
+
+    Each page of a PDF file is one of them; folders within and hidden files are left out, and so is
+    what :func:`skipped_in` names.
+
+    Raises
+    ------
+    ImageError
+        If it is a folder without image files.
+    """
+    if not os.path.isdir(path):
+        return pages_of(path)
+    folder = os.fsdecode(path)
+    names = [name for name in _visible(folder) if _is_image(name)]
+    files = [page for name in names for page in pages_of(os.path.join(folder, name))]
+    if not files:
+        raise ImageError("it is a folder without image files")
+    return files
+
+
+def skipped_in(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """What :func:`files_of` leaves out of a folder, by name, and why.
+
+    Files whose names say that they are no images, and folders within that hold images.
+    """
+    skipped = {}
+    for name in _visible(folder, folders=True):
+        place = os.path.join(os.fsdecode(folder), name)
+        if not os.path.isdir(place):
+            if not _is_image(name):
+                skipped[name] = "no image by its name"
+        elif _holds_images(place):
+            skipped[name] = "a folder in the folder; name it to read it"
+    return skipped
+
+
+def _visible(folder: str | os.PathLike[str], *, folders: bool = False) -> list[str]:
+    """Names of a folder's files that are not hidden, sorted; of folders within too, if asked."""
+    with os.scandir(os.fsdecode(folder)) as entries:
+        return sorted(
+            e.name for e in entries if not e.name.startswith(".") and (folders or not e.is_dir())
+        )
+
+
+def _holds_images(folder: str) -> bool:
+    try:
+        return any(_is_image(name) for name in _visible(folder))
+    except OSError:  # a folder that may not be looked into
+        return True
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in (*SUFFIXES, PDF)
+
+
+def _pdf_page(path: str, page: int | None) -> Image.Image:
+    with _needed("PDF").PdfDocument(path) as document:
+        count = len(document)
+        if page is None and count > 1:
+            raise ImageError(f"it has {count} pages; name one, as in {path}#page=1")
+        page = 1 if page is None else page
+        if not 1 <= page <= count:
+            raise ImageError(f"it has {count} pages, and no page {page}")
+        sheet = document[page - 1]
+        width, height = sheet.get_size()  # points, 72 to an inch
+        points = max(width * height, 1.0)
+        scale = min(DOTS_PER_INCH / 72, math.sqrt(WORK_PIXELS / points))
+        return sheet.render(scale=scale, may_draw_forms=True).to_pil().convert("RGB")
+
+
+def _needed(kind: str):
+    """The package that opens a kind of file."""
+    name, install = NEEDED[kind]
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImageError(f"{kind} files need one more package: {install}") from None
 
 
 TOO_LARGE = f"it is too large: more than {MAX_PIXELS // 10**6} million pixels. Crop or shrink it"
