@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import math
 import os
 import shutil
@@ -44,7 +45,12 @@ DEFAULT_WEIGHTS = "crnn-digits"
 LONGEST = 1000  # characters of a line; a network reads some 400
 
 EXIT = """\
-exit status: 0 all done; 1 a file could not be read or the task failed; 2 wrong arguments
+exit status: 0 all done; 1 a file could not be read or the task failed; 2 wrong arguments;
+  130 stopped by Ctrl-C
+"""
+EXIT_READ = """\
+exit status: 0 all lines were read; 1 a file could not be read or the task failed; 2 wrong
+  arguments; 3 all files were read, and a line has no text to rely on; 130 stopped by Ctrl-C
 """
 READ = f"""\
 examples:
@@ -53,16 +59,28 @@ examples:
   {PROG} read photo.jpg --show read.png
   {PROG} read scans/*.png --show
   {PROG} read --constraint luhn+length:16 photo.jpg
+  {PROG} read --constraint date:DD/MM/YYYY form.pdf
   {PROG} read --json --refuse-below 0.9 photo.jpg
+  {PROG} read table.jpg --csv table.csv --table
   {PROG} read --weights mine.safetensors line.png
 
 An image holds one or more lines of digits: a phone's photo, a scan, a crop of a form, as PNG, JPEG,
-GIF, BMP, TIFF, WebP or PPM. For each line the file's name, a tab and the text are printed, from top
-to bottom. With --json it is an object with the text, the probability of that text, for each
-character the columns of the image in which the network saw it, and the corners of the line. A file
-that cannot be read, or a line that is refused, is named on the error output.
+GIF, BMP, TIFF, WebP or PPM, as HEIC (pip install pillow-heif) or PDF (pip install pypdfium2). The
+pages of a PDF are read one after the other; form.pdf#page=2 is its second. Of a folder all of these
+are read, and what is left out is said.
 
-{EXIT}"""
+For each line the file's name, a tab and the text are printed, from top to bottom. A line without a
+text to rely on has a word in its place: [nothing] if there is none on it, [refused] if the text is
+less probable than --refuse-below, or if --constraint allows none that is probable. With --json it
+is an object with the text, its probability, the status, row and column on a page, for each
+character the columns of the image in which the network saw it, and the corners of the line. Why a
+line or a file has no text is said on the error output.
+
+A date is 8 digits, or 10 with separators: date:DD/MM/YYYY, date:MM/DD/YYYY, date:YYYY-MM-DD; D and
+M take no leading zeros, YY two digits; date:DD/MM/YYYY:1990-2030 has these years only. Separators
+are read with --marks keep, by networks that know them; without them 24/12/2025 reads 24122025.
+
+{EXIT_READ}"""
 LABEL = f"""\
 examples:
   {PROG} label my_words/
@@ -128,11 +146,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if something could not be done, or 130 after Ctrl-C. Wrong arguments exit with 2.
+        0, or 1 if something could not be done, 3 if a line has no text to rely on, or 130 after
+        Ctrl-C. Wrong arguments exit with 2.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
     options.arguments = arguments
+    for stream in (sys.stdout, sys.stderr):  # whatever a file is called, its name can be printed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         room = importlib.import_module(f"crnn_lib.cli.{ROOMS[options.command]}")
         return getattr(room, options.command)(options)
@@ -277,7 +299,7 @@ def _add_decoder(add: Callable) -> None:
     add(
         "--constraint",
         metavar="WHAT",
-        help="only such texts: luhn, date, length:5, pattern:55*, lexicon:FILE, "
+        help="only such texts: luhn, date:DD/MM/YYYY, length:5, pattern:55*, lexicon:FILE, "
         "words:english, ngram:FILE or, with +, several at once (default: any)",
     )
 
@@ -304,13 +326,19 @@ def _add_read(commands) -> None:
     sub = _command(commands, "read", "read photos and scans of lines", READ)
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="image file, or a folder of them")
     sub.add_argument("--json", action="store_true", help="print one JSON object per line")
-    sub.add_argument("--csv", metavar="FILE", help="write a table as well")
+    sub.add_argument("--csv", metavar="FILE", help="write a table as well: a row for each line")
+    sub.add_argument(
+        "--table",
+        action="store_true",
+        help="make --csv what stands on the page: its rows and columns",
+    )
     sub.add_argument(
         "--show",
         nargs="?",
         const="",
         metavar="FILE",
-        help="draw what was read where: one image to this PNG file, or each to NAME-read.png here",
+        help="draw what was read where: one image to this PNG file, or each to NAME-read.png here "
+        "(no picture of another photo is overwritten)",
     )
     sub.add_argument(
         "--refuse-below",
@@ -318,6 +346,12 @@ def _add_read(commands) -> None:
         default=0.0,
         metavar="P",
         help="refuse a line whose text is less probable than this (0: read all)",
+    )
+    sub.add_argument(
+        "--marks",
+        choices=("keep", "drop"),
+        help="points, commas, slashes and dashes between digits: in the text, or left out "
+        "(default: drop; keep by networks that know letters)",
     )
     names = "crnn-photos, or crnn-digits where that is not installed"
     sub.add_argument(

@@ -5,89 +5,159 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli._pictures import free_name, save_picture
 from crnn_lib.cli._targets import check_target
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
 from crnn_lib.language import parse_constraint
 from crnn_lib.models import shipped_models
-from crnn_lib.photos import DIGITS, PHOTOS, Reader, Reading, Row, files_of
+from crnn_lib.photos import DIGITS, PHOTOS, Reader, Reading, Row, files_of, page_of, skipped_in
 
-COLUMNS = ("file", "line", "text", "confidence", "error")
+COLUMNS = ("file", "line", "text", "confidence", "status", "error")
+READ, EMPTY, REFUSED = "read", "nothing", "refused"  #: what became of a line
+UNSURE = 3  # exit status: all files were read, and some line has no text to rely on
+LEAST = 1e-3  # a text that a constraint forces on a line is less probable: it says something else
+ESCAPED = "backslashreplace"  # of a file's name, what is no text
+NAMED = 5  # files that a folder skips, by name; of more only the number is said
 
 
 def read(options: argparse.Namespace) -> int:
     """Read photos, in the order given: every line of each."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    files, failures = _files(options.images)
+    if options.table and not options.csv:
+        raise ValueError("--table says how --csv writes; add --csv FILE.")
     for option, target in (("--csv", options.csv), ("--show", options.show or None)):
-        check_target(option, target, keep=options.images)
-    if options.show and (len(files) != 1 or Path(options.show).suffix.lower() != ".png"):
+        check_target(option, target, keep=[page_of(name)[0] for name in options.images])
+    files, failures = _files(options)
+    if options.show and Path(options.show).suffix.lower() != ".png":
+        raise ValueError(f"--show {options.show} is no .png file; a PNG picture is drawn.")
+    if options.show and len(files) > 1:
         raise ValueError(
-            f"--show {options.show} draws one image, to a .png file; {len(files)} images are given."
+            f"--show {options.show} draws one image, and {len(files)} are given; --show alone "
+            "draws each to a file of its own."
         )
     # until weights for photos are there, those for clean lines read what they can
     weights = options.weights or (PHOTOS if PHOTOS in shipped_models() else DIGITS)
-    reader = Reader.pretrained(weights, refuse_below=options.refuse_below)
-    reader.decoder = chosen_decoder(options, reader.model.alphabet)
-    rows = []
-    for row in reader.read_many(files, progress=len(files) > 20 and sys.stderr.isatty()):
-        failures += row.error is not None
-        _print_row(row, options)
+    given = {} if options.marks is None else {"marks": options.marks}
+    reader = Reader.pretrained(weights, refuse_below=options.refuse_below, **given)
+    reader.decoder = chosen_decoder(options, reader.alphabet)
+    rows, unsure = [], 0
+    try:
+        for row in reader.read_many(files, progress=len(files) > 20 and sys.stderr.isatty()):
+            failures += row.error is not None
+            unsure += sum(status_of(reading, options)[0] != READ for reading in row.readings)
+            rows.append(row)
+            _print_row(row, options)
+            if options.show is not None and row.readings:
+                _draw_row(row, options.show or free_name(row.path))
+    finally:  # what was read before a Ctrl-C or the end of a pipe is kept
         if options.csv:
-            rows += _table_rows(row)
-        if options.show is not None and row.readings:
-            _draw_row(row, options.show or f"{Path(row.path).stem}-read.png")
-    if options.csv:
-        with open(options.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(rows)
-    return 1 if failures else 0
+            _write_csv(rows, options)
+    return 1 if failures else UNSURE if unsure else 0
 
 
-def _files(names: list[str]) -> tuple[list[str], int]:
-    """All files, folders opened, and how many folders hold none."""
-    files, failures = [], 0
-    for name in names:
+def status_of(reading: Reading, options: argparse.Namespace) -> tuple[str, str]:
+    """What became of a line, and why it has no text to rely on."""
+    guess = reading.hypothesis.text if reading.hypothesis else None
+    chance = f"its probability is {reading.confidence:.2g}"
+    if options.constraint and (guess is None or reading.confidence < LEAST):
+        found = "no text" if guess is None else f"{guess!r} at best, and {chance}"
+        return REFUSED, f"--constraint {options.constraint} allows {found}"
+    if reading.text is None:
+        return REFUSED, f"{chance}, below --refuse-below {options.refuse_below:g}: {guess!r}"
+    if not reading.text:
+        return EMPTY, f"no text was seen on it; {chance}"
+    return READ, ""
+
+
+def _files(options: argparse.Namespace) -> tuple[list[str], int]:
+    """All files, folders opened; how many names lead to none. What folders skip is said."""
+    files: list[str] = []
+    failures = 0
+    for name in options.images:
         try:
+            skipped = skipped_in(name) if os.path.isdir(name) else {}
+            if skipped:
+                _tell_skipped(name, skipped, options)
             files += files_of(name)
         except (OSError, ValueError) as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            _tell(f"{plain(name)}: {reason}")
             failures += 1
     return files, failures
 
 
+def _tell_skipped(folder: str, skipped: dict[str, str], options: argparse.Namespace) -> None:
+    if options.json:
+        _say(json.dumps({"file": folder, "skipped": skipped}))
+    reasons: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        reasons.setdefault(reason, []).append(plain(name))
+    for reason, names in reasons.items():
+        shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        _tell(f"{plain(folder)}: {len(names)} left out ({reason}): {shown}")
+
+
+def plain(name: str) -> str:
+    """A file's name on one line, in characters that can be printed.
+
+    >>> plain("scan 7.png"), plain("a\\tb.png")
+    ('scan 7.png', 'a\\\\tb.png')
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def shown_text(reading: Reading, options: argparse.Namespace) -> str:
+    """A line's text, or a word in brackets that no reader of numbers writes."""
+    status, _ = status_of(reading, options)
+    return reading.text or "" if status == READ else f"[{status}]"
+
+
 def _print_row(row: Row, options: argparse.Namespace) -> None:
-    """A file's lines on the output; what cannot be read, and what is refused, on the other."""
+    """A file's lines on the output; what cannot be read, and what is unsure, on the other."""
+    name = plain(row.path)
     if row.error is not None:
-        print(f"{row.path}: {row.error}", file=sys.stderr)
+        _tell(f"{name}: {row.error}")
         return
-    for reading in row.readings:
+    for n, reading in enumerate(row.readings, 1):
         if options.json:
-            print(json.dumps(_as_object(row.path, reading)), flush=True)
+            _say(json.dumps(_as_object(row.path, reading, options)))
         else:
-            print(f"{row.path}\t{reading.text or ''}", flush=True)
-        if reading.text is None:
-            guess = reading.hypothesis.text if reading.hypothesis else ""
-            print(
-                f"{row.path}: refused {guess!r}: its probability is {reading.confidence:.2g}",
-                file=sys.stderr,
-            )
+            _say(f"{name}\t{shown_text(reading, options)}")
+        status, reason = status_of(reading, options)
+        if status != READ:
+            line = f", line {n}" if len(row.readings) > 1 else ""
+            _tell(f"{name}{line}: {status}: {reason}")
 
 
-def _as_object(name: str, reading: Reading) -> dict:
+def _as_object(name: str, reading: Reading, options: argparse.Namespace) -> dict:
+    status, reason = status_of(reading, options)
     return {
         "file": name,
-        "text": reading.text,
+        "text": reading.text if status != REFUSED else None,
         "confidence": round(reading.confidence, 6),
+        "status": status,
+        **({"reason": reason} if reason else {}),
+        "kind": reading.kind,
+        "row": reading.row,
+        "column": reading.column,
         "spans": [
             {"character": span.character, "start": span.start, "end": span.end}
             for span in reading.spans
@@ -96,19 +166,58 @@ def _as_object(name: str, reading: Reading) -> dict:
     }
 
 
-def _table_rows(row: Row) -> list[tuple]:
+def _write_csv(rows: Sequence[Row], options: argparse.Namespace) -> None:
+    try:
+        with open(options.csv, "w", newline="", encoding="utf-8", errors=ESCAPED) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if options.table:
+                writer.writerows(_tables(rows, options))
+                return
+            writer.writerow(COLUMNS)
+            for row in rows:
+                writer.writerows(_csv_rows(row, options))
+    except OSError as error:
+        raise OSError(f"--csv {options.csv} cannot be written ({error.strerror}).") from None
+
+
+def _csv_rows(row: Row, options: argparse.Namespace) -> list[tuple]:
     if row.error is not None:
-        return [(row.path, "", "", "", row.error)]
-    return [
-        (row.path, n, reading.text or "", f"{reading.confidence:.6f}", "")
-        for n, reading in enumerate(row.readings, 1)
-    ]
+        return [(row.path, "", "", "", "", row.error)]
+    lines = []
+    for n, reading in enumerate(row.readings, 1):
+        status, _ = status_of(reading, options)
+        text = reading.text or "" if status == READ else ""
+        lines.append((row.path, n, text, f"{reading.confidence:.6f}", status, ""))
+    return lines
+
+
+def _tables(rows: Sequence[Row], options: argparse.Namespace) -> list[list[str]]:
+    """The cells as they stand on the pages; with several files the first of each row is its name.
+
+    A line that belongs to no row is a row by itself.
+    """
+    table = []
+    for row in rows:
+        if row.error is not None:
+            continue
+        cells: dict[tuple[int, int], dict[int, str]] = {}
+        for n, reading in enumerate(row.readings):
+            place = (n, 0) if reading.row is None else (reading.row, 1)
+            line = cells.setdefault((place[1], place[0]), {})
+            column = reading.column or 0
+            text = shown_text(reading, options)
+            line[column] = f"{line[column]} {text}" if column in line else text
+        for line in cells.values():
+            texts = [line.get(k, "") for k in range(max(line) + 1)]
+            table.append([row.path, *texts] if len(rows) > 1 else texts)
+    width = max(map(len, table), default=0)
+    return [line + [""] * (width - len(line)) for line in table]
 
 
 def _draw_row(row: Row, target: str) -> None:
     from crnn_lib.plots import plot_reading, to_png
 
-    Path(target).write_bytes(to_png(plot_reading(row.readings, row.path)))
+    save_picture(to_png(plot_reading(row.readings, row.path)), target, row.path)
 
 
 def chosen_decoder(options: argparse.Namespace, alphabet: Alphabet) -> Callable:

@@ -205,7 +205,8 @@ def test_read_json_has_confidence_and_spans_in_the_files_pixels(folder, weights,
     status, out, _ = run(capsys, "read", "--json", "--weights", weights, name)
     assert status == 0
     (reading,) = map(json.loads, out)
-    assert list(reading) == ["file", "text", "confidence", "spans", "box"]
+    names = ["file", "text", "confidence", "status", "kind", "row", "column", "spans", "box"]
+    assert list(reading) == names and reading["status"] == "read"
     expected = Reader.pretrained(weights).read(name)
     assert reading["text"] == expected.text
     assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-5)
@@ -234,10 +235,10 @@ def test_read_refuses_what_is_not_probable_enough(folder, weights, capsys):
     name = folder / "55207.png"
     options = ["--weights", weights, "--refuse-below", "0.9999"]
     status, out, err = run(capsys, "read", *options, name)
-    assert status == 0 and out == [f"{name}\t"]
-    assert len(err) == 1 and err[0].startswith(f"{name}: refused ")
+    assert status == 3 and out == [f"{name}\t[refused]"]
+    assert len(err) == 1 and err[0].startswith(f"{name}: refused: ")
     status, out, _ = run(capsys, "read", *options, "--json", name)
-    assert json.loads(out[0])["text"] is None
+    assert status == 3 and json.loads(out[0])["text"] is None
 
 
 def test_read_draws_what_it_read(folder, weights, tmp_path, capsys):
