@@ -21,7 +21,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 #: What is opened, by Pillow's names.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-SUFFIXES = (  #: what the name of an image ends with
+#: What the name of an image ends with.
+SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp"),
     *(".pbm", ".pgm", ".ppm", ".heic", ".heif"),
 )
