@@ -18,17 +18,27 @@ class Numbers:
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """The numbers of some codes, (M,) int64; new ones are given out."""
+        listed = codes.tolist()
+        found = list(map(self._number.get, listed))
+        if None in found:
+            with _LOCK:
+                found = list(map(self._named, listed))
+        return np.array(found, np.int64)
+
+    def one(self, code: int) -> int:
+        """The number of one code."""
         with _LOCK:
-            found, known = np.empty(len(codes), np.int64), self._number
-            for i, code in enumerate(codes.tolist()):
-                number = known.get(code)
-                if number is None:
-                    number = known[code] = len(known)
-                    if number == len(self._codes):
-                        self._codes = np.concatenate([self._codes, np.empty_like(self._codes)])
-                    self._codes[number] = code
-                found[i] = number
-        return found
+            return self._named(code)
+
+    def _named(self, code: int) -> int:
+        number = self._number.get(code)
+        if number is None:
+            number = len(self._number)
+            if number == len(self._codes):
+                self._codes = np.concatenate([self._codes, np.empty_like(self._codes)])
+            self._codes[number] = code  # before the number is seen by others
+            self._number[code] = number
+        return number
 
     def codes(self, numbers: np.ndarray) -> np.ndarray:
         """The codes that have these numbers."""

@@ -83,6 +83,14 @@ class Automaton:
             return NOWHERE, -math.inf
         return int(targets[at]), float(weights[at])
 
+    def follow(self, states: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One step from each of some states, (M,): targets and log-weights, as by :meth:`step`."""
+        if not len(states):
+            return np.zeros(0, np.int64), np.zeros(0)
+        pairs = zip(states.tolist(), columns.tolist(), strict=True)
+        targets, weights = zip(*(self.step(*pair) for pair in pairs), strict=True)
+        return np.array(targets), np.array(weights)
+
     def score(self, text: str | Sequence[str]) -> float:
         """Log-weight of a string: its steps and its end. ``-inf`` if it is not accepted.
 
@@ -345,7 +353,7 @@ class _Both(Automaton):
     def __init__(self, left: Automaton, right: Automaton) -> None:
         self.characters, self.left, self.right = left.characters, left, right
         self._pairs = Numbers()
-        self.start = int(self._pairs.of(np.array([left.start << 32 | right.start]))[0])
+        self.start = self._pairs.one(left.start << 32 | right.start)
 
     def _sides(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pairs = self._pairs.codes(states)

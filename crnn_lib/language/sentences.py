@@ -261,8 +261,7 @@ class _WordLanguage(Automaton):
         self.near = np.concatenate([nearest, [0], np.zeros(outside, np.int64)])
         self.size = size
         self._states = Numbers()
-        self._after: dict[int, tuple[int, float]] = {}
-        self.start = int(self._states.of(np.array([ngram.start * self.places + self.nodes]))[0])
+        self.start = self._states.one(ngram.start * self.places + self.nodes)
 
     def _alone(self) -> np.ndarray:
         """Of each word of the model what it weighs without context, or at the beginning."""
@@ -291,14 +290,6 @@ class _WordLanguage(Automaton):
             self.spells[below] = np.where(after == NOWHERE, 0, after)
             level = below
 
-    def _read(self, state: int, token: int) -> tuple[int, float]:
-        """The model's state after a word, and what the word weighs there."""
-        key = state * (len(self.ngram.characters) + 1) + token
-        found = self._after.get(key)
-        if found is None:
-            found = self._after[key] = self.ngram.step(state, token)
-        return found
-
     def _split(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of some states the model's states, the places, and the nodes: P where there is none."""
         context, place = np.divmod(self._states.codes(states), self.places)
@@ -324,9 +315,8 @@ class _WordLanguage(Automaton):
             spells = np.where(inside, spells, place - self.nodes - 1)
             after, weight = self.spelling.next_state[spells], self.spelling.log_weight[spells]
             here = np.zeros(len(states))
-            for i in at.tolist():
-                word = self._read(int(context[i]), self.unknown)[1]
-                here[i] = word + self.spelled[node[i]] - self.given[node[i]]
+            _, word = self.ngram.follow(context[at], np.full(len(at), self.unknown))
+            here[at] = word + self.spelled[node[at]] - self.given[node[at]]
             allowed = (after != NOWHERE) & (here > -math.inf)[:, None]
             allowed[rows[0], columns[0]] = False
             row, k = allowed.nonzero()
@@ -335,52 +325,48 @@ class _WordLanguage(Automaton):
             targets.append(context[row] * self.places + self.nodes + 1 + after[row, k])
             weights.append(weight[row, k] + here[row])
         # 3. The space after a word.
-        ends = [(i, *self._end(context[i], place[i], node[i])) for i in self._may_end(node)]
-        ends = [(i, state, weight) for i, state, weight in ends if weight > -math.inf]
-        if ends:
-            row, state, weight = np.array(ends).T
-            rows.append(row.astype(np.int64))
-            columns.append(np.full(len(ends), self.space))
-            targets.append(state.astype(np.int64) * self.places)
-            weights.append(weight)
+        row, state, weight = self._ends(context, place, node)
+        rows.append(row)
+        columns.append(np.full(len(row), self.space))
+        targets.append(state * self.places)
+        weights.append(weight)
+        if self.spelling is None and not len(row):  # one part alone, and in order
+            counts = np.bincount(rows[0], minlength=len(states))
+            return counts, columns[0], self._states.of(targets[0]), weights[0]
         row, column = np.concatenate(rows), np.concatenate(columns)
-        order = np.lexsort((column, row))
-        targets_of = self._states.of(np.concatenate(targets)[order])
+        order = (row * self.size + column).argsort()
+        named = self._states.of(np.concatenate(targets)[order])
         counts = np.bincount(row, minlength=len(states))
-        return counts, column[order], targets_of, np.concatenate(weights)[order]
+        return counts, column[order], named, np.concatenate(weights)[order]
 
-    def _may_end(self, node: np.ndarray) -> list[int]:
-        """Which of some places may be the end of a word."""
+    def _ends(self, context: np.ndarray, place: np.ndarray, node: np.ndarray):
+        """Where a word may end: which states, the model's states after it, what it weighs."""
+        word = self.token[np.minimum(node, self.nodes - 1)]
+        known = (node < self.nodes) & (word != NOWHERE)
+        at = (known if self.spelling is None else node > 0).nonzero()[0]
+        token = np.where(known[at], word[at], self.unknown)
+        state, weight = self.ngram.follow(context[at], token)
+        weight = weight + np.where(token == self.unknown, self.unknown_weight, 0.0)
+        weight[known[at]] -= self.given[node[at][known[at]]]
         if self.spelling is not None:
-            return (node > 0).nonzero()[0].tolist()
-        return (self.token[node] != NOWHERE).nonzero()[0].tolist()
-
-    def _end(self, context: int, place: int, node: int) -> tuple[int, float]:
-        """The model's state if the word ends here, and what is left of its weight."""
-        context, place, node = int(context), int(place), int(node)
-        if node == 0:
-            return NOWHERE, -math.inf
-        if node < self.nodes and self.token[node] != NOWHERE:
-            state, weight = self._read(context, int(self.token[node]))
-            extra = self.unknown_weight if self.token[node] == self.unknown else 0.0
-            return state, weight + extra - float(self.given[node])
-        if self.spelling is None:
-            return NOWHERE, -math.inf
-        state, weight = self._read(context, self.unknown)
-        if node < self.nodes:
-            end = self.spelling.final[self.spells[node]]
-            return state, weight + float(self.spelled[node] + end - self.given[node])
-        return state, float(self.spelling.final[place - self.nodes - 1])
+            inside = (node[at] < self.nodes) & ~known[at]
+            nodes, outside = node[at][inside], node[at] == self.nodes
+            # ``spelled`` holds unknown_weight, too
+            end = (
+                self.spelled[nodes] - self.unknown_weight + self.spelling.final[self.spells[nodes]]
+            )
+            weight[inside] += end - self.given[nodes]
+            weight[outside] = self.spelling.final[place[at][outside] - self.nodes - 1]
+        possible = (weight > -math.inf) & (state != NOWHERE)
+        return at[possible], state[possible], weight[possible]
 
     def final_weights(self, states: np.ndarray) -> np.ndarray:
         context, place, node = self._split(states)
         result = np.full(len(states), -math.inf)
         empty = place == self.nodes  # nothing was written
         result[empty] = self.ngram.final_weights(context[empty])
-        for i in self._may_end(node):
-            state, weight = self._end(context[i], place[i], node[i])
-            if state != NOWHERE and weight > -math.inf:
-                result[i] = weight + self.ngram.final_weights(np.array([state]))[0]
+        at, state, weight = self._ends(context, place, node)
+        result[at] = weight + self.ngram.final_weights(state)
         return result
 
     def distances(self, states: np.ndarray) -> np.ndarray:

@@ -174,7 +174,7 @@ class SparseAutomaton(Automaton):
         """The state before the first character."""
         if self._numbers is None:
             return int(self.begin)
-        return int(self._numbers.of(np.array([self.begin]))[0])
+        return self._numbers.one(self.begin)
 
     def arcs(self, states: np.ndarray) -> Arcs:
         targets, weights = self._rows(self._places(states))
@@ -246,25 +246,36 @@ class SparseAutomaton(Automaton):
             result[filled] = ufunc.reduceat(values, self.first[:-1][filled])
         return result
 
-    def step(self, state: int, column: int) -> tuple[int, float]:
-        place, weight = self._step(int(self._places(np.array([state]))[0]), column)
-        if place == NOWHERE or self._numbers is None:
-            return place, weight
-        return int(self._numbers.of(np.array([place]))[0]), weight
+    def follow(self, states: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        place, columns = self._places(states).astype(np.int64), np.asarray(columns)
+        target, weight = np.full(len(place), NOWHERE, np.int64), np.zeros(len(place))
+        left = np.arange(len(place))
+        while len(left):
+            wanted = place[left] * len(self.characters) + columns[left]
+            at = np.minimum(self._keys.searchsorted(wanted), len(self._keys) - 1)
+            there = self._keys[at] == wanted
+            found = left[there]
+            weight[found] += self.weight[at[there]]
+            target[found] = self.target[at[there]]
+            left = left[~there]
+            weight[left] += self.price[place[left]]
+            place[left] = self.shorter[place[left]]
+            left = left[place[left] != NOWHERE]
+        target[weight == -math.inf] = NOWHERE
+        weight[target == NOWHERE] = -math.inf
+        if self._numbers is not None:
+            target[target >= 0] = self._numbers.of(target[target >= 0])
+        return target, weight
 
-    def _step(self, place: int, column: int) -> tuple[int, float]:
-        gain = 0.0
-        while place != NOWHERE:
-            low, high = int(self.first[place]), int(self.first[place + 1])
-            at = low + int(self.column[low:high].searchsorted(column))
-            if at < high and self.column[at] == column:
-                weight = gain + float(self.weight[at])
-                target = int(self.target[at])
-                forbidden = target == NOWHERE or weight == -math.inf
-                return (NOWHERE, -math.inf) if forbidden else (target, weight)
-            gain += float(self.price[place])
-            place = int(self.shorter[place])
-        return NOWHERE, -math.inf
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        """State and column of each step, as one rising number: (E,); one more if there is none."""
+        source = np.repeat(np.arange(len(self.final)), np.diff(self.first))
+        return source * len(self.characters) + self.column if len(source) else np.full(1, -1)
+
+    def step(self, state: int, column: int) -> tuple[int, float]:
+        target, weight = self.follow(np.array([state]), np.array([column]))
+        return int(target[0]), float(weight[0])
 
     def without_context(self) -> np.ndarray:
         """What each character weighs in state 0, which in a back-off model has no context: (K,)."""
