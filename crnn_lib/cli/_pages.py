@@ -15,6 +15,7 @@ from crnn_lib.training import PageStream, TrainConfig, seeded_generator, train_d
 
 BATCH_SIZE = 8
 AVERAGE = 0.998
+CLIP = 5.0  # of the gradient's norm, which the sum of many losses has larger than a line's
 VALIDATION_PAGES = 64
 SIZE = (384, 384)  # pixels
 LINES_ONLY = {  # options that have no meaning for pages; their defaults
@@ -43,7 +44,7 @@ def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) ->
             )
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    config = TrainConfig(**{**given, "average": options.average or AVERAGE})
+    config = TrainConfig(**{**given, "average": options.average or AVERAGE, "clip": CLIP})
     torch.manual_seed(options.seed)  # of the first weights
     detector = load_detector(options.start) if options.start else Detector()
     scanned = glyphs if glyphs.source != "pen" else None
