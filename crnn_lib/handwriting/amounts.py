@@ -94,10 +94,10 @@ class NumberStyle:
         One to four digits, most of them 1, with nothing between them.
     """
 
-    dates: float = 0.4
+    dates: float = 0.5
     decimals: float = 0.25
     phones: float = 0.12
-    fractions: float = 0.1
+    fractions: float = 0.04
     thousands: float = 0.08
     ones: float = 0.05
 
@@ -167,7 +167,7 @@ def _decimal(r: random.Random) -> str:
 
 
 def _phone(r: random.Random) -> str:
-    separator = r.choices("- /.", (4, 3, 1, 1))[0]
+    separator = r.choices("- .", (4, 3, 1))[0]
     groups = [_digits(r, r.choice([2, 3, 3, 4]), "0123456789") for _ in range(r.choice([2, 2, 3]))]
     return separator.join(groups)
 

@@ -109,10 +109,12 @@ def photo_lines(
 
     amounts, written = AmountStyle(ones=mixture.ones), LineStyle.amounts()
     close = replace(LineStyle().varied(), spacing=(-0.3, 0.15))
+    freely = LineStyle().varied()
     numbers = [
-        *(on_paper(stream(all_signs, written, k, amounts=amounts)) for k in range(4)),
-        *(on_paper(stream(all_signs, written, k, amounts=NumberStyle())) for k in (10, 11)),
-        on_paper(stream(digits, LineStyle().varied(), 5)),
+        *(on_paper(stream(all_signs, written, k, amounts=amounts)) for k in range(3)),
+        on_paper(stream(all_signs, written, 10, amounts=NumberStyle())),
+        *(on_paper(stream(digits, freely, k)) for k in (5, 11)),
+        stream(digits, freely, 13),
         stream(all_signs, close, 12, amounts=ONES),
     ]
     others = [

@@ -492,6 +492,6 @@ def test_a_hollow_stroke_is_dark_at_its_edges_and_chalk_has_crumbs():
         torch.tensor([[[20, 44]]]),
     )
     paper = photograph(whole, PaperStyle.only("hollow", 5), seeded(0)).images[0, 0]
-    assert paper[16, 30] > paper[8, 30] + 0.3
+    assert paper[16, 30] > paper[5:10, 30].min() + 0.3
     chalk = photograph(whole, PaperStyle.only("chalk", 5), seeded(0)).images[0, 0, 10:22, 22:42]
     assert chalk.std() > 0.1 and (chalk < 0.3).any()
