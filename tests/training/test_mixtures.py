@@ -65,7 +65,7 @@ def test_a_batch_depends_on_seed_and_step_alone(scanned, stream):
 
 
 def test_half_of_the_digits_are_scanned(stream):
-    glyphs = stream.streams[1].streams[6].lines.glyphs
+    glyphs = stream.streams[1].streams[5].lines.glyphs
     assert glyphs.characters == "0123456789" and len(glyphs) == 2 * 4 * 40
 
 
