@@ -10,6 +10,7 @@ from .frozen import FrozenReader as FrozenReader
 from .frozen import pack as pack
 from .fusion import MOST_WEIGHT as MOST_WEIGHT
 from .fusion import FusionExplorer as FusionExplorer
+from .fusion import round_amounts as round_amounts
 from .fusion import score as score
 from .lattice import LatticeExplorer as LatticeExplorer
 from .pad import DrawingPad as DrawingPad

@@ -13,13 +13,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import io
 import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FOLDER = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
@@ -73,6 +79,19 @@ def encode(array, kind: str = "<f4") -> str:
     return base64.b64encode(data).decode("ascii")
 
 
+def draw_small(figure: Figure) -> bytes:
+    """A figure as a PNG file of few colours: it travels inside a notebook, beside the explorer."""
+    from PIL import Image
+
+    from crnn_lib.plots import to_png
+
+    with Image.open(io.BytesIO(to_png(figure))) as picture:
+        small = picture.convert("RGB").resize((picture.width * 2 // 3, picture.height * 2 // 3))
+        file = io.BytesIO()
+        small.quantize(64).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 class Explorer(anywidget.AnyWidget):
     """Base class of the explorers.
 
@@ -98,11 +117,26 @@ class Explorer(anywidget.AnyWidget):
         ]
         return {name: getattr(self, name) for name in sorted(names)}
 
-    def static_html(self) -> str:
+    def still(self) -> Figure | None:
+        """The explorer as it is now, as a figure for where no script runs; None if it has none."""
+        return None
+
+    def static_html(self, picture: bytes | None = None) -> str:
         """The explorer as it is now, as HTML that lives without kernel, manager and network.
 
         Equal states give equal text, so that a second run of a notebook changes nothing.
+
+        Parameters
+        ----------
+        picture : bytes, optional
+            A PNG file that stands in the explorer's place where no script runs, its words in
+            place of a sight of it. Without it, its words stand there alone.
         """
+        place = f"<p>{self.words}</p>"
+        if picture is not None:
+            data = base64.b64encode(picture).decode("ascii")
+            words = html.escape(self.words, quote=True)
+            place = f'<img src="data:image/png;base64,{data}" alt="{words}"/>'
         # "<" would end or open something in HTML; in the state it stands inside strings only
         state = json.dumps(self.state, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
         code = bundle("static.js") + str(self._esm)
@@ -111,7 +145,7 @@ class Explorer(anywidget.AnyWidget):
         key = hashlib.sha256((code + state).encode()).hexdigest()[:12]
         # The same explorer may stand on a page twice: each script takes the first free place.
         return (
-            f'<style>{self._css}</style><div data-explorer="{key}"><p>{self.words}</p></div>'
+            f'<style>{self._css}</style><div data-explorer="{key}">{place}</div>'
             f'<script type="module">{code}\n'
             f"showStatic('{key}', {state}, render);</script>"
         )
@@ -119,5 +153,15 @@ class Explorer(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
         if "google.colab" not in sys.modules:  # Colab always has a kernel
-            data["text/html"] = self.static_html()
+            add_page(self, data, metadata)
         return data, metadata
+
+
+def add_page(explorer: Explorer, data: dict, metadata: dict) -> None:
+    """Put the page of an explorer, and its picture if it has one, into what a notebook keeps."""
+    figure = explorer.still()
+    picture = None if figure is None else draw_small(figure)
+    data["text/html"] = explorer.static_html(picture)
+    if picture is not None:
+        data["image/png"] = base64.b64encode(picture).decode("ascii")
+        metadata["image/png"] = {"alt": explorer.words}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
@@ -103,6 +104,12 @@ class BeamExplorer(Explorer):
     def __repr__(self) -> str:
         frames, classes = self.log_probs.shape
         return f"BeamExplorer({frames} frames, {classes} classes, width {self.width})"
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_beam
+
+        return plot_beam(self)
 
     def choose(self, name: str) -> None:
         """Go to the line of that name."""

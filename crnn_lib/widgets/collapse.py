@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traitlets
+from matplotlib.figure import Figure
 
 from crnn_lib.alphabet import BLANK_SYMBOL
 from crnn_lib.ctc import collapse, count_alignments
@@ -32,7 +33,7 @@ class CollapseExplorer(Explorer):
     frame : int
         The selected frame, from 0.
     step : int
-        0 shows the alignment, 1 the result of the first rule, 2 that of both.
+        0 shows the alignment, 1 the result of the first rule, 2 that of both. It opens at 0.
     drop_first : bool
         The classic mistake: drop blanks, then merge repeats.
     number : int
@@ -57,7 +58,7 @@ class CollapseExplorer(Explorer):
     characters = traitlets.Unicode("0123456789").tag(sync=True)
     alignment = traitlets.Unicode("55-55222--07").tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
-    step = traitlets.Int(2).tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)
     drop_first = traitlets.Bool(False).tag(sync=True)
     text = traitlets.Unicode("55207").tag(sync=True)
     frames = traitlets.Int(12).tag(sync=True)
@@ -76,6 +77,12 @@ class CollapseExplorer(Explorer):
                 f"The characters {characters!r} contain {BLANK_SYMBOL!r}, which draws the blank."
             )
         super().__init__(characters=characters, alignment=alignment, text=text, frames=frames)
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_collapse
+
+        return plot_collapse(self.alignment, drop_first=self.drop_first)
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
@@ -141,6 +142,12 @@ class TrainingFilm(Explorer):
                 torch.from_numpy(file["log_probs"]).float(),
                 edges=file["edges"].tolist(),
             )
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_film
+
+        return plot_film(self)
 
     def __repr__(self) -> str:
         return f"TrainingFilm({self.text!r}, {len(self.steps)} moments)"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import nn
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import frame_edges
+from crnn_lib.plots import plot_posteriors
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 
@@ -49,7 +53,7 @@ class FrozenReader(Explorer):
     """
 
     _esm = bundle("frozen.js")
-    _css = stylesheet("frozen.css")
+    _css = stylesheet("line_view.css", "frozen.css")
     words = (
         "The frozen reader: a line is pushed together stop by stop, and a network reads it. It "
         "works in a browser that runs scripts."
@@ -98,6 +102,18 @@ class FrozenReader(Explorer):
             ],
             step=step,
         )
+
+    def still(self) -> Figure:
+        """The line of the stop that is shown, and its posteriors."""
+        step = self.steps[self.step]
+        packed = np.frombuffer(base64.b64decode(step["image"]), np.uint8)
+        levels = np.stack([packed >> 4, packed & 15], -1).ravel()[: step["width"] * self.height]
+        image = torch.from_numpy(levels.reshape(self.height, -1) / np.float32(15))
+        probs = np.frombuffer(base64.b64decode(step["probs"]), np.uint8).reshape(step["frames"], -1)
+        bytes_apart = torch.from_numpy(np.maximum(probs, 0.5) / np.float32(255))
+        log_probs = bytes_apart.log().log_softmax(-1)  # they were rounded to bytes
+        others = "".join(self.symbols[: self.blank] + self.symbols[self.blank + 1 :])
+        return plot_posteriors(image, log_probs, alphabet=Alphabet(others, self.blank))
 
     def __repr__(self) -> str:
         return f"FrozenReader({self.text!r}, {len(self.steps)} stops)"

@@ -5,36 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.ctc import forced_alignment
 from crnn_lib.decoders import prefix_beam_search
 from crnn_lib.handwriting import AmountStyle, random_amounts
 from crnn_lib.language import NGram, WeightedAutomaton
 from crnn_lib.widgets.base import Explorer, bundle, stylesheet
+from crnn_lib.widgets.lattice import describe_line
 
 BEAM = 100  # wide: the candidates are those of the network, so none may be lost on the way
 MOST_WEIGHT = 2.0  #: of the language, as far as the knob turns
 BONUSES = (-2.0, 4.0)
 
-# Small lattices, frame by frame: what the network sees there; the rest of a frame is blank.
-NOUGHTS = ({"3": 0.97}, {}, {"5": 0.95}, {}, {"0": 0.97}, {}, {"6": 0.55, "0": 0.41}, {})
-TOUCHING = ({"5": 0.98}, {}, {"0": 0.96}, {}, {"0": 0.95}, {"0": 0.45}, {"0": 0.95}, {})
-TRUE = ({"3": 0.97}, {}, {"5": 0.96}, {}, {"1": 0.71, "0": 0.27}, {}, {"7": 0.80, "0": 0.17}, {})
+NOTES = {
+    "noughts": "3500, whose last nought looks like a 6",
+    "touching": "5000, in which the noughts touch",
+    "not round": "3517: the network is right, and the language knows better",
+}
 
 
 class FusionExplorer(Explorer):
-    """Ten candidates of a beam, three terms each, and the two knobs of log-linear fusion.
+    """Ten candidates under the ink, what each costs, and the two knobs of log-linear fusion.
 
-    ``score = log P_ctc + weight * log P_language + bonus * length``. Turn the weight and the bonus:
-    the candidates are ranked anew at once. Over the weight, each candidate's score is a straight
-    line. The chart shows how far each of them lies behind the best.
+    ``score = log P_ctc + weight * log P_language + bonus * length``. A candidate's bar is its
+    price: what the network asks, what the language adds, what the bonus gives back. Turn the
+    weight and the bonus: the candidates are ranked anew at once. Over the weight, each candidate's
+    score is a straight line. The chart shows how far each of them lies behind the best.
 
-    Without arguments it opens on three small lines and a model of round amounts.
+    Without arguments it opens on three lines of handwriting and a model of round amounts.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ class FusionExplorer(Explorer):
         What the C classes are; digits with the blank first by default.
     truth : str
         What the line says, if that is known. It is marked.
+    image : Tensor or array, (H, W) or (1, H, W), optional
+        The line, ink bright on black: floats in [0, 1], or bytes. Its frames divide it evenly.
     weight, bonus : float
         The knobs to open with: 0 to 2, and -2 to 4.
 
@@ -78,25 +86,33 @@ class FusionExplorer(Explorer):
         alphabet: Alphabet | None = None,
         *,
         truth: str = "",
+        image: Tensor | np.ndarray | None = None,
         weight: float = 0.0,
         bonus: float = 0.0,
     ) -> None:
         if (log_probs is None) != (language is None):
             raise ValueError("A line needs a language, and a language a line: give both or none.")
         if log_probs is None:
-            if alphabet is not None or truth:
-                raise ValueError("An alphabet and a truth need log_probs to belong to.")
-            lines = small_lines()
+            if alphabet is not None or truth or image is not None:
+                raise ValueError("An alphabet, a truth and an image need log_probs to belong to.")
+            lines = disputed_lines()
         else:
             values = torch.as_tensor(np.asarray(log_probs), dtype=torch.float64)
             if values.ndim != 2:
                 raise ValueError(f"log_probs is one line, (T, C); got {tuple(values.shape)}.")
-            lines = [describe("line", "", values, language, alphabet or Alphabet(), truth)]
+            names = (language, alphabet or Alphabet(), truth)
+            lines = [describe("line", "", values, *names, image)]
         super().__init__(lines=lines, weight=weight, bonus=bonus)
 
     def __repr__(self) -> str:
         count = len(self.lines[self.line]["candidates"])
         return f"FusionExplorer({count} candidates, weight {self.weight:g}, bonus {self.bonus:g})"
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_fusion
+
+        return plot_fusion(self)
 
     def choose(self, name: str) -> None:
         """Go to the line of that name, with both knobs at 0."""
@@ -134,16 +150,27 @@ def describe(
     language: WeightedAutomaton,
     alphabet: Alphabet,
     truth: str,
+    image: Tensor | np.ndarray | None = None,
+    edges: Sequence[float] | None = None,
 ) -> dict:
-    """A line as the explorer shows it: its ten most probable texts, and two opinions of each."""
+    """A line as the explorer shows it: its ten most probable texts, and two opinions of each.
+
+    Each candidate has the middles of its characters, in frames: those of its best alignment.
+    """
+    drawn = describe_line(name, note, log_probs, "", image, alphabet, edges)
     (found,) = prefix_beam_search(log_probs, alphabet=alphabet, beam_width=BEAM, n_best=10)
     candidates = []
     for hypothesis in found:
         said = language.score(hypothesis.text)
         said = round(said, 4) if said > -math.inf else None  # JSON has no infinity
         network = round(hypothesis.log_prob, 4)
-        candidates.append({"text": hypothesis.text, "network": network, "language": said})
-    return {"name": name, "note": note, "truth": truth, "candidates": candidates}
+        spans = forced_alignment(log_probs, hypothesis.label, blank=alphabet.blank)
+        middles = [(span.start + span.end) / 2 for span in spans]
+        found_one = {"text": hypothesis.text, "network": network, "language": said}
+        candidates.append(found_one | {"middles": middles})
+    line = {"name": name, "note": note, "truth": truth, "candidates": candidates}
+    line |= {"frames": len(log_probs), "image": drawn["image"]}
+    return line | {key: drawn[key] for key in ("rows", "span") if key in drawn}
 
 
 @lru_cache(maxsize=1)
@@ -155,28 +182,27 @@ def round_amounts() -> WeightedAutomaton:
 
 
 @lru_cache(maxsize=1)
-def _small_lines() -> tuple[dict, ...]:
-    rows = (
-        ("noughts", "3500, whose last nought looks like a 6", NOUGHTS, "3500"),
-        ("touching", "5000, in which two noughts touch", TOUCHING, "5000"),
-        ("not round", "3517: the network is right, and the language knows better", TRUE, "3517"),
-    )
+def _shipped_lines() -> tuple[dict, ...]:
+    stored: dict[str, dict[str, np.ndarray]] = {name: {} for name in NOTES}
+    with np.load(Path(__file__).parent / "fusion.npz") as file:
+        for key in file.files:
+            name, what = key.split("/")
+            stored[name][what] = file[key]
     return tuple(
-        describe(name, note, small_lattice(frames), round_amounts(), Alphabet(), truth)
-        for name, note, frames, truth in rows
+        describe(
+            name,
+            NOTES[name],
+            torch.from_numpy(line["log_probs"]).double(),
+            round_amounts(),
+            Alphabet(),
+            str(line["text"]),
+            image=line["image"],
+            edges=line["edges"],
+        )
+        for name, line in stored.items()
     )
 
 
-def small_lines() -> list[dict]:
-    """The lines that the explorer opens with."""
-    return [dict(line) for line in _small_lines()]
-
-
-def small_lattice(frames: Sequence[Mapping[str, float]]) -> Tensor:
-    """A lattice (T, 11) from what each frame sees; what is not named has one in a thousand."""
-    probs = torch.full((len(frames), 11), 1e-3, dtype=torch.float64)
-    for row, seen in zip(probs, frames, strict=True):
-        for character, probability in seen.items():
-            row[1 + int(character)] = probability
-        row[0] = 1 - row[1:].sum()
-    return probs.log()
+def disputed_lines() -> list[dict]:
+    """The lines that the explorer opens with; data/make_fusion.py makes them."""
+    return [dict(line) for line in _shipped_lines()]

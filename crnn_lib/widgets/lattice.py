@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
@@ -146,6 +147,12 @@ class LatticeExplorer(Explorer):
     def __repr__(self) -> str:
         frames, classes = self.log_probs.shape
         return f"LatticeExplorer({self.text!r}, {frames} frames, {classes} classes)"
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_lattice
+
+        return plot_lattice(self)
 
     def choose(self, name: str) -> None:
         """Go to the line of that name, as it was at first."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import nn
 
 from crnn_lib.cutting import SPECK, Cut, CutReader, cut_line
 from crnn_lib.evaluation import read_lines
 from crnn_lib.handwriting import LineBatch
+from crnn_lib.plots import plot_cuts
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
 
 
@@ -95,6 +98,13 @@ class TouchExplorer(Explorer):
                 )
             ],
         )
+
+    def still(self) -> Figure:
+        """The line of the step that is shown, in pieces, as it is cut."""
+        step = self.steps[self.step]
+        pixels = np.frombuffer(base64.b64decode(step["image"]), np.uint8).reshape(self.height, -1)
+        words = f"spacing {step['spacing']:.2f}: read as {step['read'] or 'nothing'}"
+        return plot_cuts([pixels / np.float32(255)], [words], texts=[self.text])
 
 
 def _bytes_of(line: LineBatch) -> np.ndarray:

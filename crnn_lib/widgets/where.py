@@ -6,6 +6,7 @@ import math
 
 import torch
 import traitlets
+from matplotlib.figure import Figure
 
 from crnn_lib.ctc import character_posteriors, forced_alignment
 from crnn_lib.decoders import best_path
@@ -55,7 +56,17 @@ class WhereExplorer(Explorer):
         described = [line for line in described if line["characters"]]
         if not described:
             raise ValueError("The network reads nothing on any of these lines.")
-        super().__init__(lines=described)
+        # it opens where there is most to see: on the character that the network doubts most
+        sure = [min(c["sure"] for c in line["characters"]) for line in described]
+        line = sure.index(min(sure))
+        doubted = [c["sure"] for c in described[line]["characters"]].index(sure[line])
+        super().__init__(lines=described, line=line, character=doubted)
+
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_where
+
+        return plot_where(self)
 
     def __repr__(self) -> str:
         return f"WhereExplorer({len(self.lines)} lines)"

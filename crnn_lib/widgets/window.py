@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from crnn_lib.ctc import minimum_frames
@@ -99,6 +101,15 @@ class WindowExplorer(Explorer):
         )
         self.frame = self.frames // 2
 
+    def still(self) -> Figure:
+        """The explorer as it is now, as a figure."""
+        from crnn_lib.widgets.stills import plot_windows
+
+        pixels = np.frombuffer(base64.b64decode(self.image), np.uint8).reshape(self.height, -1)
+        line = torch.from_numpy(pixels / np.float32(255))[None]
+        shape = {"window": self.window, "stride": self.stride, "frame": self.frame}
+        return plot_windows(line, self.text, **shape)
+
     @property
     def frames(self) -> int:
         """T: enough windows to reach the last column."""
@@ -113,6 +124,64 @@ class WindowExplorer(Explorer):
     def fits(self) -> bool:
         """Whether an alignment of T frames can collapse to the text."""
         return self.frames >= self.needed
+
+
+def readable_units(states: Tensor, path: Sequence[int], blank: int) -> list[dict]:
+    """Two units of a hidden state that can be read, searched for on one line.
+
+    One *counts*: its state goes with the number of characters that the best path has named so far
+    (the largest correlation, either way). One *remembers*: it keeps to a level of its own after
+    each character (the largest share of its variance lies between the stretches from one character
+    to the next, not within them). What is found holds for this line; another may find others.
+
+    Parameters
+    ----------
+    states : Tensor, (T, h)
+    path : sequence of int
+        The most probable class of each frame.
+    blank : int
+
+    Returns
+    -------
+    list of dict
+        ``unit`` (column of `states`), ``kind``, ``score`` in [0, 1], and whether it ``falls``.
+        Empty if the path names fewer than two characters: then there is nothing to count.
+
+    Examples
+    --------
+    >>> path = [0, 5, 0, 0, 7, 0]
+    >>> counts, level = [0.0, 0.3, 0.3, 0.3, 0.6, 0.6], [0.1, 0.9, 0.8, 0.9, -0.5, -0.4]
+    >>> found = readable_units(torch.tensor([counts, level]).T, path, 0)
+    >>> [(one["kind"], one["unit"]) for one in found]
+    [('counts', 0), ('remembers', 1)]
+    """
+    named, number = [], 0
+    for t, c in enumerate(path):
+        number += c != blank and (t == 0 or c != path[t - 1])
+        named.append(number)
+    if number < 2:
+        return []
+    values = states.double() - states.double().mean(0)  # (T, h)
+    spread = values.square().sum(0).clamp_min(1e-12)
+    count = torch.tensor(named, dtype=torch.float64)
+    count -= count.mean()
+    along = (count @ values) / (count.square().sum() * spread).sqrt()  # correlations (h,)
+    counter = int(along.abs().argmax())
+    groups = torch.nn.functional.one_hot(torch.tensor(named)).double()  # (T, characters + 1)
+    groups = groups[:, groups.sum(0) > 0]
+    means = (groups.T @ values) / groups.sum(0)[:, None]
+    between = (groups.sum(0)[:, None] * means.square()).sum(0) / spread  # shares (h,)
+    between[counter] = -1.0  # it is told already
+    keeper = int(between.argmax())
+    found = [
+        ("counts", counter, abs(float(along[counter]))),
+        ("remembers", keeper, float(between[keeper])),
+    ]
+    return [
+        {"unit": unit, "kind": kind, "score": round(score, 2), "falls": bool(along[unit] < 0)}
+        for kind, unit, score in found
+        if len(path) > 2 and score > 0
+    ]
 
 
 @torch.no_grad()
@@ -133,5 +202,6 @@ def _read(model: SlidingWindowRNN, image: Tensor) -> dict:
         "directions": 1 + model.config.bidirectional,
         "blank": model.alphabet.blank,
         "states": encode(np.asarray(levels.cpu()), "u1"),
+        "units": readable_units(states.cpu(), log_probs.argmax(-1).tolist(), model.alphabet.blank),
         "log_probs": encode(log_probs.float().cpu()),
     }

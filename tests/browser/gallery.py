@@ -65,7 +65,9 @@ def pad() -> DrawingPad:
 
 
 def where() -> WhereExplorer:
-    return WhereExplorer(load_model("crnn-digits"), line_of("55207", "31"))
+    made = WhereExplorer(load_model("crnn-digits"), line_of("55207", "31"))
+    made.line = made.character = 0
+    return made
 
 
 def frozen() -> FrozenReader:

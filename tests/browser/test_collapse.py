@@ -33,11 +33,58 @@ def click_frame(explorer, index):
 
 
 def test_opens_with_the_line_of_the_series(explorer):
-    expect(label(explorer)).to_have_text("55207")
+    """At its first step: what becomes of the line is still to be found out."""
+    said = explorer.locator("[role=status]").first
     expect(explorer.locator(".tile.row0")).to_have_count(12)
-    expect(explorer.locator("[role=status]").first).to_have_text(
-        "55-55222--07 → 5-52-07 → 55207. The label is 55207."
+    expect(label(explorer)).to_have_text("")
+    expect(said).to_have_text("55-55222--07: one symbol per frame. Next: merge repeats.")
+    for _ in range(2):
+        explorer.get_by_role("button", name="one step on").click()
+    expect(label(explorer)).to_have_text("55207")
+    expect(said).to_have_text("55-55222--07 → 5-52-07 → 55207. The label is 55207.")
+
+
+def test_looking_at_a_frame_gives_nothing_away(explorer):
+    explorer.locator(".stage").press("ArrowRight")
+    expect(explorer.locator(".which")).to_have_text("frame 1 of 12: 5")
+    expect(label(explorer)).to_have_text("")
+
+
+@pytest.mark.parametrize("text, T", [("7", 1), ("820", 40), ("55207", 20)])
+def test_a_count_stands_over_its_own_bar(explorer, text, T):
+    explorer.get_by_label("label", exact=True).fill(text)
+    chart = explorer.get_by_role("slider", name="frames T")
+    chart.press("Home")
+    for _ in range(T - 1):
+        chart.press("ArrowRight")
+    count, bar = (chart.locator(part).bounding_box() for part in (".number", ".bar.now"))
+    assert count["x"] <= bar["x"] + bar["width"] / 2 <= count["x"] + count["width"]
+    middle = count["x"] + count["width"] / 2 - bar["x"] - bar["width"] / 2
+    inside = chart.bounding_box()
+    edge = min(
+        count["x"] - inside["x"], inside["x"] + inside["width"] - count["x"] - count["width"]
     )
+    assert abs(middle) < 2 or edge < 6, "moved only as far as the page ends"
+
+
+def test_one_alignment_collapses(explorer):
+    explorer.get_by_label("label", exact=True).fill("7")
+    explorer.get_by_role("slider", name="frames T").press("Home")
+    said = "1 alignment of 1 frame collapses to 7. The shortest takes 1 frame."
+    expect(explorer.get_by_text(said)).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_the_board_and_the_way_back_fit_a_screen(explorer, size):
+    page = explorer.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    box = explorer.bounding_box()
+    if size[1] == 720:
+        assert box["height"] <= 720
+    watch, palette = (explorer.locator(part) for part in (".head .main", ".palette"))
+    reach = palette.bounding_box()["y"] + palette.bounding_box()["height"]
+    assert watch.bounding_box()["y"] >= 0 and reach <= size[1]
 
 
 def test_click_and_palette_change_a_frame(explorer):
@@ -78,16 +125,20 @@ def test_wrong_order_is_seen_where_it_matters(explorer):
 
 def test_steps_show_one_rule_at_a_time(show):
     explorer = show(CollapseExplorer().static_html()).locator(".crnn-explorer.collapse")
-    back = explorer.get_by_role("button", name="one step back")
+    back, on = (explorer.get_by_role("button", name=f"one step {way}") for way in ("back", "on"))
+    expect(back).to_be_disabled()
+    expect(explorer.locator(".side1 .result")).to_have_text("")
+    on.click()
+    expect(explorer.locator(".side1 .result")).to_have_text("5-52-07")
+    expect(label(explorer)).to_have_text("")
+    on.click()
+    expect(label(explorer)).to_have_text("55207")
+    expect(on).to_be_disabled()
     back.click()
     expect(label(explorer)).to_have_text("")
-    expect(explorer.locator(".side1 .result")).to_have_text("5-52-07")
-    back.click()
-    expect(explorer.locator(".side1 .result")).to_have_text("")
-    expect(back).to_be_disabled()
     explorer.page.clock.install()  # nobody waits for the animation
     explorer.get_by_role("button", name="watch it").click()
-    expect(label(explorer)).to_have_text("")
+    expect(explorer.locator(".side1 .result")).to_have_text("")
     explorer.page.clock.run_for(10_000)
     expect(label(explorer)).to_have_text("55207")
 
@@ -95,7 +146,7 @@ def test_steps_show_one_rule_at_a_time(show):
 def test_repeats_merge_and_blanks_fall(show):
     """With motion: tiles of one run end in one place, and the blank in none."""
     page = show(CollapseExplorer("55-").static_html())
-    page.get_by_role("button", name="one step back").click()
+    page.get_by_role("button", name="one step on").click()
     tiles = page.locator(".tile.row1")
     page.wait_for_function("document.getAnimations().every((a) => a.playState == 'finished')")
     one, other = tiles.nth(0).bounding_box(), tiles.nth(1).bounding_box()
@@ -150,7 +201,7 @@ def test_what_does_not_fit_is_explained(explorer):
 def test_letters_of_the_chart_stay_as_large_on_a_narrow_page(explorer):
     chart, page = explorer.locator(".chart"), explorer.page
     page.set_viewport_size({"width": 400, "height": 900})
-    expect(chart).to_have_attribute("viewBox", f"0 0 {chart.evaluate('c => c.clientWidth')} 150")
+    expect(chart).to_have_attribute("viewBox", f"0 0 {chart.evaluate('c => c.clientWidth')} 128")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     inside = chart.bounding_box()
     for text in chart.locator("text").all():
@@ -184,7 +235,8 @@ def test_two_on_a_page_live_side_by_side(show):
     expect(roots).to_have_count(2)
     roots.nth(1).get_by_label("alignment, typed").fill("7")
     expect(label(roots.nth(1))).to_have_text("7")
-    expect(label(roots.nth(0))).to_have_text("55207")
+    expect(roots.nth(0).get_by_label("alignment, typed")).to_have_value("55-55222--07")
+    expect(label(roots.nth(0))).to_have_text("")
 
 
 # ------------------------------------------------------------------ in JupyterLab

@@ -25,6 +25,8 @@ def explorer(show, python):
 def test_every_stop_shows_what_was_read(explorer, python):
     slider = explorer.get_by_role("slider", name="spacing")
     expect(slider).to_have_value(str(python.step))
+    stops = [step["stop"] for step in python.steps]
+    assert stops == sorted(stops), "to the right it is wider"
     texts = set()
     for n, step in enumerate(python.steps):
         slider.fill(str(n))
@@ -53,14 +55,27 @@ def test_a_frame_is_looked_at_with_mouse_and_keys(explorer, python):
     box = lattice.bounding_box()
     explorer.page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 20)
     expect(explorer.locator(".status")).to_contain_text(f"Frame {len(path) - 1}: blank")
-    explorer.get_by_role("slider", name="spacing").press("End")  # fewer frames: the last of them
-    frames = python.steps[-1]["frames"]
+    explorer.get_by_role("slider", name="spacing").press("Home")  # fewer frames: the last of them
+    frames = python.steps[0]["frames"]
     expect(explorer.locator(".status")).to_contain_text(f"Frame {frames - 1}: ")
 
 
-def test_fits_a_narrow_page(explorer):
-    explorer.page.set_viewport_size({"width": 380, "height": 900})
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 380
+@pytest.mark.parametrize("width", [960, 380])
+def test_ink_lattice_path_and_text_have_one_axis(explorer, python, width):
+    explorer.page.set_viewport_size({"width": width, "height": 900})
+    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
+    heat, step = explorer.locator(".heat").bounding_box(), python.steps[python.step]
+    column = heat["width"] / step["frames"]
+    tops = set()
+    for t, symbol in enumerate(explorer.locator(".path span").all()):
+        box = symbol.bounding_box()
+        tops.add(box["y"])
+        middle = box["x"] + box["width"] / 2 - heat["x"]
+        assert middle / column == pytest.approx(t + 0.5, abs=0.1), "under its frame"
+    assert len(tops) == 1, "one row, on a phone as well"
+    ink = explorer.locator(".picture").bounding_box()
+    left = (heat["x"] - ink["x"]) / ink["width"] * step["width"]
+    assert left == pytest.approx(step["left"], abs=1)
 
 
 def test_is_accessible(explorer):

@@ -77,6 +77,42 @@ def test_another_line_resets_the_knobs(explorer):
     expect(explorer.locator(".reigns span")).to_have_text(["5000 ✓"])
 
 
+def test_candidates_stand_under_the_ink_that_they_were_read_from(explorer):
+    paper = explorer.locator(".paper").bounding_box()
+    line = FusionExplorer().lines[0]
+    for row, candidate in zip(explorer.locator(".price").all(), line["candidates"], strict=False):
+        letters = row.locator(".letters span")
+        assert letters.all_inner_texts() == list(candidate["text"])
+        for letter, middle in zip(letters.all(), candidate["middles"], strict=True):
+            box = letter.bounding_box()
+            place = (box["x"] + box["width"] / 2 - paper["x"]) / paper["width"]
+            assert place == pytest.approx(middle / line["frames"], abs=0.01)
+    expect(explorer.locator(".price .other").first).to_have_text("0")  # 3500 beside 3506
+
+
+def test_a_price_is_what_the_network_asks_and_what_the_language_adds(explorer):
+    def end(row):
+        return float(row.locator(".end").evaluate("n => parseFloat(n.style.left)"))
+
+    first, second = explorer.locator(".price").all()[:2]
+    expect(first.locator(".language")).to_have_attribute("style", re.compile("width:0%"))
+    assert end(first) < end(second)
+    slide(explorer, "language weight", 1)
+    widths = first.locator("i").evaluate_all("(n) => n.map((one) => parseFloat(one.style.width))")
+    assert len(widths) == 2 and all(width > 1 for width in widths)
+    assert sum(widths) == pytest.approx(end(first), abs=0.1)
+    expect(first).to_contain_text("✓")
+
+
+def test_each_curve_has_its_name_where_it_leaves_the_chart(explorer):
+    left, right = explorer.locator(".names.left"), explorer.locator(".names.right")
+    expect(right.locator("span").first).to_have_text("3500")
+    expect(left.locator("span").first).to_have_text("3506")
+    for side in (left, right):
+        tops = [name.bounding_box()["y"] for name in side.locator("span").all()]
+        assert all(b - a > 14 for a, b in zip(tops, tops[1:], strict=False))
+
+
 def test_what_is_forbidden_stays_last(show):
     generator = torch.Generator().manual_seed(0)
     line = torch.randn(4, 11, generator=generator, dtype=torch.float64).log_softmax(-1)
@@ -101,8 +137,13 @@ def test_all_forbidden(show):
 
 def test_fits_a_narrow_page(explorer):
     page = explorer.page
-    page.set_viewport_size({"width": 400, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for part in (".paper", ".prices", ".chart"):
+        expect(explorer.locator(part)).to_be_in_viewport(ratio=1)
+    explorer.get_by_role("button", name="All in numbers").click()
+    texts_fit = "(nodes) => nodes.every((n) => n.getClientRects().length && n.offsetHeight < 30)"
+    assert explorer.locator(".candidate .text").evaluate_all(texts_fit)
     expect(explorer.locator(".candidate").first.locator(".bar")).to_be_hidden()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -93,6 +94,83 @@ def test_opens_on_a_real_line(real):
         full, colours = ink_of(canvas)
         assert full > 0.6 and colours > 30
     expect(real.locator(".list")).to_be_hidden()
+
+
+def test_classes_that_the_label_does_not_have_share_a_row(real):
+    folded = posteriors(real).bounding_box()["height"]
+    rest = place(posteriors(real), 3, 5, 27, 6, (58, 20))  # after the blank and 0, 2, 5, 7
+    real.page.mouse.click(*rest)  # to change one of them, one has to see it
+    expect(real.get_by_label("all classes")).to_be_checked()
+    assert posteriors(real).bounding_box()["height"] > folded + 10
+    real.get_by_label("all classes").uncheck()
+    assert posteriors(real).bounding_box()["height"] == folded
+    real.get_by_label("label whose probability").fill("12345")
+    assert (
+        posteriors(real).bounding_box()["height"] >= folded
+    )  # the blank, five of them, and the rest
+    posteriors(real).focus()
+    for key in ("Home", "ArrowUp", "ArrowDown"):
+        real.page.keyboard.press(key)
+    expect(status(real)).to_contain_text("Frame 0: “1” has p = ")
+
+
+@pytest.mark.parametrize("line", ["early", "confused", "trained"])
+def test_what_one_nudges_by_is_in_view_with_what_it_does(real, line):
+    page = real.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    real.get_by_role("radio", name=line).check()
+    fits = "explorer and controls on one screen"
+    wait_for(lambda: real.bounding_box()["height"] <= 720, fits, page, limit=20)
+    page.set_viewport_size({"width": 390, "height": 700})
+    real.get_by_label("all classes").check()
+    trellis(real).scroll_into_view_if_needed()
+    page.mouse.wheel(0, 200)
+    nudge, watch = (
+        real.get_by_role("button", name=name) for name in ("one step down", "watch the")
+    )
+    for part in (verdict(real), loss(real), nudge, watch):
+        expect(part).to_be_in_viewport(ratio=1)
+    rate = real.get_by_role("slider", name="rate").bounding_box()
+    assert abs(rate["y"] - nudge.bounding_box()["y"]) < 30, "one row, never two"
+
+
+def test_words_begin_with_a_capital_and_a_percentage_stays_whole(real):
+    trellis_of = LatticeExplorer.trained().trellis
+    share = (trellis_of.alpha + trellis_of.beta - trellis_of.log_prob).exp()  # (T, S)
+    t, s = ((share > 0.9996) & (share < 1 - 1e-7)).nonzero()[0].tolist()
+    real.page.mouse.click(*disc(real, t, s, 27, 11))
+    said = status(real).text_content()
+    assert "more than 99.9\u00a0% of the probability passes here. α" in said
+    real.get_by_role("radio", name="posterior").check()
+    said = status(real).text_content()
+    assert "gives it 0.99" in said and ". More than 99.9\u00a0% of the probability" in said
+
+
+def test_a_link_lights_a_part_of_the_recursion(show):
+    words = "<a href='#lattice?light=skip'>the skip</a>"
+    page = show(words, LatticeExplorer.trained().static_html())
+    root = page.locator(".crnn-explorer.lattice")
+    expect(verdict(root)).not_to_have_text("")
+    before = trellis(root).evaluate("(c) => c.toDataURL()")
+    page.get_by_role("link", name="the skip").hover()
+    wait_for(lambda: trellis(root).evaluate("(c) => c.toDataURL()") != before, "a light", page)
+    page.mouse.move(5, 700)
+    wait_for(lambda: trellis(root).evaluate("(c) => c.toDataURL()") == before, "none", page)
+    page.get_by_role("link", name="the skip").focus()
+    wait_for(lambda: trellis(root).evaluate("(c) => c.toDataURL()") != before, "by keys", page)
+
+
+def test_the_trellis_is_saved_as_a_picture_that_stands_alone(real, tmp_path):
+    with real.page.expect_download() as saved:
+        real.get_by_role("button", name="Save as SVG").click()
+    assert saved.value.suggested_filename == "trellis-55207.svg"
+    saved.value.save_as(tmp_path / "trellis.svg")
+    picture = ElementTree.parse(tmp_path / "trellis.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert [n.get("href")[:15] for n in picture.iter(f"{space}image")] == ["data:image/png;"]
+    names = [n.text for n in picture.iter(f"{space}text")]
+    assert names.count("5") >= 3 and "26" in names  # a class, two states; the last frame
+    assert len(list(picture.iter(f"{space}path"))) > 100
 
 
 def test_every_line_can_be_chosen(real):
@@ -334,6 +412,7 @@ def test_python_sees_what_the_reader_does(notebook, live):
         lambda: notebook.python["encoded"] != before["encoded"], "new posteriors", notebook.page
     )
     assert shown_loss(live) == pytest.approx(loss_in_python(notebook.python), rel=0.01)
+    live.get_by_label("all classes").check()
     canvas = posteriors(live)
     canvas.scroll_into_view_if_needed()
     frames = len(LatticeExplorer.trained().log_probs)

@@ -22,7 +22,9 @@ def made():
         torch.Generator().manual_seed(3),
         texts=["55207", "31"],
     )
-    return WhereExplorer(load_model("crnn-digits"), lines)
+    explorer = WhereExplorer(load_model("crnn-digits"), lines)
+    explorer.line = explorer.character = 0
+    return explorer
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ from crnn_lib.widgets import WhereExplorer
 lines = compose_lines(load_glyphs("pen", "test", count=300), 1, LineStyle(spacing=(0.2, 0.3)),
                       torch.Generator().manual_seed(3), texts=["55207"])
 explorer = WhereExplorer(load_model("crnn-digits"), lines)
+explorer.character = 0
 """
 
 

@@ -94,7 +94,7 @@ def test_says_what_the_network_says(explorer):
         percent = float(100 * frame.max())
         said = status(explorer).inner_text()
         assert f"Frame {t} of 31" in said and f"Most likely: {symbol} (" in said
-        shown = re.search(r"\((?:> )?(\d+) %\)", said).group(1)
+        shown = re.search(r"\((?:> )?(\d+)\s%\)", said).group(1)
         assert abs(float(shown) - percent) < 1
         line.press("ArrowRight")
     marks = explorer.locator(".marks > *")

@@ -50,7 +50,7 @@ def in_node(logic: str, cases: list) -> list:
     if node is None:
         pytest.skip("holding JavaScript against Python needs node on the PATH")
     script = f"""
-        import {{ runs, unpack }} from "{(FOLDER / "frozen.js").as_uri()}";
+        import {{ runs, unpack }} from "{(FOLDER / "line_view.js").as_uri()}";
         import {{ readFileSync }} from "node:fs";
         const cases = JSON.parse(readFileSync(0, "utf8"));
         console.log(JSON.stringify(cases.map((c) => ({logic}))));
@@ -123,8 +123,8 @@ def test_strip_maker_freezes_as_it_stands(model):
     maker.spacing.value = -0.38
     frozen = maker.frozen()
     stops = [step["stop"] for step in frozen.steps]
-    assert len(stops) == 25 and stops[0] == 0.6 and stops[-1] == -0.6
-    assert stops == sorted(stops, reverse=True) and stops[frozen.step] == -0.4
+    assert len(stops) == 25 and stops[0] == -0.6 and stops[-1] == 0.6
+    assert stops == sorted(stops) and stops[frozen.step] == -0.4
     maker.spacing.value = stops[4]  # what the sliders show at a stop is what was frozen there
     assert frozen.steps[4]["width"] == int(maker.line.widths[0])
     assert "".join(collapse(frozen.steps[4]["path"], blank="-")) == maker.hypothesis.text
@@ -132,11 +132,25 @@ def test_strip_maker_freezes_as_it_stands(model):
 
 def test_a_saved_notebook_gets_the_frozen_reader(model, monkeypatch):
     maker = StripMaker("207", model=model)
-    page = maker._repr_mimebundle_()["text/html"]
-    assert page == maker.frozen().static_html() == maker._repr_mimebundle_()["text/html"]
-    assert "text/html" not in StripMaker("207")._repr_mimebundle_(), "nobody reads it"
+    data, metadata = maker._repr_mimebundle_()
+    page, picture = data["text/html"], base64.b64decode(data["image/png"])
+    assert page == maker.frozen().static_html(picture)
+    assert page == maker._repr_mimebundle_()[0]["text/html"]
+    assert metadata["image/png"]["alt"] == FrozenReader.words
+    assert "text/html" not in StripMaker("207")._repr_mimebundle_()[0], "nobody reads it"
     monkeypatch.setitem(sys.modules, "google.colab", object())
-    assert "text/html" not in maker._repr_mimebundle_()
+    assert "text/html" not in maker._repr_mimebundle_()[0]
+
+
+def test_the_live_strip_has_what_it_has_read_at_every_stop(model):
+    maker = StripMaker("207", model=model)
+    maker._repr_mimebundle_()
+    frozen, stops = maker.frozen().steps, maker.view.stops
+    assert [{**stop, **step} for step, stop in zip(frozen, stops, strict=True)] == stops
+    assert [stop["spacing"] for stop in stops] == [step["stop"] for step in frozen]
+    maker.spacing.value = 0.3
+    (same,) = (stop for stop in stops if stop["spacing"] == 0.3)
+    assert {**same, **maker.view.now} == same, "what Python reads later is what was there at once"
 
 
 def test_nothing_to_freeze_is_said(model):

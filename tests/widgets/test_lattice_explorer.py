@@ -247,13 +247,13 @@ def test_sentences_say_what_python_computes():
     assert beta == (
         "Frame 0, “a”: β = 0.5 × 0 stay + 0.5 × 0.4 next = 0.2: p × β of each state that may "
         "follow. No skip: “a” follows “a”, and only the blank keeps them apart. "
-        "100 % of the probability passes here."
+        "100\u00a0% of the probability passes here."
     )
     assert gamma == (
-        "Frame 1, blank: 100 % of the probability passes here. α × β = 0.1 × 0.4 = 0.04, of 0.04."
+        "Frame 1, blank: 100\u00a0% of the probability passes here. α × β = 0.1 × 0.4 = 0.04, of 0.04."
     )
     assert posterior == (
-        "Frame 0: “a” has p = 0.2; 100 % of the label's probability uses it here. "
+        "Frame 0: “a” has p = 0.2; 100\u00a0% of the label's probability uses it here. "
         "Gradient p − γ = −0.8: a nudge raises it."
     )
 
@@ -267,8 +267,14 @@ def test_numbers_are_said_for_people():
     ]  # fmt: skip
     shares = [0, 1e-6, 0.0213, 0.38, 0.578, 0.9999, 1]
     assert run_in_node(logic, "percent(c)", shares) == [
-        "0 %", "less than 0.01 %", "2.1 %", "38 %", "57.8 %", "more than 99.9 %", "100 %"
-    ]  # fmt: skip
+        "0\u00a0%",
+        "less than 0.01\u00a0%",
+        "2.1\u00a0%",
+        "38\u00a0%",
+        "57.8\u00a0%",
+        "more than 99.9\u00a0%",
+        "100\u00a0%",
+    ]  # fmt: skip; no line breaks before the sign
     logarithms = [math.log(0.72), -1000 * math.log(10) + math.log(2.5)]
     assert run_in_node(logic, "sayLog(c)", logarithms) == ["0.72", "2.5·10⁻¹⁰⁰⁰"]
 

@@ -52,6 +52,16 @@ def test_it_holds_what_the_library_says(model, lines):
         assert len(base64.b64decode(line["image"])) == line["width"] * line["height"]
 
 
+def test_it_opens_on_the_character_that_is_doubted_most(model, lines):
+    explorer = WhereExplorer(model, lines)
+    sure = {
+        (n, i): character["sure"]
+        for n, line in enumerate(explorer.lines)
+        for i, character in enumerate(line["characters"])
+    }
+    assert (explorer.line, explorer.character) == min(sure, key=sure.get)
+
+
 def test_a_line_of_which_nothing_is_read_is_left_out(model, lines):
     blank = torch.zeros_like(lines.images)
     blank[1] = lines.images[1]
@@ -68,7 +78,7 @@ def test_too_many_lines_are_refused(model, lines):
 
 def test_the_figure_marks_the_selected_character(model, lines):
     explorer = WhereExplorer(model, lines)
-    explorer.character = 2
+    explorer.line, explorer.character = 0, 2
     figure = plot_where(explorer)
     names = [text.get_text() for text in figure.axes[0].texts][:-1:2]  # the key comes last
     assert names == list(explorer.lines[0]["read"])

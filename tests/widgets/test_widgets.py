@@ -188,9 +188,10 @@ def explorers():
 @pytest.mark.parametrize("explorer", explorers(), ids=repr)
 def test_offers_a_widget_and_a_page(explorer):
     data, _ = explorer._repr_mimebundle_()
-    assert data.keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
+    kinds = {"text/plain", "text/html", "image/png", "application/vnd.jupyter.widget-view+json"}
+    assert data.keys() == kinds
     assert data["text/plain"] == repr(explorer) == f"{type(explorer).__name__}()"
-    assert data["text/html"] == explorer.static_html()
+    assert data["text/html"] == explorer.static_html(base64.b64decode(data["image/png"]))
 
 
 @pytest.mark.parametrize("one, other", [*zip(explorers(), explorers(), strict=True)])

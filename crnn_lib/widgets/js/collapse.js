@@ -74,7 +74,9 @@ function render({ model, el }) {
   }
   function edit(alignment, frame) {
     stop();
-    view.change({ alignment, frame: clamp(frame, 0, Math.max(0, alignment.length - 1)) });
+    const at = clamp(frame, 0, Math.max(0, alignment.length - 1));
+    // who writes an alignment asks what becomes of it; who only looks at a frame does not
+    view.change(alignment === model.get("alignment") ? { frame: at } : { alignment, frame: at, step: 2 });
   }
   const put = (symbol, on = 0) => {
     const s = [...model.get("alignment")], i = model.get("frame");
@@ -226,7 +228,7 @@ function render({ model, el }) {
     const repeats = needs - label.length;
     const apart = repeats ? ` and ${many(repeats, "blank")} between equal neighbours` : "";
     announce(told, total
-      ? `${many(total, "alignment")} of ${many(T, "frame")} collapse to ${shown(label)}. The shortest takes ${many(needs, "frame")}.`
+      ? `${many(total, "alignment")} of ${many(T, "frame")} ${total === 1 ? "collapses" : "collapse"} to ${shown(label)}. The shortest takes ${many(needs, "frame")}.`
       : `None: ${label} needs ${many(needs, "frame")}, ${many(label.length, "character")}${apart}. T is ${T}.`);
     chart.setAttribute("aria-valuenow", T);
     chart.setAttribute("aria-valuetext", `${many(T, "frame")}: ${many(total, "alignment")}`);
@@ -249,8 +251,8 @@ function render({ model, el }) {
     const label = model.get("text"), T = model.get("frames"), needs = minimumFrames(label), total = countAlignments(label, T);
     const wide = clamp(chart.clientWidth || 800, 240, 800), step = wide / MOST_FRAMES; // a narrow page keeps its letters
     const gap = step / 10, far = (a, b, apart) => Math.abs(a - b) * step > apart;
-    chart.setAttribute("viewBox", `0 0 ${wide} 150`);
-    const most = Math.log10(Math.max(countAlignments(label, MOST_FRAMES), 10)), floor = 124, room = 96;
+    chart.setAttribute("viewBox", `0 0 ${wide} 128`);
+    const most = Math.log10(Math.max(countAlignments(label, MOST_FRAMES), 10)), floor = 102, room = 74;
     const height = (n) => (n ? 5 + (room * Math.log10(n)) / most : 0);
     const parts = [];
     for (const [power, name] of [[3, "a thousand"], [6, "a million"], [9, "a billion"], [12, "a trillion"]]) {
@@ -263,12 +265,12 @@ function render({ model, el }) {
       if (h) parts.push(svg("rect", { class: t === T ? "bar now" : "bar", x: x + gap, width: step - 2 * gap, y: floor - h, height: h, rx: 2 }));
       else parts.push(svg("line", { class: t === T ? "none now" : "none", x1: x + 3 * gap, x2: x + step - 3 * gap, y1: floor - 6, y2: floor - 14 }));
       const named = t === needs || (t % 10 === 0 && far(t, needs, 24)) || (t === 1 && far(t, needs, 16));
-      if (named && far(t, T, 40)) parts.push(svg("text", { class: "soft", x: clamp(x + step / 2, 9, wide - 9), y: 142, "text-anchor": "middle" }, String(t)));
+      if (named && far(t, T, 40)) parts.push(svg("text", { class: "soft", x: clamp(x + step / 2, 9, wide - 9), y: 120, "text-anchor": "middle" }, String(t)));
     }
-    const middle = (T - 0.5) * step, edge = clamp(middle, 75, wide - 75);
+    const middle = (T - 0.5) * step, count = total.toLocaleString("en"), half = 5 * count.length + 2; // over its own bar, as far as the page is wide
     parts.push(svg("line", { class: "grid", x1: 0, x2: wide, y1: floor, y2: floor }));
-    parts.push(svg("text", { class: "now", x: clamp(middle, 24, wide - 24), y: 143, "text-anchor": "middle" }, `T = ${T}`));
-    parts.push(svg("text", { class: "now number", x: edge, y: floor - height(total) - 7, "text-anchor": "middle" }, total.toLocaleString("en")));
+    parts.push(svg("text", { class: "now", x: clamp(middle, 24, wide - 24), y: 121, "text-anchor": "middle" }, `T = ${T}`));
+    parts.push(svg("text", { class: "now number", x: clamp(middle, half, wide - half), y: floor - height(total) - 7, "text-anchor": "middle" }, count));
     chart.replaceChildren(...parts);
   }
 

@@ -182,7 +182,7 @@ export function readAddress(hash) {
  *
  * A link whose end is an address as above sets the traits that it names; so does the page's own. What a
  * reader does is written into the address of the page, which can then be sent to somebody. */
-function bind(model, root, name, { set = {}, get = {} }) {
+function bind(model, root, name, { set = {}, get = {}, hover = null }) {
   const page = () => root.closest(".jp-Notebook, .jp-NotebookPanel") ?? document; // several may be open in JupyterLab
   const place = () => [...page().querySelectorAll(`.crnn-explorer.${name}`)].indexOf(root) + 1;
   const first = Object.fromEntries((model.scalars?.() ?? []).map((trait) => [trait, model.get(trait)]));
@@ -195,7 +195,8 @@ function bind(model, root, name, { set = {}, get = {} }) {
     const address = readAddress(hash);
     if (!address || address.name !== name || address.place !== place()) return false;
     const values = {};
-    for (const [trait, text] of address.asked) {
+    const asked = [...address.asked].sort(([a], [b]) => Boolean(set[b]) - Boolean(set[a])); // a line before what is changed on it
+    for (const [trait, text] of asked) {
       if (set[trait]) Object.assign(values, set[trait](text));
       else if (model.get(trait) !== undefined) values[trait] = parse(trait, text);
     }
@@ -213,6 +214,13 @@ function bind(model, root, name, { set = {}, get = {} }) {
     if (model.scalars && page() === document) history.replaceState(history.state, "", link.hash);
   };
   const moved = () => follow(location.hash);
+  const pointed = (event) => { // at a link: it shows what it is about before it is followed
+    const link = event.target.closest?.("a[href*='#']"), address = link && readAddress(link.hash);
+    if (!address || address.name !== name || address.place !== place() || (page() !== document && !page().contains(link))) return;
+    hover(["pointerover", "focusin"].includes(event.type) ? address.asked : []);
+  };
+  const pointing = hover ? ["pointerover", "pointerout", "focusin", "focusout"] : [];
+  for (const type of pointing) document.addEventListener(type, pointed, true);
   document.addEventListener("click", clicked, true);
   addEventListener("hashchange", moved);
   if (model.scalars) queueMicrotask(moved); // once the explorer has been drawn
@@ -224,8 +232,8 @@ function bind(model, root, name, { set = {}, get = {} }) {
       due = setTimeout(() => { // not at each step of a slider: browsers count them
         const asked = new URLSearchParams();
         for (const [trait, was] of Object.entries(first)) {
-          const now = model.get(trait);
-          if (now !== was && now !== null) asked.set(trait, get[trait]?.() ?? now);
+          const now = model.get(trait), shown = get[trait] ? get[trait]() : now;
+          if (now !== was && now !== null && shown !== undefined) asked.set(trait, shown);
         }
         const at = place() > 1 ? `-${place()}` : "";
         history.replaceState(history.state, "", `#${name}${at}?${asked}`);
@@ -234,6 +242,7 @@ function bind(model, root, name, { set = {}, get = {} }) {
     dispose() {
       clearTimeout(due);
       document.removeEventListener("click", clicked, true);
+      for (const type of pointing) document.removeEventListener(type, pointed, true);
       removeEventListener("hashchange", moved);
     },
   };
@@ -244,7 +253,8 @@ function bind(model, root, name, { set = {}, get = {} }) {
  * Returns root; say(text) for the live readout; listen(names, redraw), which calls redraw once now
  * and once after each change of the named traits; change(values), which sets traits here and in
  * Python; and dispose(), which a module's render returns. In `address`, set and get say how a trait
- * stands in an address where it does not stand there as it is: set turns its text into traits. */
+ * stands in an address where it does not stand there as it is: set turns its text into traits. hover is told
+ * what a link asks while somebody points at it. */
 export function mount({ model, el }, name, label, address = {}) {
   const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
   const root = make("div", { class: `crnn-explorer ${name}`, role: "group", "aria-label": label });

@@ -1,9 +1,10 @@
 // LatticeExplorer: a line, its posteriors, and the trellis of a label, all alive.
-import { announce, button, choice, decodeBytes, decodeFloats, focusable, ink, keys, lessMotion, make, mount, paint, signed, slider, svg } from "./common.js";
+import { announce, button, choice, decodeBytes, decodeFloats, focusable, ink, keys, lessMotion, make, mount, paint, saveSvg, signed, slider, svg } from "./common.js";
 import { countAlignments, minimumFrames } from "./counting.js";
 import { bruteForce, forwardBackward, nudged, withProbability } from "./ctc.js";
-import { drawPosteriors, drawTrellis, rungTop, sharesOf } from "./lattice_drawing.js";
+import { REST, drawPosteriors, drawTrellis, rungTop, sharesOf } from "./lattice_drawing.js";
 import { inPowers, percent, say, sayLog, wordsOf } from "./lattice_words.js";
+import { svgPen } from "./svg_pen.js";
 
 export const MOST_LISTED = 8; // frames up to which all alignments are listed
 const LISTED = 60, SURE = 0.9999, STEP = 0.05, DRAG = 120; // rows; largest probability; by key; pixels from 0 to 1
@@ -30,11 +31,15 @@ function imageOf({ image, rows }) {
 }
 
 function render({ model, el }) {
-  const view = mount({ model, el }, "lattice", "Lattice explorer: a line, its posteriors, and the trellis of a label");
+  const view = mount({ model, el }, "lattice", "Lattice explorer: a line, its posteriors, and the trellis of a label", {
+    set: { line: (name) => opened(lines.findIndex((l) => l.name === name)) },
+    get: { line: () => lines[model.get("line")].name, encoded: () => (model.get("encoded") === lines[model.get("line")].encoded ? undefined : model.get("encoded")) },
+    hover: (asked) => { lit = new Map(asked).get("light") ?? ""; draw(); },
+  });
   const { root } = view;
   let line, data, text, label, trellis, words, picture, scene = null; // what is drawn
   let hover = null, chosen = 0, history = []; // cell under the pointer; selected class; losses of the nudges
-  let arrows = true, rate = 1, playing = null, held = null, message = ""; // message: news that stays until the next deed
+  let arrows = true, rate = 1, playing = null, held = null, lit = "", message = ""; // message: news that stays until the next deed
 
   // Controls -------------------------------------------------------------------------------------
   const lines = model.get("lines");
@@ -77,9 +82,14 @@ function render({ model, el }) {
   setRate(2);
   const reset = button("Reset", "Reset: undo all changes", () => open(model.get("line")));
   const list = make("div", { class: "list" });
+  let folded = true; // classes that the label does not have share one row
+  const every = focusable(make("input", { type: "checkbox" }), "all classes, not those of the label alone");
+  every.addEventListener("change", () => { folded = !every.checked; draw(); });
+  const whole = make("label", { class: "check" }, every, make("span", {}, "all classes"));
+  const save = button("Save as SVG", "Save as SVG: the line, its posteriors and the trellis", () => saveSvg(still(), `trellis-${model.get("text") || "empty"}`));
 
   const pictures = make("div", { class: "pictures" },
-    make("div", { class: "row" }, make("h4", {}, "Posteriors", make("small", {}, "p of each class in each frame. Drag a cell up or down.")), make("span", { class: "grow" }),
+    make("div", { class: "row" }, make("h4", {}, "Posteriors", make("small", {}, "Drag a cell up or down.")), make("span", { class: "grow" }), whole,
       make("label", { class: "check" }, shown, make("span", {}, "gradient: "), make("b", {}, "▲"), " a nudge raises it, ", make("b", { class: "down" }, "▽"), " lowers it")),
     make("div", { class: "wide" }, above),
     make("div", { class: "row" }, make("h4", {}, title, make("small", {}, "Every way from left to right spells it.")), make("span", { class: "grow" }), views.node),
@@ -88,11 +98,11 @@ function render({ model, el }) {
   );
   root.append(
     make("div", { class: "row" }, which.node, note),
-    make("div", { class: "row head" }, make("span", {}, "P("), field, make("span", {}, ") ="), verdict, loss, chart, many),
-    fault,
-    pictures, list,
-    make("div", { class: "row" }, step, watch, done.node, make("span", { class: "grow" }), nudge, speed.node, reset),
-    view.status, result,
+    make("div", { class: "top" },
+      make("div", { class: "row head" }, make("span", {}, "P("), field, make("span", {}, ") ="), verdict, loss, chart, many),
+      fault,
+      make("div", { class: "row" }, step, watch, done.node, make("span", { class: "grow" }), make("span", { class: "pair" }, nudge, speed.node), reset)),
+    pictures, view.status, list, make("div", { class: "row" }, save), result,
   );
 
   // What changes ---------------------------------------------------------------------------------
@@ -101,13 +111,14 @@ function render({ model, el }) {
   const now = () => clamp(model.get("frame"), 0, T() - 1);
   const known = () => { const n = model.get("known"); return n < 1 || n > T() ? T() : n; };
 
+  /** A line as it was at first. */
+  const opened = (i) => (i < 0 ? {} : { line: i, encoded: lines[i].encoded, text: lines[i].text, frame: 0, row: -1, known: 0 });
   function open(i) {
     stop();
-    const { encoded, text } = lines[i];
     history = [];
     chosen = 0;
-    view.change({ line: i, encoded, text, frame: 0, row: -1, known: 0 });
-    field.value = text;
+    view.change(opened(i));
+    field.value = lines[i].text;
     complain("");
   }
   const labelOf = (text) => [...text].map((c) => line.symbols.findIndex((symbol, i) => symbol === c && i !== line.blank));
@@ -209,14 +220,21 @@ function render({ model, el }) {
     const [first, high] = canvas === above ? [top, row] : [rungTop, rung];
     return [Math.floor((event.clientX - box.left - left) / column), Math.floor((event.clientY - box.top - first) / high)];
   };
-  const inside = (canvas, t, r) => t >= 0 && t < T() && r >= 0 && r < (canvas === above ? data.classes : S());
+  const inside = (canvas, t, r) => t >= 0 && t < T() && r >= 0 && r < (canvas === above ? scene.rows.length : S());
+  const classOf = (r) => scene.rows[clamp(r, 0, scene.rows.length - 1)];
   above.style.touchAction = "none";
   above.addEventListener("pointerdown", (event) => {
-    const [t, c] = spot(above, event);
-    if (event.button !== 0 || !inside(above, t, c)) return;
+    const [t, r] = spot(above, event), c = classOf(r);
+    if (event.button !== 0 || !inside(above, t, r)) return;
+    if (c === REST) { // to change one of them, one has to see it
+      folded = false;
+      every.checked = true;
+      return draw();
+    }
     above.setPointerCapture(event.pointerId);
     held = { t, c, y: event.clientY, p: Math.exp(data.logProbs[t * data.classes + c]), moved: false };
     selectClass(t, c);
+    return undefined;
   });
   above.addEventListener("pointermove", (event) => {
     if (!held) return;
@@ -225,8 +243,9 @@ function render({ model, el }) {
   });
   for (const end of ["pointerup", "pointercancel"]) above.addEventListener(end, () => { held = null; draw(); });
   const point = (canvas, event) => {
-    const [t, r] = spot(canvas, event), there = event.type !== "pointerleave" && !held && inside(canvas, t, r);
-    const next = there ? { on: canvas === above ? "posteriors" : "trellis", t, r } : null;
+    const [t, r] = spot(canvas, event), there = event.type !== "pointerleave" && !held && scene && inside(canvas, t, r);
+    const on = canvas === above ? "posteriors" : "trellis", at = there && canvas === above ? classOf(r) : r;
+    const next = there && at !== REST ? { on, t, r: at } : null;
     if (hover?.on === next?.on && hover?.t === next?.t && hover?.r === next?.r) return;
     hover = next;
     draw();
@@ -247,7 +266,7 @@ function render({ model, el }) {
     ArrowUp: () => go(model.get("frame"), Math.max(0, row() - 1)), ArrowDown: () => go(model.get("frame"), row() + 1),
     Home: () => go(0, row()), End: () => go(T() - 1, row()),
   });
-  keys(above, { ...both, ...moves(selectClass, () => chosen) });
+  keys(above, { ...both, ...moves((t, r) => selectClass(t, classOf(r) === REST ? chosen : classOf(r)), () => Math.max(0, scene.rows.indexOf(chosen))) });
   keys(below, { ...both, ...moves(select, () => Math.max(0, model.get("row"))) });
 
   // What is seen and said ------------------------------------------------------------------------
@@ -268,12 +287,16 @@ function render({ model, el }) {
     if (!data || !root.isConnected || !root.clientWidth) return;
     const room = root.clientWidth - 36, left = 40, small = T() <= MOST_LISTED; // inside the padding
     const column = clamp((room - left - 2) / T(), 16, 130), { canvas } = picture;
-    const imageHeight = canvas ? clamp((line.rows * column * (line.span[1] - line.span[0])) / canvas.width / 1.5, 60, 92) : 0;
+    const tight = innerHeight < 800; // then all of it is to be seen on a screen of 720
+    const imageHeight = canvas ? clamp((line.rows * column * (line.span[1] - line.span[0])) / canvas.width / 1.5, 48, tight ? 52 : 84) : 0;
+    const used = line.symbols.map((_, c) => c).filter((c) => c === line.blank || label.includes(c)), rest = data.classes - used.length;
+    const rows = folded && rest > 1 ? [...used, REST] : line.symbols.map((_, c) => c);
+    whole.hidden = rest < 2;
     const style = getComputedStyle(root);
     scene = {
-      line, data, label, trellis, small, left, column, imageHeight, arrows, chosen, held,
+      line, data, label, trellis, small, left, column, imageHeight, arrows, chosen, held, rows, lit,
       picture: canvas, top: imageHeight && imageHeight + 6,
-      row: small ? 36 : clamp(190 / data.classes, 11, 18), rung: small ? clamp(300 / S(), 40, 60) : clamp(245 / S(), 14, 30),
+      row: small ? 36 : clamp((tight ? 100 : 140) / rows.length, 11, 20), rung: small ? clamp(300 / S(), 40, 60) : clamp((tight ? 190 : 245) / S(), 14, 30),
       view: model.get("view"), known: known(), cell: cell(), frame: now(), pointed: hover,
       focus: { [0]: "posteriors", [1]: "trellis" }[[above, below].indexOf(document.activeElement)],
       text: style.color, soft: style.getPropertyValue("--soft"), mono: style.getPropertyValue("--mono"),
@@ -283,6 +306,19 @@ function render({ model, el }) {
     drawTrellis(below, scene);
     view.say(readout());
     surround();
+  }
+
+  /** Both pictures as one that needs no page. */
+  function still() {
+    const parts = [above, below].map((canvas) => {
+      const pen = svgPen();
+      (canvas === above ? drawPosteriors : drawTrellis)({ penOf: pen.open }, { ...scene, pointed: null, focus: null });
+      return pen;
+    });
+    const [wide, high] = [parts[0].size[0], parts[0].size[1] + parts[1].size[1] + 8], style = getComputedStyle(root);
+    parts[1].node.setAttribute("y", parts[0].size[1] + 8);
+    return svg("svg", { width: wide, height: high, viewBox: `0 0 ${wide} ${high}` },
+      svg("rect", { width: wide, height: high, fill: style.getPropertyValue("--paper") }), ...parts.map(({ node }) => node));
   }
 
   function readout() {
@@ -360,11 +396,12 @@ function render({ model, el }) {
   for (const [one, other] of [scrolls, [...scrolls].reverse()]) one.addEventListener("scroll", () => { other.scrollLeft = one.scrollLeft; });
   const sized = new ResizeObserver(() => draw());
   sized.observe(root);
+  addEventListener("resize", draw); // a lower window has lower rows
   const themed = new MutationObserver(() => draw());
   themed.observe(root, { attributes: true, attributeFilter: ["data-theme"] });
   for (const canvas of [above, below]) for (const type of ["focus", "blur"]) canvas.addEventListener(type, () => draw());
   view.listen(["line", "encoded", "text"], () => { read(); draw(); });
   view.listen(["view", "frame", "row", "known"], () => draw());
-  return () => { stop(); release(); sized.disconnect(); themed.disconnect(); view.dispose(); };
+  return () => { stop(); release(); removeEventListener("resize", draw); sized.disconnect(); themed.disconnect(); view.dispose(); };
 }
 export default { render };

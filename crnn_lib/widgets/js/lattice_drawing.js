@@ -7,6 +7,7 @@ import { cividis } from "./common.js";
 import { flows, forwardBackward, waysFrom, waysInto } from "./ctc.js";
 import { say } from "./lattice_words.js";
 
+export const REST = -1;
 const FOUND = "255,140,152", FLOW = "225,204,85", WAY = "#fff", RUNG_TOP = 4, ROOMY = 56;
 const rgb = (value) => `rgb(${cividis(value).join(",")})`;
 
@@ -23,8 +24,10 @@ export function sharesOf(values, frames, S) {
   return shares;
 }
 
-/** A canvas of that size in CSS pixels, sharp on any screen; returns its context. */
+/** A canvas of that size in CSS pixels, sharp on any screen; returns its context. What has a pen of its
+ * own, as a picture to be saved has, gives that. */
 function penOf(canvas, wide, high) {
+  if (canvas.penOf) return canvas.penOf(wide, high);
   const dense = window.devicePixelRatio || 1;
   canvas.width = Math.round(wide * dense);
   canvas.height = Math.round(high * dense);
@@ -86,34 +89,36 @@ function drawImage(pen, scene) {
 }
 
 export function drawPosteriors(canvas, scene) {
-  const { line: { symbols, blank }, data, label, trellis, cell, pointed, left, column, top, row, small } = scene;
-  const bottom = top + row * symbols.length;
+  const { line: { symbols, blank }, data, label, trellis, cell, pointed, left, column, top, row, rows, small } = scene;
+  const bottom = top + row * rows.length;
   const pen = penOf(canvas, left + column * data.frames + 2, bottom + 20);
   if (scene.picture) drawImage(pen, scene);
-  symbols.forEach((symbol, c) => {
-    const used = label.includes(c) || c === blank, y = top + row * (c + 0.5);
+  rows.forEach((c, r) => {
+    const used = label.includes(c) || c === blank, y = top + row * (r + 0.5);
     pen.fillStyle = used ? scene.text : scene.soft;
     pen.font = `${used && c !== blank ? 700 : 400} ${Math.min(15, row)}px ${scene.mono}`;
-    pen.fillText(c === blank ? "–" : symbol, left - 16, y);
+    pen.fillText(c === blank ? "–" : c === REST ? "…" : symbols[c], left - 16, y);
     for (let t = 0; t < data.frames; t++) {
-      const i = t * symbols.length + c, p = Math.exp(data.logProbs[i]), x = left + column * t;
+      const frame = data.logProbs.subarray(t * symbols.length, (t + 1) * symbols.length), x = left + column * t;
+      const p = c === REST ? frame.reduce((sum, v, k) => sum + (rows.includes(k) ? 0 : Math.exp(v)), 0) : Math.exp(frame[c]);
       pen.fillStyle = rgb(p);
-      pen.fillRect(x + 0.5, top + row * c + 0.5, column - 1, row - 1);
+      pen.fillRect(x + 0.5, top + row * r + 0.5, column - 1, row - 1);
       if (small) {
         pen.fillStyle = p > 0.5 ? "#101018" : "#fff";
         pen.font = `15px ${scene.mono}`;
         pen.fillText(say(p), x + column / 2 - 8, y);
       }
       const size = Math.min(row, column) * (small ? 0.3 : 0.55);
-      if (scene.arrows) arrow(pen, small ? x + column - 14 : x + column / 2, y, -trellis.gradient[i], size, p > 0.6);
+      if (scene.arrows && c !== REST) arrow(pen, small ? x + column - 14 : x + column / 2, y, -trellis.gradient[t * symbols.length + c], size, p > 0.6);
     }
   });
   ticks(pen, bottom + 11, scene);
   const ring = (t, c, wide) => {
+    if (!rows.includes(c)) return;
     for (const [width, colour] of [[wide + 2, "#fff"], [wide, "#d1495b"]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = width;
-      pen.strokeRect(left + column * t, top + row * c, column, row);
+      pen.strokeRect(left + column * t, top + row * rows.indexOf(c), column, row);
     }
   };
   if (pointed) ring(pointed.t, pointed.on === "posteriors" ? pointed.r : trellis.states[pointed.r], 1);
@@ -211,6 +216,7 @@ export function drawTrellis(canvas, scene) {
     }
   }
   if (cell && computed(cell.t)) drawWays(pen, scene, x, y, wire);
+  if (scene.lit) drawLit(pen, scene, x, y, wire, radius, share);
   const mark = (t, s, width) => {
     pen.beginPath();
     pen.arc(x(t), y(s), radius + 1.5, 0, 7);
@@ -222,6 +228,42 @@ export function drawTrellis(canvas, scene) {
   if (cell) mark(cell.t, cell.s, 2.6);
   else if (scene.focus === "trellis") mark(scene.frame, 0, 1.3);
   ticks(pen, high + 10, scene);
+}
+
+/** A cell into which all three ways lead, the likeliest of them if there are some: [t, s]; or the one selected. */
+export function exampleCell({ cell, data, trellis: { states, stateOccupancy } }) {
+  if (cell && cell.t > 0) return [cell.t, cell.s];
+  let best = [Math.min(1, data.frames - 1), Math.min(1, states.length - 1)], most = -1;
+  for (let t = 1; t < data.frames; t++) for (let s = 1; s < states.length; s += 2) {
+    const share = waysInto(states, s).length + Math.exp(stateOccupancy[t * states.length + s]);
+    if (share > most) [best, most] = [[t, s], share];
+  }
+  return best;
+}
+
+/** A term of the recursion, of the cell above: the way (stay, next, skip) with the disc it comes from, the
+ * emission p of the cell itself, or a whole quantity: alpha, beta, ends. */
+function drawLit(pen, scene, x, y, wire, radius, share) {
+  const { lit, data, trellis: { states } } = scene, [t, s] = exampleCell(scene), S = states.length;
+  const halo = (frame, state) => {
+    pen.beginPath();
+    pen.arc(x(frame), y(state), Math.max(radius, 5) + 2.5, 0, 7);
+    pen.strokeStyle = `rgb(${FOUND})`;
+    pen.lineWidth = 3;
+    pen.stroke();
+  };
+  const way = waysInto(states, s).find(([, name]) => name === lit);
+  if (way && t > 0) {
+    wire(t - 1, way[0], s, `rgb(${FOUND})`, 4);
+    halo(t - 1, way[0]);
+  }
+  if (lit === "p" || lit === "sum") halo(t, s);
+  if (lit === "sum") for (const [r] of waysInto(states, s)) wire(t - 1, r, s, `rgb(${FOUND})`, 3);
+  if (lit === "start") for (const state of [0, 1]) if (state < S) halo(0, state);
+  if (lit === "ends") for (const state of [S - 2, S - 1]) if (state >= 0) halo(data.frames - 1, state);
+  if (lit === "alpha" || lit === "beta") for (let f = 0; f < data.frames; f++) for (let k = 0; k < S; k++) {
+    if ((lit === "alpha") === f <= t && share(f, k) > 0.02) halo(f, k);
+  }
 }
 
 /** The ways into the cell (alpha) or out of it (beta), each with its name; a cross where none is. */

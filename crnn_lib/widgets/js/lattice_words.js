@@ -24,11 +24,14 @@ export function sayLog(logarithm) {
 
 /** A share for people: 38 %. */
 export function percent(share) {
-  if (share === 0) return "0 %";
-  if (share < 1e-4) return "less than 0.01 %";
-  if (share < 0.1) return `${Number((100 * share).toPrecision(2))} %`;
-  return share > 0.9995 && share < 1 - 1e-9 ? "more than 99.9 %" : `${Number((100 * share).toPrecision(3))} %`;
+  if (share === 0) return "0\u00a0%";
+  if (share < 1e-4) return "less than 0.01\u00a0%";
+  if (share < 0.1) return `${Number((100 * share).toPrecision(2))}\u00a0%`;
+  return share > 0.9995 && share < 1 - 1e-9 ? "more than 99.9\u00a0%" : `${Number((100 * share).toPrecision(3))}\u00a0%`;
 }
+
+/** A sentence begins with a capital. */
+export const sentence = (words) => words[0].toUpperCase() + words.slice(1);
 
 /** What there is to say about a line, a label and their trellis. `line` has symbols and blank. */
 export function wordsOf({ symbols, blank }, data, trellis) {
@@ -66,11 +69,11 @@ export function wordsOf({ symbols, blank }, data, trellis) {
     ends,
     /** One cell of the trellis, in one of the views; `known` frames of a recursion are there. */
     ofState(view, known, t, s) {
-      const passes = `${percent(Math.exp(at(trellis.stateOccupancy, t, s)))} of the probability passes here.`;
+      const here = percent(Math.exp(at(trellis.stateOccupancy, t, s))), passes = `${sentence(here)} of the probability passes here.`;
       const where = `Frame ${t}, ${nameOf(s)}: `;
       if (view === "posterior") return `${where}the network gives it ${say(posterior(t, s))}. ${passes}`;
       if (view === "gamma") {
-        return `${where}${passes} α × β = ${sayLog(at(alpha, t, s))} × ${sayLog(at(beta, t, s))} = ${sayLog(at(alpha, t, s) + at(beta, t, s))}, of ${whole}.`;
+        return `${where}${here} of the probability passes here. α × β = ${sayLog(at(alpha, t, s))} × ${sayLog(at(beta, t, s))} = ${sayLog(at(alpha, t, s) + at(beta, t, s))}, of ${whole}.`;
       }
       if (view === "alpha" ? t >= known : t < T - known) return `${where}not computed yet. Step computes the frame ${view === "alpha" ? "after" : "before"} the last one.`;
       return where + (view === "alpha" ? ofAlpha : ofBeta)(t, s, passes);

@@ -44,7 +44,9 @@ function render({ model, el }) {
   const signed = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(2);
   const last = () => model.get("steps").length - 1;
   const now = () => Math.min(Math.max(model.get("step"), 0), last());
-  const spacing = slider("spacing", { min: 0, max: last(), step: 1, change: (step) => view.change({ step }) });
+  // in whatever order the steps were given: the wider ones are on the right
+  const order = () => model.get("steps").map((_, n) => n).sort((a, b) => model.get("steps")[a].spacing - model.get("steps")[b].spacing);
+  const spacing = slider("spacing", { min: 0, max: last(), step: 1, change: (n) => view.change({ step: order()[n] }) });
 
   const picture = make("canvas", { class: "picture", "aria-hidden": "true" });
   const overlay = svg("svg", { class: "overlay", "aria-hidden": "true" });
@@ -113,7 +115,7 @@ function render({ model, el }) {
 
     const where = signed(step.spacing);
     const touch = `${counted(step.joined, "connected piece")}, ${counted(step.cuts.length, "cut")}`;
-    spacing.set(n, where, last());
+    spacing.set(order().indexOf(n), where, last());
     reading(cutRow, "cut, then read", step.read);
     if (model.get("named")) reading(wholeRow, model.get("named"), step.whole);
     else wholeRow.replaceChildren();

@@ -2,7 +2,7 @@
 
 import { button, choice, decodeBytes, drag, focusable, ink, keys, make, mount, paint, svg } from "./common.js";
 
-const percent = (p) => (p > 0.9999 && p < 1 ? "> 99.99 %" : p < 0.0001 ? "< 0.01 %" : `${(100 * p).toFixed(p > 0.995 || p < 0.01 ? 2 : 1)} %`);
+const percent = (p) => (p > 0.9999 && p < 1 ? "> 99.99\u00a0%" : p < 0.0001 ? "< 0.01\u00a0%" : `${(100 * p).toFixed(p > 0.995 || p < 0.01 ? 2 : 1)}\u00a0%`);
 const span = ([start, end]) => `[${start}, ${end})`;
 
 function render({ model, el }) {

@@ -30,7 +30,7 @@ function render({ model, el }) {
   const view = mount({ model, el }, "window", "Window explorer: a window slides over a line");
   const { root } = view;
   const counted = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
-  const percent = (p) => (p > 0.995 && p < 1 ? "> 99" : p > 0 && p < 0.005 ? "< 1" : (100 * p).toFixed(0)) + " %";
+  const percent = (p) => (p > 0.995 && p < 1 ? "> 99" : p > 0 && p < 0.005 ? "< 1" : (100 * p).toFixed(0)) + "\u00a0%";
   const W = () => model.get("width"), H = () => model.get("height");
   const get = () => {
     const [window, stride] = [model.get("window"), model.get("stride")];
@@ -61,11 +61,13 @@ function render({ model, el }) {
   const marks = svg("svg", { class: "marks", "aria-hidden": "true" });
   const states = make("canvas", { "aria-hidden": "true" }), posteriors = make("canvas", { "aria-hidden": "true" });
   const heat = (name, canvas) => make("div", { class: `heat ${name}` }, canvas, make("div", { class: "playhead", "aria-hidden": "true" }));
+  const curves = svg("svg", { class: "curves", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const told = make("div", { class: "units" }); // what the two curves are
   const statesBox = heat("states", states), posteriorsBox = heat("posteriors", posteriors);
   const caption = (row, name, text = "") => make("div", { class: `caption row${row}` }, make("b", {}, name), make("span", { class: "soft" }, text));
   const line = focusable(make("div", { class: "line", role: "slider", "data-drag": "" },
     caption(1, "The line", "drag the window, or use the arrow keys; frames and columns count from 0"), make("div", { class: "paper" }, picture, overlay), marks,
-    caption(4, "Hidden state", "one row per unit, sorted by where it is highest"), statesBox,
+    caption(4, "Hidden state", "two units that can be read, and all of them"), statesBox,
     caption(6, "Classes", "how likely each one is, frame by frame"), posteriorsBox), "frame");
   drag(line, (x) => {
     line.focus();
@@ -100,6 +102,8 @@ function render({ model, el }) {
     view.status,
     make("div", { class: "fit" }, sum, room, verdict),
   );
+  statesBox.prepend(curves);
+  if (trained.length) root.querySelector(".columns").after(told);
   if (trained.length) view.status.after(make("div", { class: "row trained" }, make("span", { class: "soft" }, "Networks for window / stride:"), ...trained, note));
 
   function drawPicture() {
@@ -147,6 +151,7 @@ function render({ model, el }) {
       paint(states, T, hidden, (t, h) => cividis(values[t * hidden + h] / 255));
       paint(posteriors, T, C, (t, c) => cividis(Math.exp(log_probs[t * C + c])));
       line.dataset.painted = `${window}/${stride}`;
+      drawUnits(found, T);
       root.style.setProperty("--classes", C);
       arrows.replaceChildren(...["→", "←"].slice(0, found.directions).map((a) => make("span", {}, a)));
       names.replaceChildren(...symbols.map((s, c) => make("span", {}, c === found.blank ? "–" : s)));
@@ -177,6 +182,17 @@ function render({ model, el }) {
     line.setAttribute("aria-valuemax", T - 1);
     line.setAttribute("aria-valuenow", frame);
     line.setAttribute("aria-valuetext", `frame ${frame} of ${T}, columns ${start} up to ${last}, ${last} not included.${most}`);
+  }
+
+  /** The units that were found to count and to remember, as curves over the frames, from -1 to 1. */
+  function drawUnits({ states: values, hidden, units = [] }, T) {
+    curves.setAttribute("viewBox", `0 0 ${T} 2`);
+    curves.replaceChildren(svg("line", { class: "zero", x1: 0, x2: T, y1: 1, y2: 1 }), ...units.map(({ unit, kind }) =>
+      svg("polyline", { class: kind, points: Array.from({ length: T }, (_, t) => `${t + 0.5},${(2 - (2 * values[t * hidden + unit]) / 255).toFixed(3)}`).join(" ") })));
+    const story = ({ kind, score, falls, unit }) => (kind === "counts"
+      ? [make("b", {}, "counts"), ` unit ${unit} ${falls ? "falls" : "rises"} with each character that is named: correlation ${falls ? "−" : ""}${score.toFixed(2)} on this line`]
+      : [make("b", {}, "remembers"), ` unit ${unit} has a level of its own after each character: ${Math.round(100 * score)}\u00a0% of its variance on this line`]);
+    told.replaceChildren(...units.map((one) => make("p", { class: one.kind }, make("i", {}), make("span", {}, ...story(one)))));
   }
 
   function drawFit() {
