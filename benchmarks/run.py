@@ -25,6 +25,7 @@ SECTIONS = (
     "reading",
     "words",
     "paper",
+    "pages",
     "speed",
     "ctc",
     "decoders",

@@ -27,6 +27,8 @@ from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
 from .page_lines import cut_lines as cut_lines
+from .page_lines import direction_of_lines as direction_of_lines
+from .page_lines import turned_page as turned_page
 from .pages import PageLook as PageLook
 from .pages import find_on_grey as find_on_grey
 from .pages import find_regions as find_regions

@@ -6,7 +6,8 @@ cut it out has said where the line is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -141,3 +142,27 @@ def _with_paper(region: Region, others: list[Region], look: PageLook) -> Place:
             reach = float(steps_out[rule.argmax()])
         edges.append(edge + way * reach)
     return replace(place, left=edges[0], right=edges[1])
+
+
+def direction_of_lines(lines: Sequence[tuple[PhotoLine, ...]]) -> float:
+    """Which way most of a page's lines run, in degrees."""
+    angles = np.radians([line[0].degrees() for line in lines])
+    weights = np.array([float(line[0].image.shape[2]) for line in lines])
+    near = np.cos(angles[:, None] - angles).clip(0) ** 8  # (M, M)
+    chosen = weights * (near[int((near @ weights).argmax())] > 0.25)
+    return math.degrees(math.atan2(chosen @ np.sin(angles), chosen @ np.cos(angles)))
+
+
+def turned_page(lines: Sequence[tuple[PhotoLine, ...]]) -> list[tuple[PhotoLine, ...]]:
+    """The lines of a page that was taken upside down, in the order in which they are read then."""
+    rows: dict[int, list[int]] = {}
+    for line in lines:
+        rows.setdefault(line[0].row or 0, []).append(line[0].column or 0)
+    plain = all(sorted(row) == list(range(len(row))) for row in rows.values())
+    last = max(max(row) for row in rows.values())
+    result = []
+    for line in reversed(lines):
+        row, column = line[0].row or 0, line[0].column or 0
+        there = max(rows) - row, (len(rows[row]) - 1 if plain else last) - column
+        result.append(tuple(replace(v.turned(), row=there[0], column=there[1]) for v in line))
+    return result

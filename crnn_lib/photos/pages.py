@@ -22,7 +22,9 @@ from crnn_lib.photos.regions import CELL, Region, reading_order, regions_of, wit
 from crnn_lib.photos.sheets import find_sheet, flat_sheet, is_aslant
 
 PIXELS = 1_000_000  #: of a page that a detector looks at
-OVERVIEW = 3  # times smaller, along and across, is the first look at a page
+SMALLER = (4, 2)  # times, along and across, are the looks before the fine one
+TALLEST = 300.0  # pixels of a line in any look but the smallest
+LOWEST = 24.0  # pixels of a line that a coarse look may find: the fine one sees smaller ones better
 SMALL = 14.0  # pixels: where most lines are lower than this, a look twice as fine is worth its time
 FINEST = 4_000_000  # pixels of the finest look
 SHEET = 0.5  # probability from which a cell belongs to a sheet
@@ -80,9 +82,11 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
     """:func:`find_regions` for a grey image (H, W), and the looks that were taken at it."""
     height, width = grey.shape
     scale = min(math.sqrt(PIXELS / grey.size), 1.0)  # of the fine look
-    overview = look_at(grey, detector, np.diag([OVERVIEW / scale, OVERVIEW / scale, 1]),
-                       (width * scale / OVERVIEW, height * scale / OVERVIEW))  # fmt: skip
-    looks = [overview]
+    looks = [
+        look_at(grey, detector, np.diag([factor, factor, 1]), (width / factor, height / factor))
+        for factor in (smaller / scale for smaller in SMALLER)
+    ]
+    overview, coarse = looks[-1], len(looks)
     corners = find_sheet(overview.maps["sheet"] > SHEET)
     if corners is not None and is_aslant(corners):
         corners = map_points(overview.matrix, corners * CELL)
@@ -102,7 +106,14 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
     regions: list[Region] = []
     for look in looks:
         there = np.linalg.inv(matrix) @ look.matrix
-        regions += [moved(region, there) for region in regions_of(look.maps)]
+        # small writing is for the fine look; what is too high for a look, for a smaller one
+        lowest = LOWEST if look in looks[:coarse] else 0.0
+        highest = TALLEST if look is not looks[0] else math.inf
+        regions += [
+            moved(region, there)
+            for region in regions_of(look.maps)
+            if lowest <= region.height <= highest
+        ]
     ordered = reading_order(without_doubles(regions))
     return [replace(region, matrix=matrix) for region in ordered], looks
 

@@ -117,6 +117,13 @@ class PhotoLine:
         """Corners of the line on the photo: (4, 2), clockwise."""
         return self.box(0, self.image.shape[2])
 
+    def degrees(self) -> float:
+        """How far the line falls to the right on the photo; 180 where it stands on its head."""
+        _, height, width = self.image.shape
+        ends = map_points(self.matrix, [[0, height / 2], [width, height / 2]])
+        along = ends[1] - ends[0]
+        return math.degrees(math.atan2(along[1], along[0]))
+
     def turned(self) -> PhotoLine:
         """The same line upside down."""
         _, height, width = self.image.shape

@@ -22,7 +22,10 @@ CELL = 4  #: pixels of the page for one cell of the maps, along and across
 CORE = 0.5  # probability from which a cell belongs to a line
 PARTED = 0.5  # probability from which a cell parts two lines
 LEAST_CELLS = 2  # of a piece of a line
-LEAST_SCORE = 0.5  # mean probability of a line's cells
+LEAST_SCORE = 0.65  # mean probability of a line's cells
+NARROWEST = 0.12  # of its height: no line is shorter, not even a 1
+BODY = 0.6  # of a line's height: how high its cells reach
+TRUSTED = 2.0  # times what its cells say: a height that differs more is theirs
 GAP = 0.7  # heights of a line: pieces no further apart may be one line
 LEVEL = 0.35  # heights: how far pieces of one line may stand above each other
 ALIKE = 0.6  # the lower piece's height as a share of the higher one's
@@ -32,6 +35,7 @@ BESIDE = 0.5  # heights of paper that are cut out beside a line
 CROSSING = 0.1  # of a table's rows that may reach across the gap between two columns
 FILLED = 0.5  # of a table's cells that hold a line; else it is none
 SAME_ROW = 0.5  # heights: how far lines of one row may stand above each other
+DOUBT = 10.0  # heights: the length of lines that a level page is worth
 COVERED = 0.4  # share of the smaller of two lines: what overlaps more is the same line
 
 
@@ -103,7 +107,9 @@ def regions_of(
     """
     pieces = _join(_pieces(maps, core), maps)
     found = [piece.region(cell) for piece in pieces]
-    return reading_order([region for region in found if region.score >= least])
+    return reading_order(
+        [r for r in found if r.score >= least and r.length >= NARROWEST * r.height]
+    )
 
 
 # ---------------------------------------------------------------------------- pieces of lines
@@ -155,24 +161,25 @@ class _Piece:
 def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
     both = np.stack([maps["number"], maps["word"]], -1)  # (h, w, 2)
     written = (both.max(-1) > core) & (maps["ends"] < PARTED)
-    # a cell is of one kind, and cells of another do not join it
-    kind = both.argmax(-1)
+    labels, _ = ndimage.label(written, np.ones((3, 3)))
+    rows, columns = np.nonzero(labels)
+    order = np.argsort(labels[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    edges = np.flatnonzero(np.diff(labels[rows, columns])) + 1
     pieces = []
-    for which in (0, 1):
-        labels, _ = ndimage.label(written & (kind == which), np.ones((3, 3)))
-        rows, columns = np.nonzero(labels)
-        order = np.argsort(labels[rows, columns], kind="stable")
-        rows, columns = rows[order], columns[order]
-        edges = np.flatnonzero(np.diff(labels[rows, columns])) + 1
-        for y, x in zip(np.split(rows, edges), np.split(columns, edges), strict=True):
-            if len(x) < LEAST_CELLS:
-                continue
-            direction = np.array([maps["cos"][y, x].mean(), maps["sin"][y, x].mean()])
-            norm = float(np.linalg.norm(direction))
-            direction = direction / norm if norm > 1e-6 else np.array([1.0, 0.0])
-            height = math.exp(float(maps["height"][y, x].mean())) / CELL
-            points = np.stack([x + 0.5, y + 0.5], 1)
-            pieces.append(_Piece(points, both[y, x], direction, height))
+    for y, x in zip(np.split(rows, edges), np.split(columns, edges), strict=True):
+        if len(x) < LEAST_CELLS:
+            continue
+        direction = np.array([maps["cos"][y, x].mean(), maps["sin"][y, x].mean()])
+        norm = float(np.linalg.norm(direction))
+        direction = direction / norm if norm > 1e-6 else np.array([1.0, 0.0])
+        height = math.exp(min(float(maps["height"][y, x].mean()), 9.0)) / CELL
+        points = np.stack([x + 0.5, y + 0.5], 1)
+        length = float(np.ptp(points @ direction)) + 1
+        seen = max(len(x) / length / BODY, 1.0)
+        if not seen / TRUSTED < height < seen * TRUSTED:
+            height = seen
+        pieces.append(_Piece(points, both[y, x], direction, height))
     return pieces
 
 
@@ -306,7 +313,7 @@ def _rows(
     down = middle[None, :, 1] - middle[:, None, 1]
     # under perspective each row has its slope, which is about that of the lines near by
     near = np.exp(-((down / (4 * high)) ** 2) - (across / (25 * high)) ** 2) * (right - left)
-    slope = near @ slope / (near.sum(1) + high)
+    slope = near @ slope / (near.sum(1) + DOUBT * high)  # few short lines tell little
     rise = down - across * (slope[:, None] + slope) / 2
     mean = (high[:, None] + high) / 2
     off = np.abs(rise) / mean

@@ -134,7 +134,7 @@ def test_the_direction_of_a_page_is_that_of_most_of_its_writing():
 
 
 def test_the_true_maps_of_composed_pages_give_back_their_numbers():
-    pages = compose_pages(12, PageStyle(split="test", height=(14, 48)), seeded_generator(3, 1))
+    pages = compose_pages(20, PageStyle(split="test", height=(14, 48)), seeded_generator(3, 1))
     found, total = 0, 0
     for maps, lines in zip(pages.maps.numpy(), pages.rows, strict=True):
         regions = regions_of(dict(zip(MAPS, maps, strict=True)))
