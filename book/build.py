@@ -51,6 +51,7 @@ CODE = re.compile(r"(^```.*?^```$|^~~~.*?^~~~$|`[^`\n]*`)", re.DOTALL | re.MULTI
 BADGE = re.compile(r"\[!\[[^\]]*\]\(https?:[^)]*\)\]\([^)]*\)[ \t]*\n?|!\[[^\]]*\]\(https?:[^)]*\)")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 PREDICT = re.compile(r"^(?=\*\*Predict)", re.MULTILINE)
+MACHINE = "<!-- the machine -->"  # the front page's own explorer, which no notebook has
 EXPLORER = re.compile(r"^<!-- explorer: (\S+) (\d+) -->$", re.MULTILINE)
 
 
@@ -143,7 +144,8 @@ class Stage:
         """Text of a page with its links as they must be in the book."""
         parts = CODE.split(BADGE.sub("", text))
         parts[::2] = [LINK.sub(lambda m: self._link(m, path), part) for part in parts[::2]]
-        return EXPLORER.sub(lambda m: self._explorer(m, path), "".join(parts))
+        text = EXPLORER.sub(lambda m: self._explorer(m, path), "".join(parts))
+        return text.replace(MACHINE, _raw(_machine())) if MACHINE in text else text
 
     def _link(self, match: re.Match, path: str) -> str:
         image, words, link = match.groups()
@@ -180,7 +182,19 @@ class Stage:
         if len(pages) < number:
             self.notes.append(f"{path} shows explorer {number} of {name}, which is not there")
             return ""
-        return f"````````{{raw}} html\n{pages[number - 1]}\n````````\n"
+        return _raw(pages[number - 1])
+
+
+def _raw(html: str) -> str:
+    """HTML as a page of Markdown holds it."""
+    return f"````````{{raw}} html\n{html}\n````````\n"
+
+
+def _machine() -> str:
+    """The machine of the front page, with what the network makes of its first line."""
+    from crnn_lib.widgets import ReadingMachine
+
+    return ReadingMachine().static_html()
 
 
 def _contents(pages: list[str], name: str = "") -> str:

@@ -13,6 +13,7 @@ from .fusion import FusionExplorer as FusionExplorer
 from .fusion import round_amounts as round_amounts
 from .fusion import score as score
 from .lattice import LatticeExplorer as LatticeExplorer
+from .machine import ReadingMachine as ReadingMachine
 from .pad import DrawingPad as DrawingPad
 from .pad_ink import draw as draw
 from .pad_ink import network_line as network_line

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.models import fold_marks, frame_edges, shipped_models
 from crnn_lib.photos import DIGITS, FILL, PHOTOS, Reader, ink_of
 from crnn_lib.widgets.pad_ink import INK, WrittenLine, network_line
@@ -112,6 +113,16 @@ class PadReader:
             refused=reading.text is None,
         )
 
+    def _folded(self, log_probs: Tensor) -> tuple[Tensor, Alphabet]:
+        """A lattice without the marks, where the reader drops them; and what its classes are."""
+        known = self.reader.model.alphabet
+        return fold_marks(log_probs, known) if self.reader.marks == "drop" else (log_probs, known)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """Of the texts that it reads."""
+        return self._folded(torch.zeros(1, self.reader.model.alphabet.num_classes))[1]
+
     def read_drawing(self, strokes: Sequence[dict]) -> tuple[PadReading, WrittenLine] | None:
         """Read strokes, and say which line they made; None where no ink is.
 
@@ -126,9 +137,7 @@ class PadReader:
         device = next(network.parameters()).device
         with one_thread(), torch.inference_mode():
             log_probs = network(image[None, None].to(device))[0].cpu()  # (1, T, C)
-            alphabet = network.alphabet
-            if not reader.whole:  # points and dashes are no digits
-                log_probs, alphabet = fold_marks(log_probs, alphabet)
+            log_probs, alphabet = self._folded(log_probs)
             (hypothesis,) = reader.decoder(log_probs, alphabet=alphabet)
         edges = frame_edges(network, log_probs.shape[1])
         found = () if hypothesis is None else hypothesis.spans

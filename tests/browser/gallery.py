@@ -19,6 +19,7 @@ from crnn_lib.widgets import (
     FrozenReader,
     FusionExplorer,
     LatticeExplorer,
+    ReadingMachine,
     TouchExplorer,
     TrainingFilm,
     WhereExplorer,
@@ -87,5 +88,6 @@ GALLERY: dict[str, Callable[[], Explorer]] = {
     "touch": touch,
     "frozen": frozen,
     "pad": pad,
+    "machine": ReadingMachine,
     "crnn-quiz": lambda: quiz("equal neighbours"),
 }

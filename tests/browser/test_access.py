@@ -221,6 +221,13 @@ WALKS = {
         step("undo", "Enter"),
         step("clear", "Enter", said=r"^\s*\|"),
     ],
+    "machine": [
+        step("Ink: frame", "Home", said="Frame 0 of"),
+        step("Windows: frame", "ArrowRight", said="Frame 1 of"),
+        step("Posteriors: frame", "End", said="Frame 23 of 24: blank", look=True),
+        step("Text: frame", "Escape", said="Read as 55207, probability"),
+        step("Write your own", "Enter", said="The sheet is empty", look=True),
+    ],
     "crnn-quiz": [
         step("a: ", "Space", "ArrowDown", "ArrowDown", stays=False),
         step("a: ", "Space", "ArrowDown", stays=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ from books import book_folder, built_book
 from conftest import ROOT
 
 from browser.harness import LIMIT, Watch
-from crnn_lib.widgets import DrawingPad, bundle, network_line
+from crnn_lib.widgets import DrawingPad, ReadingMachine, bundle, network_line
 from crnn_lib.widgets.pad_reading import PadReader
 
 sys.path.insert(0, str(ROOT / "tests" / "widgets"))
@@ -183,3 +184,58 @@ def test_500_lines_have_the_text_that_python_reads(show):
             for text, strokes in zip(texts, part, strict=True)
         )
     assert same >= 0.998 * len(lines)
+
+
+def test_the_machine_shows_what_one_writes(show):
+    """55207 at first, loaded with the page; then one's own, read by the network in every stage."""
+    machine = ReadingMachine()
+    page = show(machine.static_html(), viewport={"width": 900, "height": 900})
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url))
+    said, stages = page.locator(".machine .said"), page.locator(".machine .stage")
+    expect(said).to_have_text("55207")
+    expect(stages.locator("h3")).to_have_text(
+        ["Ink", "Windows", "Features", "Posteriors", "Best path", "Collapse", "Text"]
+    )
+    assert loaded == []
+    page.get_by_role("button", name="Write your own").click()
+    strokes = strokes_of("318", 5)
+    for stroke in strokes:
+        box = page.locator("canvas.sheet-ink").bounding_box()
+        zoom = box["width"] / 720
+        places = [(box["x"] + zoom * x, box["y"] + zoom * y) for x, y in stroke["points"]]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place)
+        page.mouse.up()
+    expect(said).to_have_text("318")
+    expect(stages.nth(6).locator("p")).to_contain_text("It reads 318")
+    posteriors = page.locator("canvas.posteriors")
+    last = int(posteriors.get_attribute("aria-valuemax"))
+    for key, frame in (("Home", 0), ("ArrowRight", 1), ("End", last)):
+        posteriors.press(key)
+        for stage in page.locator(".machine .stage canvas").all():  # one frame in all of them
+            assert stage.get_attribute("aria-valuenow") == str(frame)
+            assert stage.get_attribute("aria-valuetext").startswith(f"Frame {frame}: ")
+    page.get_by_role("button", name="undo").click()
+    expect(said).not_to_have_text("318")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_machine_moves_by_itself_only_where_it_may(show, motion):
+    page = show(
+        ReadingMachine().static_html(),
+        viewport={"width": 390, "height": 844},
+        reduced_motion=motion,
+    )
+    posteriors = page.locator("canvas.posteriors")
+    expect(posteriors).to_have_attribute("aria-valuemax", "23")
+    if motion == "reduce":
+        # some steps' time, were it to move
+        page.evaluate("() => new Promise((done) => setTimeout(done, 400))")
+        assert posteriors.get_attribute("aria-valuetext").startswith("Posteriors. ")
+    else:
+        expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Frame "))
+        expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Posteriors"))  # once
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
