@@ -174,8 +174,8 @@ def cleaning() -> str:
         grown.append(f"{(time.process_time() - started) / megapixels * 1000:.0f} ms")
     return (
         "From grey to a mask of ink without rules and specks, one thread, CPU time; beside it rank "
-        "filters of scikit-image at full resolution, two passes of Niblack, openings with bars and "
-        "an exact distance transform, which do the same:\n\n"
+        "filters of scikit-image, two passes of Niblack, openings with bars and an exact distance "
+        "transform, which do the same:\n\n"
         + markdown_table(["what", "crnn_lib", "general filters", "ratio"], rows)
         + "\n\nFor each megapixel of 3, 12 and 50: "
         + ", ".join(grown)

@@ -144,7 +144,7 @@ def attempt(chance, state) -> str:
         path.unlink()
     for path in folder.glob("*-read.png"):
         path.unlink()
-    return {0: "done", 1: "refused: 1", 2: "refused: 2"}[status]
+    return {0: "done", 1: "refused: 1", 2: "refused: 2", 3: "unsure"}[status]
 
 
 def check(arguments: list[str], status, said: str, told: str) -> None:
