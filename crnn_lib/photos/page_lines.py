@@ -92,8 +92,8 @@ def _crop(
     """The one line of a crop, and what the detector says of it."""
     lines = clean_grey(grey, size, height, fills=fills).lines[: len(fills)]
     best = max(regions, key=lambda region: region.length * region.height, default=None)
-    said = {"kind": best.kind, "score": best.score} if best else {}
-    return tuple(replace(line, row=0, column=0, **said) for line in lines)
+    kind, score = (best.kind, best.score) if best else ("number", 1.0)
+    return tuple(replace(line, kind=kind, score=score, row=0, column=0) for line in lines)
 
 
 def _views_of(
@@ -110,8 +110,9 @@ def _views_of(
     views = crop_views(both.grey, place, height, fills, None, region.matrix)
     if steps.polarity(views[0][0])[1]:
         views = crop_views(both.negative, place, height, fills, None, region.matrix)
-    said = {"kind": region.kind, "score": region.score, "row": region.row, "column": region.column}
-    return tuple(replace(line, **said) for line in to_lines(views, both.grey.shape, size))
+    lines = to_lines(views, both.grey.shape, size)
+    kind, score, row, column = region.kind, region.score, region.row, region.column
+    return tuple(replace(line, kind=kind, score=score, row=row, column=column) for line in lines)
 
 
 def _with_paper(region: Region, others: list[Region], look: PageLook) -> Place:

@@ -383,7 +383,9 @@ class Reader:
         labels = list(dict.fromkeys(found.label for found, _ in results if found is not None))
         view, confidence = 0, 0.0
         if labels and len(views) > 1:
-            each = torch.stack([self._probabilities(*result, labels) for result in results])
+            each = torch.stack(
+                [self._probabilities(own, frames, labels) for own, frames in results]
+            )
             means = each.mean(0)  # (labels,)
             confidence, winner = float(means.max()), int(means.argmax())
             own = [found is not None and found.label == labels[winner] for found, _ in results]
@@ -395,7 +397,9 @@ class Reader:
         if hypothesis is None:  # the decoder's language accepts nothing that fits
             return Reading(None, 0.0, (), line, log_probs, None, False, line.kind, *where)
         kind = line.kind if hypothesis.text else "nothing"
-        confidence *= certainty(line.score) if hypothesis.text else 1.0
+        if hypothesis.text:
+            sure = certainty(line.score)
+            confidence *= sure if self.whole or line.kind == "number" else 1 - sure
         # a page has much that is no number: what is this improbable is none
         least = self.refuse_below if line.row is None else max(self.refuse_below, IMPROBABLE)
         text = None if confidence < least else hypothesis.text

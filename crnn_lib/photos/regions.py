@@ -153,8 +153,8 @@ class _Piece:
     def region(self, cell: float) -> Region:
         degrees = math.degrees(math.atan2(self.axis[1], self.axis[0]))
         half, mean = self.height / 2, self.weights.mean(0)
-        edges = (self.start, self.end, self.level - half, self.level + half)
-        place = Place(*(cell * edge for edge in edges), degrees)
+        place = Place(self.start, self.end, self.level - half, self.level + half, degrees)
+        place = place.scaled(cell)
         return Region(place, float(mean.max()), ("number", "word")[int(mean.argmax())])
 
 

@@ -183,4 +183,4 @@ def _inside(quad: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     for a, b in zip(quad, np.roll(quad, -1, 0), strict=True):
         signs.append((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]))
     inside = np.array(signs)
-    return (inside >= 0).all(0) | (inside <= 0).all(0)
+    return np.logical_or((inside >= 0).all(0), (inside <= 0).all(0))
