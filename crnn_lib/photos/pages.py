@@ -24,6 +24,7 @@ from crnn_lib.photos.sheets import find_sheet, flat_sheet, is_aslant
 PIXELS = 1_000_000  #: of a page that a detector looks at
 SMALLER = (4, 2)  # times, along and across, are the looks before the fine one
 TALLEST = 300.0  # pixels of a line in any look but the smallest
+LEAST_SIDE = 48  # pixels of a look: on what is lower, nothing stands that a finer look cannot see
 LOWEST = 24.0  # pixels of a line that a coarse look may find: the fine one sees smaller ones better
 SMALL = 14.0  # pixels: where most lines are lower than this, a look twice as fine is worth its time
 FINEST = 4_000_000  # pixels of the finest look
@@ -85,11 +86,12 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
     looks = [
         look_at(grey, detector, np.diag([factor, factor, 1]), (width / factor, height / factor))
         for factor in (smaller / scale for smaller in SMALLER)
+        if min(height, width) / factor >= LEAST_SIDE
     ]
-    overview, coarse = looks[-1], len(looks)
-    corners = find_sheet(overview.maps["sheet"] > SHEET)
+    coarse = len(looks)
+    corners = find_sheet(looks[-1].maps["sheet"] > SHEET) if looks else None
     if corners is not None and is_aslant(corners):
-        corners = map_points(overview.matrix, corners * CELL)
+        corners = map_points(looks[-1].matrix, corners * CELL)
         matrix, (wide, high) = flat_sheet(corners)
         more = MARGIN * max(wide, high)
         finer = min(math.sqrt(PIXELS / (wide * high)), 1.0)
