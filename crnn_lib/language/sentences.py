@@ -92,7 +92,7 @@ def word_language(
     characters: Sequence[str] | None = None,
     *,
     space: str = " ",
-    spelling: NGram | None = None,
+    spelling: NGram | WeightedAutomaton | None = None,
     unknown_weight: float = 0.0,
 ) -> Automaton:
     """Sentences of a lexicon's words, each as likely as a model of words says.
@@ -120,9 +120,9 @@ def word_language(
         the words, and of ``spelling``, in order, and the space.
     space : str
         What stands between words.
-    spelling : NGram, optional
-        How unknown words are spelled, such as :func:`~crnn_lib.language.spelling_model`. Without it
-        there are none.
+    spelling : NGram or WeightedAutomaton, optional
+        How unknown words are spelled, such as :func:`~crnn_lib.language.spelling_model`; an
+        automaton's log-weight stands for ``log_prob``. Without it there are none.
     unknown_weight : float
         What is added to each unknown word, also to one of the lexicon.
 
@@ -178,7 +178,9 @@ def word_language(
         raise ValueError(f"unknown_weight is a finite number; got {unknown_weight}.")
     if characters is None:
         letters = {*"".join(names), space}
-        characters = "".join(sorted(letters | set(spelling.characters if spelling else ())))
+        if spelling is not None:
+            letters |= set(spelling.characters)
+        characters = "".join(sorted(letters))
     characters = distinct_characters(characters, "a language")
     if not isinstance(characters, str):
         raise ValueError(
@@ -191,6 +193,8 @@ def word_language(
             f"in {characters!r:.200}."
         )
     tokens = {word: known.get(name, unknown) for word, name in names.items()}
+    if isinstance(spelling, NGram):
+        spelling = spelling.automaton()
     return _WordLanguage(tokens, ngram, characters, space, spelling, unknown, unknown_weight)
 
 
@@ -207,7 +211,7 @@ class _WordLanguage(Automaton):
         ngram: Automaton,
         characters: str,
         space: str,
-        spelling: NGram | None,
+        spelling: WeightedAutomaton | None,
         unknown: int,
         unknown_weight: float,
     ) -> None:
@@ -248,7 +252,7 @@ class _WordLanguage(Automaton):
         self.spelled = np.full(self.nodes, -math.inf)
         self.spells = np.zeros(self.nodes, np.int64)
         if spelling is not None:
-            self.spelling = _over(spelling.automaton(), characters, self.space)
+            self.spelling = _over(spelling, characters, self.space)
             self._spell()
             best = np.maximum(best, alone[unknown] + self.spelled)
             nearest[1:] = np.where(self.spelled[1:] > -math.inf, 0, nearest[1:])
