@@ -3,8 +3,16 @@ from .beam import prefix_beam_search as prefix_beam_search
 from .beam import prefix_beams as prefix_beams
 from .best import best_path as best_path
 from .best import best_path_labels as best_path_labels
+from .conventions import PortedDecoder as PortedDecoder
+from .conventions import alphabet_from as alphabet_from
+from .conventions import from_pyctcdecode as from_pyctcdecode
 from .exact import exact_search as exact_search
 from .fusion import Fusion as Fusion
 from .fusion import fuse as fuse
 from .hypothesis import Hypothesis as Hypothesis
 from .hypothesis import LateSpans as LateSpans
+from .streams import BestPath as BestPath
+from .streams import PrefixBeam as PrefixBeam
+from .streams import Progress as Progress
+from .words import Word as Word
+from .words import word_confidences as word_confidences

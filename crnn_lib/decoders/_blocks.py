@@ -16,10 +16,21 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import length_mask
-from crnn_lib.decoders._compiled.records import WRONG, Results, Tables
+from crnn_lib.decoders._compiled.records import (
+    CHUNK,
+    PREFIXES,
+    ROOM,
+    WRONG,
+    BeamLists,
+    BeamRoom,
+    Outlook,
+    Page,
+    Results,
+    SearchRoom,
+    View,
+)
 from crnn_lib.decoders._lattices import first_frame, frame_log_sums, tolerance
-from crnn_lib.decoders.fusion import Fusion
-from crnn_lib.decoders.hypothesis import Hypothesis, LateSpans
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, LateSpans
 
 BLOCK = 1 << 17  # numbers that a block's lattices hold: one MB
 
@@ -27,7 +38,7 @@ BLOCK = 1 << 17  # numbers that a block's lattices hold: one MB
 @lru_cache(maxsize=1)
 def compiles() -> bool:
     """Whether there is a compiler. If not, one warning says so."""
-    from crnn_lib.decoders._compiled.scores import njit
+    from crnn_lib.decoders._compiled.jit import njit
 
     if njit is None:
         warnings.warn(
@@ -38,37 +49,95 @@ def compiles() -> bool:
     return njit is not None
 
 
-def as_tables(fusion: Fusion | None) -> Tables:
-    """A language as the compiled loops take it."""
-    if fusion is None:
-        whole, number = np.zeros((1, 1), np.int32), np.zeros((1, 1))
-        return Tables(False, whole, number, number, 1.0, number[0], whole, whole[0], 0)
-    largest = float(fusion.factor.max(initial=0.0))
-    return Tables(
-        True, fusion.step, fusion.cost, fusion.factor, largest, fusion.ends_at, fusion.need,
-        fusion.need_first, fusion.start,
-    )  # fmt: skip
-
-
 def empty_results(lines: int, keep: int, frames: int) -> Results:
     """Room for at most ``keep`` hypotheses of each line."""
     hypotheses, characters = lines * keep, lines * keep * frames
     return Results(
         counts=np.zeros(lines, np.int32),
         statuses=np.zeros(lines, np.int32),
-        sizes=np.empty(hypotheses, np.int32),
+        sizes=np.empty(hypotheses, np.int64),
         scores=np.empty((hypotheses, 3)),
         labels=np.empty(characters, np.int32),
         spans=np.empty((2, characters), np.int32),
         span_scores=np.empty(characters),
+        at=np.zeros(4, np.int64),
     )
 
 
-def filled(results: Results, made: int, used: int) -> tuple[np.ndarray, ...]:
+def empty_page(frames: int, classes: int) -> Page:
+    """Room for a line."""
+    bits = np.empty(classes, np.int64)
+    return Page(
+        p=np.empty((frames, classes)),
+        peak=np.empty(frames),
+        bits=bits,
+        powers=bits.view(np.float64),
+        rows=np.empty((2, frames + 1)),
+        back=np.empty((frames, 2 * frames + 1), np.uint8),
+    )
+
+
+def beam_room(width: int, frames: int, classes: int) -> BeamRoom:
+    """Room for a beam of ``width`` prefixes over so many frames."""
+    return BeamRoom(
+        trie=np.empty((4, width * frames + 2), np.int32),
+        work=np.empty((8, width)),
+        ints=np.empty((10, width), np.int32),
+        active=np.empty(classes, np.int32),
+        merged=np.empty((width, classes), np.int32),
+        at=np.zeros(7, np.int64),
+        log_scale=np.zeros(1),
+    )
+
+
+def beam_lists(width: int, keep: int, frames: int) -> BeamLists:
+    """Room for what a beam holds at the end."""
+    return BeamLists(
+        masses=np.empty(1),
+        texts=np.empty((width, frames), np.int32),
+        text_sizes=np.empty(width, np.int64),
+        lower=np.empty(width),
+        weight=np.empty(width),
+        top=np.empty(keep, np.int64),
+        log_probs=np.empty(keep),
+        scores=np.empty(keep),
+    )
+
+
+def search_room(budget: int, frames: int, classes: int) -> SearchRoom:
+    """Room for a best-first search. Most of it is never touched, and takes no memory."""
+    paths = min(budget * frames, ROOM)
+    prefixes = min(2 + budget * classes, PREFIXES) + classes
+    return SearchRoom(
+        tail=np.empty(frames + 1),
+        mass=np.empty(classes),
+        ways=np.empty((2, frames)),
+        at_blank=np.empty(paths),
+        at_char=np.empty(paths),
+        nodes=np.empty((6, prefixes), np.int32),
+        keys=np.empty(prefixes),
+        weight=np.empty(prefixes),
+        text=np.empty(frames, np.int32),
+    )
+
+
+def view_of(outlook: Outlook, frames: int, classes: int) -> View:
+    """Room to look ahead."""
+    places = len(outlook.ends_at)
+    return View(
+        ahead=np.empty((places, frames)),
+        logs=np.empty(frames),
+        sweep=np.empty((2 + CHUNK, places)),
+        by_class=np.empty((classes, frames)),
+    )
+
+
+def filled(results: Results) -> tuple[np.ndarray, ...]:
     """What was written: sizes and scores of hypotheses, labels, spans and their scores.
 
     Spans are copied, for the hypotheses keep them, and the block has room for many more.
     """
+    _, made, used, _ = results.at.tolist()
     return (
         results.sizes[:made],
         results.scores[:made],
@@ -107,6 +176,22 @@ def make_hypotheses(
         made.append(Hypothesis(label, text[start:cut], log_prob, where, sure, bound, score))
         first, start = last, cut
     return made
+
+
+def as_hypotheses(alphabet: Alphabet, rows: list[tuple]) -> list[Hypothesis]:
+    """Of rows (label, spans, log-probability, score, bound on all others)."""
+    labels = [c for label, *_ in rows for c in label]
+    spans = np.array([span for _, spans, *_ in rows for span in spans]).reshape(-1, 3)
+    scores = np.array([row[2:] for row in rows]).reshape(-1, 3)
+    return make_hypotheses(
+        alphabet,
+        scores[:, 1] > scores[:, 2] + ROUNDING,
+        np.array([len(label) for label, *_ in rows], np.int64),
+        scores,
+        np.array(labels, np.int64),
+        spans[:, :2].T.astype(np.int64),
+        spans[:, 2],
+    )
 
 
 @dataclass(frozen=True)

@@ -18,26 +18,32 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment, length_mask
+from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import (
     Decoded,
-    as_tables,
+    as_hypotheses,
+    beam_lists,
+    beam_room,
     compiles,
+    empty_page,
     empty_results,
     filled,
     in_blocks,
     make_hypotheses,
+    refuse,
     sums_allowed,
 )
-from crnn_lib.decoders._compiled.records import RISKY
+from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, WRONG
 from crnn_lib.decoders._lattices import (
     check_lattices,
     check_whole,
     frame_log_sums,
 )
 from crnn_lib.decoders._parts import best_of_parts
-from crnn_lib.decoders.fusion import Fusion, fuse
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
-from crnn_lib.language import Mixture, WeightedAutomaton
+from crnn_lib.decoders._windows import BLOCK, BeamLine
+from crnn_lib.decoders.fusion import Fusion, fuse, no_arcs
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
+from crnn_lib.language import Automaton, Mixture
 
 
 def prefix_beams(
@@ -119,11 +125,12 @@ def prefix_beam_search(
     alphabet: Alphabet | None = None,
     beam_width: int = 10,
     n_best: int | None = None,
-    language: WeightedAutomaton | Mixture | None = None,
+    language: Automaton | Mixture | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
     reference: bool = False,
+    words: bool = False,
 ) -> list:
     """Read each line with a beam of prefixes, and a language if there is one.
 
@@ -141,7 +148,7 @@ def prefix_beam_search(
         Prefixes that are kept from frame to frame.
     n_best : int, optional
         How many hypotheses per line; then a list is returned for each line.
-    language : WeightedAutomaton or Mixture, optional
+    language : Automaton or Mixture, optional
         What strings there may be, and their log-weights. Only such strings come out, and a prefix
         that cannot become one in the frames that are left takes no place in the beam. Each part of
         a mixture has a beam of its own.
@@ -151,6 +158,8 @@ def prefix_beam_search(
         Threads to share the lines among.
     reference : bool
         Use the plain Python of :func:`prefix_beams`. Without numba it is used anyway.
+    words : bool
+        Keep the frames, so that ``words`` of a hypothesis can say how sure each word is.
 
     Returns
     -------
@@ -193,22 +202,35 @@ def prefix_beam_search(
             for part in language.parts
         ]
         merged = [best_of_parts(rows) for rows in zip(*by_part, strict=True)]
-        return [line[:n_best] if n_best else next(iter(line), None) for line in merged]
+        best = [line[:n_best] if n_best else next(iter(line), None) for line in merged]
+        return keep_frames(best, log_probs, frame_lengths, alphabet) if words else best
     fusion = fuse(language, alphabet, language_weight, length_bonus)
     lines: list = [None] * len(log_probs)
+    long = frame_lengths > _windows.LONG
     if reference or not compiles() or (fusion and not fusion.fits_floats):
         frame_log_sums(log_probs, length_mask(frame_lengths, log_probs.shape[1]))
         left = list(range(len(log_probs)))
     else:
+        short = min(
+            _windows.LONG, log_probs.shape[1]
+        )  # the long lines have other code, and come later
         lines, left = _compiled_search(
-            log_probs, frame_lengths, alphabet, fusion, beam_width, n_best, threads
-        )
+            log_probs[:, :short], frame_lengths.masked_fill(long, 0), alphabet, fusion,
+            beam_width, n_best, threads,
+        )  # fmt: skip
+        for n in long.nonzero()[:, 0].tolist():
+            row = log_probs[n : n + 1, : int(frame_lengths[n])]
+            found = _long_search(row, alphabet, fusion, beam_width, min(n_best or 1, beam_width))
+            if found is None:
+                left = [*left, n]
+            else:
+                lines[n] = found if n_best else next(iter(found), None)
     for n in left:
         line = log_probs[n, : int(frame_lengths[n])].double()
         seen = prefix_beams(line, blank=alphabet.blank, beam_width=beam_width, fusion=fusion)
         ranked = _rescore(line, seen, alphabet, fusion)
         lines[n] = ranked[:n_best] if n_best else next(iter(ranked), None)
-    return lines
+    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _compiled_search(
@@ -222,22 +244,46 @@ def _compiled_search(
 ) -> tuple[list, list[int]]:
     """What each line holds, and the lines whose numbers products of floats cannot hold."""
     from crnn_lib.decoders._compiled.beam import beam_batch  # numba: slow to import
+    from crnn_lib.decoders._compiled.jit import first_use
 
-    tables, sums = as_tables(fusion), sums_allowed(log_probs)
+    sums = sums_allowed(log_probs)
     upper = 0.0 if fusion is None else fusion.most(log_probs.shape[1])
     keep = min(n_best or 1, beam_width)
 
     def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
-        results = empty_results(len(block), keep, block.shape[1])
-        made, used = beam_batch(
-            block, lengths, alphabet.blank, beam_width, keep, sums, tables, upper, results
-        )
-        rows = filled(results, made, used)
+        lines, frames, classes = block.shape
+        room = beam_room(beam_width, frames, classes)
+        page, lists = empty_page(frames, classes), beam_lists(beam_width, keep, frames)
+        results = empty_results(lines, keep, frames)
+        while (
+            beam_batch(
+                block, lengths, alphabet.blank, beam_width, keep, *sums,
+                fusion.arcs if fusion else no_arcs(), upper, page, room, lists, results,
+            ) == MISSING
+        ):  # fmt: skip
+            if fusion:
+                first = 2 + room.at[6]
+                fusion.reach(room.ints[first, : room.at[2]])
+        rows = filled(results)
         proven = rows[1][:, 1] > rows[1][:, 2] + ROUNDING
         hypotheses = make_hypotheses(alphabet, proven, *rows)
         return Decoded(results.counts, results.statuses, results.statuses != RISKY, hypotheses)
 
-    return in_blocks(decode, log_probs, frame_lengths, threads, n_best is None)
+    with first_use(beam_batch, "the beam"):
+        return in_blocks(decode, log_probs, frame_lengths, threads, n_best is None)
+
+
+def _long_search(
+    line: Tensor, alphabet: Alphabet, fusion: Fusion | None, beam_width: int, keep: int
+) -> list[Hypothesis] | None:
+    """What a line (1, T, C) holds; None if products of floats cannot hold it."""
+    sums = sums_allowed(line)
+    beam = BeamLine(alphabet.num_classes, alphabet.blank, beam_width, fusion, sums)
+    for rows in line[0].split(BLOCK):
+        if beam.add(rows.detach().cpu().double().contiguous().numpy()) == WRONG:
+            refuse(line, torch.tensor([line.shape[1]]))
+    rows = beam.finish(keep)
+    return as_hypotheses(alphabet, rows) if beam.status == FINE else None
 
 
 def _rescore(

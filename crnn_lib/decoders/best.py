@@ -14,9 +14,11 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER, ctc_loss, length_mask
-from crnn_lib.decoders._blocks import make_hypotheses
+from crnn_lib.decoders import _windows
+from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
+from crnn_lib.decoders._windows import PathLine
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
 
 
 @torch.no_grad()
@@ -26,6 +28,7 @@ def best_path(
     *,
     alphabet: Alphabet | None = None,
     scores: bool = True,
+    words: bool = False,
 ) -> list[Hypothesis]:
     """Read each line along its most probable alignment.
 
@@ -46,6 +49,8 @@ def best_path(
         The characters and the blank; ``Alphabet()`` by default.
     scores : bool
         False skips the forward pass: ``log_prob`` and ``bound`` are NaN, ``proven`` is False.
+    words : bool
+        Keep the frames, so that ``words`` of a hypothesis can say how sure each word is.
 
     Returns
     -------
@@ -76,6 +81,17 @@ def best_path(
     count, frames, _ = log_probs.shape
     within = length_mask(frame_lengths, frames)  # (N, T)
     log_sums = frame_log_sums(log_probs, within)  # (N, T)
+    long = frame_lengths > _windows.LONG
+    if scores and bool(long.any()):
+        lines: list = [None] * count
+        few = log_probs[~long, : _windows.LONG], frame_lengths[~long]
+        for n, line in zip(
+            (~long).nonzero()[:, 0].tolist(), best_path(*few, alphabet=alphabet), strict=True
+        ):
+            lines[n] = line
+        for n in long.nonzero()[:, 0].tolist():
+            lines[n] = _long_path(log_probs[n, : int(frame_lengths[n])], alphabet)
+        return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
     path, best = _best_classes(log_probs, within, alphabet.blank)  # (N, T), (N, T)
     starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
     labels = path[starts]  # all lines' labels, end to end
@@ -97,7 +113,7 @@ def best_path(
     summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
     row, start = starts.nonzero(as_tuple=True)
     end = ends.nonzero()[:, 1] + 1  # runs do not nest: the k-th end closes the k-th start
-    return make_hypotheses(
+    lines = make_hypotheses(
         alphabet,
         sizes=lengths.numpy(force=True),
         scores=torch.stack([log_prob, log_prob, bound], 1).numpy(force=True),
@@ -106,6 +122,14 @@ def best_path(
         spans=torch.stack([start, end]).numpy(force=True),
         span_scores=(summed[row, end] - summed[row, start]).numpy(force=True),
     )
+    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+
+
+def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:
+    """One line (T, C), in time that grows with the frames alone."""
+    path = PathLine(alphabet.num_classes, alphabet.blank, sums_allowed(line[None]))
+    path.add(line.detach().cpu().double().contiguous().numpy())
+    return as_hypotheses(alphabet, [path.finish()])[0]
 
 
 @torch.no_grad()

@@ -14,19 +14,22 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders._blocks import (
     Decoded,
     compiles,
+    empty_page,
     empty_results,
     filled,
     in_blocks,
     make_hypotheses,
+    search_room,
     sums_allowed,
+    view_of,
 )
 from crnn_lib.decoders._compiled.records import Outlook
 from crnn_lib.decoders._lattices import check_lattices, check_whole
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis
-from crnn_lib.language import Mixture, WeightedAutomaton
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
+from crnn_lib.language import Automaton, Mixture
 
 
 @torch.no_grad()
@@ -36,10 +39,11 @@ def exact_search(
     *,
     alphabet: Alphabet | None = None,
     budget: int = 10_000,
-    language: WeightedAutomaton | Mixture | None = None,
+    language: Automaton | Mixture | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
+    words: bool = False,
 ) -> list[Hypothesis | None]:
     """Find each line's most probable label, with a proof.
 
@@ -62,7 +66,7 @@ def exact_search(
         As for :func:`best_path`.
     budget : int
         Prefixes to split per line; fewer if a line is so long that they would take more than 64 MB.
-    language, language_weight, length_bonus, threads
+    language, language_weight, length_bonus, threads, words
         As for :func:`prefix_beam_search`. It is the score whose maximum is found and proven. Of a
         mixture each part is searched for what beats the parts before.
 
@@ -100,7 +104,7 @@ def exact_search(
         left, bound[:] = list(range(len(log_probs))), math.inf
         if fusion is None:
             found, left = _compiled_search(log_probs, frame_lengths, alphabet, budget, threads)
-        elif fusion.fits_floats:
+        elif fusion.whole and fusion.fits_floats:
             found, left, bound[:] = _fused_search(
                 log_probs, frame_lengths, alphabet, fusion, budget, threads, floors.copy()
             )
@@ -128,9 +132,11 @@ def exact_search(
             else:
                 rows[n].append(())
     if len(parts) == 1:
-        return [row[0][0] if row[0] else None for row in rows]
-    merged = (best_of_parts(row, b) for row, b in zip(rows, bounds.T.tolist(), strict=True))
-    return [line[0] if line else None for line in merged]
+        lines = [row[0][0] if row[0] else None for row in rows]
+    else:
+        merged = (best_of_parts(row, b) for row, b in zip(rows, bounds.T.tolist(), strict=True))
+        lines = [line[0] if line else None for line in merged]
+    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _compiled_search(
@@ -138,19 +144,23 @@ def _compiled_search(
 ) -> tuple[list, list[int]]:
     """Each line's hypothesis, if any, and the lines of which nothing is proven yet."""
     from crnn_lib.decoders._compiled.exact import exact_batch  # numba: slow to import
+    from crnn_lib.decoders._compiled.jit import first_use
 
     compiles()  # warns if nothing does
     sums = sums_allowed(log_probs)
 
     def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
-        results = empty_results(len(block), 1, block.shape[1])
-        proven = np.zeros(len(block), np.bool_)
-        made, used = exact_batch(block, lengths, alphabet.blank, budget, sums, results, proven)
-        rows = filled(results, made, used)
+        lines, frames, classes = block.shape
+        results, page = empty_results(lines, 1, frames), empty_page(frames, classes)
+        room = search_room(budget, frames, classes)
+        proven = np.zeros(lines, np.bool_)
+        exact_batch(block, lengths, alphabet.blank, budget, *sums, page, room, results, proven)
+        rows = filled(results)
         hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
         return Decoded(results.counts, results.statuses, proven, hypotheses)
 
-    return in_blocks(decode, log_probs, frame_lengths, threads, True)
+    with first_use(exact_batch, "exact search"):
+        return in_blocks(decode, log_probs, frame_lengths, threads, True)
 
 
 def _fused_search(
@@ -171,9 +181,10 @@ def _fused_search(
     on for about as long as the fine one would take, then starts again with that.
     """
     from crnn_lib.decoders._compiled.fused import fused_batch  # numba: slow to import
+    from crnn_lib.decoders._compiled.jit import first_use
 
     compiles()
-    sums = sums_allowed(log_probs)
+    sums, steps = sums_allowed(log_probs), fusion.steps
     found: list = [None] * len(log_probs)
     bounds = np.full(len(log_probs), math.inf)
     left = list(range(len(log_probs)))
@@ -189,20 +200,23 @@ def _fused_search(
             outlook: Outlook = outlook,
             most: int = most,
         ) -> Decoded:
-            results = empty_results(len(block), 1, block.shape[1])
-            complete, proven = np.zeros((2, len(block)), np.bool_)
-            made, used = fused_batch(
-                block, lengths, alphabet.blank, most, sums, floors, fusion.steps, outlook,
-                results, complete, proven, bounds,
+            lines, frames, classes = block.shape
+            results, page = empty_results(lines, 1, frames), empty_page(frames, classes)
+            room, view = search_room(most, frames, classes), view_of(outlook, frames, classes)
+            complete, proven = np.zeros((2, lines), np.bool_)
+            fused_batch(
+                block, lengths, alphabet.blank, most, *sums, floors, steps, outlook, page, room,
+                view, results, complete, proven, bounds,
             )  # fmt: skip
-            rows = filled(results, made, used)
+            rows = filled(results)
             hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
             return Decoded(results.counts, results.statuses, complete, hypotheses)
 
         bounded = np.full(len(left), math.inf)
-        lines, again = in_blocks(
-            decode, log_probs[left], frame_lengths[left], threads, True, floors[left], bounded
-        )
+        with first_use(fused_batch, "exact search with a language"):
+            lines, again = in_blocks(
+                decode, log_probs[left], frame_lengths[left], threads, True, floors[left], bounded
+            )
         for n, line, bound in zip(left, lines, bounded.tolist(), strict=True):
             if line is not None:
                 found[n], bounds[n] = line, bound

@@ -38,93 +38,174 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER
-from crnn_lib.decoders._compiled.records import Outlook, Steps
-from crnn_lib.language import NOWHERE, WeightedAutomaton, respell
+from crnn_lib.decoders._compiled.records import Arcs, Outlook, Steps
+from crnn_lib.language import NOWHERE, Rule, WeightedAutomaton, respell
 
 UNREACHABLE = 1 << 30  # frames that no line has
 # Steps of an outlook for every line, of the one between, and of one for hard lines
 COARSE, MOST, FINE = 2_000, 20_000, 500_000
+UNKNOWN = -1  # where the steps of a state begin that no line has reached yet
+STATE_COLUMNS = "first", "size", "ends_at", "near", "nearest", "again"
+STEP_COLUMNS = "label", "target", "cost", "factor"
 
 
-@dataclass(frozen=True, eq=False)
 class Fusion:
-    """An automaton over classes, its weights scaled. S states, C classes.
+    """An automaton over classes, its weights scaled; :func:`fuse` makes one.
+
+    Only the allowed steps are kept, of each state the lower class first. Of an automaton whose
+    states are made when they are reached, the steps of a state are asked for when a beam gets
+    there, once, and kept for the next line.
 
     Attributes
     ----------
-    step : ndarray, (S, C), int32
-        The state after a class; -1 where that is forbidden, and for the blank.
-    cost : ndarray, (S, C)
-        What a step adds to the score: language weight times log-weight, and the length bonus.
-    ends_at : ndarray, (S,)
-        What ending there adds; ``-inf`` if no string may.
+    classes : int
+        Classes of the network, the blank included.
     start : int
+        The state before the first class.
+    whole : bool
+        Whether all states are here.
+    fits_floats : bool
+        Whether all factors are numbers that products can be made of.
     """
 
-    step: np.ndarray
-    cost: np.ndarray
-    ends_at: np.ndarray
-    start: int
+    def __init__(
+        self,
+        language,
+        class_of: np.ndarray,
+        classes: int,
+        language_weight: float = 1.0,
+        length_bonus: float = 0.0,
+    ) -> None:
+        """``class_of`` (K,) is the class of each of the language's characters; -1: it has none."""
+        self.classes, self.start = classes, int(language.start)
+        self.whole, self.fits_floats = language.num_states is not None, True
+        self._language, self._class_of = language, class_of
+        self._weight, self._bonus, self._lock = language_weight, length_bonus, Lock()
+        self._named = self._made = 0  # states that have a number, and steps
+        self.arcs = no_arcs(self.start)._replace(fused=True)
+        self._name(language.num_states if self.whole else self.start + 1)
+        if self.whole:
+            self.reach(np.arange(self._named))
+            self._count_frames()
 
-    @cached_property
-    def factor(self) -> np.ndarray:
-        """``exp(cost)``, for decoders that multiply: (S, C)."""
-        return np.exp(self.cost)
+    # Its states and steps -------------------------------------------------------------------------
 
-    @cached_property
-    def fits_floats(self) -> bool:
-        """Whether all factors are numbers that products can be made of."""
-        steps = self.cost[self.step >= 0]
-        return not steps.size or bool(np.abs(steps).max() < 400)
+    def reach(self, states: np.ndarray) -> None:
+        """Have the steps of some states at hand."""
+        with self._lock:
+            states = np.unique(states[self.arcs.first[states] == UNKNOWN]).astype(np.int64)
+            if not len(states):
+                return
+            counts, columns, targets, weights = self._language.arcs(states)
+            row, label = np.repeat(np.arange(len(states)), counts), self._class_of[columns]
+            known = label >= 0
+            row, label, target = row[known], label[known], targets[known]
+            order = np.lexsort((label, row))
+            row, label, target = row[order], label[order], target[order]
+            cost = self._weight * weights[known][order] + self._bonus
+            if len(targets):
+                self._name(int(targets.max()) + 1)
+            first, made = self._made, self._made + len(label)
+            largest = max(self.arcs.largest, float(np.exp(cost.max(initial=NEVER))))
+            self.arcs = arcs = self.arcs._replace(
+                largest=largest, **grown(self.arcs, STEP_COLUMNS, made)
+            )
+            own = slice(first, made)
+            arcs.label[own], arcs.target[own] = label, target
+            arcs.cost[own], arcs.factor[own] = cost, np.exp(cost)
+            arcs.size[states] = counts = np.bincount(row, minlength=len(states))
+            arcs.first[states] = first + counts.cumsum() - counts
+            self._made = made
+            self.fits_floats &= bool((np.abs(cost) < 400).all())
 
-    @cached_property
+    def _name(self, count: int) -> None:
+        """Have room for so many states, and ask of each new one how it may end."""
+        new = np.arange(self._named, count)
+        if not len(new):
+            return
+        self.arcs = arcs = self.arcs._replace(**grown(self.arcs, STATE_COLUMNS, count))
+        final = np.asarray(self._language.final_weights(new), np.float64)
+        accepted = final > NEVER
+        arcs.first[new], arcs.size[new] = UNKNOWN, 0
+        arcs.ends_at[new] = np.where(accepted, self._weight * np.where(accepted, final, 0.0), NEVER)
+        arcs.near[new] = np.where(accepted, 0, UNREACHABLE)
+        if not self.whole:
+            arcs.near[new] = np.minimum(self._language.distances(new), UNREACHABLE)
+        arcs.nearest[new], arcs.again[new] = -1, arcs.near[new]
+        self._named = count
+
+    @property
+    def steps(self) -> Steps:
+        """All steps, state by state. Only of a whole language."""
+        arcs, states, made = self.arcs, self._named, self._made
+        first = np.append(arcs.first[:states], np.int32(made))
+        label, target, cost = arcs.label[:made], arcs.target[:made], arcs.cost[:made]
+        return Steps(first, label, target, cost, arcs.ends_at[:states], self.start)
+
+    # Frames to an end -----------------------------------------------------------------------------
+
+    def _count_frames(self) -> None:
+        """How many frames a string needs from each state, by relaxation.
+
+        After a blank that is a state's ``near``. After a class it is the same, but for the class
+        that begins the nearest way, ``nearest``: it needs a blank first, or another way, ``again``.
+        """
+        steps, arcs = self.steps, self.arcs
+        starts = arcs.size[: self._named].nonzero()[0]  # states with steps
+        if not len(starts):
+            return
+        firsts = steps.first[starts]
+        owner = np.repeat(np.arange(len(starts)), arcs.size[starts])
+        label, target = steps.label.astype(np.int64), steps.target
+        stays = np.isfinite(steps.ends_at[starts])
+        while True:
+            via = np.minimum(1 + self._frames(target, steps.label), UNREACHABLE)
+            best, first_label = np.divmod(
+                np.minimum.reduceat(via.astype(np.int64) << 32 | label, firsts), 1 << 32
+            )
+            others = np.where(label == first_label[owner], UNREACHABLE, via)
+            second = np.minimum(np.minimum.reduceat(others, firsts), best + 1)
+            best, second = np.where(stays, 0, best), np.where(stays, 0, second)
+            if (best == arcs.near[starts]).all() and (second == arcs.again[starts]).all():
+                return
+            arcs.near[starts], arcs.nearest[starts] = best, first_label
+            arcs.again[starts] = second
+
+    def _frames(self, state: np.ndarray, label: np.ndarray) -> np.ndarray:
+        arcs = self.arcs
+        return np.where(label == arcs.nearest[state], arcs.again[state], arcs.near[state])
+
+    @property
     def need(self) -> np.ndarray:
         """Frames that a string needs from a state to an accepted end, (S, C), int32.
 
         The column is the class of the frame before, as an alignment stands on it.
         """
-        rows = np.arange(len(self.step))
-        need = np.where(np.isfinite(self.ends_at)[:, None], 0, UNREACHABLE).repeat(self.classes, 1)
-        while True:
-            via = self._frames_via(need)  # (S, C)
-            nearest = via.argmin(1)
-            best = via[rows, nearest]
-            via[rows, nearest] = UNREACHABLE
-            best_but_nearest = via.min(1)
-            # Any other class comes right after; the same class needs a blank before it.
-            new = np.minimum(need, best[:, None])
-            again = np.minimum(best + 1, best_but_nearest)
-            new[rows, nearest] = np.minimum(need[rows, nearest], again)
-            if (new == need).all():
-                return need.astype(np.int32)
-            need = new
+        states, classes = np.arange(self._named)[:, None], np.arange(self.classes)[None]
+        return self._frames(states, classes).astype(np.int32)
 
-    @cached_property
+    @property
     def need_first(self) -> np.ndarray:
         """The same where the frame before is a blank, or there is none: (S,), int32."""
-        here = np.where(np.isfinite(self.ends_at), 0, UNREACHABLE)
-        return np.minimum(here, self._frames_via(self.need).min(1)).astype(np.int32)
-
-    def _frames_via(self, need: np.ndarray) -> np.ndarray:
-        columns = np.arange(self.classes)
-        return np.where(
-            self.step >= 0, np.minimum(1 + need[self.step, columns], UNREACHABLE), UNREACHABLE
-        )
+        return self.arcs.near[: self._named].copy()
 
     @cached_property
-    def steps(self) -> Steps:
-        """The allowed steps alone, state by state, of each the lower class first."""
-        state, label = (self.step >= 0).nonzero()
-        first = np.searchsorted(state, np.arange(len(self.step) + 1)).astype(np.int32)
-        target, cost = self.step[state, label], self.cost[state, label]
-        return Steps(first, label.astype(np.int32), target, cost, self.ends_at, self.start)
+    def farthest(self) -> int:
+        """The most frames that any state, from which there is an end, needs to it."""
+        if not self.whole:
+            return int(self._language.farthest)
+        again = self.arcs.again[: self._named]
+        return int(again[again < UNREACHABLE].max(initial=0))
+
+    # How exact search looks ahead ---------------------------------------------------------------
 
     def outlooks(self, budget: int) -> list[tuple[Outlook, int]]:
         """What to look through, one after the other, and how many prefixes to expand with each.
@@ -133,9 +214,7 @@ class Fusion:
         costs more and bounds better. With one a search goes on for about as long as it takes to
         look through the next, so that it is never much slower than with the right one.
         """
-        ways = np.unique(self.steps.target.astype(np.int64) * self.classes + self.steps.label)
-        counts = np.diff(self.steps.first)
-        fine = int(counts[ways // self.classes].sum()) + int(counts[self.start])
+        fine = self._fine_steps
         if fine <= COARSE:
             return [(self.fine_outlook, budget)]
         outlooks = [self._last_class]
@@ -151,6 +230,14 @@ class Fusion:
             plan.append((outlook, most))
             left -= most
         return plan
+
+    @cached_property
+    def _fine_steps(self) -> int:
+        """How many steps the finest outlook has."""
+        steps = self.steps
+        ways = np.unique(steps.target.astype(np.int64) * self.classes + steps.label)
+        counts = np.diff(steps.first)
+        return int(counts[ways // self.classes].sum()) + int(counts[self.start])
 
     @cached_property
     def _last_class(self) -> Outlook:
@@ -187,7 +274,8 @@ class Fusion:
         ``after(key, label, state)`` is the key behind a step, ``last(key)`` the class it ends in.
         None if there are more than ``most`` steps between keys.
         """
-        steps, factor, states = self.steps, np.exp(self.steps.cost), len(self.step)
+        steps, states = self.steps, self._named
+        factor = np.exp(steps.cost)
         ways = frontier = np.array([self.start], np.int64)  # key * states + state
         seen: list[tuple] = []
         moves = np.zeros(0, np.int64)
@@ -215,7 +303,7 @@ class Fusion:
         key, state = np.divmod(ways, states)
         keys, place = np.unique(key, return_inverse=True)
         ends_at = np.full(len(keys), NEVER)
-        np.maximum.at(ends_at, place.reshape(-1), self.ends_at[state])
+        np.maximum.at(ends_at, place.reshape(-1), steps.ends_at[state])
         from_key, label = np.divmod(moves, self.classes)
         first = np.searchsorted(from_key, np.append(keys, keys[-1] + 1))
         return Outlook(
@@ -227,66 +315,124 @@ class Fusion:
             last(keys).astype(np.int32),
         )
 
-    @property
-    def classes(self) -> int:
-        """Classes of the network, the blank included."""
-        return self.step.shape[1]
+    # The most that a string can gather ------------------------------------------------------------
 
     def most(self, length: int) -> float:
         """The best that any string of at most so many characters can gather."""
-        most = self.ends_at
-        for _ in range(length):
-            ahead = np.where(self.step >= 0, self.cost + most[self.step], NEVER)
-            new = np.maximum(self.ends_at, ahead.max(1))
-            if (new == most).all():
-                break
-            most = new
-        return float(most[self.start])
+        if not self.whole:
+            top = self._language.most
+            return self._weight * max(top, 0.0) + max(self._bonus, 0.0) * length
+        gains = self._gains
+        while len(gains) <= length and (len(gains) < 2 or not self._gathered):
+            self._gather()
+        return gains[min(length, len(gains) - 1)]
 
-    # For one label at a time, and slowly:
+    @cached_property
+    def _gains(self) -> list[float]:
+        """By length, as far as it was asked for; the last holds for all that are longer."""
+        ends_at = self.arcs.ends_at[: self._named]
+        self._ahead, self._gathered = ends_at, False
+        return [float(ends_at[self.start])]
+
+    def _gather(self) -> None:
+        """One character more."""
+        steps, size = self.steps, self.arcs.size[: self._named]
+        new, starts = steps.ends_at.copy(), size.nonzero()[0]
+        if len(starts):
+            ahead = steps.cost + self._ahead[steps.target]
+            new[starts] = np.maximum(new[starts], np.maximum.reduceat(ahead, steps.first[starts]))
+        self._gathered = bool((new == self._ahead).all())
+        self._ahead = new
+        self._gains.append(float(new[self.start]))
+
+    # For one label at a time, and slowly ----------------------------------------------------------
+
+    def step(self, state: int, c: int) -> tuple[int, float]:
+        """Where a class leads, or ``NOWHERE``, and what it adds."""
+        if state == NOWHERE:
+            return NOWHERE, NEVER
+        arcs, first, end = self._own(state)
+        at = first + int(arcs.label[first:end].searchsorted(c))
+        if at == end or arcs.label[at] != c:
+            return NOWHERE, NEVER
+        return int(arcs.target[at]), float(arcs.cost[at])
+
+    def _own(self, state: int) -> tuple[Arcs, int, int]:
+        """The steps, and which of them are a state's."""
+        self.reach(np.array([state]))
+        first = int(self.arcs.first[state])
+        return self.arcs, first, first + int(self.arcs.size[state])
 
     def state_after(self, label: Sequence[int]) -> int:
         """Where a label leads, or ``NOWHERE``."""
         state = self.start
         for c in label:
-            state = int(self.step[state, c]) if state != NOWHERE else NOWHERE
+            state, _ = self.step(state, c)
         return state
 
     def weight(self, label: Sequence[int], *, end: bool = True) -> float:
         """What a label adds to its score; ``-inf`` if it is not accepted."""
-        steps = (self.weights_after(label[:i])[c] for i, c in enumerate(label))
-        total = float(sum(steps))
+        state, total = self.start, 0.0
+        for c in label:
+            state, gain = self.step(state, c)
+            total += gain
         if total == NEVER or not end:
             return total
-        return total + float(self.ends_at[self.state_after(label)])
+        return total + float(self.arcs.ends_at[state])
 
     def weights_after(self, label: Sequence[int]) -> list[float]:
         """What each class would add after a label: C numbers."""
-        state = self.state_after(label)
-        return self.cost[state].tolist() if state != NOWHERE else [NEVER] * self.classes
+        weights, state = [NEVER] * self.classes, self.state_after(label)
+        if state != NOWHERE:
+            arcs, first, end = self._own(state)
+            for c, cost in zip(arcs.label[first:end], arcs.cost[first:end], strict=True):
+                weights[c] = float(cost)
+        return weights
 
     def fits(self, label: Sequence[int], at_blank: bool, left: int) -> bool:
         """Whether a label can still become an accepted one in the frames that are left."""
-        state = self.state_after(label)
+        state = np.array(self.state_after(label))
         if at_blank or not label:
-            return bool(self.need_first[state] <= left)
-        return bool(self.need[state, label[-1]] <= left)
+            return bool(self.arcs.near[state] <= left)
+        return bool(self._frames(state, np.array(label[-1])) <= left)
+
+
+def no_arcs(start: int = 0) -> Arcs:
+    """No language: one state, so that there is something to look at, and no step."""
+    state = {name: np.zeros(1, np.int32) for name in STATE_COLUMNS}
+    step = {name: np.zeros(1, np.int32) for name in STEP_COLUMNS}
+    real = {name: np.zeros(1) for name in ("ends_at", "cost", "factor")}
+    return Arcs(False, start, 1.0, **(state | step | real))
+
+
+def grown(arcs: Arcs, names: tuple[str, ...], count: int) -> dict[str, Any]:
+    """Some of the arrays with room for so many entries; if it was too small, twice as much."""
+    columns = {}
+    for name in names:
+        column = getattr(arcs, name)
+        if count > len(column):
+            larger = np.empty(max(count, 2 * len(column)), column.dtype)
+            larger[: len(column)] = column
+            columns[name] = larger
+    return columns
 
 
 def fuse(
-    language: WeightedAutomaton | None,
+    language,
     alphabet: Alphabet,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
 ) -> Fusion | None:
-    """Tables for a language over the classes of an alphabet. None if nothing is to be added.
+    """A language over the classes of an alphabet. None if nothing is to be added.
 
-    Where the alphabet's characters take several code points and the language's do not, the language
-    reads them one code point after the other (:func:`crnn_lib.language.respell`).
+    Made once, and kept with the language. Where the alphabet's characters take several code points
+    and the language's do not, the language reads them one code point after the other
+    (:func:`crnn_lib.language.respell`).
 
     Parameters
     ----------
-    language : WeightedAutomaton, optional
+    language : WeightedAutomaton or what has its methods, optional
+        See above what a decoder asks of it.
     alphabet : Alphabet
     language_weight, length_bonus : float
         As for :func:`~crnn_lib.decoders.prefix_beam_search`. The bonus is one per character of the
@@ -295,11 +441,13 @@ def fuse(
     Raises
     ------
     TypeError
-        If the language is no :class:`WeightedAutomaton`.
+        If the language is no automaton.
     ValueError
         If none of its characters are in the alphabet, or a weight is not finite or negative.
     """
-    if language is not None and not isinstance(language, WeightedAutomaton):
+    if isinstance(language, Rule):
+        language = language.over(alphabet.characters)
+    if language is not None and not hasattr(language, "arcs"):
         raise TypeError(
             f"language is a Mixture, a WeightedAutomaton or None; got {type(language).__name__}."
         )
@@ -310,9 +458,14 @@ def fuse(
         )
     if not math.isfinite(length_bonus):
         raise ValueError(f"length_bonus is a finite number per character; got {length_bonus}.")
+    if language is None and length_bonus == 0:
+        return None
+    return _fuse(language, alphabet, float(language_weight), float(length_bonus))
+
+
+@lru_cache(maxsize=8)
+def _fuse(language, alphabet, language_weight, length_bonus) -> Fusion:
     if language is None:
-        if length_bonus == 0:
-            return None
         anything = np.zeros((1, len(alphabet.characters)))
         language = WeightedAutomaton(
             alphabet.characters, anything.astype(np.int32), anything, np.zeros(1)
@@ -323,25 +476,11 @@ def fuse(
             f"The language knows the characters {language.characters!r}, the alphabet has "
             f"{alphabet.characters!r}: they share none. Build the language over the alphabet's."
         )
-    return _fuse(language, alphabet, float(language_weight), float(length_bonus))
-
-
-@lru_cache(maxsize=8)
-def _fuse(language, alphabet, language_weight, length_bonus) -> Fusion:
     if isinstance(language.characters, str) and isinstance(alphabet.characters, tuple):
         language = respell(language, alphabet.characters)
-    states, classes = language.num_states, alphabet.num_classes
-    step = np.full((states, classes), NOWHERE, np.int32)
-    cost = np.full((states, classes), NEVER)
-    known = set(alphabet.characters)  # "th" is in the str "other", and is none of its characters
-    for column, character in enumerate(language.characters):
-        if character in known:
-            (c,) = alphabet.encode(character)  # no other spelling has fewer characters
-            step[:, c] = language.next_state[:, column]
-            allowed = step[:, c] >= 0
-            weights = language.log_weight[allowed, column]
-            cost[allowed, c] = language_weight * weights + length_bonus
-    ends_at = np.full(states, NEVER)
-    accepted = language.final > NEVER
-    ends_at[accepted] = language_weight * language.final[accepted]
-    return Fusion(step, cost, ends_at, int(language.start))
+    # "th" is in the str "other", and is none of its characters; its class is that of no spelling
+    known = set(alphabet.characters)
+    class_of = [alphabet.encode(c)[0] if c in known else -1 for c in language.characters]
+    return Fusion(
+        language, np.array(class_of, np.int32), alphabet.num_classes, language_weight, length_bonus
+    )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from torch import Tensor
+
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import Span
+from crnn_lib.decoders.words import Kept, Word, find_words
 
 # A proof must survive the rounding of its own arithmetic, which is float64.
 ROUNDING = 1e-9
@@ -34,6 +39,8 @@ class Hypothesis:
     score : float
         What the decoder ranked by: ``log_prob``, and what the language adds to it. The same as
         ``log_prob`` if it is not given.
+    words : tuple of Word
+        See :meth:`split_words`.
     """
 
     label: tuple[int, ...]
@@ -59,6 +66,65 @@ class Hypothesis:
         fields["label"], fields["text"], fields["log_prob"] = label, text, log_prob
         fields["spans"], fields["proven"], fields["bound"] = spans, proven, bound
         fields["score"] = log_prob if score is None else score
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words between spaces, with their frames: :meth:`split_words` says what they hold."""
+        if "_words" not in self.__dict__:
+            self.__dict__["_words"] = self.split_words()
+        return self.__dict__["_words"]
+
+    def split_words(
+        self, split: str | Sequence[str] = " ", *, lexicon: Collection[str] | Any | None = None
+    ) -> tuple[Word, ...]:
+        """The words of the text: where they are, how sure they are, and whether they are known.
+
+        They are found when they are asked for. How sure a word is, is its probability given its
+        neighbours, by the network alone: :func:`~crnn_lib.decoders.word_confidences`. That needs
+        the frames, so the decoder has to be told to keep them, by ``words=True``.
+
+        Parameters
+        ----------
+        split : str or sequence of str
+            The characters that are in no word: those of the str, or those in the sequence. An empty
+            one makes the text one word.
+        lexicon : collection of str or automaton, optional
+            The words that are known; says ``known`` of each.
+
+        Raises
+        ------
+        ValueError
+            If the characters of the text take several code points and the decoder kept nothing.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from crnn_lib import Alphabet, best_path
+        >>> line = torch.full((5, 4), 0.1)  # blank, "a", "b", " "
+        >>> line[range(5), [1, 0, 3, 2, 2]] = 0.7
+        >>> (h,) = best_path(line.log(), alphabet=Alphabet("ab "), words=True)
+        >>> [(w.text, w.start, w.end, round(w.confidence, 2), w.known)
+        ...  for w in h.split_words(lexicon={"a"})]
+        [('a', 0, 1, 0.68, True), ('b', 3, 5, 0.66, False)]
+        """
+        kept = self.__dict__.get("_kept")
+        if kept is not None:
+            pieces = [kept.symbols[c] for c in self.label]
+        elif len(self.text) == len(self.label):
+            pieces = list(self.text)
+        else:
+            raise ValueError(
+                f"The {len(self.label)} characters of this text take {len(self.text)} code "
+                "points. Where its words are is known if the decoder was given words=True."
+            )
+        return find_words(pieces, self.label, self.spans, kept, split, lexicon)
+
+    def __getstate__(self) -> dict:
+        """Words go along when it is copied or pickled, and not the frames that they are made of."""
+        fields = dict(self.__dict__)
+        if fields.pop("_kept", None) is not None:
+            fields["_words"] = self.words
+        return fields
 
 
 class LateSpans(Sequence[Span]):
@@ -115,3 +181,14 @@ class LateSpans(Sequence[Span]):
 
     def __reduce__(self):
         return tuple, (self._made(),)
+
+
+def keep_frames(lines: list, log_probs: Tensor, lengths: Tensor, alphabet: Alphabet) -> list:
+    """Give the hypotheses of each line its frames, for their words; the lines as they came."""
+    for line, log_p, length in zip(lines, log_probs, lengths.tolist(), strict=True):
+        found = line if isinstance(line, list) else [line]
+        kept = Kept(log_p[:length].detach().clone(), alphabet.symbols, alphabet.blank)
+        for hypothesis in found:
+            if hypothesis is not None:
+                hypothesis.__dict__["_kept"] = kept
+    return lines

@@ -6,117 +6,132 @@ import math
 
 import numpy as np
 
-from crnn_lib.decoders._compiled.records import FINE, RISKY, BeamRoom
+from crnn_lib.decoders._compiled.jit import compiled, inner
+from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY
 from crnn_lib.decoders._compiled.scores import (
-    compiled,
     label_log_prob,
     read_line,
     spell,
-    text_weight,
     write_spans,
 )
 
 TINY = 1e-290  # below this a beam's mass is at risk
 
 
-@compiled
+@inner
 def rounded(x):
     """Round to 30 binary digits (Veltkamp), so that what is equal but for rounding is equal."""
     wide = x * 8388609.0  # 2 ** 23 + 1
     return wide - (wide - x)
 
 
-@compiled
+@inner
 def round_log(x):
     """Nine decimals, so that what is equal but for rounding is equal."""
     return math.floor(x * 1e9 + 0.5)
 
 
-@compiled
-def insert(found, width, score, code, scores, codes):
-    """Put a candidate into the sorted best ``width``; of equals the lower code goes first."""
-    if found == width:
-        j = width - 1
-        if score < scores[j] or (score == scores[j] and code > codes[j]):
-            return found
-    else:
-        j = found
-        found += 1
-    while j > 0 and (scores[j - 1] < score or (scores[j - 1] == score and codes[j - 1] > code)):
-        scores[j], codes[j] = scores[j - 1], codes[j - 1]
-        j -= 1
-    scores[j], codes[j] = score, code
-    return found
+@inner
+def find(labels, first, size, all_classes, blank, c):
+    """Which of a state's steps, ``size`` from ``first`` on, reads a class; -1 if none does."""
+    if size == all_classes:  # in order, and only the blank is left out
+        return first + c - (1 if c > blank else 0)
+    low, high = first, first + size
+    while low < high:
+        middle = (low + high) >> 1
+        if labels[middle] < c:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < first + size and labels[low] == c else -1
 
 
 @compiled
-def beam_room(width, longest, classes):
-    """Memory for a beam of ``width`` prefixes over lines of at most ``longest`` frames."""
-    return BeamRoom(
-        np.empty((4, width * longest + 2), np.int32),
-        np.empty((8, width)),
-        np.empty((10, width), np.int32),
-        np.empty(classes, np.int32),
-        np.empty((width, classes), np.int32),
-    )
+def begin_beam(start, trie, work, ints, merged, at, log_scale):
+    """The beam before the first frame: the empty prefix alone."""
+    for i in range(merged.shape[0]):
+        for c in range(merged.shape[1]):
+            merged[i, c] = -1
+    for i in range(4):
+        trie[i, 0] = -1
+    for i in range(10):
+        ints[i, 0] = -1
+    for i in range(8):
+        work[i, 0] = 0.0
+    ints[0, 0], ints[2, 0] = 0, start
+    work[0, 0], work[6, 0] = 1.0, 1.0
+    at[0], at[1], at[2], at[3], at[4], at[5], at[6] = 0, 1, 1, 0, 1, 2, 0
+    log_scale[0] = 0.0
 
 
 @compiled
-def beam_line(p, peak, blank, width, tables, room):
-    """The best prefixes after the last frame: how many, and the logarithm of their scale.
+def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
+    """Take a beam over the frames up to ``stop`` of a line that has ``end`` frames.
 
-    On return the room's ``ints[0]`` and ``ints[2]`` hold the beam's nodes and states, and
-    ``work[6]`` their masses. ``peak`` (T,) is the probability of each frame's most probable class
-    but the blank. A fused automaton multiplies each step by a factor, and needs frames to its end.
+    ``p`` holds the probabilities of the frames from ``start`` on, ``peak`` of each its most
+    probable class but the blank. Returns what the line is; MISSING if a state has no steps yet:
+    then the beam stands before the frame that needs them, and goes on when it is called again.
+
+    On return the room's ``ints[0]`` and ``ints[2]``, or the copies beside them (``at[6]``), hold
+    the beam's nodes and states, and ``work[6]`` their masses. Each step of a fused automaton
+    multiplies by a factor, and a prefix needs frames to its end.
     """
-    frames, classes = p.shape
-    fused, step, factor, most = tables.fused, tables.step, tables.factor, tables.largest
-    need, need_first, start = tables.need, tables.need_first, tables.start
-    trie, work, ints = room.trie, room.work, room.ints
+    classes = p.shape[1]
+    fused, most, full = arcs.fused, arcs.largest, classes - 1
+    firsts, sizes, labels = arcs.first, arcs.size, arcs.label
+    near, nearest, again = arcs.near, arcs.nearest, arcs.again
+    trie, work, ints, at = room.trie, room.work, room.ints, room.at
     active, merged = room.active, room.merged
-    parent, last_of, child, sibling = trie[0], trie[1], trie[2], trie[3]
     # Copies of each, to write one while the other is read: a now, s if all stay, z the new beam.
-    pb, pn, total, scores = work[0:3], work[3:6], work[6], work[7]
-    node, state, last, up = ints[0:2], ints[2:4], ints[4:6], ints[6:8]  # up: the parent's place
-    codes, moved = ints[8], ints[9]
-    a, s, z, now, new = 0, 1, 2, 0, 1
-    merged[:] = -1  # the last frame in which an extension of a prefix was in the beam itself
-    parent[0], last_of[0], child[0], sibling[0] = -1, -1, -1, -1
-    nodes, count, log_scale = 1, 1, 0.0
+    # Masses at a blank are work[0:3], on a character work[3:6], their sums work[6]. Nodes are
+    # ints[0:2], then states, last classes, and the places of the parents.
+    scores, codes, moved = work[7], ints[8], ints[9]
+    nodes, count, a, s, z, now = at[1], at[2], at[3], at[4], at[5], at[6]
+    log_scale = room.log_scale[0]
     shift = 1  # a code is a place in the beam that stays, or ``width`` and a place and a class
     while 1 << shift < classes:
         shift += 1
-    node[0, 0], last[0, 0], state[0, 0], up[0, 0] = 0, -1, start, -1
-    pb[0, 0], pn[0, 0], total[0] = 1.0, 0.0, 1.0
-    if fused and need_first[start] > frames:
-        return 0, 0.0, FINE
-    for t in range(frames):
-        q, left = p[t, blank], frames - 1 - t
+    for t in range(at[0], stop):
+        new, row, left = 1 - now, t - start, end - 1 - t
+        at[0], at[1], at[2], at[3], at[4], at[5], at[6] = t, nodes, count, a, s, z, now
+        room.log_scale[0] = log_scale
+        if fused:
+            if t == 0 and near[arcs.start] > end:
+                count = 0
+            for i in range(count):
+                if firsts[ints[2 + now, i]] < 0:
+                    return MISSING
+        q = p[row, blank]
         # 1. Prefixes that stay as they are, or are made from a parent that is in the beam too.
         found, in_place = 0, True
         for i in range(count):
-            c = last[now, i]
-            b, n = total[i] * q, 0.0
+            c = np.int64(ints[4 + now, i])  # of each type of it, functions are compiled anew
+            b, n = work[6, i] * q, 0.0
             if c >= 0:
-                x = p[t, c]
-                n = pn[a, i] * x
-                if n < TINY and x > 0.0 and pn[a, i] > 0.0:
-                    return 0, 0.0, RISKY
-                u = up[now, i]
+                x, before = p[row, c], work[3 + a, i]
+                n = before * x
+                if n < TINY and x > 0.0 and before > 0.0:
+                    return RISKY
+                u = ints[6 + now, i]
                 if u >= 0:
-                    mass = (pb[a, u] if last[now, u] == c else total[u]) * x
+                    mass = (work[a, u] if ints[4 + now, u] == c else work[6, u]) * x
                     if fused:
-                        mass *= factor[state[now, u], c]
+                        state = ints[2 + now, u]
+                        e = find(
+                            labels, int(firsts[state]), int(sizes[state]), full, blank, np.int64(c)
+                        )
+                        mass *= arcs.factor[e]
                     n += mass
             if b < TINY and q > 0.0:
-                return 0, 0.0, RISKY
-            pb[s, i], pn[s, i] = b, n
+                return RISKY
+            work[s, i], work[3 + s, i] = b, n
             score = rounded(b + n)
             if fused:
-                if b > 0.0:
-                    if need_first[state[now, i]] > left:
-                        score = 0.0
-                elif need[state[now, i], max(c, 0)] > left:
+                state = ints[2 + now, i]
+                needed = near[state]  # frames, from here to an accepted end
+                if b == 0.0 and c == nearest[state]:
+                    needed = again[state]
+                if needed > left:
                     score = 0.0
             if score == 0.0:
                 in_place = False
@@ -130,49 +145,97 @@ def beam_line(p, peak, blank, width, tables, room):
             scores[j], codes[j] = score, i
         # 2. Classes that can bring in a new prefix, the most probable first.
         floor = scores[width - 1] * (1.0 - 1e-8) if found == width else 0.0
-        reach = total[0] * (1.0 + 1e-8) * most
-        if reach * peak[t] > floor:
+        reach = work[6, 0] * (1.0 + 1e-8) * most if count > 0 else 0.0
+        if reach * peak[row] > floor:
             for i in range(count):
-                if up[now, i] >= 0:
-                    merged[up[now, i], last[now, i]] = t
-            alive = 0
+                u = ints[6 + now, i]
+                if u >= 0:  # in this frame the extension of that prefix is in the beam itself
+                    merged[u, ints[4 + now, i]] = t
+            alive, sorts = 0, not fused
             for c in range(classes):
-                x = p[t, c]
-                if x * reach > floor and c != blank:
-                    j = alive
-                    while j > 0 and p[t, active[j - 1]] < x:
-                        active[j] = active[j - 1]
-                        j -= 1
-                    active[j] = c
+                if p[row, c] * reach > floor and c != blank:
                     alive += 1
+            if fused:
+                for i in range(count):
+                    sorts = sorts or sizes[ints[2 + now, i]] >= alive
+            if sorts:
+                looks = alive if fused else min(alive, width + count + 1)  # no more can matter
+                alive = 0
+                for c in range(classes):
+                    x = p[row, c]
+                    if x * reach > floor and c != blank:
+                        j = alive
+                        if alive < looks:
+                            alive += 1
+                        elif x > p[row, active[looks - 1]]:
+                            j = looks - 1
+                        else:
+                            continue
+                        while j > 0 and p[row, active[j - 1]] < x:
+                            active[j] = active[j - 1]
+                            j -= 1
+                        active[j] = c
             for i in range(count):
-                reach = total[i] * most
-                if reach * peak[t] <= floor:
+                total = work[6, i]
+                reach = total * most
+                if reach * peak[row] <= floor:
                     break
-                for k in range(alive):
-                    c = active[k]
-                    x = p[t, c]
+                last, state, looks, first = ints[4 + now, i], 0, alive, -1
+                if fused:
+                    state = ints[2 + now, i]
+                    if sizes[state] < alive:
+                        looks, first = int(sizes[state]), int(firsts[state])
+                for k in range(looks):
+                    c = np.int64(active[k] if first < 0 else labels[first + k])
+                    x = p[row, c]
                     if reach * x <= floor:
-                        break
+                        if first < 0:
+                            break
+                        continue
                     if merged[i, c] == t:
                         continue
-                    score = (pb[a, i] if last[now, i] == c else total[i]) * x
+                    score = (work[a, i] if last == c else total) * x
                     if score == 0.0:
                         continue
                     if fused:
-                        after = step[state[now, i], c]
-                        if after < 0 or need[after, c] > left:
+                        e = first + k
+                        if first < 0:
+                            e = find(
+                                labels,
+                                int(firsts[state]),
+                                int(sizes[state]),
+                                full,
+                                blank,
+                                np.int64(c),
+                            )
+                            if e < 0:
+                                continue
+                        after = arcs.target[e]
+                        if (again[after] if c == nearest[after] else near[after]) > left:
                             continue
-                        score *= factor[state[now, i], c]
+                        score *= arcs.factor[e]
                     if score < TINY:
-                        return 0, 0.0, RISKY
+                        return RISKY
                     score, code = rounded(score), width + (i << shift | c)
-                    found = insert(found, width, score, code, scores, codes)
+                    if found == width:  # of equals the lower code goes first
+                        j = width - 1
+                        if score < scores[j] or (score == scores[j] and code > codes[j]):
+                            continue
+                    else:
+                        j = found
+                        found += 1
+                    while j > 0 and (
+                        scores[j - 1] < score or (scores[j - 1] == score and codes[j - 1] > code)
+                    ):
+                        scores[j], codes[j] = scores[j - 1], codes[j - 1]
+                        j -= 1
+                    scores[j], codes[j] = score, code
                     in_place = False
                     if found == width:
                         floor = scores[width - 1] * (1.0 - 1e-8)
         if found == 0:
-            return 0, 0.0, FINE
+            at[2] = 0
+            return FINE
         # 3. The new beam.
         if in_place:
             a, s = s, a
@@ -185,94 +248,116 @@ def beam_line(p, peak, blank, width, tables, room):
             for j in range(found):
                 i = codes[j]
                 if i < width:
-                    node[new, j], state[new, j] = node[now, i], state[now, i]
-                    last[new, j], u = last[now, i], up[now, i]
-                    pb[z, j], pn[z, j] = pb[s, i], pn[s, i]
-                    up[new, j] = moved[u] if u >= 0 else -1
+                    ints[new, j], ints[2 + new, j] = ints[now, i], ints[2 + now, i]
+                    ints[4 + new, j], u = ints[4 + now, i], ints[6 + now, i]
+                    work[z, j], work[3 + z, j] = work[s, i], work[3 + s, i]
+                    ints[6 + new, j] = moved[u] if u >= 0 else -1
                     continue
                 i, c = (i - width) >> shift, (i - width) & ((1 << shift) - 1)
-                score = (pb[a, i] if last[now, i] == c else total[i]) * p[t, c]
+                score = (work[a, i] if ints[4 + now, i] == c else work[6, i]) * p[row, c]
                 if fused:
-                    score *= factor[state[now, i], c]
-                    state[new, j] = step[state[now, i], c]
-                pb[z, j], pn[z, j], last[new, j], up[new, j] = 0.0, score, c, moved[i]
-                above = node[now, i]
-                k = child[above]
-                while k >= 0 and last_of[k] != c:
-                    k = sibling[k]
+                    state = ints[2 + now, i]
+                    e = find(
+                        labels, int(firsts[state]), int(sizes[state]), full, blank, np.int64(c)
+                    )
+                    score *= arcs.factor[e]
+                    ints[2 + new, j] = arcs.target[e]
+                work[z, j], work[3 + z, j] = 0.0, score
+                ints[4 + new, j], ints[6 + new, j] = c, moved[i]
+                above = ints[now, i]
+                k = trie[2, above]
+                while k >= 0 and trie[1, k] != c:
+                    k = trie[3, k]
                 if k < 0:
                     k = nodes
                     nodes += 1
-                    parent[k], last_of[k], child[k] = above, c, -1
-                    sibling[k] = child[above]
-                    child[above] = k
+                    trie[0, k], trie[1, k], trie[2, k] = above, c, -1
+                    trie[3, k] = trie[2, above]
+                    trie[2, above] = k
                 else:
                     found_again = True  # it left the beam once, and its children may be there yet
-                node[new, j] = k
-            a, z, now, new, count = z, a, new, now, found
+                ints[new, j] = k
+            a, z, now, count = z, a, new, found
             if found_again:
                 for j in range(count):
                     for i in range(count):
-                        if parent[node[now, j]] == node[now, i]:
-                            up[now, j] = i
+                        if trie[0, ints[now, j]] == ints[now, i]:
+                            ints[6 + now, j] = i
         scale = 1.0
         if scores[0] < 1e-30 or scores[0] > 1e30:
             scale = 1.0 / scores[0]
             log_scale -= math.log(scale)
         for j in range(count):
             if scale != 1.0:
-                pb[a, j] *= scale
-                pn[a, j] *= scale
-            total[j] = pb[a, j] + pn[a, j]
-    for j in range(count):
-        node[0, j], state[0, j] = node[now, j], state[now, j]
-    return count, log_scale, FINE
+                work[a, j] *= scale
+                work[3 + a, j] *= scale
+            work[6, j] = work[a, j] + work[3 + a, j]
+    at[0], at[1], at[2], at[3], at[4], at[5], at[6] = stop, nodes, count, a, s, z, now
+    room.log_scale[0] = log_scale
+    return FINE
+
+
+@inner
+def label_weight(arcs, all_classes, blank, text, size):
+    """What the steps of a label add to its score."""
+    state, weight = arcs.start, 0.0
+    for j in range(size):
+        first, count = arcs.first[state], arcs.size[state]
+        e = find(arcs.label, first, count, all_classes, blank, np.int64(text[j]))
+        weight += arcs.cost[e]
+        state = int(arcs.target[e])
+    return weight
 
 
 @compiled
-def beam_batch(log_p, lengths, blank, width, keep, sums, tables, upper, results):
-    """Decode some lines into ``results``; returns how many hypotheses, and their characters.
+def beam_batch(
+    log_p, lengths, blank, width, keep, lowest, highest, arcs, upper, page, room, lists, results
+):
+    """Decode some lines into ``results``, from line ``results.at[0]`` on.
 
-    A frame's probabilities may sum to ``sums``, (lowest, highest). ``upper`` is the most that the
-    language can add to a label's log-probability.
+    Returns MISSING if a state has no steps yet, to be called again when it has them, else FINE.
+    A frame's probabilities may sum to between ``lowest`` and ``highest``. ``upper`` is the most
+    that the language can add to a label's log-probability.
     """
-    longest, classes = log_p.shape[1], log_p.shape[2]
-    fused, step, cost, ends_at = tables.fused, tables.step, tables.cost, tables.ends_at
-    counts, statuses, sizes, scores = (
-        results.counts, results.statuses, results.sizes, results.scores,
+    classes, fused = log_p.shape[2], arcs.fused
+    counts, statuses, sizes, scores, at = (
+        results.counts, results.statuses, results.sizes, results.scores, results.at,
     )  # fmt: skip
-    labels, spans, span_scores = results.labels, results.spans, results.span_scores
-    p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
-    room = beam_room(width, longest, classes)
-    trie, work, ints = room.trie, room.work, room.ints
-    peak = np.empty(longest)
-    rows = np.empty((2, longest + 1))
-    back = np.empty((longest, 2 * longest + 1), np.uint8)
-    texts, text_sizes = np.empty((width, longest), np.int32), np.empty(width, np.int32)
-    lower, weight = np.empty(width), np.empty(width)
-    top, top_log_p, top_score = np.empty(keep, np.int32), np.empty(keep), np.empty(keep)
-    made = used = 0
+    labels, work, ints, masses = results.labels, room.work, room.ints, lists.masses
+    texts, text_sizes, top = lists.texts, lists.text_sizes, lists.top
+    lower, weight, top_log_p, top_score = lists.lower, lists.weight, lists.log_probs, lists.scores
     worst = 0.0
-    for n in range(len(log_p)):
+    for n in range(at[0], len(log_p)):
         frames = lengths[n]
-        line, log_line = p[:frames], log_p[n, :frames]
-        counts[n] = 0
-        statuses[n], mass = read_line(log_line, blank, sums, line, peak, bits)
-        if statuses[n] != FINE:
-            continue
-        count, log_scale, statuses[n] = beam_line(line, peak, blank, width, tables, room)
+        line, log_line = page.p[:frames], log_p[n, :frames]
+        if at[0] < n or at[3] == 0:  # else the line was begun before
+            at[0] = n
+            counts[n] = 0
+            statuses[n], masses[0] = read_line(
+                log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
+            )
+            if statuses[n] != FINE:
+                continue
+            begin_beam(
+                arcs.start, room.trie, room.work, room.ints, room.merged, room.at, room.log_scale
+            )
+        statuses[n] = beam_frames(line, page.peak, 0, frames, frames, blank, width, arcs, room)
+        at[3] = statuses[n] == MISSING
+        if statuses[n] == MISSING:
+            return MISSING
         if statuses[n] != FINE:
             continue
         # What the beam knows of each of its labels, and the rest, which may be any label's.
-        rest, scale = mass, math.exp(log_scale)
+        count, now, log_scale = room.at[2], room.at[6], room.log_scale[0]
+        rest, scale = masses[0], math.exp(log_scale)
         for i in range(count):
             text_sizes[i] = -1
             weight[i], lower[i] = 0.0, work[6, i] * scale
             if fused:
-                text_sizes[i] = spell(trie, ints[0, i], texts[i])
-                weight[i] = text_weight(texts[i], text_sizes[i], step, cost, tables.start)
+                text_sizes[i] = spell(room.trie, ints[now, i], texts[i])
+                weight[i] = label_weight(arcs, classes - 1, blank, texts[i], text_sizes[i])
                 lower[i] = math.exp(math.log(work[6, i]) + log_scale - weight[i])
-                weight[i] += ends_at[ints[2, i]]
+                weight[i] += arcs.ends_at[ints[2 + now, i]]
             rest -= lower[i]
         rest = max(rest, 0.0) + 1e-12
         unseen = rest  # the most that a label can have which was given up, where all weigh alike
@@ -289,8 +374,8 @@ def beam_batch(log_p, lengths, blank, width, keep, sums, tables, upper, results)
                     other = max(other, math.log(above) + weight[i])
                     continue
             if text_sizes[i] < 0:
-                text_sizes[i] = spell(trie, ints[0, i], texts[i])
-            log_prob = label_log_prob(line, log_line, blank, texts[i], text_sizes[i], rows)
+                text_sizes[i] = spell(room.trie, ints[now, i], texts[i])
+            log_prob = label_log_prob(line, log_line, blank, texts[i], text_sizes[i], page.rows)
             score = log_prob + weight[i]
             if kept == keep:
                 if round_log(score) <= round_log(top_score[kept - 1]):
@@ -309,16 +394,16 @@ def beam_batch(log_p, lengths, blank, width, keep, sums, tables, upper, results)
         if not fused:
             other = max(other, math.log(unseen))
         for j in range(kept):
-            size = text_sizes[top[j]]
+            size, made, used = text_sizes[top[j]], at[1], at[2]
             sizes[made] = size
             rival = top_score[0] if j else (top_score[1] if kept > 1 else -math.inf)
             over = max(top_log_p[j], 0.0)  # by rounding: no probability is above 1
             scores[made, 0] = top_log_p[j] - over
             scores[made, 1] = top_score[j] - over
             scores[made, 2] = max(other, rival)
-            made += 1
-            labels[used : used + size] = texts[top[j], :size]
-            write_spans(log_line, blank, labels, used, size, rows, back, spans, span_scores)
-            used += size
+            for k in range(size):
+                labels[used + k] = texts[top[j], k]
+            write_spans(log_line, blank, used, size, page, results)
+            at[1], at[2] = made + 1, used + size
         counts[n] = kept
-    return made, used
+    return FINE

@@ -6,29 +6,20 @@ import math
 
 import numpy as np
 
-from crnn_lib.decoders._compiled.records import WRONG, SearchRoom
+from crnn_lib.decoders._compiled.jit import compiled, inner
+from crnn_lib.decoders._compiled.records import ROOM, WRONG
 from crnn_lib.decoders._compiled.scores import (
     SOUND,
-    compiled,
     label_log_prob,
     read_line,
     write_spans,
 )
 
-ROOM = 4_000_000  # frames of all prefixes that a search may remember: 64 MB
 LOG_SOUND = math.log(SOUND)
 SLACK = 1e-12  # more than rounding takes from a sum
 
 
-@compiled
-def grown(array):
-    """Twice the room along the first axis."""
-    larger = np.empty((2 * array.shape[0],) + array.shape[1:], array.dtype)
-    larger[: array.shape[0]] = array
-    return larger
-
-
-@compiled
+@inner
 def push(heap, keys, size, item, key):
     j = size
     while j > 0 and keys[(j - 1) // 2] < key:
@@ -37,7 +28,7 @@ def push(heap, keys, size, item, key):
     heap[j], keys[j] = item, key
 
 
-@compiled
+@inner
 def pop(heap, keys, size):
     """Take out the first of ``size`` items, the one with the largest key."""
     first, item, key = heap[0], heap[size - 1], keys[size - 1]
@@ -54,7 +45,7 @@ def pop(heap, keys, size):
     return first
 
 
-@compiled
+@inner
 def exact_line(p, blank, budget, best, room):
     """Best-first prefix search (Graves 2006, section 3.2.1) for what beats a probability ``best``.
 
@@ -66,15 +57,11 @@ def exact_line(p, blank, budget, best, room):
     so far are dropped; the one with the most mass left is split next.
     """
     frames, classes = p.shape
-    tail, parts, text = room.tail, room.parts, room.text
-    parent, last = np.empty(256, np.int32), np.empty(256, np.int32)
-    heap, keys = np.empty(256, np.int32), np.empty(256)
-    # Of each expanded prefix: the mass of the paths that are it after frame t, ending in a blank
-    # and not.
-    row_of, at_blank, at_char = np.empty(256, np.int32), parts[0], parts[1]
+    tail, mass, at_blank, at_char = room.tail, room.mass, room.at_blank, room.at_char
+    parent, last, row_of = room.nodes[0], room.nodes[1], room.nodes[2]
+    heap, keys = room.nodes[5], room.keys
     parent[0], last[0], row_of[0] = -1, -1, 0
-    nodes, size, expanded = 1, 0, 0
-    mass = np.empty(classes)
+    nodes, size, expanded = np.int64(1), np.int64(0), np.int64(0)  # of literals it compiles more
     other, best_node = 0.0, -1
     value, rest = 1.0, tail[0]
     for t in range(frames):
@@ -84,19 +71,17 @@ def exact_line(p, blank, budget, best, room):
         best, best_node = value, 0
     else:
         other = value
-    push(heap, keys, size, 0, rest)
+    heap[0], keys[0] = 0, rest
     size += 1
     while size > 0 and keys[0] > 0.0 and keys[0] * (1.0 + 1e-9) >= best:
-        if expanded == budget:
+        if expanded == budget or nodes + classes > len(keys):
             other = max(other, keys[0])
-            return best, write_text(parent, last, best_node, text), other, False
+            return best, write_text(parent, last, best_node, room.text), other, False
         v = pop(heap, keys, size)
         size -= 1
-        if expanded == at_blank.shape[0]:
-            at_blank, at_char = grown(at_blank), grown(at_char)
         row_of[v] = expanded
         write_rows(p, blank, v, parent, last, row_of, at_blank, at_char)
-        b, n = at_blank[expanded], at_char[expanded]
+        b, n = row(at_blank, expanded, frames), row(at_char, expanded, frames)
         expanded += 1
         u, c = parent[v], last[v]
         # The mass of all its children at once: each enters at frame t, from a path that was here.
@@ -133,9 +118,6 @@ def exact_line(p, blank, budget, best, room):
                 chars = p[t, k] * (fresh + chars)
             value = blanks + chars
             rest = max(prefix - value, 0.0) + SLACK * prefix
-            if nodes == parent.shape[0]:
-                parent, last, row_of = grown(parent), grown(last), grown(row_of)
-                heap, keys = grown(heap), grown(keys)
             parent[nodes], last[nodes] = v, k
             if value > best:
                 other = max(other, best if best_node >= 0 else 0.0)
@@ -150,30 +132,36 @@ def exact_line(p, blank, budget, best, room):
             nodes += 1
     if size > 0:
         other = max(other, keys[0])
-    return best, write_text(parent, last, best_node, text), other, True
+    return best, write_text(parent, last, best_node, room.text), other, True
 
 
-@compiled
+@inner
+def row(flat, number, frames):
+    return flat[number * frames : (number + 1) * frames]
+
+
+@inner
 def write_rows(p, blank, v, parent, last, row_of, at_blank, at_char):
     """A prefix's forward variables, from its parent's: paths at a blank and on the character."""
-    b, n = at_blank[row_of[v]], at_char[row_of[v]]
-    u, c = parent[v], last[v]
+    frames, u, c = len(p), parent[v], last[v]
+    own, above = np.int64(row_of[v]), np.int64(row_of[max(u, 0)])
+    b, n = row(at_blank, own, frames), row(at_char, own, frames)
     if u < 0:
         total = 1.0
-        for t in range(len(p)):
+        for t in range(frames):
             total *= p[t, blank]
             b[t], n[t] = total, 0.0
         return
-    from_b, from_n = at_blank[row_of[u]], at_char[row_of[u]]
+    from_b, from_n = row(at_blank, above, frames), row(at_char, above, frames)
     repeat = last[u] == c
     b[0], n[0] = 0.0, (p[0, c] if u == 0 else 0.0)
-    for t in range(1, len(p)):
+    for t in range(1, frames):
         fresh = from_b[t - 1] + (0.0 if repeat else from_n[t - 1])
         n[t] = p[t, c] * (fresh + n[t - 1])
         b[t] = p[t, blank] * (b[t - 1] + n[t - 1])
 
 
-@compiled
+@inner
 def write_text(parent, last, node, text):
     """Write a node's label; returns its length, or -1 if there is no node."""
     if node < 0:
@@ -191,39 +179,32 @@ def write_text(parent, last, node, text):
 
 
 @compiled
-def exact_batch(log_p, lengths, blank, budget, sums, results, proven):
-    """Find the best label of some lines. Results as of ``beam_batch``, and what is proven."""
-    longest, classes = log_p.shape[1], log_p.shape[2]
-    counts, statuses, sizes, scores = (
-        results.counts, results.statuses, results.sizes, results.scores,
-    )  # fmt: skip
-    labels, spans, span_scores = results.labels, results.spans, results.span_scores
-    p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
-    tail, text = np.empty(longest + 1), np.empty(longest, np.int32)
-    room = SearchRoom(tail, np.empty((2, 64, longest)), text)
-    peak, rows = np.empty(longest), np.empty((2, longest + 1))
-    back = np.empty((longest, 2 * longest + 1), np.uint8)
-    made = used = 0
+def exact_batch(log_p, lengths, blank, budget, lowest, highest, page, room, results, proven):
+    """Find the best label of some lines, and whether it is proven. Sums as in ``beam_batch``."""
+    classes = log_p.shape[2]
+    counts, statuses, scores = results.counts, results.statuses, results.scores
+    labels, tail, at = results.labels, room.tail, results.at
     for n in range(len(log_p)):
-        frames = lengths[n]
-        line, log_line = p[:frames], log_p[n, :frames]
+        frames, made, used = lengths[n], at[1], at[2]
+        line, log_line, label = page.p[:frames], log_p[n, :frames], labels[used:]
         counts[n], proven[n] = 0, False
-        statuses[n], mass = read_line(log_line, blank, sums, line, peak, bits)
+        statuses[n], mass = read_line(
+            log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
+        )
         if statuses[n] == WRONG:
             continue
         # The best path's label comes first: what it has, others must beat.
-        size, log_mass, before = 0, math.log(mass), blank
+        size, log_mass, before = np.int64(0), math.log(mass), blank
         for t in range(frames):
             c = 0
             for k in range(1, classes):
                 if log_line[t, k] > log_line[t, c]:
                     c = k
             if c != before and c != blank:
-                labels[used + size] = c
+                label[size] = c
                 size += 1
             before = c
-        label = labels[used : used + size]
-        log_prob = label_log_prob(line, log_line, blank, label, size, rows)
+        log_prob = label_log_prob(line, log_line, blank, label, size, page.rows)
         # With more than half of the mass, nothing can beat it.
         share = math.exp(log_prob - log_mass)
         rest = max(1.0 - share, 0.0) + SLACK
@@ -244,12 +225,11 @@ def exact_batch(log_p, lengths, blank, budget, sums, results, proven):
             bound = min(bound, math.log(other) if other > 0.0 else -math.inf)
             if length >= 0:
                 size = length
-                labels[used : used + size] = text[:size]
-                log_prob = label_log_prob(line, log_line, blank, text, size, rows)
-        counts[n], sizes[made] = 1, size
+                for j in range(size):
+                    label[j] = room.text[j]
+                log_prob = label_log_prob(line, log_line, blank, label, size, page.rows)
+        counts[n], results.sizes[made] = 1, size
         log_prob = min(log_prob, 0.0)  # by rounding only: no probability is above 1
         scores[made, 0], scores[made, 1], scores[made, 2] = log_prob, log_prob, bound
-        made += 1
-        write_spans(log_line, blank, labels, used, size, rows, back, spans, span_scores)
-        used += size
-    return made, used
+        write_spans(log_line, blank, used, size, page, results)
+        at[1], at[2] = made + 1, used + size

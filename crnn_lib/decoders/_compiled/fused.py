@@ -8,27 +8,23 @@ import numpy as np
 
 from crnn_lib.decoders._compiled.exact import (
     LOG_SOUND,
-    ROOM,
     SLACK,
-    grown,
     pop,
     push,
+    row,
     write_rows,
     write_text,
 )
-from crnn_lib.decoders._compiled.records import FINE, WRONG
+from crnn_lib.decoders._compiled.jit import compiled, inner, inner_sum
+from crnn_lib.decoders._compiled.records import CHUNK, FINE, ROOM, WRONG
 from crnn_lib.decoders._compiled.scores import (
-    compiled,
-    compiled_sum,
     label_log_prob,
     read_line,
     write_spans,
 )
 
-CHUNK = 8  # frames: as many numbers as a line of cache holds
 
-
-@compiled
+@inner
 def look_ahead(p, blank, outlook, ahead, logs, rows):
     """Bounds on what the frames after each one can still bring, (G, T): for a place of the outlook.
 
@@ -82,7 +78,7 @@ def look_ahead(p, blank, outlook, ahead, logs, rows):
     return math.log(at_blank[0]) + log if at_blank[0] > 0.0 else -math.inf
 
 
-@compiled_sum
+@inner_sum
 def sum_of_products(x, y, z):
     total = 0.0
     for t in range(len(x)):
@@ -90,13 +86,13 @@ def sum_of_products(x, y, z):
     return total
 
 
-@compiled
-def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, logs, parts, text):
+@inner
+def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, logs, room):
     """Best-first search for the label with the highest score, if it is above a ``floor``.
 
-    Values are ``exp(score - base)``. Returns the best value, its length in ``text`` (-1: nothing
-    beats the floor), a bound on all other values, and whether the search came to its end within
-    ``budget`` expansions.
+    Values are ``exp(score - base)``. Returns the best value, its length in ``room.text`` (-1:
+    nothing beats the floor), a bound on all other values, and whether the search came to its end
+    within ``budget`` expansions.
 
     Where a prefix begins to be one character longer, at each frame, the outlook bounds what can
     follow. The sum of these bounds is one for all labels that begin so (A*: Hart, Nilsson and
@@ -104,27 +100,23 @@ def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, l
     so far are dropped.
     """
     frames = len(p)
-    parent, last = np.empty(256, np.int32), np.empty(256, np.int32)
-    state, place = np.empty(256, np.int32), np.empty(256, np.int32)
-    weight = np.empty(256)
-    heap, keys = np.empty(256, np.int32), np.empty(256)
-    row_of, at_blank, at_char = np.empty(256, np.int32), parts[0], parts[1]
+    parent, last, row_of = room.nodes[0], room.nodes[1], room.nodes[2]
+    state, place, heap = room.nodes[3], room.nodes[4], room.nodes[5]
+    keys, weight, at_blank, at_char = room.keys, room.weight, room.at_blank, room.at_char
     parent[0], last[0], state[0], place[0], weight[0] = -1, -1, steps.start, 0, 0.0
-    nodes, size, expanded = 1, 0, 0
-    all_ways, from_blank = np.empty(frames), np.empty(frames)
+    nodes, size, expanded = np.int64(1), np.int64(0), np.int64(0)
+    all_ways, from_blank = room.ways[0, :frames], room.ways[1, :frames]
     best, best_node, other = floor, -1, 0.0
-    push(heap, keys, size, 0, math.inf)
+    heap[0], keys[0] = 0, math.inf
     size += 1
     while size > 0 and keys[0] > 0.0 and keys[0] * (1.0 + 1e-9) >= best:
-        if expanded == budget:
+        if expanded == budget or nodes + by_class.shape[0] > len(keys):
             break
         v = pop(heap, keys, size)
         size -= 1
-        if expanded == at_blank.shape[0]:
-            at_blank, at_char = grown(at_blank), grown(at_char)
         row_of[v] = expanded
         write_rows(p, blank, v, parent, last, row_of, at_blank, at_char)
-        b, n = at_blank[expanded], at_char[expanded]
+        b, n = row(at_blank, expanded, frames), row(at_char, expanded, frames)
         expanded += 1
         s, g = state[v], place[v]
         value = (b[frames - 1] + n[frames - 1]) * safe_exp(weight[v] + steps.ends_at[s] - base)
@@ -151,10 +143,6 @@ def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, l
             if bound * (1.0 + 1e-9) < best or bound == 0.0:
                 other = max(other, bound)
                 continue
-            if nodes == parent.shape[0]:
-                parent, last, row_of = grown(parent), grown(last), grown(row_of)
-                state, place, weight = grown(state), grown(place), grown(weight)
-                heap, keys = grown(heap), grown(keys)
             parent[nodes], last[nodes] = v, k
             state[nodes], place[nodes] = steps.target[e], j
             weight[nodes] = weight[v] + steps.cost[e]
@@ -164,15 +152,15 @@ def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, l
     complete = size == 0 or keys[0] == 0.0 or keys[0] * (1.0 + 1e-9) < best
     if size > 0:
         other = max(other, keys[0])
-    return best, write_text(parent, last, best_node, text), other, complete
+    return best, write_text(parent, last, best_node, room.text), other, complete
 
 
-@compiled
+@inner
 def safe_exp(x):
     return math.exp(min(x, 700.0))
 
 
-@compiled
+@inner
 def label_weight(steps, label, size):
     """What a language adds to a label that it accepts."""
     state, weight = steps.start, 0.0
@@ -186,52 +174,42 @@ def label_weight(steps, label, size):
 
 
 @compiled
-def fused_batch(log_p, lengths, blank, budget, sums, floors, steps, outlook, results, complete,
-                proven, bounds):  # fmt: skip
+def fused_batch(
+    log_p, lengths, blank, budget, lowest, highest, floors, steps, outlook, page, room, view,
+    results, complete, proven, bounds,
+):  # fmt: skip
     """Find the labels with the highest scores, if above the ``floors`` (N,) of their lines.
 
     Results as of ``exact_batch``. Beside them, for each line: whether the search came to its end,
     whether what it found is proven, and a bound on the scores of all labels but that.
     """
-    longest, classes = log_p.shape[1], log_p.shape[2]
-    counts, statuses, sizes, scores = (
-        results.counts, results.statuses, results.sizes, results.scores,
-    )  # fmt: skip
-    labels, spans, span_scores = results.labels, results.spans, results.span_scores
-    p, bits = np.empty((longest, classes)), np.empty(longest * classes, np.int64)
-    by_class = np.empty((classes, longest))
-    parts, text = np.empty((2, 64, longest)), np.empty(longest, np.int32)
-    peak, rows = np.empty(longest), np.empty((2, longest + 1))
-    back = np.empty((longest, 2 * longest + 1), np.uint8)
-    places = len(outlook.ends_at)
-    ahead, logs, sweep = (
-        np.empty((places, longest)),
-        np.empty(longest),
-        np.empty((2 + CHUNK, places)),
-    )
-    made = used = 0
+    classes = log_p.shape[2]
+    counts, statuses, scores = results.counts, results.statuses, results.scores
+    text, labels, at = room.text, results.labels, results.at
     for n in range(len(log_p)):
-        frames = lengths[n]
-        line, log_line = p[:frames], log_p[n, :frames]
+        frames, made, used = lengths[n], at[1], at[2]
+        line, log_line = page.p[:frames], log_p[n, :frames]
         counts[n], complete[n], proven[n] = 0, False, False
-        statuses[n], _ = read_line(log_line, blank, sums, line, peak, bits)
+        statuses[n], _ = read_line(
+            log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
+        )
         if statuses[n] == WRONG:
             continue
         base = steps.ends_at[steps.start]
         if frames > 0:
-            base = look_ahead(line, blank, outlook, ahead, logs, sweep)
+            base = look_ahead(line, blank, outlook, view.ahead, view.logs, view.sweep)
         if base == -math.inf:  # no string that is accepted fits
             complete[n] = proven[n] = statuses[n] == FINE
             bounds[n] = -math.inf if complete[n] else math.inf
             continue
-        size, value, other = 0, 1.0, 0.0
+        size, value, other = np.int64(0), 1.0, 0.0
         if frames > 0:
             for t in range(frames):
                 for k in range(classes):
-                    by_class[k, t] = line[t, k]
+                    view.by_class[k, t] = line[t, k]
             value, size, other, complete[n] = fused_line(
-                line, by_class, blank, min(budget, ROOM // frames), base,
-                safe_exp(floors[n] - base), steps, outlook, ahead, logs, parts, text,
+                line, view.by_class, blank, min(budget, ROOM // frames), base,
+                safe_exp(floors[n] - base), steps, outlook, view.ahead, view.logs, room,
             )  # fmt: skip
         else:
             complete[n] = True
@@ -239,20 +217,19 @@ def fused_batch(log_p, lengths, blank, budget, sums, floors, steps, outlook, res
         sound = value > 1e-130 and value < math.inf
         bounds[n] = math.log(other) + base if other > 0.0 else -math.inf
         if size >= 0:
-            log_prob = label_log_prob(line, log_line, blank, text, size, rows)
+            log_prob = label_log_prob(line, log_line, blank, text, size, page.rows)
             sound = sound and log_prob > LOG_SOUND
             bounds[n] = bounds[n] if sound else base
             scores[made, 2] = bounds[n]
             score = log_prob + label_weight(steps, text, size)
             over = max(log_prob, 0.0)  # by rounding: no probability is above 1
             scores[made, 0], scores[made, 1] = log_prob - over, score - over
-            counts[n], sizes[made] = 1, size
-            made += 1
-            labels[used : used + size] = text[:size]
-            write_spans(log_line, blank, labels, used, size, rows, back, spans, span_scores)
-            used += size
+            counts[n], results.sizes[made] = 1, size
+            for j in range(size):
+                labels[used + j] = text[j]
+            write_spans(log_line, blank, used, size, page, results)
+            at[1], at[2] = made + 1, used + size
         elif not sound:
             bounds[n] = base
         complete[n] = complete[n] and sound
         proven[n] = complete[n] and size >= 0 and other * (1.0 + 1e-9) < value
-    return made, used

@@ -7,23 +7,31 @@ from typing import NamedTuple
 import numpy as np
 
 FINE, RISKY, WRONG = 0, 1, 2  # what a line is: as it should be, out of range, not normalised
+CHUNK = 8  # frames that are written at once: as many numbers as a line of cache holds
+ROOM = 4_000_000  # frames of all prefixes that a search may remember: 64 MB
+PREFIXES = 4_000_000  # that it may know of
+MISSING = 3  # the steps of a state that a beam has reached are to be made before it can go on
 
 
-class Tables(NamedTuple):
-    """A language over S states and C classes; see :class:`crnn_lib.decoders.Fusion`.
+class Arcs(NamedTuple):
+    """A language over S states and E steps, as far as it was made: ``Fusion.arcs``.
 
-    Without one, ``fused`` is False and the tables have a single entry.
+    Without one, ``fused`` is False and the arrays have a single entry, or none.
     """
 
     fused: bool
-    step: np.ndarray  # (S, C) int32
-    cost: np.ndarray  # (S, C)
-    factor: np.ndarray  # (S, C)
-    largest: float  # of the factors
-    ends_at: np.ndarray  # (S,)
-    need: np.ndarray  # (S, C) int32
-    need_first: np.ndarray  # (S,) int32
     start: int
+    largest: float  # of the factors
+    first: np.ndarray  # (S,) int32: where a state's steps begin, -1 if they are not made yet
+    size: np.ndarray  # (S,) int32: how many it has, the lower class first
+    ends_at: np.ndarray  # (S,)
+    near: np.ndarray  # (S,) int32: frames to an end, after a blank or another class
+    nearest: np.ndarray  # (S,) int32: but after this class
+    again: np.ndarray  # (S,) int32: it takes so many
+    label: np.ndarray  # (E,) int32
+    target: np.ndarray  # (E,) int32
+    cost: np.ndarray  # (E,)
+    factor: np.ndarray  # (E,)
 
 
 class Steps(NamedTuple):
@@ -62,21 +70,63 @@ class Results(NamedTuple):
     labels: np.ndarray  # (L,) int32
     spans: np.ndarray  # (2, L) int32, starts and ends
     span_scores: np.ndarray  # (L,)
+    at: np.ndarray  # (4,): line, hypotheses and characters made, and whether the line was begun
+
+
+class Page(NamedTuple):
+    """Memory for one line of T frames, used again for each."""
+
+    p: np.ndarray  # (T, C): its probabilities
+    peak: np.ndarray  # (T,): each frame's most probable class but the blank
+    bits: np.ndarray  # (C,) int64
+    powers: np.ndarray  # (C,): the same memory, as floating-point numbers
+    rows: np.ndarray  # (2, T + 1)
+    back: np.ndarray  # (T, 2T + 1) uint8
 
 
 class BeamRoom(NamedTuple):
-    """Memory for one beam of W prefixes, used again for each line."""
+    """A beam of W prefixes at some frame, and the memory that it needs to go on."""
 
     trie: np.ndarray  # (4, nodes) int32: parent, last class, first child, next sibling
-    work: np.ndarray  # (8, W)
-    ints: np.ndarray  # (10, W) int32
+    work: np.ndarray  # (8, W): masses at a blank (3), on a character (3), both, and scores
+    ints: np.ndarray  # (10, W) int32: nodes, states, last classes, parents' places (2 each), more
     active: np.ndarray  # (C,) int32
     merged: np.ndarray  # (W, C) int32
+    at: np.ndarray  # (7,): frame, nodes, prefixes, and which copies of the masses hold what
+    log_scale: np.ndarray  # (1,): of the masses
+
+
+class BeamLists(NamedTuple):
+    """What a beam of W prefixes holds at the end of a line of T frames, and the best K of it."""
+
+    masses: np.ndarray  # (1,): of the whole line
+    texts: np.ndarray  # (W, T) int32
+    text_sizes: np.ndarray  # (W,) int64
+    lower: np.ndarray  # (W,): what the beam knows of each label's probability
+    weight: np.ndarray  # (W,): what the language adds to it
+    top: np.ndarray  # (K,) int64: places in the beam
+    log_probs: np.ndarray  # (K,)
+    scores: np.ndarray  # (K,)
 
 
 class SearchRoom(NamedTuple):
-    """Memory for one best-first search."""
+    """Memory for one best-first search over T frames, of M prefixes, with F frames of paths."""
 
     tail: np.ndarray  # (T + 1,)
-    parts: np.ndarray  # (2, 64, T), for the first prefixes; more is found as it is needed
+    mass: np.ndarray  # (C,)
+    ways: np.ndarray  # (2, T)
+    at_blank: np.ndarray  # (F,): the paths of the expanded prefixes, one's frames after another's
+    at_char: np.ndarray  # (F,)
+    nodes: np.ndarray  # (6, M) int32: parent, last class, row of paths, state, place, and the heap
+    keys: np.ndarray  # (M,): of the heap
+    weight: np.ndarray  # (M,): what the language has added
     text: np.ndarray  # (T,) int32
+
+
+class View(NamedTuple):
+    """Memory to look ahead through an outlook of G places, over T frames."""
+
+    ahead: np.ndarray  # (G, T)
+    logs: np.ndarray  # (T,)
+    sweep: np.ndarray  # (2 + CHUNK, G)
+    by_class: np.ndarray  # (C, T)

@@ -12,38 +12,13 @@ import math
 
 import numpy as np
 
+from crnn_lib.decoders._compiled.jit import compiled, inner
 from crnn_lib.decoders._compiled.records import FINE, RISKY, WRONG
-
-try:
-    from numba import njit
-except ImportError:  # the same loops, some hundred times slower
-    njit = None  # type: ignore[assignment]
 
 SOUND = 1e-250  # a sum of paths above this has lost nothing to speak of
 
 
-def compiled(function):
-    """Compile at the first call, and keep the result on disk if there is a place for it."""
-    if njit is None:
-        return function
-    try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder that can be written
-        return njit(nogil=True, error_model="numpy")(function)
-
-
-def compiled_sum(function):
-    """The same for a function whose sums may be added up in any order, so several at once."""
-    if njit is None:
-        return function
-    freely = {"reassoc", "nsz", "contract"}
-    try:
-        return njit(nogil=True, cache=True, error_model="numpy", fastmath=freely)(function)
-    except RuntimeError:
-        return njit(nogil=True, error_model="numpy", fastmath=freely)(function)
-
-
-@compiled
+@inner
 def exponentials(x, out, bits, powers):
     """``exp(x)`` for a row of numbers, to the last digit or the one before; below -708 it is 0.
 
@@ -73,18 +48,18 @@ def exponentials(x, out, bits, powers):
 
 
 @compiled
-def read_line(log_p, blank, sums, p, peak, bits):
+def read_line(log_p, blank, lowest, highest, mass, p, peak, bits, powers):
     """Turn a line into probabilities and check it: every frame sums to 1, none is too small.
 
-    To 1, or between the two numbers of ``sums``.
+    To 1, or between ``lowest`` and ``highest``.
 
     Writes ``p`` (T, C) and each frame's most probable class but the blank, ``peak`` (T,). Returns
-    what the line is, and the product of all sums.
+    what the line is, and ``mass`` times all sums.
     """
     frames, classes = log_p.shape
-    exponentials(log_p.reshape(-1), p.reshape(-1), bits, bits.view(np.float64))
-    status, mass = FINE, 1.0
+    status = FINE
     for t in range(frames):
+        exponentials(log_p[t], p[t], bits, powers)
         total, least, most = 0.0, 1.0, 0.0
         for c in range(classes):
             x = p[t, c]
@@ -92,7 +67,7 @@ def read_line(log_p, blank, sums, p, peak, bits):
             least = min(least, x)
             if c != blank:
                 most = max(most, x)
-        if not sums[0] <= total <= sums[1]:  # NaN is neither
+        if not lowest <= total <= highest:  # NaN is neither
             return WRONG, 0.0
         if least < 1e-200:
             for c in range(classes):
@@ -106,7 +81,7 @@ def read_line(log_p, blank, sums, p, peak, bits):
 # Scores and spans of a known label ----------------------------------------------------------------
 
 
-@compiled
+@inner
 def label_prob(p, blank, label, length, work):
     """Probability of a label: the forward algorithm, plain sums. 0 if it does not fit."""
     frames = len(p)
@@ -130,14 +105,14 @@ def label_prob(p, blank, label, length, work):
     return blanks[length] + (chars[length] if length else 0.0)
 
 
-@compiled
+@inner
 def log_add(x, y):
     if x < y:
         x, y = y, x
     return x if y == -math.inf else x + math.log1p(math.exp(y - x))
 
 
-@compiled
+@inner
 def label_log_prob(p, log_p, blank, label, length, work):
     """Log-probability of a label: plain sums if they can hold it, else sums of logarithms."""
     prob = label_prob(p, blank, label, length, work)
@@ -162,7 +137,7 @@ def label_log_prob(p, log_p, blank, label, length, work):
     return log_add(blanks[length], chars[length]) if length else blanks[0]
 
 
-@compiled
+@inner
 def align(log_p, blank, label, length, work, back, starts, ends, scores):
     """Spans of a label on its best alignment; ties as in :func:`crnn_lib.ctc.forced_alignments`."""
     frames = len(log_p)
@@ -209,7 +184,7 @@ def align(log_p, blank, label, length, work, back, starts, ends, scores):
 # Labels as the searches hold them ----------------------------------------------------------------
 
 
-@compiled
+@inner
 def spell(trie, node, text):
     """Write a node's label; returns its length."""
     size, k = 0, node
@@ -224,26 +199,12 @@ def spell(trie, node, text):
     return size
 
 
-@compiled
-def text_weight(text, size, step, cost, state):
-    weight = 0.0
-    for j in range(size):
-        weight += cost[state, text[j]]
-        state = step[state, text[j]]
-    return weight
-
-
-@compiled
-def final_weight(text, size, step, ends_at, state):
-    for j in range(size):
-        state = step[state, text[j]]
-    return ends_at[state]
-
-
-@compiled
-def write_spans(log_p, blank, labels, used, size, rows, back, spans, span_scores):
-    spans[1, used : used + size] = 0
+@inner
+def write_spans(log_p, blank, used, size, page, results):
+    """Where the characters are of a label that stands in the results from ``used`` on."""
+    for j in range(used, used + size):
+        results.spans[1, j] = 0
     align(
-        log_p, blank, labels[used : used + size], size, rows, back,
-        spans[0, used:], spans[1, used:], span_scores[used:],
+        log_p, blank, results.labels[used:], size, page.rows, page.back,
+        results.spans[0, used:], results.spans[1, used:], results.span_scores[used:],
     )  # fmt: skip

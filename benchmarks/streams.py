@@ -1,0 +1,128 @@
+"""Long lines, lines in pieces, large lexica, and what a decoder costs when it is used first."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+
+import numpy as np
+import torch
+from table import interleaved_medians, markdown_table
+
+from crnn_lib import Alphabet, best_path, exact_search, prefix_beam_search
+from crnn_lib.decoders import BestPath, PrefixBeam
+from crnn_lib.language import lexicon
+
+SEED, REPEATS, CLASSES, NOISE = 1, 5, 48, 1.0
+ALPHABET = Alphabet("".join(map(chr, range(0x100, 0x100 + CLASSES - 1))))
+
+# In a process of its own, with nothing compiled. CPU time: the machine may be shared.
+FIRST = """
+import json, time
+before = time.process_time()
+import torch
+from crnn_lib import exact_search, prefix_beam_search
+line = torch.randn(2, 20, 11, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+marks = [time.process_time()]
+for decoder in (prefix_beam_search, exact_search):
+    decoder(line)
+    marks.append(time.process_time())
+print(json.dumps([marks[0] - before, marks[1] - marks[0], marks[2] - marks[1]]))
+"""
+
+
+def first_use() -> str:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        environment = dict(os.environ, NUMBA_CACHE_DIR=folder, OMP_NUM_THREADS="1")
+        for name in ("nothing compiled", "compiled before"):
+            run = subprocess.run(
+                [sys.executable, "-c", FIRST], env=environment, check=True, capture_output=True,
+                text=True,
+            )  # fmt: skip
+            imports, beam, exact = json.loads(run.stdout)
+            rows.append(
+                [name, f"{imports:.1f}", f"{beam:.1f}", f"{exact:.1f}", f"{beam + exact:.1f}"]
+            )
+    header = ["seconds of CPU time", "import", "first beam", "first exact search", "both"]
+    return markdown_table(header, rows)
+
+
+def noisy_line(frames: int) -> torch.Tensor:
+    """A line that nobody could read: every class rivals every other, (T, C)."""
+    random = np.random.default_rng(SEED)
+    return torch.from_numpy(random.gumbel(size=(frames, CLASSES)) / NOISE).log_softmax(1).float()
+
+
+def long_lines() -> str:
+    short, long = noisy_line(1_000), noisy_line(10_000)
+
+    def fed(stream, line: torch.Tensor) -> None:
+        for rows in line.split(100):
+            stream.feed(rows)
+        stream.finish()
+
+    kinds = {
+        "best_path": lambda line: best_path(line, alphabet=ALPHABET),
+        "beam of 10": lambda line: prefix_beam_search(line, alphabet=ALPHABET),
+        "beam of 100": lambda line: prefix_beam_search(line, alphabet=ALPHABET, beam_width=100),
+        "BestPath, 100 frames at a time": lambda line: fed(BestPath(ALPHABET), line),
+        "PrefixBeam, 100 frames at a time": lambda line: fed(PrefixBeam(ALPHABET), line),
+    }
+    rows = []
+    for name, read in kinds.items():
+        tasks = {"short": partial(read, short), "long": partial(read, long)}
+        read(short)
+        seconds = interleaved_medians(tasks, REPEATS)
+        ratio = seconds["long"] / seconds["short"]
+        rows.append([name, f"{seconds['short']:.3f}", f"{seconds['long']:.3f}", f"{ratio:.1f}"])
+        print(rows[-1], flush=True)
+    header = ["decoder", "1,000 frames, s", "10,000 frames, s", "times as long"]
+    return f"Noise of {CLASSES} classes, seed {SEED}.\n\n" + markdown_table(header, rows)
+
+
+def large_lexicon() -> str:
+    """What a lexicon of 100,000 words adds to a call, and what it costs to make."""
+    random = np.random.default_rng(SEED)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = {"".join(random.choice(list(letters), n)) for n in random.integers(4, 10, 110_000)}
+    began = time.process_time()
+    language = lexicon(letters, sorted(words)[:100_000])
+    made = time.process_time() - began
+    line = torch.from_numpy(random.normal(size=(1, 30, 27)) * 3).log_softmax(2)
+    alphabet = Alphabet(letters)
+    rows = []
+    for name, decoder in (("beam of 10", prefix_beam_search), ("exact_search", exact_search)):
+        plain, known = (
+            partial(decoder, line, alphabet=alphabet, language=x) for x in (None, language)
+        )
+        began = time.process_time()
+        known()
+        first = time.process_time() - began
+        plain()
+        seconds = interleaved_medians({"plain": plain, "known": known}, 20)
+        rows.append(
+            [name, f"{first:.2f}", f"{1e3 * seconds['plain']:.2f}", f"{1e3 * seconds['known']:.2f}"]
+        )
+        print(rows[-1], flush=True)
+    header = ["decoder", "first call, s", "without, ms", "with the lexicon, ms"]
+    return (
+        f"100,000 random words, {made:.1f} s to make; calls of one line of 30 frames.\n\n"
+        + markdown_table(header, rows)
+    )
+
+
+def run() -> str:
+    torch.set_num_threads(1)
+    return "\n\n".join(
+        ["## First use, long lines, large lexica", first_use(), long_lines(), large_lexicon()]
+    )
+
+
+if __name__ == "__main__":
+    print(run())
