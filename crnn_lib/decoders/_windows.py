@@ -195,6 +195,22 @@ class Track:
         return low
 
 
+def agrees(log_prob: float, label: Sequence[int], log_p: np.ndarray, blank: int) -> bool:
+    """Whether a label's log-probability is the same when its line is read from behind.
+
+    Forwards and backwards other entries of the table are dropped. Where what was dropped matters,
+    as in a line of noise whose label wants nearly every frame, the two do not come to the same.
+    """
+    from crnn_lib.decoders._compiled.long import forward_window
+
+    turned, size = np.exp(log_p[::-1]), len(label)
+    value = forward_window(
+        turned, blank, np.array([-1, *label[::-1]], np.int32), size, np.empty((3, 0)), 0, -1,
+        np.zeros((3, 0)), np.empty((2, size + 1)), np.zeros(1, np.int64),
+    )  # fmt: skip
+    return abs(value - log_prob) <= 1e-9 * max(1.0, abs(log_prob))
+
+
 class BeamLine:
     """A beam over a line that goes on."""
 
@@ -382,7 +398,7 @@ class BeamLine:
                 track, behind = self._on_track(node)
                 log_prob = track.log_prob(window, behind, frames)
                 rows.append((log_prob + weight, log_prob, track, behind))
-        rows.sort(key=lambda row: -math.floor(row[0] * 1e9 + 0.5))
+        rows.sort(key=lambda row: -round(row[0], 9))
         unseen = math.log(max(rest, 0.0) + 1e-12) + (fusion.most(frames) if fusion else 0.0)
         other = max([unseen, *(row[0] for row in rows[keep:])])
         best = []

@@ -40,10 +40,10 @@ from crnn_lib.decoders._lattices import (
     frame_log_sums,
 )
 from crnn_lib.decoders._parts import best_of_parts
-from crnn_lib.decoders._windows import BLOCK, BeamLine
+from crnn_lib.decoders._windows import BLOCK, BeamLine, agrees
 from crnn_lib.decoders.fusion import Fusion, fuse, no_arcs
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
-from crnn_lib.language import Automaton, Mixture
+from crnn_lib.language import Automaton, Mixture, Rule
 
 
 def prefix_beams(
@@ -125,7 +125,7 @@ def prefix_beam_search(
     alphabet: Alphabet | None = None,
     beam_width: int = 10,
     n_best: int | None = None,
-    language: Automaton | Mixture | None = None,
+    language: Automaton | Mixture | Rule | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,
@@ -148,7 +148,7 @@ def prefix_beam_search(
         Prefixes that are kept from frame to frame.
     n_best : int, optional
         How many hypotheses per line; then a list is returned for each line.
-    language : Automaton or Mixture, optional
+    language : Automaton, Mixture or Rule, optional
         What strings there may be, and their log-weights. Only such strings come out, and a prefix
         that cannot become one in the frames that are left takes no place in the beam. Each part of
         a mixture has a beam of its own.
@@ -283,7 +283,14 @@ def _long_search(
         if beam.add(rows.detach().cpu().double().contiguous().numpy()) == WRONG:
             refuse(line, torch.tensor([line.shape[1]]))
     rows = beam.finish(keep)
-    return as_hypotheses(alphabet, rows) if beam.status == FINE else None
+    if beam.status != FINE:
+        return None
+    log_p = line[0].detach().cpu().double().numpy()
+    if all(agrees(row[2], row[0], log_p, alphabet.blank) for row in rows):
+        return as_hypotheses(alphabet, rows)
+    lengths = torch.tensor([line.shape[1]])  # noise: only the whole table will do
+    found, left = _compiled_search(line, lengths, alphabet, fusion, beam_width, keep, 1)
+    return None if left else found[0]
 
 
 def _rescore(

@@ -17,7 +17,7 @@ from crnn_lib.ctc import NEVER, ctc_loss, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
-from crnn_lib.decoders._windows import PathLine
+from crnn_lib.decoders._windows import PathLine, agrees
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
 
 
@@ -128,8 +128,17 @@ def best_path(
 def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:
     """One line (T, C), in time that grows with the frames alone."""
     path = PathLine(alphabet.num_classes, alphabet.blank, sums_allowed(line[None]))
-    path.add(line.detach().cpu().double().contiguous().numpy())
-    return as_hypotheses(alphabet, [path.finish()])[0]
+    log_p = line.detach().cpu().double().contiguous().numpy()
+    path.add(log_p)
+    row = path.finish()
+    if not agrees(row[2], row[0], log_p, alphabet.blank):  # noise: only the whole table will do
+        sizes = torch.tensor([[len(line)], [len(row[0])]])
+        label = torch.tensor(row[0], device=line.device)
+        log_prob = float(_label_log_probs(line[None], label, *sizes, alphabet.blank))
+        rest = max(path.window.mass - math.exp(log_prob), 0.0)
+        bound = math.log(rest) if rest > 0.0 else NEVER
+        row = *row[:2], min(log_prob, 0.0), min(log_prob, 0.0), bound
+    return as_hypotheses(alphabet, [row])[0]
 
 
 @torch.no_grad()

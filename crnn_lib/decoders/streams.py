@@ -25,7 +25,7 @@ from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.best import best_path
 from crnn_lib.decoders.fusion import fuse
 from crnn_lib.decoders.hypothesis import Hypothesis
-from crnn_lib.language import Automaton, Mixture
+from crnn_lib.language import Automaton, Mixture, Rule
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,10 @@ class PrefixBeam(_Stream):
     """Prefix beam search of one line that comes in pieces.
 
     The answer in the end is that of :func:`prefix_beam_search` for the whole line, to the last bit,
-    wherever it was cut. The time for a frame is the same however many there were before, and the
-    memory grows with what is not settled: frames are forgotten when no prefix in the beam needs
-    them for its probability or its spans. What is settled takes five numbers a character.
+    wherever it was cut. Memory grows with what is not settled: frames are forgotten when no prefix
+    in the beam needs them for its probability or its spans. What is settled takes five numbers a
+    character. (Of noise, where a label wants nearly every frame, the whole line may be needed to
+    score it. Then a long line is refused in the end.)
 
     With a language, a prefix that comes to no accepted end in the frames that are left loses its
     place. How many are left is not known yet. So the beam stays behind, by as many frames as any
@@ -141,7 +142,7 @@ class PrefixBeam(_Stream):
         *,
         beam_width: int = 10,
         n_best: int | None = None,
-        language: Automaton | Mixture | None = None,
+        language: Automaton | Mixture | Rule | None = None,
         language_weight: float = 1.0,
         length_bonus: float = 0.0,
     ) -> None:
@@ -210,6 +211,11 @@ class PrefixBeam(_Stream):
             raise ValueError(
                 "All prefixes in the beam have become so improbable that floats cannot hold them. "
                 "Read the line whole."
+            )
+        if any(h.log_prob == -math.inf for row in rows for h in row):
+            raise ValueError(
+                "This line is so noisy that its labels cannot be scored in pieces: they want "
+                "nearly every frame. Read the line whole."
             )
         found = best_of_parts(rows)[: self.n_best or 1] if len(rows) > 1 else rows[0]
         return found if self.n_best else next(iter(found), None)

@@ -150,6 +150,22 @@ def test_a_long_line_is_forgotten_as_it_settles_and_scored_as_a_whole():
     assert [s.log_prob for s in found.spans] == pytest.approx([s.log_prob for s in spans])
 
 
+@pytest.mark.parametrize("decoder", [best_path, prefix_beam_search])
+def test_a_long_line_of_noise_has_its_true_score(decoder):
+    """Its label wants nearly every frame: what is improbable half-way is all that there is."""
+    noise = np.random.default_rng(1).gumbel(size=(1000, 30))
+    line, alphabet = (
+        torch.from_numpy(noise).log_softmax(1),
+        Alphabet("abcdefghijklmnopqrstuvwxyz012"),
+    )
+    (h,) = decoder(line, alphabet=alphabet)
+    assert len(h.label) > 900
+    assert h.log_prob == pytest.approx(log_prob_of(line, h.label, 0), rel=1e-12)
+    spans = forced_alignment(line, h.label, blank=0)
+    if decoder is prefix_beam_search:
+        assert [(s.start, s.end) for s in h.spans] == [(s.start, s.end) for s in spans]
+
+
 def test_a_guess_looks_through_the_frames_that_wait():
     """A language that wants six characters holds the beam back; the guess does not wait."""
     alphabet = Alphabet("ab")

@@ -152,7 +152,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                 if u >= 0:  # in this frame the extension of that prefix is in the beam itself
                     merged[u, ints[4 + now, i]] = t
             alive, sorts = 0, not fused
-            for c in range(classes):
+            for c in range(classes):  # type: ignore[assignment]
                 if p[row, c] * reach > floor and c != blank:
                     alive += 1
             if fused:
@@ -161,7 +161,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
             if sorts:
                 looks = alive if fused else min(alive, width + count + 1)  # no more can matter
                 alive = 0
-                for c in range(classes):
+                for c in range(classes):  # type: ignore[assignment]
                     x = p[row, c]
                     if x * reach > floor and c != blank:
                         j = alive

@@ -121,7 +121,7 @@ def exact_line(p, blank, budget, best, room):
             parent[nodes], last[nodes] = v, k
             if value > best:
                 other = max(other, best if best_node >= 0 else 0.0)
-                best, best_node = value, nodes
+                best, best_node = value, nodes  # type: ignore[assignment]
             else:
                 other = max(other, value)
             if rest * (1.0 + 1e-9) >= best:
