@@ -29,7 +29,7 @@ from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
-from crnn_lib.language import Automaton, Mixture
+from crnn_lib.language import Automaton, Mixture, Rule
 
 
 @torch.no_grad()
@@ -39,7 +39,7 @@ def exact_search(
     *,
     alphabet: Alphabet | None = None,
     budget: int = 10_000,
-    language: Automaton | Mixture | None = None,
+    language: Automaton | Mixture | Rule | None = None,
     language_weight: float = 1.0,
     length_bonus: float = 0.0,
     threads: int = 1,

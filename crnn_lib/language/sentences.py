@@ -65,11 +65,11 @@ def sentences_of(
         next_state[ends, place], weight[ends, place] = found.start, found.final[ends]
         return WeightedAutomaton(characters, next_state, weight, found.final, found.start)
     assert isinstance(found, SparseAutomaton)
-    ends = (found.final > -math.inf).nonzero()[0]
-    source = np.concatenate([np.repeat(np.arange(len(found.final)), np.diff(found.first)), ends])
-    column = np.concatenate([found.column, np.full(len(ends), place)])
-    target = np.concatenate([found.target, np.full(len(ends), found.begin)])
-    weight = np.concatenate([found.weight, found.final[ends]])
+    at = (found.final > -math.inf).nonzero()[0]
+    source = np.concatenate([np.repeat(np.arange(len(found.final)), np.diff(found.first)), at])
+    column = np.concatenate([found.column, np.full(len(at), place)])
+    target = np.concatenate([found.target, np.full(len(at), found.begin)])
+    weight = np.concatenate([found.weight, found.final[at]])
     order = np.lexsort((column, source))
     first = source[order].searchsorted(np.arange(len(found.final) + 1))
     return SparseAutomaton(
