@@ -211,7 +211,7 @@ def test_the_machine_shows_what_one_writes(show):
         page.mouse.up()
     expect(said).to_have_text("318")
     expect(stages.nth(6).locator("p")).to_contain_text("It reads 318")
-    posteriors = page.locator("canvas.posteriors")
+    posteriors = page.locator("canvas.of-posteriors")
     last = int(posteriors.get_attribute("aria-valuemax"))
     for key, frame in (("Home", 0), ("ArrowRight", 1), ("End", last)):
         posteriors.press(key)
@@ -229,7 +229,7 @@ def test_the_machine_moves_by_itself_only_where_it_may(show, motion):
         viewport={"width": 390, "height": 844},
         reduced_motion=motion,
     )
-    posteriors = page.locator("canvas.posteriors")
+    posteriors = page.locator("canvas.of-posteriors")
     expect(posteriors).to_have_attribute("aria-valuemax", "23")
     if motion == "reduce":
         # some steps' time, were it to move
@@ -239,3 +239,28 @@ def test_the_machine_moves_by_itself_only_where_it_may(show, motion):
         expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Frame "))
         expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Posteriors"))  # once
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_front_page_shows_every_stage_and_reads(chromium, root):
+    """In the book's own style, which must hide none of them."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_offline(True)
+    page = context.new_page()
+    page.set_default_timeout(1000 * LIMIT)
+    watch = Watch(page)
+    page.goto((root.parents[1] / "index.html").as_uri())
+    canvases = page.locator(".machine .stage canvas")
+    expect(canvases).to_have_count(7)
+    for canvas in canvases.all():
+        expect(canvas).to_be_visible()
+    page.get_by_role("button", name="Write your own").click()
+    places = [(0.5, 0.2 + 0.05 * k) for k in range(12)]
+    box = page.locator("canvas.sheet-ink").bounding_box()
+    for k, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if k == 0:
+            page.mouse.down()
+    expect(page.locator(".machine .said")).to_have_text("1")
+    page.mouse.up()
+    context.close()
+    watch.assert_clean()

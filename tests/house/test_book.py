@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from books import BOOK, book_folder, built_book, load_build, need_sphinx
+from books import BOOK, book_folder, built_book, load_build, load_lighten, need_sphinx
 from conftest import REPOSITORY, ROOT
 
 SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -250,9 +250,10 @@ def test_a_book_that_is_too_large_is_seen(tmp_path, monkeypatch):
 # ------------------------------------------------------------------ what npm fetches
 
 
-def test_every_package_is_locked_to_its_content():
-    wanted = json.loads((BOOK / "package.json").read_text())["dependencies"]
-    locked = json.loads((BOOK / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", [BOOK, BOOK / "runtime"], ids=["book", "runtime"])
+def test_every_package_is_locked_to_its_content(folder):
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
     assert locked.pop("")["dependencies"] == wanted
     for name, version in wanted.items():
         assert locked[f"node_modules/{name}"]["version"] == version, "exact, not a range"
@@ -310,7 +311,7 @@ def test_with_npm_the_book_draws_its_formulas(checkout, tmp_path, tmp_path_facto
     built = build.build(tmp_path / "out" / "html", root=checkout)
     assert built.notes == []
     page = (tmp_path / "out" / "html" / "index.html").read_text()
-    assert re.search(r'<script[^>]* src="_static/mathjax/tex-svg.js', page)
+    assert re.search(r'<script data-draws="_static/mathjax/tex-svg.js', page), "when it comes near"
     static = tmp_path / "out" / "html" / "_static" / "mathjax"
     assert sorted(path.name for path in static.iterdir()) == ["LICENSE", "tex-svg.js"]
     other = (tmp_path / "out" / "html" / "book" / "glossary.html").read_text()
@@ -362,7 +363,9 @@ def test_every_figure_has_the_words_that_were_saved_with_it(book, name):
         html.unescape(alt) for alt in re.findall(r'<img alt="([^"]*)" src="\.\./_images', page)
     ]
     saved = [
-        o["metadata"]["image/png"]["alt"] for o in outputs(name) if "image/png" in o.get("data", {})
+        o["metadata"]["image/png"]["alt"]
+        for o in outputs(name)
+        if "image/png" in o.get("data", {}) and "text/html" not in o["data"]  # not an explorer's
     ]
     assert shown[: len(saved)] == saved or sorted(shown) == sorted(saved)
 
@@ -488,3 +491,60 @@ def test_pages_are_put_on_the_web_as_they_are_built_here():
     assert {"path": "book/_build/html"} in [step.get("with") for step in steps]
     assert jobs["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}
     assert build.main.__module__ == "book_build" and (BOOK / "build.py").is_file()
+
+
+# ------------------------------------------------------------------ weight
+
+
+def test_what_no_page_needs_is_left_out(tmp_path):
+    lighten = load_lighten()
+    styles, scripts = tmp_path / "_static" / "styles", tmp_path / "_static" / "scripts"
+    for folder in (styles, scripts):
+        folder.mkdir(parents=True)
+    (scripts / "fontawesome.js").write_text("/* icons */")
+    (scripts / "menu.js").write_text('node.classList.add("shown")')
+    sheet = "@charset 'utf-8';.used,.unused{x:1}.shown:not(.absent){x:2}.absent{x:3}"
+    (styles / "theme.css").write_text(sheet + "@media print{.absent{x:4}}a{x:5}")
+    head = "<head><script defer src='' ></script></head>".replace("''", '"_static/scripts/{}.js"')
+    body = '<article class="bd-article used"><p>One <b>frame</b></p><img alt="a" src="b.png">'
+    body += "</article>"
+    (tmp_path / "index.html").write_text(head.format("fontawesome") + body)
+    (tmp_path / "search.html").write_text(head.format("menu"))
+    lighten.lighten(tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert "fontawesome" not in page and not (scripts / "fontawesome.js").exists()
+    assert '<img alt="a" src="b.png" loading="lazy" />' in page
+    expected = "@charset 'utf-8';.used{x:1}.shown:not(.absent){x:2}a{x:5}"
+    assert (styles / "theme.css").read_text() == expected
+    assert (tmp_path / "_static" / "texts.js").read_text() == (
+        'const BOOK_TEXTS = {"index.html": "One frame"};\n'
+    )
+    assert '<script src="_static/texts.js"></script>' in (tmp_path / "search.html").read_text()
+
+
+def loaded(page: Path) -> int:
+    """Bytes of a page and of what it loads before anything on it is touched or scrolled to."""
+    text, total = page.read_text(encoding="utf-8"), page.stat().st_size
+    names = re.findall(r'<script[^>]* src="([^":]+)"', text)
+    names += re.findall(r'<link[^>]* href="([^":]+\.css[^"]*)"', text)
+    names += re.findall(r'<img(?![^>]*loading="lazy")[^>]* src="([^":]+)"', text)
+    return total + sum((page.parent / name.split("?")[0]).stat().st_size for name in set(names))
+
+
+def test_a_page_is_light_before_it_is_touched(book):
+    sizes = {page.stem: loaded(page) for page in book.glob("notebooks/*.html")}
+    heavy = {name: size for name, size in sizes.items() if size > 700_000}
+    assert len(sizes) == len(SERIES) and not heavy
+
+
+def test_words_under_a_figure_are_its_caption(book):
+    page = (book / "notebooks" / "04_the_ctc_loss.html").read_text(encoding="utf-8")
+    said = [o["metadata"]["image/png"]["alt"] for o in outputs("04_the_ctc_loss") if figure_of(o)]
+    captions = [html.unescape(c) for c in re.findall(r'<p class="figure-words">(.*?)</p>', page)]
+    assert said and set(captions) == set(said)
+    printed = "".join(re.findall(r"<pre>.*?</pre>", page, re.DOTALL))
+    assert not [words for words in said if html.escape(words) in printed]
+
+
+def figure_of(output: dict) -> bool:
+    return "image/png" in output.get("data", {}) and "text/html" not in output["data"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli.arguments import main
@@ -165,6 +167,15 @@ def test_command_writes_a_file(tmp_path, capsys):
     onnx.checker.check_model(onnx.load(path))
     assert main(["export", "--out", str(tmp_path / "digits.pt")]) == 1
     assert "must end in .onnx" in capsys.readouterr().err
+
+
+def test_the_recipe_of_the_book_runs(tmp_path, monkeypatch):
+    page = (ROOT / "book" / "elsewhere.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    found: dict = {}
+    exec(compile(recipe, "elsewhere.md", "exec"), found)
+    assert found["texts"] == ["1", ""]
 
 
 @pytest.mark.slow

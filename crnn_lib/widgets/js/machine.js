@@ -30,9 +30,10 @@ function render({ model, el }) {
     ["collapse", "Collapse", () => "The same sign again in the next frame is the same digit: repeats merge. Then the blanks go. That is how a double 5 stays double: a blank stands between.", (t) => { const k = spanAt(t); return k < 0 ? "a blank, which goes" : `digit ${k + 1}, a ${reading.spans[k].character}, from frame ${reading.spans[k].start} to ${reading.spans[k].end - 1}`; }],
     ["text", "Text", () => `It reads ${reading.text || "nothing"}, with probability ${share(reading.confidence)}: all the paths that collapse to this text together.`, (t) => { const k = spanAt(t); return k < 0 ? "between two digits" : `${reading.spans[k].character}, ${share(Math.exp(reading.spans[k].logProb))} sure`; }],
   ].map(([key, name, sentence, at]) => {
-    const canvas = focusable(make("canvas", { role: "slider", class: key, "aria-valuemin": 0 }), `${name}: frame`);
+    // no plain names: a page's own style may know them, and hide them
+    const canvas = focusable(make("canvas", { role: "slider", class: `of-${key}`, "aria-valuemin": 0 }), `${name}: frame`);
     const words = make("p", {});
-    const node = make("section", { class: `stage ${key}` }, make("h3", {}, name), words, canvas);
+    const node = make("section", { class: "stage" }, make("h3", {}, name), words, canvas);
     drag(canvas, (x) => point(frameAt(x)));
     canvas.addEventListener("pointermove", (event) => {
       const box = canvas.getBoundingClientRect();
