@@ -132,9 +132,9 @@ def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:
     path.add(log_p)
     row = path.finish()
     if not agrees(row[2], row[0], log_p, alphabet.blank):  # noise: only the whole table will do
-        sizes = torch.tensor([[len(line)], [len(row[0])]])
+        frames, length = torch.tensor([len(line)]), torch.tensor([len(row[0])])
         label = torch.tensor(row[0], device=line.device)
-        log_prob = float(_label_log_probs(line[None], label, *sizes, alphabet.blank))
+        log_prob = float(_label_log_probs(line[None], label, frames, length, alphabet.blank))
         rest = max(path.window.mass - math.exp(log_prob), 0.0)
         bound = math.log(rest) if rest > 0.0 else NEVER
         row = *row[:2], min(log_prob, 0.0), min(log_prob, 0.0), bound
