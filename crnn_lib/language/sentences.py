@@ -153,7 +153,10 @@ def word_language(
     (True, True)
     """
     if not isinstance(ngram, Automaton):
-        ngram = read_arpa(ngram)
+        path, ngram = ngram, read_arpa(ngram)
+        if UNKNOWN not in ngram.characters:  # words of one letter each: it took them for letters
+            opened = read_arpa(path, (*ngram.characters, UNKNOWN))
+            ngram = opened if opened.without_context()[-1] > -math.inf else ngram
     known = {name: k for k, name in enumerate(ngram.characters) if name != UNKNOWN}
     if isinstance(words, str):
         raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
