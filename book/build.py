@@ -16,6 +16,7 @@ ones they are searched for what must not be there: see faults.py.
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import os
 import posixpath
@@ -36,6 +37,7 @@ import networks  # noqa: E402
 import reference  # noqa: E402
 from badges import BRANCH, doors, repository  # noqa: E402
 from faults import faults  # noqa: E402
+from lighten import lighten  # noqa: E402
 
 FRONT = "book/index.md"
 LIBRARY = "Reference"  # its pages are written by reference.py
@@ -151,6 +153,8 @@ class Stage:
         image, words, link = match.groups()
         if not image:
             words = LINK.sub(lambda m: self._link(m, path), words)  # an image that is a link
+        if re.match(r"#[a-z]+(-\d+)?\?", link):  # sets an explorer of the page: no heading
+            return f'<a class="sets" href="{html.escape(link)}">{words}</a>'
         target, _, fragment = link.partition("#")
         if not target or re.match(r"[a-z]+:", target):
             return f"{image}[{words}]({link})"
@@ -309,6 +313,7 @@ def build(output: Path, *, root: Path = ROOT, work: Path | None = None, npm: boo
             shutil.copyfile(root / path, fresh / "_sources" / path)
     for rest in (*fresh.rglob("*.map"), *fresh.glob("_static/*.html")):  # of the theme's makers
         rest.unlink()
+    lighten(fresh)
     wrong = faults(fresh)
     if wrong:
         raise BuildError("The pages have faults:\n" + "\n".join(wrong))

@@ -46,7 +46,7 @@ myst_links_external_new_tab = True
 
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static", *([VENDOR] if VENDOR else [])]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "icons.css"]
 html_js_files = [("book.js", {"priority": 300})]  # after documentation_options.js
 if VENDOR and (Path(VENDOR) / "reading").is_dir():
     html_js_files.append("reading/here.js")

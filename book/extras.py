@@ -44,6 +44,29 @@ def name_figures(app: Sphinx, doctree: nodes.document) -> None:
             stem = PurePosixPath(image["uri"]).stem  # myst-nb names files by their hash
             if stem in words:
                 image["alt"] = words[stem]
+        caption_figures(doctree, set(words.values()))
+
+
+def caption_figures(doctree: nodes.document, words: set[str]) -> None:
+    """Make a caption of the words that a notebook printed under a figure.
+
+    They are a figure's own sentence, the same that is saved with it; what else was printed stays
+    as it was printed.
+    """
+    for block in list(doctree.findall(nodes.literal_block)):
+        said = [line for line in block.astext().splitlines() if line in words]
+        if not said:
+            continue
+        rest = [line for line in block.astext().splitlines() if line not in words]
+        captions = [nodes.paragraph(line, line, classes=["figure-words"]) for line in said]
+        place, parent = block.parent.index(block), block.parent
+        if any(line.strip() for line in rest):
+            text = "\n".join(rest)
+            kept = nodes.literal_block(
+                text, text, **{k: v for k, v in block.attributes.items() if v}
+            )
+            captions.append(kept)
+        parent[place : place + 1] = captions
 
 
 def add_launch_menu(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:

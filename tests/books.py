@@ -28,6 +28,11 @@ def load_build():
     return _load("book_build", BOOK / "build.py")
 
 
+def load_lighten():
+    """book/lighten.py."""
+    return _load("book_lighten", BOOK / "lighten.py")
+
+
 def load_slides():
     """book/teach/slides.py."""
     return _load("book_slides", BOOK / "teach" / "slides.py")

@@ -57,6 +57,18 @@ def test_an_address_that_asks_for_what_is_not_there_changes_nothing_else(show):
     assert fragment(page) == "#glossary"
 
 
+def test_a_frame_without_an_address_of_its_own_has_none_to_write_to(show):
+    """As in a deck of slides; what it cannot do must not be an error either."""
+    page = show("<iframe style='width: 900px; height: 700px'></iframe>")
+    html = BeamExplorer().static_html()
+    page.locator("iframe").evaluate("(frame, html) => { frame.srcdoc = html; }", html)
+    inside = page.frame_locator("iframe")
+    inside.get_by_role("radio", name="early").check()
+    expect(inside.locator(".status")).to_contain_text("After frame 0")
+    page.wait_for_function("new Promise((done) => setTimeout(() => done(true), 400))")
+    assert fragment(page) == ""
+
+
 def test_text_and_truth_come_back_too(show):
     page = show(
         "<a href='#collapse?alignment=5-57&drop_first=true&step=2'>x</a>",

@@ -11,10 +11,12 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from conftest import REPOSITORY, ROOT, load_executor
+
+from crnn_lib import widgets
 
 SERIES = load_executor().series()
 PAGES = sorted(
@@ -89,6 +91,30 @@ def test_equal_headings_get_different_anchors(tmp_path):
 # ------------------------------------------------------------------ where links lead
 
 
+#: What an explorer is called in an address, which is its class on the page.
+EXPLORERS = {
+    "beam": "BeamExplorer",
+    "collapse": "CollapseExplorer",
+    "fusion": "FusionExplorer",
+    "lattice": "LatticeExplorer",
+    "touch": "TouchExplorer",
+    "film": "TrainingFilm",
+    "where": "WhereExplorer",
+    "window": "WindowExplorer",
+}
+
+
+def address_fault(link: str) -> str | None:
+    """What is wrong with a link that sets an explorer of its page, or None."""
+    kind, asked = re.fullmatch(r"#([a-z]+)(?:-\d+)?\?(.*)", link).groups()
+    if kind not in EXPLORERS:
+        return f"sets an explorer {kind!r}, and there are {', '.join(EXPLORERS)}"
+    explorer = getattr(widgets, EXPLORERS[kind])
+    known = {*explorer.class_traits(sync=True), *(["light"] if kind == "lattice" else [])}
+    unknown = [name for name, _ in parse_qsl(asked, keep_blank_values=True) if name not in known]
+    return f"sets {unknown[0]!r}, which {explorer.__name__} does not have" if unknown else None
+
+
 def fault(page: Path, link: str) -> str | None:
     """What is wrong with a link, or None."""
     if re.match(r"[a-z][a-z0-9+.-]*:", link, re.IGNORECASE):
@@ -97,6 +123,8 @@ def fault(page: Path, link: str) -> str | None:
             return "is no https address"
         missing = [name for name in OWN.findall(unquote(link)) if not (ROOT / name).exists()]
         return f"names {missing[0]}, which this repository does not have" if missing else None
+    if re.match(r"#[a-z]+(-\d+)?\?", link):
+        return address_fault(link)
     name, _, anchor = link.partition("#")
     target = page if not name else page.parent / unquote(name)
     inside = posixpath.normpath(posixpath.join(page.parent.as_posix(), unquote(name)))
@@ -118,6 +146,7 @@ def test_every_link_leads_somewhere(page):
 @pytest.mark.parametrize(
     "link",
     ["no_such.md", "README.md#no-such-heading", "#nor-this", "http://a.org", "https://nowhere"]
+    + ["#nobody?width=2", "#beam?colour=red"]
     + [f"{REPOSITORY}/blob/main/no_such.ipynb", "../outside.md", "ftp://a.org/x"],
 )
 def test_a_broken_link_is_seen(link):

@@ -172,9 +172,12 @@ def keeps_asserts_out_of_sight(notebook, name):
 
 def says_in_words_what_figures_show(notebook, name):
     for cell in code_cells(notebook):
-        if any(kind.startswith("image/") for o in cell.outputs for kind in o.get("data", {})):
-            if not streams(cell, "stdout").strip():
-                yield f"{cell.id} draws a figure without a printed line that says what it shows"
+        shown = [o for o in cell.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
+        explorers = [o for o in shown if "text/html" in o["data"]]  # a picture beside the page
+        if len(shown) > len(explorers) and not streams(cell, "stdout").strip():
+            yield f"{cell.id} draws a figure without a printed line that says what it shows"
+        if any(not o["metadata"].get("image/png", {}).get("alt") for o in explorers):
+            yield f"{cell.id} keeps a picture of an explorer without words"
 
 
 def names_no_machine(notebook, name):

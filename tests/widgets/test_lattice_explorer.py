@@ -250,7 +250,8 @@ def test_sentences_say_what_python_computes():
         "100\u00a0% of the probability passes here."
     )
     assert gamma == (
-        "Frame 1, blank: 100\u00a0% of the probability passes here. α × β = 0.1 × 0.4 = 0.04, of 0.04."
+        "Frame 1, blank: 100\u00a0% of the probability passes here. "
+        "α × β = 0.1 × 0.4 = 0.04, of 0.04."
     )
     assert posterior == (
         "Frame 0: “a” has p = 0.2; 100\u00a0% of the label's probability uses it here. "

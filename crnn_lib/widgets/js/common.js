@@ -184,6 +184,8 @@ export function readAddress(hash) {
  * reader does is written into the address of the page, which can then be sent to somebody. */
 function bind(model, root, name, { set = {}, get = {}, hover = null }) {
   const page = () => root.closest(".jp-Notebook, .jp-NotebookPanel") ?? document; // several may be open in JupyterLab
+  // a frame without an address of its own, as in a deck of slides, has none to write to
+  const mayWrite = () => model.scalars && page() === document && location.protocol !== "about:";
   const place = () => [...page().querySelectorAll(`.crnn-explorer.${name}`)].indexOf(root) + 1;
   const first = Object.fromEntries((model.scalars?.() ?? []).map((trait) => [trait, model.get(trait)]));
   const parse = (trait, text) => {
@@ -211,7 +213,7 @@ function bind(model, root, name, { set = {}, get = {}, hover = null }) {
     if (!link || (page() !== document && !page().contains(link)) || !follow(link.hash)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (model.scalars && page() === document) history.replaceState(history.state, "", link.hash);
+    if (mayWrite()) history.replaceState(history.state, "", link.hash);
   };
   const moved = () => follow(location.hash);
   const pointed = (event) => { // at a link: it shows what it is about before it is followed
@@ -227,7 +229,7 @@ function bind(model, root, name, { set = {}, get = {}, hover = null }) {
   let due = null;
   return {
     write() {
-      if (!model.scalars || page() !== document) return;
+      if (!mayWrite()) return;
       clearTimeout(due);
       due = setTimeout(() => { // not at each step of a slider: browsers count them
         const asked = new URLSearchParams();
