@@ -79,7 +79,7 @@ def confidences():
 
 def where(character=1):
     explorer = WhereExplorer(load_model("crnn-digits"), lines("55207"))
-    explorer.character = character
+    explorer.line, explorer.character = 0, character
     return stills.plot_where(explorer)
 
 
