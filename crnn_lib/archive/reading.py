@@ -14,20 +14,20 @@ import functools
 import logging
 import os
 import pickle
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 
-from crnn_lib.archive import parts, sources
-from crnn_lib.archive._needs import require
-from crnn_lib.photos import PHOTOS, PhotoLine, Reader, Row, reason_of
+from crnn_lib.archive import _parts, _sources
+from crnn_lib.archive._ray import require, start_ray
+from crnn_lib.photos import PHOTOS, Reader, Row, files_of, page_of, reason_of
 
 FILES_PER_TASK = 16  #: found and read together: enough lines for full batches of the network
-ATTEMPTS = 10  #: to start Ray on this machine
 FILES_PER_PART = 1024  #: rows of a part stay some hundred kB
 
 
@@ -57,7 +57,7 @@ class ArchiveReport:
 
 
 def read_archive(
-    sources_: Any,
+    sources: Any,
     out: str | os.PathLike[str],
     *,
     weights: str | os.PathLike[str] = PHOTOS,
@@ -76,7 +76,7 @@ def read_archive(
 
     Parameters
     ----------
-    sources_ : path or address, or several
+    sources : path or address, or several
         As for :func:`list_files`.
     out : path or address
         Folder of the parts. All machines must see it: on a cluster a shared folder or ``s3://``.
@@ -124,12 +124,12 @@ def read_archive(
         )
     ray = require("ray")
     data, arrow = require("ray.data"), require("pyarrow")
-    files = sources.list_files(sources_)
+    files = _sources.list_files(sources)
     out = os.fspath(out) if "://" in os.fspath(out) else os.path.abspath(out)
     Reader.pretrained(weights, **(options or {}))  # whatever is wrong with them is said here
     _make_folder(out)
-    parts.remove_unfinished(out)
-    done = parts.files_done(out)
+    _parts.remove_unfinished(out)
+    done = _parts.files_done(out)
     new = [_absolute(file) for file in files if file not in done]
     names = [file for file in files if file not in done]
     before = len(files) - len(names)
@@ -179,20 +179,6 @@ def read_archive(
     return ArchiveReport(**total, parts=written, done_before=before)
 
 
-def start_ray(**options: Any) -> None:
-    """``ray.init``, with patience: on a busy machine Ray gives up on itself after half a minute."""
-    ray = require("ray")
-    options = {"logging_level": "error", "log_to_driver": False, **options}
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            ray.init(**options)
-            return
-        except Exception as error:  # Ray raises a bare Exception
-            ray.shutdown()
-            if "timed out during startup" not in str(error) or attempt == ATTEMPTS:
-                raise
-
-
 @dataclass(frozen=True)
 class _Job:
     """What to read with; travels to every worker."""
@@ -204,18 +190,17 @@ class _Job:
         """Stage 1: the lines of some files, or why there are none."""
         arrow = require("pyarrow")
         reader = _reader(pickle.dumps(self))
+        names: list[str] = []
         found: list[bytes] = []
         reasons: list[str | None] = []
-        for file in batch["file"].to_pylist():
-            try:
-                found.append(_pack(_find(reader, file)))
-                reasons.append(None)
-            except (OSError, ValueError) as error:
-                found.append(_pack([]))
-                reasons.append(reason_of(error))
+        for name, file in zip(batch["name"].to_pylist(), batch["file"].to_pylist(), strict=True):
+            for page, lines, why in _find(reader, file):
+                names.append(name + page)
+                found.append(pickle.dumps(lines, pickle.HIGHEST_PROTOCOL))
+                reasons.append(why)
         return arrow.table(
             {
-                "name": batch["name"],
+                "name": names,
                 "lines": arrow.array(found, arrow.large_binary()),
                 "error": arrow.array(reasons, arrow.string()),
             }
@@ -238,7 +223,7 @@ class _ReadLines:
         names, errors = batch["name"].to_pylist(), batch["error"].to_pylist()
         for name, lines, error in zip(names, found, errors, strict=True):
             row = Row(name, tuple(next(readings) for _ in lines), error)
-            rows.append(pickle.dumps(parts.rows_of(row)))
+            rows.append(pickle.dumps(_parts.rows_of(row)))
         return arrow.table({"rows": arrow.array(rows, arrow.large_binary())})
 
 
@@ -247,9 +232,10 @@ def _write(batch: Any, folder: str) -> Any:
     arrow = require("pyarrow")
     files = [pickle.loads(rows) for rows in batch["rows"].to_pylist()]
     rows = [row for each in files for row in each]
-    parts.write_part(rows, folder)
+    _parts.write_part(rows, folder)
     errors = sum(row["error"] is not None for row in rows)
-    return arrow.table({"files": [len(files)], "errors": [errors], "rows": [len(rows)]})
+    read = len({page_of(row["file"])[0] for row in rows})
+    return arrow.table({"files": [read], "errors": [errors], "rows": [len(rows)]})
 
 
 @functools.lru_cache(maxsize=1)
@@ -260,27 +246,33 @@ def _reader(job: bytes) -> Reader:
     return Reader.pretrained(job_.weights, **job_.options)
 
 
-def _find(reader: Reader, file: str) -> list[tuple[PhotoLine, ...]]:
-    if sources.is_local(file):
-        return reader.find_lines(file)
-    with tempfile.NamedTemporaryFile(suffix=PurePosixPath(file).suffix) as copy:
-        with sources.open_source(file) as stream:
-            copy.write(stream.read())
-        copy.flush()
-        return reader.find_lines(copy.name)
-
-
-def _pack(lines: list[tuple[PhotoLine, ...]]) -> bytes:
-    return pickle.dumps(lines, pickle.HIGHEST_PROTOCOL)
+def _find(reader: Reader, file: str) -> Iterator[tuple[str, list, str | None]]:
+    """For each page of a file what stands behind its name, its lines, and why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = file
+        try:
+            if not _sources.is_local(file):
+                here = os.path.join(folder, PurePosixPath(file).name)
+                with _sources.open_source(file) as stream, open(here, "wb") as copy:
+                    shutil.copyfileobj(stream, copy)
+            pages = files_of(here)
+        except (OSError, ValueError) as error:
+            yield "", [], reason_of(error)
+            return
+        for page in pages:
+            try:
+                yield page[len(here) :], reader.find_lines(page), None
+            except (OSError, ValueError) as error:
+                yield page[len(here) :], [], reason_of(error)
 
 
 def _absolute(file: str) -> str:
     """A worker may stand in another folder."""
-    return os.path.abspath(file) if sources.is_local(file) else file
+    return os.path.abspath(file) if _sources.is_local(file) else file
 
 
 def _make_folder(out: str) -> None:
-    system, path = sources.file_system(out)
+    system, path = _sources.file_system(out)
     system.create_dir(path, recursive=True)
 
 

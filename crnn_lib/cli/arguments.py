@@ -63,6 +63,7 @@ examples:
   {PROG} read --json --refuse-below 0.9 photo.jpg
   {PROG} read table.jpg --csv table.csv --table
   {PROG} read --weights mine.safetensors line.png
+  {PROG} read scans/ --engine ray --out texts/
 
 An image holds one or more lines of digits: a phone's photo, a scan, a crop of a form, as PNG, JPEG,
 GIF, BMP, TIFF, WebP or PPM, as HEIC (pip install pillow-heif) or PDF (pip install pypdfium2). The
@@ -360,6 +361,18 @@ def _add_read(commands) -> None:
         type=_shipped_name,
         metavar="NAME_OR_FILE",
         help=f"a network that ships, or a .safetensors file (default: {names})",
+    )
+    sub.add_argument(
+        "--engine",
+        choices=("here", "ray"),
+        default="here",
+        help="ray: an archive of any size, on all cores or on a cluster, into --out "
+        '(pip install "crnn_lib[archive]")',
+    )
+    sub.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="where --engine ray writes its Parquet files",
     )
     _add_decoder(sub.add_argument)
     _add_threads(sub.add_argument)

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._pictures import free_name, save_picture
 from crnn_lib.cli._targets import check_target
+from crnn_lib.cli.archive import read_with_ray
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
 from crnn_lib.language import parse_constraint
 from crnn_lib.models import shipped_models
@@ -33,6 +35,16 @@ def read(options: argparse.Namespace) -> int:
     """Read photos, in the order given: every line of each."""
     if options.threads:
         torch.set_num_threads(options.threads)
+    # until weights for photos are there, those for clean lines read what they can
+    weights = options.weights or (PHOTOS if PHOTOS in shipped_models() else DIGITS)
+    how: dict[str, Any] = {"refuse_below": options.refuse_below}
+    if options.marks is not None:
+        how["marks"] = options.marks
+    if options.engine == "ray":
+        how["decoder"] = chosen_decoder(options, Reader.pretrained(weights, **how).alphabet)
+        return read_with_ray(options, weights, how)
+    if options.out:
+        raise ValueError("--out is the folder of --engine ray; without it add --csv FILE.")
     if options.table and not options.csv:
         raise ValueError("--table says how --csv writes; add --csv FILE.")
     for option, target in (("--csv", options.csv), ("--show", options.show or None)):
@@ -45,10 +57,7 @@ def read(options: argparse.Namespace) -> int:
             f"--show {options.show} draws one image, and {len(files)} are given; --show alone "
             "draws each to a file of its own."
         )
-    # until weights for photos are there, those for clean lines read what they can
-    weights = options.weights or (PHOTOS if PHOTOS in shipped_models() else DIGITS)
-    given = {} if options.marks is None else {"marks": options.marks}
-    reader = Reader.pretrained(weights, refuse_below=options.refuse_below, **given)
+    reader = Reader.pretrained(weights, **how)
     reader.decoder = chosen_decoder(options, reader.alphabet)
     rows, unsure = [], 0
     try:

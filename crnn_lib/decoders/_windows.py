@@ -16,7 +16,7 @@ import numpy as np
 from crnn_lib.ctc import NEVER
 from crnn_lib.decoders._blocks import beam_room, empty_page
 from crnn_lib.decoders._compiled.records import FINE, MISSING, WRONG, BeamRoom
-from crnn_lib.decoders.fusion import Fusion, no_arcs
+from crnn_lib.decoders.fusion import Fusion, _no_arcs
 
 LONG = 512  # frames of a line that are kept in any case
 STEP = 256  # frames until it is looked again what is settled
@@ -263,7 +263,7 @@ class BeamLine:
         window = self.window
         p, peak = window.probabilities()
         while True:
-            arcs = self.fusion.arcs if self.fusion else no_arcs()
+            arcs = self.fusion.arcs if self.fusion else _no_arcs()
             status = int(
                 beam_frames(p, peak, window.start, stop, end, window.blank, self.width, arcs, room)
             )

@@ -41,7 +41,7 @@ from crnn_lib.decoders._lattices import (
 )
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BLOCK, BeamLine, agrees
-from crnn_lib.decoders.fusion import Fusion, fuse, no_arcs
+from crnn_lib.decoders.fusion import Fusion, fuse, _no_arcs
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
 
@@ -258,7 +258,7 @@ def _compiled_search(
         while (
             beam_batch(
                 block, lengths, alphabet.blank, beam_width, keep, *sums,
-                fusion.arcs if fusion else no_arcs(), upper, page, room, lists, results,
+                fusion.arcs if fusion else _no_arcs(), upper, page, room, lists, results,
             ) == MISSING
         ):  # fmt: skip
             if fusion:

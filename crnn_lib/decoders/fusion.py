@@ -90,7 +90,7 @@ class Fusion:
         self._language, self._class_of = language, class_of
         self._weight, self._bonus, self._lock = language_weight, length_bonus, Lock()
         self._named = self._made = 0  # states that have a number, and steps
-        self.arcs = no_arcs(self.start)._replace(fused=True)
+        self.arcs = _no_arcs(self.start)._replace(fused=True)
         self._name(language.num_states if self.whole else self.start + 1)
         if self.whole:
             self.reach(np.arange(self._named))
@@ -397,7 +397,7 @@ class Fusion:
         return bool(self._frames(state, np.array(label[-1])) <= left)
 
 
-def no_arcs(start: int = 0) -> Arcs:
+def _no_arcs(start: int = 0) -> Arcs:
     """No language: one state, so that there is something to look at, and no step."""
     state = {name: np.zeros(1, np.int32) for name in STATE_COLUMNS}
     step = {name: np.zeros(1, np.int32) for name in STEP_COLUMNS}

@@ -23,9 +23,9 @@ from .lines import join_batches as join_batches
 from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people
 from .styles import LineStyle as LineStyle
-from .texts import TextStyle as TextStyle
 from .textless import TEXTLESS as TEXTLESS
 from .textless import lines_without_text as lines_without_text
+from .texts import TextStyle as TextStyle
 from .texts import random_texts as random_texts
 from .varying import LineVariation as LineVariation
 from .varying import vary_lines as vary_lines

@@ -102,7 +102,8 @@ def lines_without_text(
             f"count is 0 or more and height 16 pixels or more; got count={count}, height={height}."
         )
     chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
-    names = [kinds] * count if kinds else chance.choices(list(TEXTLESS), TEXTLESS.values(), k=count)
+    shares = list(TEXTLESS.values())
+    names = [kinds] * count if kinds else chance.choices(list(TEXTLESS), shares, k=count)
     images: list[np.ndarray] = [np.zeros((height, 1), np.float32)] * count
     for kind in TEXTLESS:
         places = [n for n, name in enumerate(names) if name == kind]

@@ -110,7 +110,7 @@ def photo_lines(
     amounts, written = AmountStyle(ones=mixture.ones), LineStyle.amounts()
     close = replace(LineStyle().varied(), spacing=(-0.3, 0.15))
     freely = LineStyle().varied()
-    numbers = [
+    numbers: list[LineStream | PaperStream] = [
         *(on_paper(stream(all_signs, written, k, amounts=amounts)) for k in range(3)),
         on_paper(stream(all_signs, written, 10, amounts=NumberStyle())),
         *(on_paper(stream(digits, freely, k)) for k in (5, 11)),

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from crnn_lib.archive import SCHEMA, list_files, read_rows
-from crnn_lib.archive.parts import files_done, parts_of, remove_unfinished, write_part
+from crnn_lib.archive._parts import files_done, parts_of, remove_unfinished, write_part
 
 pa = pytest.importorskip("pyarrow", reason="the extra archive is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra archive is not installed")
@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     program = (
         "import resource, signal, sys\n"
         "from crnn_lib.archive import SCHEMA\n"
-        "from crnn_lib.archive.parts import write_part\n"
+        "from crnn_lib.archive._parts import write_part\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try: write_part([{**dict.fromkeys(SCHEMA), 'file': '1'}], sys.argv[1])\n"

@@ -7,7 +7,8 @@ import pytest
 from conftest import ROOT
 
 from crnn_lib.archive import ArchiveReport, read_archive, read_rows
-from crnn_lib.archive.reading import start_ray
+from crnn_lib.archive._ray import start_ray
+from crnn_lib.cli.arguments import main
 from crnn_lib.photos import Reader
 
 ray = pytest.importorskip("ray", reason="the extra archive is not installed")
@@ -71,6 +72,17 @@ def test_an_archive_is_read_as_its_files_are(cluster, scans, tmp_path):
     assert (again.files, again.done_before) == (gone + 1, report.files - gone)
     expected.append((str(scans / "new.png"), 1, "55207", "number", None))
     assert texts(out) == sorted(expected, key=str)
+
+
+def test_the_command_writes_an_archive(cluster, scans, tmp_path, capsys):
+    """One photo is enough to see that the options arrive."""
+    out, (photo, *_) = str(tmp_path / "texts"), sorted(scans.glob("*/1000000.png"))
+    command = ["read", str(photo), "--engine", "ray", "--refuse-below", "1", "--out", out]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("1 files read, 0 of them with an error, 1 rows in 1")
+    assert [row["text"] for row in read_rows(out)] == [None]
+    assert main([*command, "--json"]) == 1
+    assert "--json is for reading without it" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_said_before_anything_runs(scans, tmp_path):

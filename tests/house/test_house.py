@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import os
@@ -29,6 +30,12 @@ else:
 
 PACKAGE = ROOT / "crnn_lib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {
+    Requirement(line).name
+    for extra, lines in PROJECT["optional-dependencies"].items()
+    for line in lines
+    if extra != "dev"
+}
 DEPENDENCIES = {r.name: r for r in map(Requirement, PROJECT["dependencies"])}
 
 
@@ -76,6 +83,18 @@ def test_colabs_own_version_survives_an_install(name, version):
     assert Version(version) in DEPENDENCIES[name].specifier
 
 
+def asked_for(path: Path) -> set[str]:
+    """Packages that a module imports in a ``try`` only, to say what to install without them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        handlers = getattr(node, "handlers", [])
+        if any("ImportError" in ast.unparse(handler.type or ast.Name("")) for handler in handlers):
+            for inner in node.body:
+                if isinstance(inner, ast.Import):
+                    found |= {alias.name.split(".")[0] for alias in inner.names}
+    return found & EXTRAS
+
+
 def test_every_import_is_declared():
     arrives_with = {
         "PIL": "pillow",
@@ -87,7 +106,7 @@ def test_every_import_is_declared():
     arrives_with |= {"IPython": "ipywidgets", "traitlets": "ipywidgets", "filelock": "torch"}
     for name, path in modules().items():
         for top in {imported.split(".")[0] for imported in imports_of(name, path)}:
-            if top != "crnn_lib" and top not in sys.stdlib_module_names:
+            if top not in {"crnn_lib", *asked_for(path)} | set(sys.stdlib_module_names):
                 assert arrives_with.get(top, top) in DEPENDENCIES, f"{path.name} imports {top}"
 
 

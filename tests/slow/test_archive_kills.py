@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from crnn_lib.archive import read_archive, read_rows
-from crnn_lib.archive.reading import start_ray
+from crnn_lib.archive._ray import start_ray
 from crnn_lib.photos import Reader
 
 ray = pytest.importorskip("ray", reason="the extra archive is not installed")

@@ -15,8 +15,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crnn_lib.archive._needs import require
-from crnn_lib.archive.sources import file_system
+from crnn_lib.archive._ray import require
+from crnn_lib.archive._sources import file_system
+from crnn_lib.photos import page_of
 
 if TYPE_CHECKING:
     from crnn_lib.photos import Row
@@ -109,10 +110,10 @@ def parts_of(folder: str) -> list[str]:
 
 
 def files_done(folder: str) -> set[str]:
-    """The files whose rows are in the folder."""
+    """The files whose rows are in the folder; a PDF file is one, however many pages it has."""
     done: set[str] = set()
     for batch in _batches(folder, ["file"]):
-        done.update(batch.column(0).to_pylist())
+        done.update(page_of(name)[0] for name in batch.column(0).to_pylist())
     return done
 
 

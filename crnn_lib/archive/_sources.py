@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from crnn_lib.archive._needs import require
+from crnn_lib.archive._ray import require
 from crnn_lib.photos import SUFFIXES
 
 LIST = ".parquet"  #: a table with a column ``file`` names the files
