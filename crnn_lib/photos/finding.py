@@ -130,8 +130,12 @@ def clean_grey(
     *,
     fills: tuple[float, ...] = (FILL,),
     whole: bool = False,
+    one: bool = False,
 ) -> Trace:
-    """:func:`clean_photo` for what :func:`crnn_lib.photos.grey_and_size` makes of a photo."""
+    """:func:`clean_photo` for what :func:`crnn_lib.photos.grey_and_size` makes of a photo.
+
+    With ``one``, a crop is one line, whatever stands apart on it.
+    """
     if min(original.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
     grey, turned = steps.polarity(original)
@@ -151,7 +155,7 @@ def clean_grey(
         places = [find_whole(ink if ink.any() else mask)]
     else:
         places = find_lines(ink)
-        if is_crop and (len(places) < 2 or size[1] <= CROP_HEIGHT):
+        if is_crop and (one or len(places) < 2 or size[1] <= CROP_HEIGHT):
             places = [find_band(ink) or (places or [_whole(ink)])[0]]
     if not places:
         raise ImageError("no line of writing was found on it")

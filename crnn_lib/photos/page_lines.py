@@ -15,13 +15,16 @@ import numpy as np
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
-from crnn_lib.photos.finding import SMALLEST, clean_grey, has_shape_of_crop
+from crnn_lib.photos.finding import CROP_HEIGHT, SMALLEST, clean_grey, has_shape_of_crop
 from crnn_lib.photos.pages import PageLook, find_on_grey
 from crnn_lib.photos.places import PhotoLine, Place, crop_views, to_lines
 from crnn_lib.photos.regions import CELL, Region
 
 BESIDE = 0.5  # heights of paper that are cut out beside a line
 MARKED = 0.5  # probability from which a cell holds a rule or another mark
+APART = 1.5  # heights between two numbers of a crop that are no single line
+SHARED = 0.3  # of a number's height: two that share less of it stand below each other
+WORD, NO_NUMBER = 0.8, 0.4  # a crop is a word if a cell says so by the first, none the second
 
 
 def cut_lines(
@@ -58,8 +61,8 @@ def cut_lines(
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
     regions, looks = find_on_grey(grey, detector)
     wanted = [region for region in regions if region.kind in views]
-    if has_shape_of_crop(size) and "number" in views and len(wanted) < 2:
-        return [_crop(grey, size, regions, *views["number"])]
+    if "number" in views and has_shape_of_crop(size) and _is_one_line(wanted, size):
+        return [_crop(grey, size, looks[-1], *views["number"])]
     if not wanted:
         others = sorted({f"{region.kind}s" for region in regions})
         if others:
@@ -82,18 +85,39 @@ class _BothWays:
         return 1 - self.grey
 
 
+def _is_one_line(regions: list[Region], size: tuple[int, int]) -> bool:
+    """Whether an image with a crop's shape holds one line, in however many pieces it was found."""
+    if size[1] <= CROP_HEIGHT:
+        return True
+    for k, one in enumerate(regions):
+        for other in regions[:k]:
+            low = min(one.height, other.height)
+            corners = [region.place.corners() for region in (one, other)]
+            gap, beyond = (
+                max(corners[0][:, axis].min(), corners[1][:, axis].min())
+                - min(corners[0][:, axis].max(), corners[1][:, axis].max())
+                for axis in (0, 1)
+            )
+            if gap > APART * max(one.height, other.height) or -beyond < SHARED * low:
+                return False
+    return True
+
+
 def _crop(
     grey: np.ndarray,
     size: tuple[int, int],
-    regions: list[Region],
+    look: PageLook,
     height: int,
     fills: tuple[float, ...],
 ) -> tuple[PhotoLine, ...]:
-    """The one line of a crop, and what the detector says of it."""
-    lines = clean_grey(grey, size, height, fills=fills).lines[: len(fills)]
-    best = max(regions, key=lambda region: region.length * region.height, default=None)
-    kind, score = (best.kind, best.score) if best else ("number", 1.0)
-    return tuple(replace(line, kind=kind, score=score, row=0, column=0) for line in lines)
+    """The one line of a crop, and what the detector says of it: its surest cell."""
+    lines = clean_grey(grey, size, height, fills=fills, one=True).lines
+    number, word = (float(look.maps[kind].max()) for kind in ("number", "word"))
+    is_word = word > WORD and number < NO_NUMBER
+    kind, score = ("word", word) if is_word else ("number", number)
+    return tuple(
+        replace(line, kind=kind, score=score, row=0, column=0, crop=True) for line in lines
+    )
 
 
 def _views_of(

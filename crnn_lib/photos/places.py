@@ -92,6 +92,8 @@ class PhotoLine:
         What stands there, as a detector says.
     score : float
         How sure the detector is that a line of this kind stands there; 1 where none was asked.
+    crop : bool
+        Whether the whole photo was taken for one line, as whoever cut it out has meant it.
     row, column : int or None
         The line's place on the page or in its table, from 0; None where no detector was asked.
     """
@@ -103,6 +105,7 @@ class PhotoLine:
     score: float = 1.0
     row: int | None = None
     column: int | None = None
+    crop: bool = False
 
     def to_photo(self, points) -> np.ndarray:
         """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""
