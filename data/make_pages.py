@@ -35,7 +35,7 @@ STYLE = LineStyle(
 INK = 0.75  # share of the light that the pen's ink takes
 NAMES = ("Anna Miller", "Tom Becker", "Maria Lopez", "John Walker")
 TOWNS = ("Oakfield", "Riverton", "Newport", "Hillside")
-FIELDS = (  # of the form: label, and how many digits; a text stands for a word
+FIELDS: tuple = (  # of the form: label, and how many digits, or what else is written
     (("Name", NAMES), ("Customer no.", (6, 8))),
     (("Town", TOWNS), ("Postal code", (5, 5))),
     (("Date of birth", "date"), ("Telephone", (7, 9))),
@@ -176,10 +176,11 @@ def form(seed: int) -> Sheet:
                 sheet.number(text, *place, 40, (row, column))
             elif what == "amount":
                 sheet.number(sheet.amount(), *place, 40, (row, column))
-            elif isinstance(what[0], str):
+            elif what in (NAMES, TOWNS):
                 sheet.word(str(sheet.chance.choice(what)), *place, 38, (row, column))
             else:
-                sheet.number(sheet.digits(*what), *place, 40, (row, column))
+                few, many = what
+                sheet.number(sheet.digits(few, many), *place, 40, (row, column))
     sheet.print("We thank you.", 50, 1020, 20, "DejaVuSerif")
     return sheet
 
