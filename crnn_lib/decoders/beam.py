@@ -41,8 +41,8 @@ from crnn_lib.decoders._lattices import (
 )
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BLOCK, BeamLine, agrees
-from crnn_lib.decoders.fusion import Fusion, fuse, _no_arcs
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
+from crnn_lib.decoders.fusion import Fusion, _no_arcs, fuse
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
 
 
@@ -203,7 +203,7 @@ def prefix_beam_search(
         ]
         merged = [best_of_parts(rows) for rows in zip(*by_part, strict=True)]
         best = [line[:n_best] if n_best else next(iter(line), None) for line in merged]
-        return keep_frames(best, log_probs, frame_lengths, alphabet) if words else best
+        return _keep_frames(best, log_probs, frame_lengths, alphabet) if words else best
     fusion = fuse(language, alphabet, language_weight, length_bonus)
     lines: list = [None] * len(log_probs)
     long = frame_lengths > _windows.LONG
@@ -230,7 +230,7 @@ def prefix_beam_search(
         seen = prefix_beams(line, blank=alphabet.blank, beam_width=beam_width, fusion=fusion)
         ranked = _rescore(line, seen, alphabet, fusion)
         lines[n] = ranked[:n_best] if n_best else next(iter(ranked), None)
-    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+    return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _compiled_search(

@@ -18,7 +18,7 @@ from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
 from crnn_lib.decoders._windows import PathLine, agrees
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 
 
 @torch.no_grad()
@@ -91,7 +91,7 @@ def best_path(
             lines[n] = line
         for n in long.nonzero()[:, 0].tolist():
             lines[n] = _long_path(log_probs[n, : int(frame_lengths[n])], alphabet)
-        return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+        return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
     path, best = _best_classes(log_probs, within, alphabet.blank)  # (N, T), (N, T)
     starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
     labels = path[starts]  # all lines' labels, end to end
@@ -122,7 +122,7 @@ def best_path(
         spans=torch.stack([start, end]).numpy(force=True),
         span_scores=(summed[row, end] - summed[row, start]).numpy(force=True),
     )
-    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+    return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:

@@ -28,7 +28,7 @@ from crnn_lib.decoders._lattices import check_lattices, check_whole
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse
-from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, keep_frames
+from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
 
 
@@ -136,7 +136,7 @@ def exact_search(
     else:
         merged = (best_of_parts(row, b) for row, b in zip(rows, bounds.T.tolist(), strict=True))
         lines = [line[0] if line else None for line in merged]
-    return keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+    return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _compiled_search(

@@ -116,7 +116,7 @@ class Fusion:
             first, made = self._made, self._made + len(label)
             largest = max(self.arcs.largest, float(np.exp(cost.max(initial=NEVER))))
             self.arcs = arcs = self.arcs._replace(
-                largest=largest, **grown(self.arcs, STEP_COLUMNS, made)
+                largest=largest, **_grown(self.arcs, STEP_COLUMNS, made)
             )
             own = slice(first, made)
             arcs.label[own], arcs.target[own] = label, target
@@ -131,7 +131,7 @@ class Fusion:
         new = np.arange(self._named, count)
         if not len(new):
             return
-        self.arcs = arcs = self.arcs._replace(**grown(self.arcs, STATE_COLUMNS, count))
+        self.arcs = arcs = self.arcs._replace(**_grown(self.arcs, STATE_COLUMNS, count))
         final = np.asarray(self._language.final_weights(new), np.float64)
         accepted = final > NEVER
         arcs.first[new], arcs.size[new] = UNKNOWN, 0
@@ -405,7 +405,7 @@ def _no_arcs(start: int = 0) -> Arcs:
     return Arcs(False, start, 1.0, **(state | step | real))
 
 
-def grown(arcs: Arcs, names: tuple[str, ...], count: int) -> dict[str, Any]:
+def _grown(arcs: Arcs, names: tuple[str, ...], count: int) -> dict[str, Any]:
     """Some of the arrays with room for so many entries; if it was too small, twice as much."""
     columns = {}
     for name in names:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import Span
-from crnn_lib.decoders.words import Kept, Word, find_words
+from crnn_lib.decoders.words import Word, _find_words, _Kept
 
 # A proof must survive the rounding of its own arithmetic, which is float64.
 ROUNDING = 1e-9
@@ -117,7 +117,7 @@ class Hypothesis:
                 f"The {len(self.label)} characters of this text take {len(self.text)} code "
                 "points. Where its words are is known if the decoder was given words=True."
             )
-        return find_words(pieces, self.label, self.spans, kept, split, lexicon)
+        return _find_words(pieces, self.label, self.spans, kept, split, lexicon)
 
     def __getstate__(self) -> dict:
         """Words go along when it is copied or pickled, and not the frames that they are made of."""
@@ -183,11 +183,11 @@ class LateSpans(Sequence[Span]):
         return tuple, (self._made(),)
 
 
-def keep_frames(lines: list, log_probs: Tensor, lengths: Tensor, alphabet: Alphabet) -> list:
+def _keep_frames(lines: list, log_probs: Tensor, lengths: Tensor, alphabet: Alphabet) -> list:
     """Give the hypotheses of each line its frames, for their words; the lines as they came."""
     for line, log_p, length in zip(lines, log_probs, lengths.tolist(), strict=True):
         found = line if isinstance(line, list) else [line]
-        kept = Kept(log_p[:length].detach().clone(), alphabet.symbols, alphabet.blank)
+        kept = _Kept(log_p[:length].detach().clone(), alphabet.symbols, alphabet.blank)
         for hypothesis in found:
             if hypothesis is not None:
                 hypothesis.__dict__["_kept"] = kept

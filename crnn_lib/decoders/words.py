@@ -57,7 +57,7 @@ class Word:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class _Kept:
     """What a decoder keeps of a line for its words: log-probabilities (T, C) and symbols (C,)."""
 
     log_probs: Tensor
@@ -65,11 +65,11 @@ class Kept:
     blank: int
 
 
-def find_words(
+def _find_words(
     pieces: Sequence[str],
     label: Sequence[int],
     spans: Sequence[Any],
-    kept: Kept | None,
+    kept: _Kept | None,
     split: str | Sequence[str],
     lexicon: Collection[str] | Any | None,
 ) -> tuple[Word, ...]:

@@ -370,7 +370,7 @@ class Reader:
         unsure = [
             k
             for k, (line, reading) in enumerate(zip(lines, readings, strict=True))
-            if len(line) > 1 and not is_sure(reading.hypothesis)
+            if len(line) > 1 and not _is_sure(reading.hypothesis)
         ]
         for k, reading in zip(
             unsure, self._read_all_views([lines[k] for k in unsure]), strict=True
@@ -480,7 +480,7 @@ def certainty(score: float, *, crop: bool = False) -> float:
     return 1 / (1 + math.exp(-steepness * (score - even)))
 
 
-def is_sure(hypothesis: Hypothesis | None) -> bool:
+def _is_sure(hypothesis: Hypothesis | None) -> bool:
     """Whether one view has said enough: no other view is asked then."""
     return hypothesis is not None and math.exp(hypothesis.log_prob) >= SURE
 

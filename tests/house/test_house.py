@@ -87,8 +87,8 @@ def asked_for(path: Path) -> set[str]:
     """Packages that a module imports in a ``try`` only, to say what to install without them."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        handlers = getattr(node, "handlers", [])
-        if any("ImportError" in ast.unparse(handler.type or ast.Name("")) for handler in handlers):
+        kinds = [ast.unparse(h.type) for h in getattr(node, "handlers", []) if h.type]
+        if {"ImportError", "ModuleNotFoundError"} & set(kinds):
             for inner in node.body:
                 if isinstance(inner, ast.Import):
                     found |= {alias.name.split(".")[0] for alias in inner.names}

@@ -27,7 +27,7 @@ Label = tuple[int, ...]
 
 
 @dataclass
-class Node:
+class _Node:
     """A prefix after a frame: its rank and its two probabilities, and where it is drawn."""
 
     rank: int
@@ -50,7 +50,7 @@ class Node:
 
 
 @dataclass
-class Flow:
+class _Flow:
     """What flows from a prefix into one of the next frame: a probability, and its two ends."""
 
     source: Label
@@ -68,7 +68,7 @@ def _upwards(label: Label) -> tuple[int, ...]:
 
 def _river(log_probs: Tensor, alphabet: Alphabet, width: int) -> tuple[list[dict], list[list]]:
     """The kept prefixes at each border between frames, and what flows between the borders."""
-    blank, columns, flows = alphabet.blank, [{(): Node(0, 1.0, 0.0)}], []
+    blank, columns, flows = alphabet.blank, [{(): _Node(0, 1.0, 0.0)}], []
     for t in range(1, len(log_probs) + 1):
         before, p = columns[-1], log_probs[t - 1].exp().tolist()
         beam = prefix_beams(log_probs[:t], blank=blank, beam_width=width)
@@ -76,15 +76,15 @@ def _river(log_probs: Tensor, alphabet: Alphabet, width: int) -> tuple[list[dict
         for rank, (label, log_prob) in enumerate(beam.items()):
             stood, parent = before.get(label), before.get(label[:-1]) if label else None
             at_blank = (stood.at_blank + stood.at_char) * p[blank] if stood else 0.0
-            column[label] = Node(rank, at_blank, max(math.exp(log_prob) - at_blank, 0.0))
+            column[label] = _Node(rank, at_blank, max(math.exp(log_prob) - at_blank, 0.0))
             if stood:
-                found.append(Flow(label, label, True, at_blank))
+                found.append(_Flow(label, label, True, at_blank))
                 if label:
-                    found.append(Flow(label, label, False, stood.at_char * p[label[-1]]))
+                    found.append(_Flow(label, label, False, stood.at_char * p[label[-1]]))
             if parent:
                 repeats = label[-2:-1] == label[-1:]
                 grows = parent.at_blank + (0.0 if repeats else parent.at_char)
-                found.append(Flow(label[:-1], label, False, grows * p[label[-1]]))
+                found.append(_Flow(label[:-1], label, False, grows * p[label[-1]]))
         columns.append(dict(sorted(column.items(), key=lambda item: _upwards(item[0]))))
         flows.append([flow for flow in found if flow.mass > 0])
     return columns, flows
