@@ -43,7 +43,12 @@ FRONT = "book/index.md"
 LIBRARY = "Reference"  # its pages are written by reference.py
 SECTIONS = {  # of the contents; a page stands where it is named first
     "The series": ["notebooks/[0-9]*.ipynb"],
-    "Beside it": ["book/glossary.md", "book/elsewhere.md", "book/further_reading.md"],
+    "Beside it": [
+        "book/glossary.md",
+        "book/elsewhere.md",
+        "book/archives.md",
+        "book/further_reading.md",
+    ],
     LIBRARY: [],
     "For teachers": ["book/teach/*.md", "book/*.md"],
 }
