@@ -36,6 +36,7 @@ from crnn_lib.models import (
     shipped_models,
     unwrap_model,
 )
+from crnn_lib.photos._dates import MARK, with_slashes
 from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
@@ -48,9 +49,12 @@ VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two l
 WORD_FILLS = (0.35, 0.42, 0.5)  # of small letters: above and below them others reach out
 TURNED = 0.7  # cosine of a page's direction: what is steeper may stand on its head
 STEEPNESS, EVEN = 14.0, 0.70  # fitted to the numbers of composed pages
-CROP_STEEPNESS, CROP_EVEN = 7.0, 0.4  # the same for crops, of which the surest cell speaks
+CROP_STEEPNESS, CROP_EVEN = 7.0, 0.3  # the same for crops, of which the surest cells speak
 SURE = 0.97  # probability from which one view of a line is enough
 IMPROBABLE = 0.15  # a line on a page whose text is less probable gets the text None
+CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
+UNREADABLE = 0.7  # mean confidence of a page below which it may stand on its head
+BETTER = 0.15  # by so much must the other way round be read more surely
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
 COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
@@ -85,7 +89,8 @@ class Reading:
     ----------
     text : str or None
         None if the reader refused: its confidence was below ``refuse_below``, or below 0.15 for a
-        line that a detector found. What it would have said is in ``hypothesis.text``.
+        line that a detector found, 0.1 for a crop. What it would have said is in
+        ``hypothesis.text``.
     confidence : float
         The probability of this text, over all its alignments; with several views their mean. Where
         a detector found the line, times the probability that a number is written there at all.
@@ -264,7 +269,12 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        return self.read_lines(self.find_lines(image, whole=False))
+        lines = self.find_lines(image, whole=False)
+        readings = self.read_lines(lines)
+        if self.detector is None or len(lines) < 2 or _mean(readings) >= UNREADABLE:
+            return readings
+        other = self.read_lines(turned_page(lines))  # a detector may not see it upside down
+        return other if _mean(other) > _mean(readings) + BETTER else readings
 
     def read_many(
         self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = False
@@ -390,6 +400,11 @@ class Reader:
         return [self._choose(line, list(itertools.islice(left, len(line)))) for line in lines]
 
     def _decode(self, log_probs: Tensor, frame_lengths: Tensor, *, alphabet: Alphabet) -> list:
+        known = self.model.alphabet
+        if not self.whole and MARK in known.characters:
+            log_probs = log_probs.clone()  # (N, T, C)
+            for n, frames in enumerate(frame_lengths.tolist()):
+                log_probs[n, :frames] = with_slashes(log_probs[n, :frames], known)
         log_probs, alphabet = self._folded(log_probs)
         return self.decoder(log_probs, frame_lengths, alphabet=alphabet)
 
@@ -421,7 +436,8 @@ class Reader:
             sure = certainty(line.score, crop=line.crop and line.kind == "number")
             confidence *= sure if self.whole or line.kind == "number" else 1 - sure
         # a page has much that is no number: what is this improbable is none
-        least = self.refuse_below if line.row is None else max(self.refuse_below, IMPROBABLE)
+        least = 0.0 if line.row is None else CROP_IMPROBABLE if line.crop else IMPROBABLE
+        least = max(self.refuse_below, least)
         text = None if confidence < least else hypothesis.text
         spans = self._spans(hypothesis, line, len(log_probs))
         return Reading(text, confidence, spans, line, log_probs, hypothesis, False, kind, *where)
@@ -440,6 +456,8 @@ class Reader:
         ]
         chosen = [torch.tensor(labels[k], dtype=torch.long) for k in fitting]
         if chosen:
+            if not self.whole:
+                log_probs = with_slashes(log_probs, self.model.alphabet)
             log_probs, alphabet = self._folded(log_probs)
             loss = ctc_loss(
                 log_probs.double().expand(len(chosen), -1, -1),  # (labels, T, C)
@@ -467,17 +485,23 @@ class Reader:
 def certainty(score: float, *, crop: bool = False) -> float:
     """How probable it is that a number stands where a detector gave this score.
 
-    Of a crop a number is expected, so its surest cell is enough.
+    Of a crop a number is expected, so its surest cells are enough.
 
     >>> [round(certainty(score), 2) for score in (0.65, 0.75, 0.85, 0.95, 1.0)]
     [0.33, 0.67, 0.89, 0.97, 1.0]
-    >>> [round(certainty(score, crop=True), 2) for score in (0.0, 0.2, 0.4, 0.6, 0.9)]
-    [0.06, 0.2, 0.5, 0.8, 0.97]
+    >>> [round(certainty(score, crop=True), 2) for score in (0.0, 0.2, 0.3, 0.6, 0.9)]
+    [0.11, 0.33, 0.5, 0.89, 0.99]
     """
     if score >= 1:
         return 1.0
     steepness, even = (CROP_STEEPNESS, CROP_EVEN) if crop else (STEEPNESS, EVEN)
     return 1 / (1 + math.exp(-steepness * (score - even)))
+
+
+def _mean(readings: list[Reading]) -> float:
+    """The mean confidence of the numbers among some readings; 1 if there are none."""
+    numbers = [reading.confidence for reading in readings if reading.line.kind == "number"]
+    return sum(numbers) / len(numbers) if numbers else 1.0
 
 
 def _is_sure(hypothesis: Hypothesis | None) -> bool:

@@ -1,0 +1,92 @@
+"""What a reader makes of whole crops, of slashes between groups, and of pages on their heads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from drawn_faults import Sheet
+
+from crnn_lib import Alphabet, Reader
+from crnn_lib.photos._dates import with_slashes
+
+KNOWN = Alphabet("0123456789/")
+
+
+@pytest.fixture(scope="module")
+def reader():
+    reader = Reader.pretrained()
+    if reader.detector is None:
+        pytest.skip("no detector ships yet")
+    return reader
+
+
+def lattice(text: str, slash: float) -> torch.Tensor:
+    """A lattice (T, C) of one line that says a text, and of each of its 1s that it may be /."""
+    frames = []
+    for character in text:
+        frame = torch.full((KNOWN.num_classes,), 1e-4)
+        frame[KNOWN.encode(character)[0]] = 1.0
+        if character == "1":
+            frame[KNOWN.encode("/")[0]] = slash
+        blank = torch.full((KNOWN.num_classes,), 1e-4)
+        blank[KNOWN.blank] = 1.0
+        frames += [frame / frame.sum(), blank / blank.sum()]
+    return torch.stack(frames).log()
+
+
+@pytest.mark.parametrize(
+    ("text", "slash", "changed"),
+    [
+        ("20132142", 0.3, False),  # one 1: no date has one slash
+        ("2013142019", 0.3, False),  # 20/3/42019 has no year
+        ("4514132", 0.3, False),  # no day
+        ("231412019", 0.01, False),  # the network has no doubt
+        ("231412049", 0.3, True),
+    ],
+)
+def test_ones_become_slashes_only_in_a_date_and_in_doubt(text, slash, changed):
+    before = lattice(text, slash)
+    after = with_slashes(before, KNOWN)
+    assert (after is not before) == changed
+    if changed:
+        assert torch.allclose(after.exp().sum(1), torch.ones(len(after)))
+        read = [KNOWN.symbols[k] for k in after.argmax(1).tolist() if k != KNOWN.blank]
+        assert "".join(read) == "23/4/2049"
+
+
+def test_a_network_without_slashes_keeps_its_lattice():
+    plain = torch.zeros(3, 11)
+    assert with_slashes(plain, Alphabet("0123456789")) is plain
+
+
+def test_a_crop_is_one_line_however_far_its_digits_stand_apart(reader):
+    sheet = Sheet(np.random.default_rng(5), 420, 80)
+    for x, digit in zip((20, 160, 300), "283", strict=True):
+        sheet.write(digit, x, 40, 44)
+    assert len(reader.find_lines(np.asarray(sheet.image))) == 1
+
+
+def test_two_rows_of_a_wide_image_are_two_lines(reader):
+    sheet = Sheet(np.random.default_rng(5), 640, 300)
+    sheet.write("28306", 60, 80, 70)
+    sheet.write("94753", 60, 220, 70)
+    assert len(reader.find_lines(np.asarray(sheet.image))) == 2
+
+
+def test_paper_with_a_stripe_is_no_number_with_confidence(reader):
+    sheet = np.full((70, 240), 0.85, np.float32)
+    sheet[:, 118:124] = 0.2
+    assert reader.read(sheet).confidence < 0.5
+
+
+def test_a_page_on_its_head_is_read_as_if_it_stood(reader):
+    sheet = Sheet(np.random.default_rng(3), 700, 520)
+    texts = ["74235", "25774", "43527", "57342"]
+    for n, text in enumerate(texts):
+        sheet.write(text, 80, 80 + 120 * n, 48)
+    page = np.asarray(sheet.image)
+    upright = [reading.text for reading in reader.read_page(page)]
+    turned = [reading.text for reading in reader.read_page(page[::-1, ::-1].copy())]
+    assert sum(a == b for a, b in zip(upright, turned, strict=True)) >= 3
+    assert sum(text in texts for text in turned) >= 3
