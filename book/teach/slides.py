@@ -145,7 +145,7 @@ def _read_outputs(cell: dict, notebook: Path) -> list[Part]:
         data = output.get("data", {})
         page = "".join(data.get("text/html", ""))
         image = next((kind for kind in data if kind.startswith("image/")), None)
-        if image:
+        if image and not page:  # an explorer has its picture beside it
             about = output.get("metadata", {}).get(image, {})
             content = "".join(data[image])
             if image == "image/svg+xml":

@@ -37,7 +37,9 @@ def read(options: argparse.Namespace) -> int:
         torch.set_num_threads(options.threads)
     # until weights for photos are there, those for clean lines read what they can
     weights = options.weights or (PHOTOS if PHOTOS in shipped_models() else DIGITS)
-    how: dict[str, Any] = {"refuse_below": options.refuse_below}
+    how: dict[str, Any] = {}
+    if options.refuse_below is not None:
+        how["refuse_below"] = options.refuse_below
     if options.marks is not None:
         how["marks"] = options.marks
     if options.engine == "ray":
@@ -82,7 +84,9 @@ def status_of(reading: Reading, options: argparse.Namespace) -> tuple[str, str]:
         found = "no text" if guess is None else f"{guess!r} at best, and {chance}"
         return REFUSED, f"--constraint {options.constraint} allows {found}"
     if reading.text is None:
-        return REFUSED, f"{chance}, below --refuse-below {options.refuse_below:g}: {guess!r}"
+        given = options.refuse_below
+        limit = "which is too little" if given is None else f"below --refuse-below {given:g}"
+        return REFUSED, f"{chance}, {limit}: {guess!r}"
     if not reading.text:
         return EMPTY, f"no text was seen on it; {chance}"
     return READ, ""

@@ -134,7 +134,24 @@ def clean_grey(
 ) -> Trace:
     """:func:`clean_photo` for what :func:`crnn_lib.photos.grey_and_size` makes of a photo.
 
-    With ``one``, a crop is one line, whatever stands apart on it.
+    Parameters
+    ----------
+    original : ndarray, (H, W)
+    size : (int, int)
+        Width and height of the photo, before it was shrunk.
+    height, fills, whole
+        As for :func:`clean_photo`.
+    one : bool
+        A crop is one line, whatever stands apart on it.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    ImageError
+        As :func:`clean_photo`.
     """
     if min(original.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")

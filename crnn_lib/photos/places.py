@@ -177,7 +177,28 @@ def crop_views(
     paper: np.ndarray | None = None,
     page: np.ndarray | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """:func:`crop_line` for several fills: the photo is turned once, and then scaled for each."""
+    """:func:`crop_line` for several fills: the photo is turned once, and then scaled for each.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+    place : Place
+        Of the line, on the page.
+    height : int
+        Of the images.
+    fills : sequence of float
+        Share of the height that the line's band fills, one for each image.
+    paper : ndarray, (H, W), optional
+        Brightness of the paper, for what lies beyond the photo.
+    page : ndarray, (3, 3), optional
+        Takes points of the page to the photo, if the page was laid flat.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        For each fill the image, (height, W), and the matrix, (3, 3), that takes its points to the
+        photo.
+    """
     band = place.bottom - place.top
     page = np.eye(3) if page is None else page
     middle = place.corners().mean(0)

@@ -88,9 +88,8 @@ class Reading:
     Attributes
     ----------
     text : str or None
-        None if the reader refused: its confidence was below ``refuse_below``, or below 0.15 for a
-        line that a detector found, 0.1 for a crop. What it would have said is in
-        ``hypothesis.text``.
+        None if the reader refused: its confidence was below ``refuse_below``. What it would have
+        said is in ``hypothesis.text``.
     confidence : float
         The probability of this text, over all its alignments; with several views their mean. Where
         a detector found the line, times the probability that a number is written there at all.
@@ -149,8 +148,9 @@ class Reader:
     decoder : callable, optional
         ``decoder(log_probs, frame_lengths, alphabet=...)`` returns a list of Hypothesis, as all of
         :mod:`crnn_lib.decoders` do. ``functools.partial`` adds options.
-    refuse_below : float
-        A line whose text is less probable gets the text None.
+    refuse_below : float, optional
+        A line whose text is less probable gets the text None. If left out it is 0.15 for a line
+        that a detector found and 0.1 for a crop, and nothing is refused where there is no detector.
     fills : tuple of float
         One view of each line for each value: the share of the image's height that the bodies of
         the digits fill. With several, every view proposes its text, and the text that is most
@@ -188,7 +188,7 @@ class Reader:
         model,
         *,
         decoder: Callable[..., list[Hypothesis]] = best_path,
-        refuse_below: float = 0.0,
+        refuse_below: float | None = None,
         fills: Sequence[float] = VIEWS,
         turn: bool = False,
         whole: bool | None = None,
@@ -196,7 +196,7 @@ class Reader:
         marks: str | None = None,
         words: Reader | None = None,
     ) -> None:
-        if not 0 <= refuse_below <= 1:
+        if refuse_below is not None and not 0 <= refuse_below <= 1:
             raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
         if not fills or not all(0.2 <= fill <= 1 for fill in fills):
             raise ValueError(f"fills holds shares from 0.2 to 1, at least one; got {fills}.")
@@ -436,8 +436,9 @@ class Reader:
             sure = certainty(line.score, crop=line.crop and line.kind == "number")
             confidence *= sure if self.whole or line.kind == "number" else 1 - sure
         # a page has much that is no number: what is this improbable is none
-        least = 0.0 if line.row is None else CROP_IMPROBABLE if line.crop else IMPROBABLE
-        least = max(self.refuse_below, least)
+        least = self.refuse_below
+        if least is None:
+            least = 0.0 if line.row is None else CROP_IMPROBABLE if line.crop else IMPROBABLE
         text = None if confidence < least else hypothesis.text
         spans = self._spans(hypothesis, line, len(log_probs))
         return Reading(text, confidence, spans, line, log_probs, hypothesis, False, kind, *where)

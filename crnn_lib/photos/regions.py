@@ -71,6 +71,7 @@ class Region:
 
     @property
     def length(self) -> float:
+        """From its first character to its last, in pixels of the page."""
         return self.place.right - self.place.left
 
     def corners(self) -> np.ndarray:

@@ -148,7 +148,7 @@ class PadReader:
         )
         sure = 0.0 if hypothesis is None else math.exp(hypothesis.log_prob)
         text = "" if hypothesis is None else hypothesis.text
-        refused = hypothesis is None or sure < reader.refuse_below
+        refused = hypothesis is None or sure < (reader.refuse_below or 0.0)
         return PadReading(text, sure, spans, log_probs[0], edges, refused), line
 
 

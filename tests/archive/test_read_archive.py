@@ -77,7 +77,7 @@ def test_an_archive_is_read_as_its_files_are(cluster, scans, tmp_path):
 def test_the_command_writes_an_archive(cluster, scans, tmp_path, capsys):
     """One photo is enough to see that the options arrive."""
     out, (photo, *_) = str(tmp_path / "texts"), sorted(scans.glob("*/1000000.png"))
-    command = ["read", str(photo), "--engine", "ray", "--refuse-below", "1", "--out", out]
+    command = ["read", str(photo), "--engine", "ray", "--refuse-below", "0.999999", "--out", out]
     assert main(command) == 0
     assert capsys.readouterr().out.startswith("1 files read, 0 of them with an error, 1 rows in 1")
     assert [row["text"] for row in read_rows(out)] == [None]

@@ -587,7 +587,7 @@ def test_an_n_gram_model_by_name(tmp_path):
         ("length:five", "'length:five' cannot be understood. Write length:5"),
         ("length:-3", "cannot be understood"),
         ("length:3-2", "got 3 to 2"),
-        ("date:1990-", "cannot be understood. Write date or"),
+        ("date:1990-", "cannot be understood. Write date:DD/MM/YYYY"),
         ("date:2030-1990", "got 2030 to 1990"),
         ("amount:lots", "got 'lots'"),
         ("pattern:5S", "'S' is not in"),

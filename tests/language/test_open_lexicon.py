@@ -72,7 +72,7 @@ def test_a_share_out_of_range_is_refused(share):
 
 
 def test_a_mixture_is_of_automata():
-    with pytest.raises(TypeError, match="of WeightedAutomata; got str"):
+    with pytest.raises(TypeError, match="A mixture is of automata; got str"):
         Mixture(("on",))
     with pytest.raises(ValueError, match="at least one part"):
         Mixture(())

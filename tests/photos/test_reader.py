@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -278,10 +277,3 @@ def test_a_network_sees_few_shapes(tiny, monkeypatch):
         assert sorted(number for number, _, _ in read) == list(range(len(widths)))
     assert {shape[0] for shape in shapes} <= {1, 2, 4, 8, 16, 32, 64}
     assert {shape[3] for shape in shapes} <= {32, 64, 96, 128}
-
-
-def test_the_readmes_picture_shows_what_is_read():
-    readme = (ROOT / "README.md").read_text(encoding="utf8")
-    text, probability = re.search(r"read: (\d+), with probability ([\d.]+)\.\]", readme).groups()
-    reading = Reader.pretrained().read(ROOT / "data" / "photos" / f"{text}-phone.jpg")
-    assert reading.text == text and f"{reading.confidence:.2f}" == probability
