@@ -14,10 +14,12 @@ from conftest import ROOT
 from crnn_lib.archive import read_archive, read_rows
 from crnn_lib.archive._ray import start_ray
 from crnn_lib.photos import Reader
+from slow.trials import CASES
 
 ray = pytest.importorskip("ray", reason="the extra archive is not installed")
 pytest.importorskip("pyarrow", reason="the extra archive is not installed")
 
+pytestmark = pytest.mark.skipif(CASES < 1000, reason="make test-slow kills readers of archives")
 COPIES = 30  # of each of ten photos
 OPTIONS = {"files_per_task": 8, "files_per_part": 32, "progress": False}
 
