@@ -114,13 +114,15 @@ class Fusion:
             if len(targets):
                 self._name(int(targets.max()) + 1)
             first, made = self._made, self._made + len(label)
-            largest = max(self.arcs.largest, float(np.exp(cost.max(initial=NEVER))))
+            with np.errstate(over="ignore"):  # what is beyond a float is read in logarithms
+                factor = np.exp(cost)
+            largest = max(self.arcs.largest, float(factor.max(initial=0.0)))
             self.arcs = arcs = self.arcs._replace(
                 largest=largest, **_grown(self.arcs, STEP_COLUMNS, made)
             )
             own = slice(first, made)
             arcs.label[own], arcs.target[own] = label, target
-            arcs.cost[own], arcs.factor[own] = cost, np.exp(cost)
+            arcs.cost[own], arcs.factor[own] = cost, factor
             arcs.size[states] = counts = np.bincount(row, minlength=len(states))
             arcs.first[states] = first + counts.cumsum() - counts
             self._made = made
@@ -275,7 +277,8 @@ class Fusion:
         None if there are more than ``most`` steps between keys.
         """
         steps, states = self.steps, self._named
-        factor = np.exp(steps.cost)
+        with np.errstate(over="ignore"):
+            factor = np.exp(steps.cost)
         ways = frontier = np.array([self.start], np.int64)  # key * states + state
         seen: list[tuple] = []
         moves = np.zeros(0, np.int64)
