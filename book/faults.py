@@ -77,5 +77,5 @@ def faults(html: Path) -> list[str]:
                     found.append(f"{name} loads {address[:100]}, which is not there")
     size = sum(file.stat().st_size for file in files)
     if size > LIMIT:
-        found.append(f"the book has {size / 2**20:.1f} MiB; {LIMIT / 2**20:.0f} are the most")
+        found.append(f"the book has {size / 2**20:.1f} MiB; {LIMIT / 2**20:.3g} are the most")
     return found
