@@ -147,6 +147,7 @@ def test_the_film_is_scrubbed_and_played_without_a_kernel(browse, width):
     def pull(control, start, end):
         """From one share of the width to another, with the button down."""
         control.scroll_into_view_if_needed()
+        control.hover()  # waits until it stands still
         box = control.bounding_box()
         at = [
             (box["x"] + share * box["width"], box["y"] + box["height"] / 2)
