@@ -28,12 +28,14 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 
 # The last digits of a sum depend on the number of threads, the order of a set on the hash seed,
-# and tqdm has to be silenced before it is imported. tests/conftest.py sets the same for nbval.
+# tqdm has to be silenced before it is imported, and that a kernel compiles on a new machine is said
+# beside what it prints. tests/conftest.py sets the same for nbval.
 KERNEL_ENV = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "TQDM_DISABLE": "1",
+    "CRNN_PATIENCE": "600",
 }
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # names a model that dies with the kernel

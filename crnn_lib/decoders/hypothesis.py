@@ -105,7 +105,7 @@ class Hypothesis:
         >>> (h,) = best_path(line.log(), alphabet=Alphabet("ab "), words=True)
         >>> [(w.text, w.start, w.end, round(w.confidence, 2), w.known)
         ...  for w in h.split_words(lexicon={"a"})]
-        [('a', 0, 1, 0.68, True), ('b', 3, 5, 0.66, False)]
+        [('a', 0, 1, 0.68, True), ('b', 3, 5, 0.76, False)]
         """
         kept = self.__dict__.get("_kept")
         if kept is not None:

@@ -131,7 +131,7 @@ class PrefixBeam(_Stream):
     >>> stream.feed(line[:2].log())
     Progress(settled='', guess='a')
     >>> stream.feed(line[2:].log())
-    Progress(settled='', guess='ab')
+    Progress(settled='ab', guess='')
     >>> stream.finish() == prefix_beam_search(line.log(), alphabet=Alphabet("ab"), beam_width=2)[0]
     True
     """

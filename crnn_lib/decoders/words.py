@@ -125,6 +125,7 @@ def word_confidences(
     --------
     One frame, and nothing beside the word: its share of all that is no separator.
 
+    >>> import torch
     >>> line = torch.tensor([[0.1, 0.6, 0.1, 0.2]]).log()  # blank, "a", "b", " "
     >>> [round(p, 3) for p in word_confidences(line, [1], [(0, 1)], [3])]
     [0.75]

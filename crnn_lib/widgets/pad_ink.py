@@ -196,7 +196,7 @@ def network_line(strokes: Sequence[dict], height: int = NETWORK_ROWS) -> Written
     --------
     >>> stroke = {"points": [[300, 40], [300, 180]], "width": 12, "erase": False}
     >>> network_line([stroke]).image.shape
-    (32, 16)
+    (32, 15)
     """
     line = write_line(strokes, BLOCK * height, NETWORK_FILL)
     if line is None:

@@ -108,7 +108,7 @@ class PadReader:
             "" if hypothesis is None else hypothesis.text,
             reading.confidence,
             tuple(spans),
-            reading.log_probs,
+            self._folded(reading.log_probs)[0],
             columns(edges),
             refused=reading.text is None,
         )

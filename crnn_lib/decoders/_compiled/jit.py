@@ -15,7 +15,9 @@ try:
 except ImportError:  # the same loops, some hundred times slower
     njit = None  # type: ignore[assignment]
 
-PATIENCE = 1.0  # seconds after which it is said what takes so long
+#: Seconds after which it is said what takes so long. Where outputs are compared with stored ones,
+#: which have no such words, the variable asks for more.
+PATIENCE = float(os.environ.get("CRNN_PATIENCE", "1"))
 REASSOCIATE = {"reassoc", "nsz", "contract"}
 
 
