@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-UNFIT = ("json", "csv", "table", "show")  # a million lines are neither printed nor drawn
+UNFIT = ("json", "csv", "table", "show", "workers")  # a million lines are neither printed nor drawn
 
 
 def read_with_ray(options: argparse.Namespace, weights: str, how: dict[str, Any]) -> int:

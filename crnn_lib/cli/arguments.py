@@ -374,6 +374,13 @@ def _add_read(commands) -> None:
         metavar="FOLDER",
         help="where --engine ray writes its Parquet files",
     )
+    sub.add_argument(
+        "--workers",
+        type=_whole(0),
+        default=0,
+        metavar="N",
+        help="processes that read at the same time, one thread each (default: 0, read here)",
+    )
     _add_decoder(sub.add_argument)
     _add_threads(sub.add_argument)
 

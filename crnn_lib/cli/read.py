@@ -63,7 +63,8 @@ def read(options: argparse.Namespace) -> int:
     reader.decoder = chosen_decoder(options, reader.alphabet)
     rows, unsure = [], 0
     try:
-        for row in reader.read_many(files, progress=len(files) > 20 and sys.stderr.isatty()):
+        shown = len(files) > 20 and sys.stderr.isatty()
+        for row in reader.read_many(files, progress=shown, workers=options.workers):
             failures += row.error is not None
             unsure += sum(status_of(reading, options)[0] != READ for reading in row.readings)
             rows.append(row)

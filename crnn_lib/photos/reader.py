@@ -37,6 +37,7 @@ from crnn_lib.models import (
     unwrap_model,
 )
 from crnn_lib.photos._dates import MARK, with_slashes
+from crnn_lib.photos._processes import read_in_processes
 from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
@@ -277,7 +278,11 @@ class Reader:
         return other if _mean(other) > _mean(readings) + BETTER else readings
 
     def read_many(
-        self, paths: Iterable[str | os.PathLike[str]], *, progress: bool = False
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        progress: bool = False,
+        workers: int = 0,
     ) -> Iterator[Row]:
         """Read many files, one row each, in their order.
 
@@ -290,26 +295,40 @@ class Reader:
             Files, and folders: of these every image file, by name.
         progress : bool
             Show a bar on the error output.
+        workers : int
+            Processes that read at the same time, such as ``os.cpu_count()``, each with this reader
+            and one thread. 0 reads here. A script that asks for some has its own first line below
+            ``if __name__ == "__main__":``, for each process imports the script.
+
+        Raises
+        ------
+        ValueError
+            If workers is negative, or this reader cannot be sent to another process.
+        RuntimeError
+            If a process died, as when the memory does not hold them all.
         """
-        paths = [file for path in paths for file in files_of(path)]
-        bar = tqdm(total=len(paths), unit="file", disable=None if progress else True)
-        with bar:
-            files = iter(paths)
-            while chunk := list(itertools.islice(files, AHEAD)):
-                found: list[list[tuple[PhotoLine, ...]]] = []
-                reasons: list[str | None] = []
-                for path in chunk:
-                    try:
-                        found.append(self.find_lines(path))
-                        reasons.append(None)
-                    except (OSError, ValueError) as error:
-                        found.append([])
-                        reasons.append(reason_of(error))
-                readings = iter(self.read_lines([line for lines in found for line in lines]))
-                for path, lines, why in zip(chunk, found, reasons, strict=True):
-                    own = tuple(next(readings) for _ in lines)
-                    bar.update()
-                    yield Row(os.fspath(path), own, why)
+        files = [file for path in paths for file in files_of(path)]
+        rows = read_in_processes(self, files, workers) if workers else self._read_here(files)
+        with tqdm(total=len(files), unit="file", disable=None if progress else True) as bar:
+            for row in rows:
+                bar.update()
+                yield row
+
+    def _read_here(self, paths: Sequence[str]) -> Iterator[Row]:
+        files = iter(paths)
+        while chunk := list(itertools.islice(files, AHEAD)):
+            found: list[list[tuple[PhotoLine, ...]]] = []
+            reasons: list[str | None] = []
+            for path in chunk:
+                try:
+                    found.append(self.find_lines(path))
+                    reasons.append(None)
+                except (OSError, ValueError) as error:
+                    found.append([])
+                    reasons.append(reason_of(error))
+            readings = iter(self.read_lines([line for lines in found for line in lines]))
+            for path, lines, why in zip(chunk, found, reasons, strict=True):
+                yield Row(os.fspath(path), tuple(next(readings) for _ in lines), why)
 
     # ------------------------------------------------------------------ the pieces
 

@@ -71,7 +71,7 @@ class Says:
         self.readings = readings
         self.alphabet = type("A", (), {"characters": "0123456789"})()
 
-    def read_many(self, files, progress):
+    def read_many(self, files, progress, workers):
         return (Row(file, self.readings) for file in files)
 
 

@@ -133,6 +133,25 @@ def test_company_never_changes_a_reading(crops, tiny, tmp_path):
         assert together.confidence == pytest.approx(alone.confidence, rel=1e-3)
 
 
+def test_processes_read_what_one_reads(crops, tiny, tmp_path, monkeypatch):
+    for n, crop in enumerate(crops):
+        Image.fromarray((255 * crop).astype(np.uint8)).save(tmp_path / f"{n}.png")
+    (tmp_path / "broken.png").write_bytes(b"nothing of the kind")
+    reader = Reader(tiny)
+    monkeypatch.setattr("crnn_lib.photos._processes.FILES", 3)  # so that both have some
+    here, there = (list(reader.read_many([tmp_path], workers=n)) for n in (0, 2))
+    assert [(row.path, row.text, row.error) for row in there] == [
+        (row.path, row.text, row.error) for row in here
+    ]
+    for one, other in zip(here, there, strict=True):
+        for a, b in zip(one.readings, other.readings, strict=True):
+            assert torch.allclose(a.log_probs, b.log_probs, atol=1e-4)
+    with pytest.raises(ValueError, match="workers"):
+        next(reader.read_many([tmp_path], workers=-1))
+    with pytest.raises(ValueError, match="cannot be sent"):
+        next(Reader(tiny, decoder=lambda *_, **__: []).read_many([tmp_path], workers=1))
+
+
 def test_views_are_averaged_over_labels(crops, tiny):
     fills = (0.6, 0.72, 0.85)
     reading = Reader(tiny, fills=fills).read(crops[0])
