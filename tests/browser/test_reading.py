@@ -85,9 +85,9 @@ def test_a_written_line_is_read_as_in_python(show):
     assert readings[-1]["text"] == "55207"
 
 
-def path_on(page, points):
+def path_on(page, points, canvas="canvas.ink"):
     """Places on the screen of points in units of the pad."""
-    box = page.locator("canvas.ink").bounding_box()
+    box = page.locator(canvas).bounding_box()
     zoom = box["width"] / 720
     return [(box["x"] + zoom * x, box["y"] + zoom * y) for x, y in points]
 
@@ -140,18 +140,22 @@ def test_the_pad_reads_what_keys_write(show):
     expect(page.locator(".pad .status")).to_contain_text("Read as 1")
 
 
+def touch(finger, places):
+    """One stroke, or one swipe, of a finger: a session of Chromium's protocol."""
+    for kind, points in [
+        ("touchStart", [places[0]]),
+        *(("touchMove", [place]) for place in places[1:]),
+        ("touchEnd", []),
+    ]:
+        touched = [{"x": x, "y": y} for x, y in points]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+
+
 def test_the_pad_reads_what_a_finger_writes(show):
     page = show(DrawingPad().static_html(), viewport={"width": 390, "height": 844}, has_touch=True)
-    client = page.context.new_cdp_session(page)
+    finger = page.context.new_cdp_session(page)
     for stroke in strokes_of("207", 6):
-        places = path_on(page, stroke["points"])
-        for kind, place in [
-            ("touchStart", places[0]),
-            *(("touchMove", place) for place in places[1:]),
-            ("touchEnd", None),
-        ]:
-            points = [] if place is None else [{"x": place[0], "y": place[1]}]
-            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch(finger, path_on(page, stroke["points"]))
     expect(page.locator(".pad .read")).to_have_text("207")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -220,6 +224,32 @@ def test_the_machine_shows_what_one_writes(show):
             assert stage.get_attribute("aria-valuetext").startswith(f"Frame {frame}: ")
     page.get_by_role("button", name="undo").click()
     expect(said).not_to_have_text("318")
+
+
+def test_the_machine_reads_what_a_finger_writes(show):
+    """At a phone's width: the first stroke takes the example's place, and the page stays."""
+    machine = ReadingMachine()
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = show(machine.static_html(), **phone)
+    finger, said = page.context.new_cdp_session(page), page.locator(".machine .said")
+    expect(said).to_have_text("55207")
+    written = [[[x, y + 12] for x, y in stroke["points"]] for stroke in machine.strokes[3:]]
+    for k, points in enumerate(written):
+        touch(finger, path_on(page, points, "canvas.sheet-ink"))
+        expect(said).to_have_text(re.compile("^[^5]"))  # of the example nothing is left
+        if k == 0:
+            expect(said).to_have_text("2")
+    expect(said).to_have_text("207")
+    assert page.evaluate("scrollY") == 0
+    posteriors = page.locator("canvas.of-posteriors")
+    posteriors.scroll_into_view_if_needed()
+    box = posteriors.bounding_box()
+    touch(finger, [(box["x"] + box["width"] - 3, box["y"] + 20)])  # a stage can be touched, too
+    last = posteriors.get_attribute("aria-valuemax")
+    for stage in page.locator(".machine .stage canvas").all():
+        expect(stage).to_have_attribute("aria-valuenow", last)
+    expect(page.locator(".machine .status")).to_contain_text(f"Frame {last} of {int(last) + 1}: ")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])

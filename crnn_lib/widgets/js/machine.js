@@ -15,6 +15,7 @@ function render({ model, el }) {
   const view = mount({ model, el }, "machine", "The machine: write a number, and see it become a text");
   const shelf = globalThis.crnnReading, channels = model.get("channels"), field = model.get("field"); // field: first column, end, step
   let reading = null, frame = -1, own = false, reader = null, busy = false, again = false, failed = "", sweep = null;
+  let touched = null; // the stage in whose words a frame is told
 
   // The stages -----------------------------------------------------------------------------------
   const sketch = createSketch({ label: "Write a number here. Arrow keys move the pen, Space puts it down and lifts it, Backspace undoes.", width: 14, changed, touched: wake, colourOf: colourAt });
@@ -22,25 +23,25 @@ function render({ model, el }) {
   const undo = button("↶ Undo", "undo the last stroke", () => { if (own) sketch.undo(); });
   const clear = button("Write your own", "Write your own: clears the sheet", () => { own = true; stopSweep(); sketch.clear(); wake(); });
   const stages = [
-    ["ink", "Ink", () => `Cut out of the sheet and made ${reading.image.rows} pixels high, it is ${reading.image.columns} columns wide. Nobody says where a digit ends.`, (t) => { const [a, b] = windowOf(t); return `the window: columns ${Math.max(a, 0)} to ${Math.min(b, reading.image.columns)}`; }],
-    ["windows", "Windows", () => `The network looks through a window ${field[1] - field[0]} columns wide, and moves on by ${field[2]}: ${reading.frames} looks, called frames. What follows has one place for each.`, (t) => `frame ${t} of ${reading.frames}`],
-    ["features", "Features", () => `In each frame ${reading.channels} features answer, some here, some there. These are ${channels.length} of them, upper rows for the upper part of the line. What each of them looks for it has learned by itself.`, (t) => `the strongest of the ${channels.length} here is ${strongest(t)}`],
+    ["ink", "Ink", () => `Cut out of the sheet and made ${model.get("height")} pixels high${reading ? `, it is ${reading.image.columns} columns wide` : ""}. Nobody says where a digit ends.`, (t) => inkAt(t)],
+    ["windows", "Windows", () => `The network looks through a window ${field[1] - field[0]} columns wide, and moves on by ${field[2]}${reading ? `: ${reading.frames} looks, called frames` : ". Each look is a frame"}. What follows has one place for each.`, (t) => { const [a, b] = windowOf(t); return `the window shows columns ${Math.max(a, 0)} to ${Math.min(b, reading.image.columns) - 1}`; }],
+    ["features", "Features", () => `In each frame ${model.get("width")} features answer, some here, some there. These are ${channels.length} of them, upper rows for the upper part of the line. What each of them looks for it has learned by itself.`, (t) => `the strongest of the ${channels.length} here is ${strongest(t)}`],
     ["posteriors", "Posteriors", () => "A memory runs over all frames, from both sides. Then each frame says how probable each digit is, and how probable it is that nothing new is here: that is the blank, “-”.", (t) => likely(t)],
     ["path", "Best path", () => "In each frame the most probable is taken.", (t) => `taken: ${nameOf(reading.path[t])}`],
-    ["collapse", "Collapse", () => "The same sign again in the next frame is the same digit: repeats merge. Then the blanks go. That is how a double 5 stays double: a blank stands between.", (t) => { const k = spanAt(t); return k < 0 ? "a blank, which goes" : `digit ${k + 1}, a ${reading.spans[k].character}, from frame ${reading.spans[k].start} to ${reading.spans[k].end - 1}`; }],
-    ["text", "Text", () => `It reads ${reading.text || "nothing"}, with probability ${share(reading.confidence)}: all the paths that collapse to this text together.`, (t) => { const k = spanAt(t); return k < 0 ? "between two digits" : `${reading.spans[k].character}, ${share(Math.exp(reading.spans[k].logProb))} sure`; }],
+    ["collapse", "Collapse", () => "The same sign again in the next frame is the same digit: repeats merge. Then the blanks go. That is how a double 5 stays double: a blank stands between.", (t) => { const k = spanAt(t); return k < 0 ? "a blank, which goes" : `digit ${k + 1}, a ${reading.spans[k].character}, of ${framesOf(reading.spans[k])}`; }],
+    ["text", "Text", () => (reading ? `It reads ${reading.text || "nothing"}, with probability ${share(reading.confidence)}: all the paths that collapse to this text together.` : "What is left is the text. All the paths that collapse to it together give its probability."), (t) => { const k = spanAt(t); return k < 0 ? "between two digits" : `${reading.spans[k].character}, ${share(Math.exp(reading.spans[k].logProb))} sure`; }],
   ].map(([key, name, sentence, at]) => {
     // no plain names: a page's own style may know them, and hide them
     const canvas = focusable(make("canvas", { role: "slider", class: `of-${key}`, "aria-valuemin": 0 }), `${name}: frame`);
     const words = make("p", {});
     const node = make("section", { class: "stage" }, make("h3", {}, name), words, canvas);
-    drag(canvas, (x) => point(frameAt(x)));
+    drag(canvas, (x) => point(frameAt(x), key));
     canvas.addEventListener("pointermove", (event) => {
       const box = canvas.getBoundingClientRect();
-      point(frameAt((event.clientX - box.left) / box.width));
+      point(frameAt((event.clientX - box.left) / box.width), key);
     });
-    const turn = (by) => () => point(Math.max(frame, 0) + by);
-    keys(canvas, { ArrowLeft: turn(-1), ArrowRight: turn(1), ArrowDown: turn(-1), ArrowUp: turn(1), Home: () => point(0), End: () => point(Infinity), Escape: () => point(-1) });
+    const turn = (by) => () => point(frame < 0 && by > 0 ? 0 : Math.max(frame + by, 0), key);
+    keys(canvas, { ArrowLeft: turn(-1), ArrowRight: turn(1), ArrowDown: turn(-1), ArrowUp: turn(1), Home: () => point(0, key), End: () => point(Infinity, key), Escape: () => point(-1, key) });
     return { key, name, sentence, at, canvas, words, node };
   });
   view.root.append(
@@ -66,6 +67,12 @@ function render({ model, el }) {
     return gaps.indexOf(Math.min(...gaps));
   }
   const inkOwner = (column) => reading.spans.findIndex(({ ink: [a, b] }) => a <= column && column < b);
+  const framesOf = ({ start, end }) => (end - start > 1 ? `frames ${start} to ${end - 1}` : "this frame alone");
+  function inkAt(t) { // whose ink stands over a frame
+    const from = reading.edges[t], to = reading.edges[t + 1];
+    const over = reading.spans.map(({ ink: [a, b] }) => Math.min(b, to) - Math.max(a, from)), most = Math.max(0, ...over), k = over.indexOf(most);
+    return most > 0 ? `ink of digit ${k + 1}, a ${reading.spans[k].character}` : "no ink";
+  }
   function likely(t) {
     return reading.symbols.map((symbol, c) => [Math.exp(reading.logProbs[t * reading.classes + c]), c === reading.blank ? "blank" : symbol])
       .sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([p], i) => !i || p >= 0.01).map(([p, name]) => `${name} ${share(p)}`).join(", ");
@@ -79,9 +86,10 @@ function render({ model, el }) {
     const wide = stages[0].canvas.clientWidth, column = low() + ((x * wide - GAP) / (wide - GAP)) * (high() - low());
     return Math.floor((column - reading.edges[0]) / (reading.edges[1] - reading.edges[0]));
   }
-  function point(t) {
+  function point(t, key) {
     if (!reading) return;
     stopSweep();
+    touched = stages.find((stage) => stage.key === key);
     frame = t === -1 ? -1 : Math.min(reading.frames - 1, Math.max(0, t));
     draw();
   }
@@ -119,12 +127,12 @@ function render({ model, el }) {
   function wake() {
     if (!shelf || reader || failed) return;
     reader = createReader({ root: shelf, network: model.get("network") });
-    reader.then(() => { if (own) read(); }, () => { failed = "The network could not be loaded."; draw(); });
+    reader.then(() => { if (own) read(); }, () => { failed = "The network could not be loaded."; if (own) take(null); });
   }
   async function read() {
     wake();
     if (busy) { again = true; return; }
-    if (!reader || failed) { draw(); return; }
+    if (!reader || failed) { take(null); return; } // what was read before is not what stands there now
     busy = true;
     again = false;
     let took = 0;
@@ -132,10 +140,10 @@ function render({ model, el }) {
       const network = await reader, strokes = sketch.strokes();
       const found = strokes.length ? await network(strokes) : null;
       took = found ? 1000 * found.seconds : 0;
-      if (view.root.isConnected) take(found && withFeatures(found));
+      if (view.root.isConnected) take(found && sketch.strokes().length ? withFeatures(found) : null);
     } catch (error) {
       failed ||= `Reading failed. ${error.message}`;
-      draw();
+      take(null);
     }
     setTimeout(() => { busy = false; if (again) read(); }, Math.max(READ_EVERY - took, 4));
   }
@@ -146,6 +154,7 @@ function render({ model, el }) {
       sketch.set([]);
       take(null);
     }
+    if (!sketch.strokes().length) take(null); // at once; a reading under way belongs to ink that is gone
     sketch.draw();
     read();
   }
@@ -278,9 +287,19 @@ function render({ model, el }) {
     sketch.draw();
     enable(undo, own && sketch.strokes().length > 0);
     said.textContent = reading ? reading.text || "nothing" : "";
-    hint.textContent = failed || (own && !shelf ? "On this page nobody reads what you write." : own && !reading && sketch.strokes().length ? "The network is being loaded." : own ? "" : "A line somebody wrote. Yours takes its place.");
+    const written = sketch.strokes().length > 0;
+    const silent = failed || (shelf ? "The network is being loaded." : "On this page nobody reads what you write."); // why there is ink and no text
+    hint.textContent = own ? failed || (written && !reading ? silent : "") : "A line somebody wrote. Yours takes its place.";
     view.root.classList.toggle("idle", !reading);
-    if (!reading) { view.say(own && sketch.strokes().length === 0 ? "The sheet is empty. Write a number." : ""); return; }
+    if (!reading) {
+      for (const { name, canvas, words, sentence } of stages) {
+        words.textContent = sentence();
+        canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height); // as high as before: nothing jumps
+        canvas.setAttribute("aria-valuetext", `${name}: nothing is read yet`);
+      }
+      view.say(written ? silent : "The sheet is empty. Write a number.");
+      return;
+    }
     // a short line must not become a tall one: no pixel of it is larger than seven of the screen
     view.root.style.setProperty("--wide", `${GAP + 7 * (high() - low())}px`);
     const tint = colours();
@@ -301,7 +320,7 @@ function render({ model, el }) {
       canvas.setAttribute("aria-valuenow", Math.max(frame, 0));
       canvas.setAttribute("aria-valuetext", frame < 0 ? `${name}. ${text}` : `Frame ${frame}: ${at(frame)}.`);
     }
-    if (sweep === null) view.say(frame < 0 ? `Read as ${reading.text || "nothing"}, probability ${share(reading.confidence)}.` : `Frame ${frame} of ${reading.frames}: ${likely(frame)}.`);
+    if (sweep === null) view.say(frame < 0 ? `Read as ${reading.text || "nothing"}, probability ${share(reading.confidence)}.` : `Frame ${frame} of ${reading.frames}: ${(touched ?? stages[3]).at(frame)}.`);
   }
   function stopSweep() {
     clearInterval(sweep);

@@ -110,5 +110,5 @@ export function createSketch({ label, width = 14, changed, touched = () => {}, c
       context.stroke();
     }
   }
-  return { node, draw, undo, strokes: all, set(given) { strokes = given; current = null; }, clear() { strokes = []; current = null; changed(true); } };
+  return { node, draw, undo, strokes: all, set(given) { strokes = given; }, clear() { strokes = []; current = null; changed(true); } };
 }
