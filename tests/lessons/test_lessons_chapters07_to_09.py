@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.language import luhn
+from crnn_lib.language import luhn, read_arpa, word_language
 from crnn_lib.lessons import chapter07, chapter08, chapter09, yours
+from crnn_lib.lessons.chapter08 import draw_orders, save_arpa
 from crnn_lib.lessons.chapter08 import mistakes as chapter08_mistakes
 from crnn_lib.lessons.engine import examine, kernel
 
@@ -267,3 +269,21 @@ def test_a_rule_that_allows_nothing_leaves_nothing():
     assert nothing == {}
     free = chapter08.beam_with_rule(probs, 100, 0, lambda state, c: 0, lambda state: True)
     assert math.isclose(sum(free.values()), 1.0)
+
+
+def test_orders_become_a_model_of_words():
+    orders = draw_orders(300, torch.Generator().manual_seed(5))
+    assert orders == draw_orders(300, torch.Generator().manual_seed(5))
+    path = save_arpa(orders)
+    model = read_arpa(path)
+    places = range(len(model.characters))
+    for before in ("", "two", "two brass", "two brass bells", "bells two"):
+        state = model.start
+        for word in before.split():
+            state, _ = model.step(state, model.characters.index(word))
+        follows = [model.step(state, place)[1] for place in places]
+        ends = model.final_weights(np.array([state])).tolist()
+        # all words, the unknown one, and the end
+        assert sum(map(math.exp, [*follows, *ends])) == pytest.approx(1, abs=1e-4)
+    language = word_language(None, path)
+    assert language.score("two brass bells") > language.score("two brass belts") + 2

@@ -8,3 +8,7 @@ from .exercises import next_state as next_state
 from .exercises import passes_luhn as passes_luhn
 from .exercises import rerank as rerank
 from .exercises import with_a_slip as with_a_slip
+from .orders import draw_orders as draw_orders
+from .orders import save_arpa as save_arpa
+from .orders import write_names as write_names
+from .orders import write_orders as write_orders
