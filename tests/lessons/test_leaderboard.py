@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crnn_lib.decoders import prefix_beam_search
 from crnn_lib.lessons.chapter14 import (
     Entry,
     challenge,
@@ -328,6 +329,25 @@ def test_the_smallest_that_reads_enough_wins():
     assert board.entries == (many[1], many[0], many[2], many[3])
     assert [row[0] for row in str(board).splitlines()[1:5]] == ["*", "+", " ", " "]
     assert load_board(also=many[2:]).winner is None
+
+
+def test_another_decoder_stands_below_the_board(tiny):
+    lines = challenge.practice_lines(6)
+
+    def prophet(log_probs, frames):
+        assert log_probs.shape[0] == len(frames) == 6
+        return lines.texts
+
+    told = measure(tiny, "told", seed=0, lines=lines, decoder=prophet)
+    assert (told.right, told.decoder) == (6, "prophet")
+    beam = measure(tiny, "beam", seed=0, lines=lines, decoder=prefix_beam_search)
+    assert beam.right == measure(tiny, "plain", seed=0, lines=lines).right
+    with pytest.raises(ValueError, match="0 readings of 6 lines"):
+        measure(tiny, "mute", seed=0, lines=lines, decoder=lambda *_: [])
+    small, large = entry("anna", 1000, decoder="prophet"), entry("ben", 2000)
+    board = load_board(also=[small, large])
+    assert board.entries == (large,) and board.decoded == (small,)
+    assert "anna, 1,000 parameters, read by prophet: 1 of 2" in str(board)
 
 
 def test_entries_on_other_lines_are_not_compared():

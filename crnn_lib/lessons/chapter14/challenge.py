@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.evaluation import read_lines
+from crnn_lib.evaluation import lattices_of, read_lines
 from crnn_lib.handwriting import LineBatch, LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNNConfig
 
@@ -109,10 +110,19 @@ def count_multiplications(model: nn.Module, width: int = WIDTH) -> int:
     return total
 
 
-def which_are_read(model: nn.Module, lines: LineBatch) -> list[bool]:
-    """For each line, whether best path reads it without any mistake."""
-    read = read_lines(model, lines)
-    return [h is not None and h.text == text for h, text in zip(read, lines.texts, strict=True)]
+def which_are_read(
+    model: nn.Module, lines: LineBatch, decoder: Callable[..., list] | None = None
+) -> list[bool]:
+    """For each line, whether best path reads it without any mistake; or another decoder.
+
+    One's own takes log-probabilities (N, T, C) and frames (N,), and returns a hypothesis or a text
+    for each line.
+    """
+    read = read_lines(model, lines) if decoder is None else decoder(*lattices_of(model, lines))
+    if len(read) != len(lines):
+        raise ValueError(f"The decoder gave {len(read)} readings of {len(lines)} lines.")
+    texts = [getattr(reading, "text", reading) for reading in read]
+    return [text == true for text, true in zip(texts, lines.texts, strict=True)]
 
 
 def digest_of_lines(lines: LineBatch) -> str:
