@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.widgets import TrainingFilm
@@ -62,6 +64,41 @@ def test_strong_pushes_have_a_sign(film, made):
     expect(film.locator(".push").first).to_be_attached()
     film.get_by_role("slider", name="moment", exact=True).press("End")
     expect(film.locator(".best")).to_have_count(made.frames)
+
+
+def test_the_gif_has_all_moments_as_they_play(show, made, tmp_path):
+    page = show(made.static_html(), color_scheme="dark", accept_downloads=True)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as GIF").click()
+    assert download.value.suggested_filename == "training-55207.gif"
+    expect(page.locator(".film .status")).to_contain_text(f"saved: {len(made.steps)} moments")
+    download.value.save_as(tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == len(made.steps) and film.info["loop"] == 0
+        assert (tmp_path / "film.gif").stat().st_size < 3_000_000
+        width, height = film.size
+        assert width == 520 and 400 < height < 700
+        sheets, delays = [], []
+        for m in range(film.n_frames):
+            film.seek(m)
+            delays.append(film.info["duration"])
+            sheets.append(np.asarray(film.convert("RGB"), dtype=np.uint8))
+    sheets = np.stack(sheets)  # (M, H, W, 3)
+    assert delays == [140] * (len(made.steps) - 1) + [2000]
+    assert sheets[0][0, 0].mean() < 40  # the paper is the theme's
+    high = min(150, 480 * made.height / made.width)  # of the ink; then the strips follow
+    left, right = (28 + high / made.height * end for end in made.ends)
+    order = [c for c in range(len(made.symbols)) if c != made.blank] + [made.blank]
+    columns = left + (right - left) * (np.arange(made.frames) + 0.5) / made.frames
+    lines = 86 + high + 9 * (np.arange(len(order)) + 0.5)
+    places = np.ix_(lines.astype(int), columns.astype(int))
+    for m in (*made.stations.values(), len(sheets) - 1):
+        probs = made.log_probs[m].exp().numpy()[:, order].T  # (C, T), as they stand in the strip
+        bright = sheets[m].mean(2)[places]
+        assert np.corrcoef(bright.ravel(), probs.ravel())[0, 1] > 0.97
+    accent = (np.abs(sheets[:, -40:] - np.array([209, 73, 91])).max(-1) < 12).any(1)  # (M, W)
+    marks = [np.flatnonzero(row).mean() for row in accent]  # how far along the curve
+    assert marks == sorted(marks) and marks[0] < 32 and marks[-1] > width - 18
 
 
 def test_fits_a_narrow_page_and_is_accessible(film):

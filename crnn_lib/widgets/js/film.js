@@ -1,8 +1,11 @@
 // TrainingFilm: one line at many moments of a training run, scrubbed or played.
 import { announce, button, cividis, decodeBytes, drag, focusable, ink, keys, lessMotion, make, mount, paint, slider, svg } from "./common.js";
 import { forwardBackward } from "./ctc.js";
+import { saveGif } from "./gif.js";
 
 const FINEST = 1000, SHOWN = 0.15, FEW = 16, RED = [190, 30, 60], BLUE = [20, 90, 190];
+const PLAYED = 14, HELD = 200; // hundredths of a second for a moment, and for the last one
+const SHEET = 520, LEFT = 28, EDGE = 12, ROW = 9; // pixels of the pictures of a GIF: width, borders, height of a class
 
 /** The log-probabilities of all moments, from thousandths as base64 text: an array of
  * { frames, classes, logProbs }, each frame normalised. */
@@ -126,23 +129,95 @@ function render({ model, el }) {
     ...strip("gradient", "p − γ", "▼ red: too likely, pushed down;", "▲ blue: too unlikely, pushed up"),
     make("p", { class: "caption" }, make("b", {}, "loss"), make("span", { class: "soft" }, "at all moments; drag along it")),
     make("div", { class: "strip" }, make("div", {}), chart),
-    view.status,
+    make("div", { class: "row foot" }, view.status, button("Save as GIF", "Save as GIF: all moments, as they play", saveFilm)),
   );
   const pixels = decodeBytes(model.get("image"));
   paint(picture, W, H, (x, y) => ink(pixels[y * W + x] / 255));
   const most = Math.max(...moments.map(({ loss }) => loss).filter(Number.isFinite)); // a label of probability 0 has no height
-  const height = (loss) => 100 - (96 * Math.min(loss, most)) / most;
+  const height100 = (loss) => 100 - (96 * Math.min(loss, most)) / most;
   const now = svg("line", { class: "now", y1: 0, y2: 100, "vector-effect": "non-scaling-stroke" });
-  curve.append(svg("polyline", { points: moments.map(({ loss }, m) => `${m},${height(loss)}`).join(" "), "vector-effect": "non-scaling-stroke" }), now);
+  curve.append(svg("polyline", { points: moments.map(({ loss }, m) => `${m},${height100(loss)}`).join(" "), "vector-effect": "non-scaling-stroke" }), now);
 
   const diverging = (g) => (g > 0 ? RED : BLUE).map((full, k) => Math.round([246, 244, 238][k] + Math.min(1, Math.abs(g)) * (full - [246, 244, 238][k])));
 
-  function draw() {
-    const m = at(), { line, found, path, loss, read: text } = moments[m];
+  /** Paint the strips of a moment; returns p and gamma. */
+  function paintMoment(m, canvases) {
+    const { line, found } = moments[m];
     const p = (t, c) => Math.exp(line.logProbs[t * C + c]), gamma = (t, c) => Math.exp(found.occupancy[t * C + c]);
-    paint(strips.p.canvas, T, C, (t, row) => cividis(p(t, rows[row])));
-    paint(strips.gamma.canvas, T, C, (t, row) => cividis(gamma(t, rows[row])));
-    paint(strips.gradient.canvas, T, C, (t, row) => diverging(p(t, rows[row]) - gamma(t, rows[row])));
+    paint(canvases.p, T, C, (t, row) => cividis(p(t, rows[row])));
+    paint(canvases.gamma, T, C, (t, row) => cividis(gamma(t, rows[row])));
+    paint(canvases.gradient, T, C, (t, row) => diverging(p(t, rows[row]) - gamma(t, rows[row])));
+    return { p, gamma };
+  }
+
+  // As a GIF: the same picture, drawn on a sheet of its own for each moment ------------------------
+  /** The sheets of all moments: { width, height, pictures }. */
+  async function sheets() {
+    const style = getComputedStyle(root), [front, paper, faint, red, quiet] = ["ink", "paper", "panel", "accent", "soft"].map((name) => style.getPropertyValue(`--${name}`).trim());
+    const sans = "system-ui, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif", wide = SHEET - LEFT - EDGE;
+    const tall = Math.min(150, (wide * H) / W), broad = (tall * W) / H, high = ROW * C, step = high + 24;
+    const height = Math.round(62 + tall + 3 * step + 74), canvas = make("canvas", { width: SHEET, height });
+    const context = canvas.getContext("2d", { willReadFrequently: true }), own = { p: make("canvas"), gamma: make("canvas"), gradient: make("canvas") };
+    const from = LEFT + (broad * model.get("ends")[0]) / W, across = (broad * (model.get("ends")[1] - model.get("ends")[0])) / W;
+    const word = (words, x, y, size, colour, align = "left", weight = 400) => {
+      Object.assign(context, { font: `${weight} ${size}px ${sans}`, fillStyle: colour, textAlign: align, textBaseline: "middle" });
+      context.fillText(words, x, y);
+    };
+    const titles = { p: "p: what the network says", gamma: `γ: share of the alignments of ${model.get("text")} that pass there`, gradient: "p − γ: red is pushed down, blue up" };
+    const pictures = [];
+    for (let m = 0; m <= last; m++) {
+      const { loss, read: said } = moments[m];
+      paintMoment(m, own);
+      context.fillStyle = paper;
+      context.fillRect(0, 0, SHEET, height);
+      word(`step ${steps[m]}`, LEFT, 18, 16, front, "left", 700);
+      word(`loss ${loss.toFixed(2)}`, SHEET - EDGE, 18, 15, front, "right");
+      context.imageSmoothingEnabled = false;
+      context.drawImage(picture, LEFT, 34, broad, tall);
+      word(`reads ${said || "nothing"}`, LEFT, 50 + tall, 16, front, "left", 700);
+      Object.keys(own).forEach((name, k) => {
+        const top = 68 + tall + k * step;
+        word(titles[name], LEFT, top + 8, 12, quiet);
+        context.save();
+        context.beginPath();
+        context.rect(LEFT, top + 18, broad, high); // the outer frames see beyond the line
+        context.clip();
+        context.drawImage(own[name], from, top + 18, across, high);
+        context.restore();
+        rows.forEach((c, row) => {
+          if (model.get("label").includes(c) || c === blank) word(rowName(c), LEFT - 10, top + 18 + ROW * (row + 0.5), 10, front, "center");
+        });
+      });
+      const top = 72 + tall + 3 * step, x = (moment) => LEFT + (wide * moment) / last, y = (value) => top + 18 + 0.4 * height100(value);
+      word("loss", LEFT, top + 6, 12, quiet);
+      context.fillStyle = faint;
+      context.fillRect(LEFT, top + 16, wide, 44);
+      context.beginPath();
+      moments.forEach((each, moment) => context.lineTo(x(moment), y(each.loss)));
+      Object.assign(context, { strokeStyle: quiet, lineWidth: 2 });
+      context.stroke();
+      context.fillStyle = red;
+      context.fillRect(x(m) - 1.5, top + 16, 3, 44);
+      pictures.push({ data: context.getImageData(0, 0, SHEET, height).data, delay: m === last ? HELD : PLAYED });
+      await new Promise((goOn) => { setTimeout(goOn); });
+    }
+    return { width: SHEET, height, pictures };
+  }
+  let saving = false;
+  async function saveFilm() {
+    if (saving) return;
+    saving = true;
+    if (timer) stop();
+    view.say("The GIF is being made.");
+    const { width, height, pictures } = await sheets();
+    await saveGif(width, height, pictures, `training-${model.get("text")}`);
+    view.say(`The GIF is saved: ${pictures.length} moments.`);
+    saving = false;
+  }
+
+  function draw() {
+    const m = at(), { path, loss, read: text } = moments[m];
+    const { p, gamma } = paintMoment(m, { p: strips.p.canvas, gamma: strips.gamma.canvas, gradient: strips.gradient.canvas });
     // best path as dots; the direction of each strong push as a sign, so that colour is not alone
     strips.p.marks.replaceChildren(...path.map((c, t) => svg("ellipse", { class: "best", cx: t + 0.5, cy: rows.indexOf(c) + 0.5, rx: 0.11, ry: 0.28 })));
     strips.gradient.marks.replaceChildren(...path.flatMap((_, t) => rows.flatMap((c, row) => {
