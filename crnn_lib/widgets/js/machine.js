@@ -7,7 +7,7 @@ import { createSketch } from "./sketch.js";
 
 // Six hues that differ for every eye (Okabe and Ito); each is beside the digit's own sign.
 const HUES = [[213, 94, 0], [0, 114, 178], [0, 145, 105], [190, 90, 150], [176, 120, 0], [70, 150, 205]];
-const READ_EVERY = 25, SWEEP = 90; // ms between readings; ms a frame when the machine shows itself
+const READ_EVERY = 16, SWEEP = 90; // ms between readings; ms a frame when the machine shows itself
 const GAP = 26; // pixels at the left for the names of rows
 const share = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`);
 
@@ -172,15 +172,18 @@ function render({ model, el }) {
     context.textBaseline = "middle";
     return { context, x: (column) => GAP + ((column - low()) / (high() - low())) * (wide - GAP), wide, tall: rowsHigh };
   }
+  const small = make("canvas"); // the line, a pixel for a pixel
   function drawInkOn({ context, x, tall }, dimmed) {
-    const { rows, columns, values } = reading.image, size = tall / rows;
-    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
-      const v = values[i * columns + j];
-      if (v < 0.04) continue;
-      const k = inkOwner(j), seen = !dimmed || (j >= dimmed[0] && j < dimmed[1]);
-      context.fillStyle = k < 0 ? `rgba(120,120,128,${seen ? v : 0.15 * v})` : hue(k, seen ? v : 0.15 * v);
-      context.fillRect(x(j), i * size, x(j + 1) - x(j) + 0.4, size + 0.4);
+    const { rows, columns, values } = reading.image, picture = new ImageData(columns, rows);
+    for (let j = 0; j < columns; j++) {
+      const k = inkOwner(j), colour = k < 0 ? [120, 120, 128] : HUES[k % HUES.length];
+      const seen = !dimmed || (j >= dimmed[0] && j < dimmed[1]) ? 255 : 0.15 * 255;
+      for (let i = 0; i < rows; i++) picture.data.set([...colour, seen * values[i * columns + j]], 4 * (i * columns + j));
     }
+    if (small.width !== columns || small.height !== rows) [small.width, small.height] = [columns, rows];
+    small.getContext("2d").putImageData(picture, 0, 0);
+    context.imageSmoothingEnabled = false; // its pixels are to be seen
+    context.drawImage(small, x(0), 0, x(columns) - x(0), tall);
   }
   const DRAW = {
     ink(one) { drawInkOn(one, null); },

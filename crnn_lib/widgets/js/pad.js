@@ -7,7 +7,7 @@ const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the
 const NEAR = 2; // units; a point nearer to the last one says nothing new
 const WIDER = 2.4; // the eraser is that much wider than the pen
 const MANY = 16, SEEN = 13; // of more classes those alone are shown that reach so much of 255
-const EVERY = 25; // ms at least between two readings in the page
+const EVERY = 16; // ms at least between two readings in the page: one for each frame of a screen
 const PATIENCE = 5000, MOST_SIDE = 1600; // ms until the kernel counts as busy; pixels of a photo that is sent
 const between = (x, low, high) => Math.min(high, Math.max(low, x));
 const inPercent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`);
@@ -336,15 +336,30 @@ function render({ model, el }) {
     truth.disabled = !alive;
   }
 
+  const dry = make("canvas"); // the strokes that are finished: only the one under way is drawn each time
+  let dried = null;
+  function wipe(canvas, wide) {
+    const high = Math.round((wide * HIGH) / WIDE), context = canvas.getContext("2d");
+    if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
+    else {
+      context.globalCompositeOperation = "source-over";
+      context.clearRect(0, 0, wide, high);
+    }
+    context.lineCap = context.lineJoin = "round";
+    context.strokeStyle = INKED;
+    return context;
+  }
   function drawInk() {
     const wide = Math.round(ink.clientWidth * devicePixelRatio);
     if (!wide) return;
-    ink.width = wide; // this also wipes it
-    ink.height = Math.round((wide * HIGH) / WIDE);
-    const context = ink.getContext("2d");
-    context.lineCap = context.lineJoin = "round";
-    context.strokeStyle = INKED;
-    for (const stroke of current ? [...strokes, current] : strokes) trace(context, stroke, wide / WIDE);
+    if (dried !== strokes || dry.width !== wide) {
+      const context = wipe(dry, wide);
+      for (const stroke of strokes) trace(context, stroke, wide / WIDE);
+      dried = strokes;
+    }
+    const context = wipe(ink, wide);
+    context.drawImage(dry, 0, 0);
+    if (current) trace(context, current, wide / WIDE);
   }
 
   function drawAnswer() {

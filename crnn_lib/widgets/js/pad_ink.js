@@ -15,12 +15,16 @@ function cover({ rows, columns, values }, [x0, y0], [x1, y1], radius) {
   const left = Math.max(0, Math.floor(Math.min(x0, x1) - radius - 1)), right = Math.min(columns, Math.ceil(Math.max(x0, x1) + radius + 1));
   const top = Math.max(0, Math.floor(Math.min(y0, y1) - radius - 1)), bottom = Math.min(rows, Math.ceil(Math.max(y0, y1) + radius + 1));
   const along = x1 - x0, down = y1 - y0, length = along * along + down * down, most = Math.min(1, 2 * radius);
+  const far = (radius + 0.5) ** 2; // from here on there is no ink: most dots of the box need no root
   for (let i = top; i < bottom; i++) {
     const y = i + 0.5 - y0;
     for (let j = left; j < right; j++) {
-      const x = j + 0.5 - x0, place = length ? clip((x * along + y * down) / length, 0, 1) : 0;
-      const dx = x - place * along, dy = y - place * down;
-      const ink = clip(radius + 0.5 - Math.sqrt(dx * dx + dy * dy), 0, most), at = i * columns + j;
+      const x = j + 0.5 - x0;
+      let place = length ? (x * along + y * down) / length : 0;
+      place = place < 0 ? 0 : place > 1 ? 1 : place;
+      const dx = x - place * along, dy = y - place * down, apart = dx * dx + dy * dy;
+      if (apart >= far) continue;
+      const ink = Math.min(radius + 0.5 - Math.sqrt(apart), most), at = i * columns + j;
       if (ink > values[at]) values[at] = ink;
     }
   }
@@ -45,8 +49,10 @@ export function drawStrokes(strokes, rows, columns, { left = 0, top = 0, zoom = 
 function averaged({ rows, columns, values }, side) {
   const high = Math.ceil(rows / side), wide = Math.ceil(columns / side), means = new Float32Array(high * wide);
   for (let i = 0; i < rows; i++) {
-    const row = Math.floor(i / side) * wide;
-    for (let j = 0; j < columns; j++) means[row + Math.floor(j / side)] += values[i * columns + j];
+    let at = Math.floor(i / side) * wide;
+    for (let j = 0; j < columns; at++) {
+      for (const end = Math.min(j + side, columns); j < end; j++) means[at] += values[i * columns + j];
+    }
   }
   for (let k = 0; k < means.length; k++) means[k] /= side * side;
   return { rows: high, columns: wide, values: means };
