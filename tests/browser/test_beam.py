@@ -11,7 +11,7 @@ import torch
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path, prefix_beams
-from crnn_lib.widgets import BeamExplorer, bundle
+from crnn_lib.widgets import BeamExplorer, CollapseExplorer, bundle
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
 
@@ -230,6 +230,24 @@ def test_ink_river_and_card_fit_a_screen(explorer, river, size):
     tops = [explorer.locator(part).bounding_box() for part in (".tools", ".card", ".verdict")]
     assert tops[0]["y"] >= 0 and tops[2]["y"] + tops[2]["height"] <= size[1]
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+HOST = "<style>.card { display: flex; flex-direction: column; background: #fff }</style>"
+
+
+def test_a_book_with_cards_of_its_own_and_a_later_explorer_changes_nothing(show):
+    """A sheet of styles comes with each explorer; the last on a page has the last word."""
+    later = CollapseExplorer().static_html()
+    page = show(HOST, BeamExplorer().static_html(), later, color_scheme="dark")
+    page.set_viewport_size({"width": 720, "height": 900})
+    explorer = page.locator(".crnn-explorer.beam")
+    style = explorer.locator(".card").evaluate("(node) => getComputedStyle(node).background")
+    assert style.startswith("rgba(0, 0, 0, 0)")
+    words = [part.bounding_box() for part in explorer.locator(".card > *").all()]
+    assert words[1]["x"] > words[0]["x"] + words[0]["width"]  # one beside the other
+    steps = [explorer.get_by_role("button", name=f"one frame {to}") for to in ("back", "on")]
+    back, on = (step.bounding_box() for step in steps)
+    assert back["y"] == on["y"] and back["x"] < on["x"]
 
 
 def test_fits_a_narrow_page_and_is_accessible(explorer):

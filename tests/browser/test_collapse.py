@@ -87,6 +87,20 @@ def test_the_board_and_the_way_back_fit_a_screen(explorer, size):
     assert watch.bounding_box()["y"] >= 0 and reach <= size[1]
 
 
+def test_on_a_phone_each_row_stands_under_its_name(explorer):
+    explorer.page.set_viewport_size({"width": 390, "height": 844})
+    for _ in range(2):
+        explorer.get_by_role("button", name="one step on").click()
+    names, tiles = explorer.locator(".side"), explorer.locator(".tile:not(.gone):not(.fallen)")
+    expect(label(explorer)).to_have_text("55207")
+    below = sorted({round(box["y"]) for box in (tile.bounding_box() for tile in tiles.all())})
+    above = [round(name.bounding_box()["y"]) for name in names.all()]
+    assert len(below) == 3
+    for k in range(3):
+        assert above[k] + 16 <= below[k]
+        assert k == 0 or above[k] >= below[k - 1] + 40  # a tile's height
+
+
 def test_click_and_palette_change_a_frame(explorer):
     click_frame(explorer, 2)
     expect(explorer.locator(".which")).to_have_text("frame 2 of 12: blank")

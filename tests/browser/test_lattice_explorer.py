@@ -38,6 +38,13 @@ def verdict(root):
     return root.locator(".verdict")
 
 
+def test_the_list_of_a_small_lattice_stands_beside_it(by_hand):
+    expect(by_hand).to_have_class(re.compile("beside"))
+    pictures, listed = (by_hand.locator(part).bounding_box() for part in (".pictures", ".list"))
+    assert listed["x"] >= pictures["x"] + pictures["width"]
+    assert abs(listed["y"] - pictures["y"]) < 8
+
+
 def loss(root):
     return root.locator(".loss")
 

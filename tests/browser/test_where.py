@@ -53,6 +53,14 @@ def test_keys_and_clicks_go_from_character_to_character(explorer, made):
     expect(paper).to_have_attribute("aria-valuenow", "1")
 
 
+def test_pixels_of_a_short_line_stay_square(explorer, made):
+    explorer.get_by_role("radio", name=made.lines[1]["read"]).check()
+    box, line = explorer.locator(".paper").bounding_box(), made.lines[1]
+    assert box["width"] / box["height"] == pytest.approx(
+        line["width"] / (line["height"] + 10), rel=0.02
+    )
+
+
 def test_shares_are_those_of_python(explorer, made):
     shares = made.lines[0]["characters"][0]["shares"]
     names = explorer.locator(".share .mono").all_inner_texts()

@@ -54,6 +54,14 @@ def test_opens_with_the_first_network(explorer):
     expect(explorer.locator(".verdict")).to_contain_text("✓ 55207 fits: it needs 6 frames")
 
 
+def test_curves_of_units_use_their_height(explorer):
+    """A unit whose values differ little draws no flat line."""
+    for name in ("counts", "remembers"):
+        points = explorer.locator(f".curves .{name}").get_attribute("points").split()
+        heights = [float(point.split(",")[1]) for point in points]
+        assert max(heights) - min(heights) == pytest.approx(1.7, abs=0.01)
+
+
 def test_drag_moves_the_window(explorer):
     box, mouse = explorer.locator(".paper").bounding_box(), explorer.page.mouse
     mouse.move(box["x"] + 20, box["y"] + 20)

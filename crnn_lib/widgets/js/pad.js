@@ -68,7 +68,7 @@ function render({ model, el }) {
   const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, heat, playhead), "frame of the posteriors");
   const symbols = make("div", { class: "symbols", "aria-hidden": "true" });
   const name = (symbol) => symbol === " " ? "␣" : symbol;
-  let rows = symbolsOf.map((_, c) => c); // the classes that are shown
+  let rows = symbolsOf.length > MANY ? [] : symbolsOf.map((_, c) => c); // the classes that are shown
   const nameRows = () => symbols.replaceChildren(...rows.map((c) => make("span", {}, name(symbolsOf[c]))));
   nameRows();
   const hint = make("span", {});

@@ -32,7 +32,7 @@ function render({ model, el }) {
   function drawPicture() {
     const { image, width, height } = line(), pixels = decodeBytes(image);
     paint(picture, width, height, (x, y) => ink(pixels[y * width + x] / 255));
-    paper.style.setProperty("--aspect", `${width} / ${height + 10}`);
+    paper.style.setProperty("--ratio", width / (height + 10));
     marks.setAttribute("viewBox", `0 0 ${width} ${height + 10}`);
     picture.style.height = `${(100 * height) / (height + 10)}%`;
     // made once for a line, so that the one that was pressed keeps the focus

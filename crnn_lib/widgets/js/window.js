@@ -184,11 +184,14 @@ function render({ model, el }) {
     line.setAttribute("aria-valuetext", `frame ${frame} of ${T}, columns ${start} up to ${last}, ${last} not included.${most}`);
   }
 
-  /** The units that were found to count and to remember, as curves over the frames, from -1 to 1. */
+  /** The units that were found to count and to remember, as curves over the frames, each from its least to its
+   * most on this line: a unit may tell much by little. */
   function drawUnits({ states: values, hidden, units = [] }, T) {
     curves.setAttribute("viewBox", `0 0 ${T} 2`);
-    curves.replaceChildren(svg("line", { class: "zero", x1: 0, x2: T, y1: 1, y2: 1 }), ...units.map(({ unit, kind }) =>
-      svg("polyline", { class: kind, points: Array.from({ length: T }, (_, t) => `${t + 0.5},${(2 - (2 * values[t * hidden + unit]) / 255).toFixed(3)}`).join(" ") })));
+    curves.replaceChildren(...units.map(({ unit, kind }) => {
+      const own = Array.from({ length: T }, (_, t) => values[t * hidden + unit]), least = Math.min(...own), range = Math.max(...own) - least || 1;
+      return svg("polyline", { class: kind, points: own.map((value, t) => `${t + 0.5},${(1.85 - (1.7 * (value - least)) / range).toFixed(3)}`).join(" ") });
+    }));
     const story = ({ kind, score, falls, unit }) => (kind === "counts"
       ? [make("b", {}, "counts"), ` unit ${unit} ${falls ? "falls" : "rises"} with each character that is named: correlation ${falls ? "−" : ""}${score.toFixed(2)} on this line`]
       : [make("b", {}, "remembers"), ` unit ${unit} has a level of its own after each character: ${Math.round(100 * score)}\u00a0% of its variance on this line`]);
