@@ -44,7 +44,8 @@ test: setup
 
 .PHONY: test-slow
 test-slow: setup
-	CRNN_CASES=10000 $(PY) -m pytest tests/slow tests/photos/test_faults.py $(SLOW_ARGS)
+	CRNN_CASES=10000 $(PY) -m pytest tests/slow tests/photos/test_faults.py \
+	    tests/models/test_backbone.py tests/browser/test_reading.py $(SLOW_ARGS)
 	$(PY) benchmarks/run.py endurance
 
 notebooks: setup

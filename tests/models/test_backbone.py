@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import urllib.error
 
 import pytest
@@ -18,6 +19,7 @@ from crnn_lib.models import (
     EfficientNetLite0,
     ResNet18,
     ResNetRNN,
+    ResNetRNNConfig,
     frame_edges,
     load_model,
     save_model,
@@ -27,6 +29,9 @@ from crnn_lib.training import LineSet, LineStream, TrainConfig, settle_norms, tr
 
 LETTERS = Alphabet("abcdefghijklmnopqrstuvwxyz")
 NAMES = tuple(BACKBONES)
+SLOW = pytest.mark.skipif(
+    int(os.environ.get("CRNN_CASES", "0")) < 1000, reason="make test-slow teaches ResNet-18, too"
+)
 ALL_STAGES = {"efficientnet-lite0": 8, "resnet18": 5}
 
 
@@ -155,12 +160,20 @@ def test_frozen_stages_keep_weights_and_statistics(backbone):
         model.freeze(5)
 
 
-def test_it_learns_a_few_lines_by_heart():
+@pytest.mark.parametrize(
+    "backbone, stages, steps, rate",
+    [
+        ("efficientnet-lite0", 4, 100, 4e-3),
+        pytest.param("resnet18", 3, 160, 2e-3, marks=SLOW),
+    ],
+)
+def test_it_learns_a_few_lines_by_heart(backbone, stages, steps, rate):
+    """They differ in the trunk alone; that of the larger one is left to make test-slow."""
     torch.manual_seed(0)
-    model = BackboneRNN(BackboneRNNConfig(stages=4, hidden=32, dropout=0.0))
+    model = BackboneRNN(BackboneRNNConfig(backbone, stages=stages, hidden=32, dropout=0.0))
     pen = load_glyphs("pen", "train", count=400)
     lines = compose_lines(pen, 8, LineStyle(length=(2, 3)), torch.Generator().manual_seed(0))
-    train(model, LineSet(lines, batch_size=8), TrainConfig(steps=100, learning_rate=4e-3))
+    train(model, LineSet(lines, batch_size=8), TrainConfig(steps=steps, learning_rate=rate))
     assert evaluate(model, lines).exact_match == 1
 
 
@@ -175,11 +188,11 @@ def test_it_is_saved_and_loaded(tmp_path, backbone):
     torch.testing.assert_close(again(line)[0], model(line)[0])
 
 
-def test_resnet_rnn_is_the_same_network_under_its_old_name():
+@pytest.mark.parametrize("stages", [1, 4, 5])
+def test_resnet_rnn_is_the_same_network_under_its_old_name(stages):
     torch.manual_seed(0)
-    old = ResNetRNN(alphabet=LETTERS)
-    torch.manual_seed(0)
-    new = BackboneRNN(BackboneRNNConfig("resnet18", stages=4), LETTERS)
+    old = ResNetRNN(ResNetRNNConfig(stages=stages, hidden=16), LETTERS)
+    new = network("resnet18", stages)  # of the same seed
     assert old.state_dict().keys() == new.state_dict().keys()
     line = torch.rand(1, 1, 32, 50)
     torch.testing.assert_close(old.eval()(line)[0], new.eval()(line)[0])
