@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from browser.harness import assert_accessible, assert_focus_is_seen
 from crnn_lib.alphabet import Alphabet
@@ -220,6 +222,29 @@ def test_the_river_is_saved_as_a_picture_that_stands_alone(explorer, river, tmp_
     assert len(inks) == 2 and all(ink.startswith("data:image/png;base64,") for ink in inks)
     assert sum("data-to" in node.attrib for node in picture.iter(f"{space}path")) > 25
     assert "55207 0.513" in {node.text for node in picture.iter(f"{space}text")}
+
+
+def test_the_river_is_saved_as_it_flows(show, tmp_path):
+    page = show(BeamExplorer().static_html())
+    explorer = page.locator(".crnn-explorer.beam")
+    explorer.get_by_role("radio", name="trained").check()
+    frames = int(explorer.locator(".heat").get_attribute("aria-valuemax"))
+    with page.expect_download() as saved:
+        explorer.get_by_role("button", name="Save as GIF").click()
+    assert saved.value.suggested_filename == "beam-trained.gif"
+    expect(status(explorer)).to_contain_text(f"saved: {frames + 1} pictures")
+    expect(explorer.locator(".heat")).to_have_attribute("aria-valuenow", "1")  # as before
+    saved.value.save_as(tmp_path / "river.gif")
+    with Image.open(tmp_path / "river.gif") as film:
+        assert film.n_frames == frames + 1 and film.info["loop"] == 0
+        bright, delays = [], []  # how much water there is; grey water and words are paler or fewer
+        for t in range(film.n_frames):
+            film.seek(t)
+            delays.append(film.info["duration"])
+            red = np.asarray(film.convert("RGB"))[..., 0]
+            bright.append(int((red[-200:, :-120] > 180).sum()))
+    assert set(delays[:-1]) == {delays[0]} and delays[-1] == 2500
+    assert np.corrcoef(bright, range(frames + 1))[0, 1] > 0.95 and bright[-1] > 5 * bright[0]
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (390, 844)])

@@ -2,6 +2,7 @@
 
 import { button, choice, cividis, decodeBytes, decodeFloats, drag, enable, focusable, ink, keys, lessMotion, make, mount, paint, saveSvg, signed, slider, svg } from "./common.js";
 import { forwardBackward } from "./ctc.js";
+import { saveGif } from "./gif.js";
 import { bestPathLabel } from "./prefixes.js";
 import { lives, river } from "./river.js";
 
@@ -42,7 +43,9 @@ function render({ model, el }) {
   const on = button("›", "one frame on", () => go(now() + 1));
   const watch = button("▶ Watch", "watch the beam", () => (playing ? stop() : play()));
   watch.classList.add("main");
-  const save = button("Save as SVG", "Save as SVG: the river", () => saveSvg(picture(), `beam-${line().name.replace(/\W+/g, "-")}`));
+  const named = () => `beam-${line().name.replace(/\W+/g, "-")}`;
+  const save = button("Save as SVG", "Save as SVG: the river", () => saveSvg(picture(), named()));
+  const record = button("Save as GIF", "Save as GIF: the river, frame by frame", saveRiver);
 
   const strip = make("canvas", { "aria-hidden": "true" });
   const paper = make("div", { class: "paper" }, strip);
@@ -64,7 +67,7 @@ function render({ model, el }) {
   view.root.append(make("div", { class: "row" }, lines.node, note),
     make("div", { class: "row tools" }, widths.node, make("div", { class: "row grow" }, back, read.node, on), watch),
     make("div", { class: "picture" }, paper, names, heat, bed), key, card, verdict,
-    make("div", { class: "row" }, heading, make("span", { class: "grow" }), more, save), table, others, view.status);
+    make("div", { class: "row" }, heading, make("span", { class: "grow" }), more, save, record), table, others, view.status);
   drag(heat, (x) => go(Math.floor(x * frames()) + 1));
   const arrows = { ArrowRight: () => go(now() + 1), ArrowLeft: () => go(now() - 1), Home: () => go(0), End: () => go(frames()) };
   keys(heat, {
@@ -247,6 +250,40 @@ function render({ model, el }) {
     for (const name of [...flowing.attributes].map((a) => a.name)) flowing.removeAttribute(name);
     for (const [name, value] of Object.entries({ y: top, width: wide, height: HIGH + 16, viewBox: `0 0 ${wide} ${HIGH + 16}` })) flowing.setAttribute(name, value);
     return svg("svg", { width: wide, height: top + HIGH + 16, viewBox: `0 0 ${wide} ${top + HIGH + 16}`, "font-family": "sans-serif" }, ...parts, flowing);
+  }
+
+  let recording = false;
+  /** As a GIF: what Watch shows, in the colours of the theme. */
+  async function saveRiver() {
+    if (recording) return;
+    recording = true;
+    stop();
+    const was = now(), pictures = [], paperColour = getComputedStyle(view.root).getPropertyValue("--paper").trim();
+    const canvasOf = make("canvas"), context = canvasOf.getContext("2d", { willReadFrequently: true });
+    for (let t = 0; t <= frames(); t++) {
+      model.set("frame", t);
+      draw();
+      const sheet = picture(), [wide, high] = ["width", "height"].map((name) => Math.round(Number(sheet.getAttribute(name))));
+      if (!t) [canvasOf.width, canvasOf.height] = [wide, high];
+      sheet.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+      const drawing = new Image(), url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(sheet)], { type: "image/svg+xml" }));
+      drawing.src = url;
+      await drawing.decode();
+      URL.revokeObjectURL(url);
+      context.globalAlpha = 1;
+      context.fillStyle = paperColour;
+      context.fillRect(0, 0, wide, high);
+      context.drawImage(drawing, 0, 0);
+      context.globalAlpha = 0.72; // frames that are not read yet
+      const top = line().image ? paper.clientHeight + 4 : 0;
+      context.fillRect(place.column * t, top, place.column * (frames() - t), heat.clientHeight);
+      pictures.push({ data: context.getImageData(0, 0, canvasOf.width, canvasOf.height).data, delay: t === frames() ? 250 : Math.round(clamp(600 / frames(), 15, 90)) });
+    }
+    model.set("frame", was);
+    draw();
+    await saveGif(canvasOf.width, canvasOf.height, pictures, named());
+    view.say(`The GIF is saved: ${pictures.length} pictures.`);
+    recording = false;
   }
 
   // In numbers and words -------------------------------------------------------------------------
