@@ -303,12 +303,14 @@ class Reader:
         Raises
         ------
         ValueError
-            If workers is negative, or this reader cannot be sent to another process.
-        RuntimeError
+            If workers is no whole number from 0 on, or this reader cannot be sent to another
+            process, as with a decoder that a notebook defines.
+        ChildProcessError
             If a process died, as when the memory does not hold them all.
         """
         files = [file for path in paths for file in files_of(path)]
-        rows = read_in_processes(self, files, workers) if workers else self._read_here(files)
+        here = self._read_here
+        rows = read_in_processes(here, files, workers) if workers else here(files)
         with tqdm(total=len(files), unit="file", disable=None if progress else True) as bar:
             for row in rows:
                 bar.update()
