@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib
 import json
@@ -26,7 +27,8 @@ def modules() -> dict[str, Path]:
     }
 
 
-def imports_of(name: str, path: Path) -> set[str]:
+@functools.cache
+def imports_of(name: str, path: Path) -> frozenset[str]:
     """Absolute names of all that a module imports, at its top or inside a function."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found = set()
@@ -37,7 +39,7 @@ def imports_of(name: str, path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*base, *([node.module] if node.module else [])])
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def test_modules_import_one_way():
