@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from crnn_lib.handwriting._precision import single_precision
+from crnn_lib.handwriting._shares import check_shares, check_weights
 
 SILENT = ".,-=/#$'*~ "  #: all that can stand in an amount and is no digit
 
@@ -65,13 +66,8 @@ class AmountStyle:
     ones: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.lengths or min(self.lengths) < 0 or sum(self.lengths) <= 0:
-            raise ValueError(
-                f"AmountStyle.lengths are weights, not all of them 0; got {self.lengths}."
-            )
-        for name, value in vars(self).items():
-            if name != "lengths" and not 0 <= value <= 1:
-                raise ValueError(f"AmountStyle.{name} is a share from 0 to 1; got {value}.")
+        check_weights("AmountStyle.lengths", self.lengths)
+        check_shares(self, [name for name in vars(self) if name != "lengths"])
 
 
 @dataclass(frozen=True)
@@ -102,12 +98,7 @@ class NumberStyle:
     ones: float = 0.05
 
     def __post_init__(self) -> None:
-        weights = list(vars(self).values())
-        if min(weights) < 0 or sum(weights) <= 0:
-            raise ValueError(
-                f"NumberStyle's {', '.join(vars(self))} are weights, not all of them 0; got "
-                f"{weights}."
-            )
+        check_weights(f"NumberStyle's {', '.join(vars(self))}", list(vars(self).values()))
 
 
 def random_numbers(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from crnn_lib.handwriting._shares import check_shares
+
 RANGES = (
     *("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"),
     *("kerning", "growth", "climb", "small_zero_size"),
@@ -121,11 +123,7 @@ class LineStyle:
                 f"interpolation is 'bilinear' or 'nearest'; got {self.interpolation!r}."
             )
 
-        for name in SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"LineStyle.{name} is a share from 0 to 1; got {getattr(self, name)}."
-                )
+        check_shares(self, SHARES)
 
     @property
     def strung(self) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
+from crnn_lib.handwriting._shares import check_shares, check_weights
 from crnn_lib.language import word_counts
 
 KINDS = ("words", "names", "numbers", "letters", "phrases")
@@ -58,15 +59,10 @@ class TextStyle:
     longest: int = 20
 
     def __post_init__(self) -> None:
-        weights = [getattr(self, kind) for kind in KINDS]
-        if min(weights) < 0 or sum(weights) <= 0:
-            raise ValueError(
-                f"TextStyle's {', '.join(KINDS)} are weights, not all of them 0; got {weights}."
-            )
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name not in (*KINDS, "longest") and not 0 <= value <= 1:
-                raise ValueError(f"TextStyle.{field.name} is from 0 to 1; got {value}.")
+        check_weights(f"TextStyle's {', '.join(KINDS)}", [getattr(self, kind) for kind in KINDS])
+        check_shares(self, ("capitals", "initial", "marks"))
+        if not 0 <= self.temper <= 1:
+            raise ValueError(f"TextStyle.temper is from 0 to 1; got {self.temper}.")
         if self.longest < 1:
             raise ValueError(f"A text has at least one character; got longest={self.longest}.")
 

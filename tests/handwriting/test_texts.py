@@ -84,7 +84,9 @@ def test_what_cannot_be_written_is_said():
         random_texts(1, seeded(), only("phrases"), characters="aeinst")
     with pytest.raises(ValueError, match="weights, not all of them 0"):
         TextStyle(words=0, names=0, numbers=0, letters=0, phrases=0)
-    with pytest.raises(ValueError, match="TextStyle.marks is from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match="TextStyle.marks is a share from 0 to 1; got 1.5"):
         TextStyle(marks=1.5)
+    with pytest.raises(ValueError, match="TextStyle.temper is from 0 to 1; got -0.5"):
+        TextStyle(temper=-0.5)
     with pytest.raises(ValueError, match="longest=0"):
         TextStyle(longest=0)

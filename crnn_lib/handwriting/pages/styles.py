@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from crnn_lib.handwriting._shares import check_shares
+
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
     "notes": 0.12,
@@ -96,11 +98,7 @@ class PageStyle:
         if self.split not in ("train", "test"):
             raise ValueError(f"PageStyle.split is 'train' or 'test'; got {self.split!r}.")
         others = ("layouts", "height", "skew", "clutter", "split", "people")
-        for name in (f.name for f in fields(self)):
-            if name not in others and not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"PageStyle.{name} is a share from 0 to 1; got {getattr(self, name)}."
-                )
+        check_shares(self, [f.name for f in fields(self) if f.name not in others])
         if self.skew < 0 or self.clutter < 0:
             raise ValueError(
                 f"PageStyle.skew and clutter are 0 or more; got {self.skew} and {self.clutter}."

@@ -1,0 +1,19 @@
+"""What styles are made of: weights, relative to each other, and shares, from 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def check_weights(what: str, weights: Sequence[float]) -> None:
+    """Raise a ValueError unless one can draw by these weights."""
+    if not weights or min(weights) < 0 or sum(weights) <= 0:
+        raise ValueError(f"{what} are weights, not all of them 0; got {weights}.")
+
+
+def check_shares(style: object, names: Iterable[str]) -> None:
+    """Raise a ValueError that names the first of a style's fields that is no probability."""
+    for name in names:
+        value = getattr(style, name)
+        if not 0 <= value <= 1:
+            raise ValueError(f"{type(style).__name__}.{name} is a share from 0 to 1; got {value}.")
