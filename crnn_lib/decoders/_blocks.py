@@ -80,7 +80,7 @@ def empty_page(frames: int, classes: int) -> Page:
 def beam_room(width: int, frames: int, classes: int) -> BeamRoom:
     """Room for a beam of ``width`` prefixes over so many frames."""
     return BeamRoom(
-        trie=np.empty((4, width * frames + 2), np.int32),
+        trie=np.empty((5, width * frames + 2), np.int32),
         work=np.empty((8, width)),
         ints=np.empty((10, width), np.int32),
         active=np.empty(classes, np.int32),

@@ -7,21 +7,38 @@ the same, to the last bit.
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from crnn_lib.ctc import NEVER
 from crnn_lib.decoders._blocks import beam_room, empty_page
-from crnn_lib.decoders._compiled.records import FINE, MISSING, WRONG, BeamRoom
+from crnn_lib.decoders._compiled.records import (
+    DEPTH,
+    FINE,
+    GROW,
+    LOG_GROW,
+    MISSING,
+    REACH,
+    WRONG,
+    BeamRoom,
+)
 from crnn_lib.decoders.fusion import Fusion, _no_arcs
 
 LONG = 512  # frames of a line that are kept in any case
 STEP = 256  # frames until it is looked again what is settled
 UNENDING = 1 << 29  # frames of a line whose end is not in sight; fewer than UNREACHABLE
 BLOCK = 256  # frames that are checked at once
+
+Tail = np.ndarray  # (2, N): classes that follow, and a frame for each
+NOTHING: Tail = np.empty((2, 0), np.int32)
+NOWHERE = np.empty(0)
+Rope = (
+    Tail | tuple | None
+)  # tails, the last class first: of pairs, what the first holds comes first
+Spans = np.ndarray  # (N, 3): first frames, frames after the last, and log-probabilities
 
 
 class Window:
@@ -33,6 +50,9 @@ class Window:
         self.mass = 1.0  # of all frames
         self.status = FINE
         self.next_look = LONG
+        # What was found since the last frame came, for labels that parted long ago and go on alike.
+        self.aligned: dict[tuple, _Aligned] = {}
+        self.summed: dict[tuple, list[tuple[np.ndarray, _Summed]]] = {}
         self._log_p, self._p = np.empty((2, LONG + STEP, classes))
         self._peak = np.empty(LONG + STEP)
         self._page = empty_page(1, classes)
@@ -55,6 +75,7 @@ class Window:
             self._page.bits, self._page.powers,
         )  # fmt: skip
         self.fed += new
+        self.aligned, self.summed = {}, {}
         self.status = max(self.status, status)
         return status
 
@@ -82,133 +103,261 @@ class Track:
     """How a label has got to some frame: all that its probability and its spans still need.
 
     The first ``done`` of its classes are summed up in one column, that of the last of them: their
-    spans are known, and the frames before ``start`` are needed no more. ``label`` holds the others.
+    spans are known, and the frames before ``start`` are needed no more. ``label`` holds the others,
+    ``way`` a frame for each of them: an alignment of the label that is known.
     Labels that begin alike share what they have done.
     """
 
-    def __init__(self, parent: Track | None = None, tail: Sequence[int] = ()) -> None:
-        self.label: list[int] = [*(parent.label if parent else ()), *tail]
+    def __init__(self, parent: Track | None = None, tail: Tail = NOTHING) -> None:
+        self.label: list[int] = [*(parent.label if parent else ()), *tail[0].tolist()]
+        self.way: list[int] = [*(parent.way if parent else ()), *tail[1].tolist()]
         self.done, self.start, self.place = 0, 0, 0  # place: the frame after all that is done
         self._before, self._seen = -1, np.empty((3, 0))
         self._past: tuple | None = None  # pairs: those before, and classes and spans of some more
+        # What was dropped: the logarithm of all alignments together, and, from ``place`` on, the
+        # score of the best of them.
+        self._lost, self._best_lost = NEVER, NEVER
         if parent:
             self.done, self.start, self.place = parent.done, parent.start, parent.place
             self._before, self._seen, self._past = parent._before, parent._seen, parent._past
+            self._lost, self._best_lost = parent._lost, parent._best_lost
 
-    def log_prob(self, window: Window, tail: Sequence[int], stop: int) -> float:
-        """Of the label with a tail, if frame ``stop`` ends the line."""
-        return self._sum(window, self._ahead(tail), stop, -1)[0]
+    def log_prob(self, window: Window, stop: int) -> tuple[float, bool]:
+        """Of the label, if frame ``stop`` ends the line, and whether it is sure.
+
+        It is sure if all that was dropped cannot show, were each frame to come certain of it.
+        """
+        label, way = self._ahead()
+        found = self._sum(window, label, way, stop, -1, label.size - 1)
+        lost = np.logaddexp(self._lost, found.lost) + stop * math.log(window.sums[1])
+        return found.log_prob, bool(lost < found.log_prob - 25.0)
 
     def read(
-        self, window: Window, tail: Sequence[int], stop: int, spans: list | None = None
-    ) -> tuple[tuple[int, ...], list[tuple[int, int, float]]]:
-        """All classes of the label with a tail, and their spans; ``spans`` are those not done."""
-        label = self._ahead(tail)
-        if spans is None and len(label) == 1:
-            spans = []
-        if spans is None:
-            aligned = self._align(window, label, stop)
-            spans = self._traced(label, *aligned, len(aligned[0]) - 1, self._last)
-        classes, past = label[1:].tolist(), self._past
-        while past:
-            past, (own, found) = past
-            classes, spans = own + classes, found + spans
-        return tuple(classes), spans
+        self, window: Window, stop: int, spans: Spans | None = None
+    ) -> tuple[tuple[int, ...], Spans, bool]:
+        """All classes of the label, their spans, and whether these are sure.
 
-    def _ahead(self, tail: Sequence[int]) -> np.ndarray:
-        """The classes that are not done, behind the last one that is, or -1."""
-        return np.array([self._before, *self.label, *tail], np.int32)
+        ``spans`` are those of the classes that are not done, if they are known.
+        """
+        (label, way), sure = self._ahead(), True
+        if spans is None and len(label) == 1:
+            spans = np.empty((0, 3))
+            score = window.between(self.place, stop)[1][:, window.blank].sum()
+            sure = bool(self._best_lost < score)
+        if spans is None:
+            found = self._align(window, label, way, stop)
+            spans = traced(label, found, len(found.log_p) - 1, found.last, self.place)
+            sure = max(self._best_lost, found.lost) < found.score
+        classes, pieces, past = [label[1:].tolist()], [spans], self._past
+        while past:
+            past, (own, before) = past
+            classes.append(own)
+            pieces.append(before)
+        every = tuple(c for piece in reversed(classes) for c in piece)
+        return every, np.concatenate(pieces[::-1]), sure
+
+    def _ahead(self) -> tuple[np.ndarray, np.ndarray]:
+        """The classes that are not done, behind the last one that is, or -1; and their way."""
+        label = np.array([self._before, *self.label], np.int32)
+        return label, np.array([-1, *self.way], np.int64)
 
     def _sum(
-        self, window: Window, label: np.ndarray, stop: int, keep: int
-    ) -> tuple[float, int, np.ndarray]:
-        """Also the lowest column that counts in the end, and the entries of column ``keep``."""
-        from crnn_lib.decoders._compiled.long import forward_window
+        self, window: Window, label: np.ndarray, way: np.ndarray, stop: int, keep: int, needed: int
+    ) -> _Summed:
+        """The forward algorithm up to a frame."""
+        p, _ = window.between(self.start, stop)
+        return _sum(p, window.blank, label, way - self.start, self._seen, keep, needed, DEPTH)
 
-        size, (p, _) = len(label) - 1, window.between(self.start, stop)
-        kept, low = np.zeros((3, len(p) if keep >= 0 else 0)), np.zeros(1, np.int64)
-        value = forward_window(
-            p, window.blank, label, size, self._seen, self._seen.shape[1], keep, kept,
-            np.empty((2, size + 1)), low,
-        )  # fmt: skip
-        return value, int(low[0]), kept
+    def _kept(
+        self, window: Window, label: np.ndarray, way: np.ndarray, stop: int, low: int
+    ) -> _Summed:
+        """The same, with the entries of a column.
 
-    def _align(
-        self, window: Window, label: np.ndarray, stop: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The frames from ``place`` on, and how each state of the band was entered."""
-        from crnn_lib.decoders._compiled.long import align_window
+        All are sums of what came before. If that is some multiple of what came before another
+        label, they are the same multiple.
+        """
+        key = self.start, stop, low, label.tobytes(), way.tobytes()
+        for seen, summed in window.summed.setdefault(key, []):
+            multiple = _multiple(self._seen, seen)
+            if multiple:
+                factor, power = multiple
+                kept = np.stack([*(summed.kept[:2] * factor), summed.kept[2] + power])
+                more = math.log(factor) - power * LOG_GROW
+                return replace(summed, kept=kept, lost=summed.lost + more)
+        summed = self._sum(window, label, way, stop, low, 0)
+        window.summed[key].append((self._seen, summed))
+        return summed
 
-        _, log_p = window.between(self.place, stop)
-        size, room = len(label) - 1, 64 * (len(log_p) + 1)
-        band, work = np.empty((len(log_p) + 1, 3), np.int64), np.empty((2, size + 1))
-        back = np.empty(room, np.uint8)
-        while not align_window(log_p, window.blank, label, size, work, band, back):
-            room *= 4
-            back = np.empty(room, np.uint8)
-        self._last = 2 * size - int(work[1, size] > work[0, size])
-        return log_p, band, back
+    def _align(self, window: Window, label: np.ndarray, way: np.ndarray, stop: int) -> _Aligned:
+        """The best alignment of the frames from ``place`` on."""
+        key = self.place, stop, label.tobytes(), way.tobytes()
+        if key not in window.aligned:
+            log_p = window.between(self.place, stop)[1]
+            found = _align(log_p, window.blank, label, way - self.place, DEPTH)
+            window.aligned[key] = found
+        return window.aligned[key]
 
-    def _traced(
-        self, label: np.ndarray, log_p: np.ndarray, band: np.ndarray, back: np.ndarray, t: int,
-        state: int,
-    ) -> list[tuple[int, int, float]]:  # fmt: skip
-        from crnn_lib.decoders._compiled.long import trace
-
-        starts, ends = np.zeros((2, len(label)), np.int64)
-        scores = np.zeros(len(label))
-        trace(log_p, label, band, back, t, state, starts, ends, scores)
-        found = zip(
-            (starts[1:] + self.place).tolist(), (ends[1:] + self.place).tolist(),
-            scores[1:].tolist(), strict=True,
-        )  # fmt: skip
-        return [span for span in found if span[1] > self.place]
-
-    def advance(self, window: Window, stop: int, spans: list | None = None) -> int:
+    def advance(self, window: Window, stop: int, spans: Spans | None = None) -> int:
         """Do what can be done of the label, by the frames up to ``stop``: how many classes.
 
         Without ``spans``, those of the classes that are not done, they are found by alignment.
         """
         from crnn_lib.decoders._compiled.long import common_way
 
-        label = self._ahead(())
+        label, way = self._ahead()
         if len(label) == 1:
             return 0
-        _, low, _ = self._sum(window, label, stop, -1)
-        if low > 0 and spans is None:
-            log_p, band, back = self._align(window, label, stop)
-            found = np.empty(2, np.int64)
-            common_way(len(log_p), len(label) - 1, band, back, found)
-            t, state = found.tolist()
-            low = min(low, state // 2) if t >= 0 else 0
-            spans = self._traced(label, log_p, band, back, t, state) if low > 0 else []
-        low = min(low, len(spans or []))
-        if low == 0 or spans is None:
+        if spans is None:
+            aligned, ends = self._align(window, label, way, stop), np.empty(2, np.int64)
+            common_way(len(aligned.log_p), len(label) - 1, aligned.band, aligned.back, ends)
+            t, state = ends.tolist()
+            low, best_lost = state // 2 if t >= 0 else 0, aligned.lost
+            spans = traced(label, aligned, t, state, self.place)
+            # most often the band of all alignments ends here, too
+            low = min(low, max(0, int(aligned.band[-1, 1]) - REACH))
+        else:
+            low, best_lost = len(spans), NEVER
+        if low == 0:
             return 0
-        _, _, kept = self._sum(window, label, stop, low)
-        self._past = self._past, (self.label[:low], spans[:low])
-        self._before, self.label = self.label[low - 1], self.label[low:]
-        self.done, self.place = self.done + low, spans[low - 1][1]
+        summed = self._kept(window, label, way, stop, low)
+        if summed.low < low:
+            low = summed.low
+            summed = self._kept(window, label, way, stop, low)
+        if low == 0:
+            return 0
+        self._past = self._past, (self.label[:low], spans[:low].copy())
+        self._before = self.label[low - 1]
+        self.label, self.way = self.label[low:], self.way[low:]
+        done, place = spans[:low], int(spans[low - 1, 1])
+        score = alignment_score(
+            window.between(self.place, place)[1], window.blank, self.place, done
+        )
+        self._lost = float(np.logaddexp(self._lost, summed.lost))
+        self._best_lost = max(self._best_lost, best_lost) - score
+        self.done, self.place = self.done + low, place
+        kept = summed.kept
         counts = (kept[0] + kept[1] > 0).nonzero()[0]
         first = min(int(counts[0]) if len(counts) else kept.shape[1], self.place - self.start)
         self.start, self._seen = self.start + first, kept[:, first:].copy()
         return low
 
 
-def agrees(log_prob: float, label: Sequence[int], log_p: np.ndarray, blank: int) -> bool:
-    """Whether a label's log-probability is the same when its line is read from behind.
+# Whole tables, and bands of them ------------------------------------------------------------------
 
-    Forwards and backwards other entries of the table are dropped. Where what was dropped matters,
-    as in a line of noise whose label wants nearly every frame, the two do not come to the same.
-    """
+
+@dataclass(frozen=True)
+class _Summed:
+    log_prob: float
+    low: int  # the lowest column that counts in the end
+    kept: np.ndarray  # (3, T): the entries of one column
+    lost: float  # logarithm of what was dropped
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    log_p: np.ndarray  # (T, C): of the frames
+    band: np.ndarray
+    back: np.ndarray  # how each state of the band was entered
+    last: int  # the state at the end
+    score: float
+    lost: float  # the best score that was dropped
+
+
+def _multiple(one: np.ndarray, other: np.ndarray) -> tuple[float, float] | None:
+    """By what entries (3, T) are others, but for rounding: a factor and a power. None if not."""
+    if one.shape != other.shape or not one.size:
+        return None
+    at = int((other[0] + other[1]).argmax())
+    power = one[2, at] - other[2, at]
+    factor = float((one[0, at] + one[1, at]) / (other[0, at] + other[1, at]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        same = other[:2] * factor * GROW ** (one[2] - other[2] - power)
+    fits = factor > 0.0 and bool((np.abs(same - one[:2]) <= 1e-12 * one[:2] + 1e-200).all())
+    return (factor, float(power)) if fits else None
+
+
+def _sum(
+    p: np.ndarray, blank: int, label: np.ndarray, way: np.ndarray, seen: np.ndarray, keep: int,
+    needed: int, depth: float, floors: np.ndarray = NOWHERE,
+) -> _Summed:  # fmt: skip
     from crnn_lib.decoders._compiled.long import forward_window
 
-    turned, size = np.exp(log_p[::-1]), len(label)
+    size, low, lost = len(label) - 1, np.zeros(1, np.int64), np.full(1, NEVER)
+    kept = np.zeros((3, len(p) if keep >= 0 else 0))
     value = forward_window(
-        turned, blank, np.array([-1, *label[::-1]], np.int32), size, np.empty((3, 0)), 0, -1,
-        np.zeros((3, 0)), np.empty((2, size + 1)), np.zeros(1, np.int64),
+        p, blank, label, way, size, needed, depth, floors, seen, seen.shape[1], keep, kept,
+        np.empty((8, size + 1)), low, lost,
     )  # fmt: skip
-    return abs(value - log_prob) <= 1e-9 * max(1.0, abs(log_prob))
+    return _Summed(value, int(low[0]), kept, float(lost[0]))
+
+
+def _align(
+    log_p: np.ndarray, blank: int, label: np.ndarray, way: np.ndarray, depth: float
+) -> _Aligned:
+    from crnn_lib.decoders._compiled.long import align_window
+
+    size, room, lost = len(label) - 1, 256 * (len(log_p) + 1), np.full(1, NEVER)
+    band, work = np.empty((len(log_p) + 1, 3), np.int64), np.empty((2, size + 1))
+    back = np.empty(room, np.uint8)
+    while not align_window(log_p, blank, label, way, size, depth, work, band, back, lost):
+        room *= 4
+        back = np.empty(room, np.uint8)
+    last = 2 * size - int(work[1, size] > work[0, size])
+    return _Aligned(log_p, band, back, last, float(work[:, size].max()), float(lost[0]))
+
+
+def whole_log_prob(
+    log_p: np.ndarray, blank: int, label: Sequence[int], at_least: float = NEVER
+) -> float:
+    """Of a label on a whole line (T, C), with nothing left out that can show.
+
+    It has ``at_least`` so much. From a place in the table a frame takes it on by a blank, by the
+    character that it is on or by the next: at most by the blank and the two most probable others.
+    So what is below ``at_least`` by more than frames to come can bring is left out.
+    """
+    from crnn_lib.decoders._compiled.long import sum_of_logs
+
+    p, classes, size = np.exp(log_p), np.array([-1, *label], np.int32), len(label)
+    if ((p > 0.0) & (p < 1e-60)).any():  # a few frames, and the rest of a column is out of range
+        return sum_of_logs(log_p, blank, classes, size, np.empty((2, size + 1)))
+    others = np.delete(p, blank, 1)
+    most = p[:, blank] + np.partition(others, -2, 1)[:, -2:].sum(1) if others.shape[1] > 1 else 1.0
+    gains = np.log(np.broadcast_to(most, len(p)))
+    floors = at_least - 40.0 - (gains[::-1].cumsum()[::-1] - gains)
+    return _sum(p, blank, classes, classes, np.empty((3, 0)), -1, size, math.inf, floors).log_prob
+
+
+def whole_spans(log_p: np.ndarray, blank: int, label: Sequence[int], spans: Spans) -> Spans:
+    """The spans of a label on the best alignment of a whole line (T, C), if these are not."""
+    from crnn_lib.decoders._compiled.long import best_score
+
+    classes = np.array([-1, *label], np.int32)
+    best = best_score(log_p, blank, classes, len(label), np.empty((2, len(classes))))
+    depth, way = DEPTH, np.array([-1, *spans[:, 0]], np.int64)
+    while alignment_score(log_p, blank, 0, spans) < best - 1e-9 * max(1.0, abs(best)):
+        depth *= 2  # a band that is twice as wide
+        found = _align(log_p, blank, classes, way, depth)
+        spans = traced(classes, found, len(log_p) - 1, found.last, 0)
+    return spans
+
+
+def traced(label: np.ndarray, found: _Aligned, t: int, state: int, place: int) -> Spans:
+    """Where the characters are on the best way to a state at frame ``t``; ``place`` is frame 0."""
+    from crnn_lib.decoders._compiled.long import trace
+
+    spans = np.zeros((len(label), 3))
+    trace(found.log_p, label, found.band, found.back, t, state, spans)
+    spans[:, :2] += place
+    return spans[1 : (state + 1) // 2 + 1]
+
+
+def alignment_score(log_p: np.ndarray, blank: int, place: int, spans: Spans) -> float:
+    """Of frames (T, C) from ``place`` on: characters at their spans, and blanks elsewhere."""
+    edges = np.zeros(len(log_p) + 1, np.int64)
+    edges[spans[:, 0].astype(np.int64) - place] += 1
+    edges[spans[:, 1].astype(np.int64) - place] -= 1
+    at_blank = edges.cumsum()[:-1] == 0
+    return float(log_p[at_blank, blank].sum() + spans[:, 2].sum())
 
 
 class BeamLine:
@@ -230,7 +379,11 @@ class BeamLine:
         )  # fmt: skip
         self._root_state, self._root_weight = (fusion.start if fusion else 0), 0.0
         self.label: list[int] = []  # what is settled
-        self._tracks = {0: Track()}  # of the nodes that were in the beam at the last look
+        # Of the node that all nodes in the beam came from at the last look. Of these too, where it
+        # is too far back.
+        self._tracks = {0: Track()}
+        self._between: dict[int, Rope] = {}  # what a node's parent has not above it any more
+        self.sure = True  # whether nothing that was dropped can matter for what finish() gives
 
     @property
     def status(self) -> int:
@@ -281,27 +434,39 @@ class BeamLine:
 
     def common(self, room: BeamRoom | None = None) -> int:
         """The node of the prefix that all prefixes in the beam begin with."""
-        parents = (room or self.room).trie[0]
-        nodes = {-int(node) for node in self.beam(room)[0]}
-        heap = list(nodes)
-        heapq.heapify(heap)
-        while len(heap) > 1:  # a parent has a lower number than its children
-            parent = -int(parents[-heapq.heappop(heap)])
-            if parent not in nodes:
-                nodes.add(parent)
-                heapq.heappush(heap, parent)
-        return -heap[0] if heap else 0
+        from crnn_lib.decoders._compiled.tries import common_node
+
+        room = room or self.room
+        return int(common_node(room.trie, self.beam(room)[0], np.zeros(room.at[1], np.uint8)))
 
     def tail(self, node: int, room: BeamRoom | None = None) -> list[int]:
         """The classes of a node behind the settled ones."""
-        trie, tail = (room or self.room).trie, []
-        while node > 0:
-            tail.append(int(trie[1, node]))
-            node = int(trie[0, node])
-        return tail[::-1]
+        return _flat(self._climb(node, {0}, room)[1])[0].tolist()
+
+    def _climb(
+        self, node: int, ends: Collection[int], room: BeamRoom | None = None
+    ) -> tuple[int, Rope]:
+        """The nearest of some nodes that leads to a node, or 0, and what is behind it."""
+        from crnn_lib.decoders._compiled.tries import climb
+
+        room = room or self.room
+        stops = np.zeros(room.at[1], np.bool_)
+        rope: Rope = None
+        stops[[0, *(k for k in ends if k < len(stops)), *self._between]] = True
+        found = np.empty((2, len(stops)), np.int32)
+        while node != 0 and node not in ends:
+            if node in self._between:
+                rope = rope, (room.trie[1::3, node, None].copy(), self._between[node])
+                node = int(room.trie[0, node])
+            else:
+                node, size = climb(room.trie, node, stops, found)
+                rope = rope, found[:, :size].copy()
+        return node, rope
 
     def _look(self, stop: int) -> None:
         """Settle what all prefixes share, and give up what none of them needs."""
+        from crnn_lib.decoders._compiled.tries import KEPT, mark_nodes
+
         root = self.common()
         settled = self.tail(root)
         self.label += settled
@@ -309,44 +474,73 @@ class BeamLine:
             for c in settled:
                 self._root_state, gain = self.fusion.step(self._root_state, c)
                 self._root_weight += gain
-        tracks = {}
-        for node in self.beam()[0].tolist():
-            tracks[node] = Track(*self._on_track(node))
-            tracks[node].advance(self.window, stop)
-        self._tracks = tracks
-        if tracks:
-            self.window.looked(stop, min(track.start for track in tracks.values()))
-        else:
-            self.window.looked(stop, self.window.start)
-        self._shrink(root, self.window.next_look - stop)
+        nodes, flags = self.beam()[0], np.zeros(self.room.at[1], np.uint8)
+        mark_nodes(self.room.trie, nodes, root, flags)
+        kept = {int(node): None for node in (flags >= KEPT).nonzero()[0]}  # parents come first
+        children: dict[int, list[int]] = {node: [] for node in kept}
+        above, between = {}, {}
+        for node in kept:
+            if node != root:
+                above[node], between[node] = self._parent(node, kept)
+                children[above[node]].append(node)
+        self._tracks = self._followed(root, stop, set(nodes.tolist()), children)
+        starts = [track.start for track in self._tracks.values()]
+        self.window.looked(stop, min(starts, default=self.window.start))
+        self._shrink(above, between, self.window.next_look - stop)
 
-    def _on_track(self, node: int) -> tuple[Track, list[int]]:
-        """The track that a prefix began on, and the classes behind it."""
-        trie, tail = self.room.trie, []
-        while node not in self._tracks:
-            tail.append(int(trie[1, node]))
-            node = int(trie[0, node])
-        return self._tracks[node], tail[::-1]
+    def _parent(self, node: int, kept: Collection[int]) -> tuple[int, Rope]:
+        """The nearest node above that is kept, and what is between."""
+        above, rope = int(self.room.trie[0, node]), self._between.get(node)
+        if above not in kept:
+            above, more = self._climb(above, kept)
+            rope = rope, more
+        return above, rope
 
-    def _shrink(self, root: int, frames: int) -> None:
-        """Keep of the trie what leads from the root to the beam, with room for some frames."""
-        old, nodes = self.room.trie, self.beam()[0]
-        kept = {root}
-        for node in nodes.tolist():
-            while node not in kept:
-                kept.add(node)
-                node = int(old[0, node])
-        order = sorted(kept)
-        number = {node: i for i, node in enumerate(order)}
-        trie = np.full((4, len(order) + self.width * frames + 2), -1, np.int32)
-        for i, node in enumerate(order[1:], 1):
-            above = number[int(old[0, node])]
-            trie[:, i] = above, old[1, node], -1, trie[2, above]
-            trie[2, above] = i
-        self._tracks = {number[node]: track for node, track in self._tracks.items()}
-        nodes[:] = [number[node] for node in nodes.tolist()]
+    def _followed(
+        self, node: int, stop: int, nodes: Collection[int], children: dict[int, list[int]]
+    ) -> dict[int, Track]:
+        """Tracks up to a frame, so that each of the ``nodes`` from this one on has one behind it.
+
+        One does for many, unless that needs frames from far back: then they share little.
+        """
+        track = self._on_track(node)
+        if track is not None and track.start >= self.window.start:
+            track.advance(self.window, stop)
+            if track.start >= stop - LONG or not children[node]:
+                return {node: track}
+        found = {node: track} if node in nodes and track is not None else {}
+        for child in children[node]:
+            while child not in nodes and len(children[child]) == 1:
+                child = children[child][0]
+            found |= self._followed(child, stop, nodes, children)
+        return found
+
+    def _tracked(self, node: int) -> Track:
+        """The track of a node in the beam."""
+        track = self._on_track(node)
+        assert track is not None, node  # a look leaves none without
+        return track
+
+    def _on_track(self, node: int) -> Track | None:
+        """A node's track, from the nearest that leads there, if one does."""
+        above, rope = self._climb(node, self._tracks)
+        track = self._tracks.get(above)
+        return Track(track, _flat(rope)) if track else None
+
+    def _shrink(self, above: dict[int, int], between: dict[int, Rope], frames: int) -> None:
+        """Keep some nodes of the trie, below those above them, with room for some frames."""
+        old, number = self.room.trie, {node: i for i, node in enumerate(above, 1)}
+        trie = np.full((5, len(above) + self.width * frames + 3), -1, np.int32)
+        for node, i in number.items():
+            up = number.get(above[node], 0)
+            trie[:, i] = up, old[1, node], -1, trie[2, up], old[4, node]
+            trie[2, up] = i
+        self._between = {number[n]: rope for n, rope in between.items() if rope is not None}
+        self._tracks = {number.get(node, 0): track for node, track in self._tracks.items()}
+        nodes = self.beam()[0]
+        nodes[:] = [number.get(node, 0) for node in nodes.tolist()]
         self.room = self.room._replace(trie=trie)
-        self.room.at[1] = len(order)
+        self.room.at[1] = len(number) + 1
 
     # The end --------------------------------------------------------------------------------------
 
@@ -371,14 +565,17 @@ class BeamLine:
         room = BeamRoom(*(x.copy() for x in self.room))
         needed = int(room.at[1]) + self.width * waiting + 2
         if needed > room.trie.shape[1]:
-            more = np.empty((4, needed - room.trie.shape[1]), np.int32)
+            more = np.empty((5, needed - room.trie.shape[1]), np.int32)
             room = room._replace(trie=np.concatenate([room.trie, more], axis=1))
         if self._advance(room, self.window.fed, self.window.fed) != FINE:
             return None
         return room
 
-    def finish(self, keep: int) -> list[tuple]:
-        """The best labels, each with its spans, log-probability, score, and bound on all others."""
+    def finish(self, keep: int, log_p: np.ndarray | None = None) -> list[tuple]:
+        """The best labels, each with its spans, log-probability, score, and bound on all others.
+
+        With all frames, (T, C) float64, what is not sure is looked at again with nothing left out.
+        """
         window, fusion = self.window, self.fusion
         frames = window.fed
         self._read(frames, frames)
@@ -395,19 +592,55 @@ class BeamLine:
             rest -= math.exp(min(math.log(mass) + log_scale - weight, 0.0)) if mass > 0 else 0.0
             weight += float(fusion.arcs.ends_at[state]) if fusion else 0.0
             if weight > NEVER:
-                track, behind = self._on_track(node)
-                log_prob = track.log_prob(window, behind, frames)
-                rows.append((log_prob + weight, log_prob, track, behind))
-        rows.sort(key=lambda row: -round(row[0], 9))
+                log_prob, sure = self._tracked(node).log_prob(window, frames)
+                self.sure &= sure
+                rows.append((log_prob + weight, log_prob, weight, node))
+        rows.sort(key=_by_score)
+        if log_p is not None and not self.sure:
+            exact = [self._whole(log_p, row) for row in rows[:keep]]
+            if exact != rows[:keep]:
+                exact += [self._whole(log_p, row) for row in rows[keep:]]
+                rows = sorted(exact, key=_by_score)
         unseen = math.log(max(rest, 0.0) + 1e-12) + (fusion.most(frames) if fusion else 0.0)
         other = max([unseen, *(row[0] for row in rows[keep:])])
         best = []
-        for i, (score, log_prob, track, behind) in enumerate(rows[:keep]):
+        for i, (score, log_prob, _, node) in enumerate(rows[:keep]):
             rivals = [other, *(row[0] for row in rows[:2] if row is not rows[i])]
             over = max(log_prob, 0.0)  # by rounding: no probability is above 1
-            label, spans = track.read(window, behind, frames)
+            label, spans, sure = self._tracked(node).read(window, frames)
+            self.sure &= sure
+            if log_p is not None and not sure:
+                spans = whole_spans(log_p, window.blank, label, spans)
             best.append((label, spans, log_prob - over, score - over, max(rivals)))
         return best
+
+    def _whole(self, log_p: np.ndarray, row: tuple) -> tuple[float, float, float, int]:
+        """A score, a log-probability, what the language adds, and a node: by the whole line."""
+        _, log_prob, weight, node = row
+        label = self.label + self.tail(node)
+        exact = _checked(log_prob, whole_log_prob(log_p, self.window.blank, label, log_prob))
+        return exact + weight, exact, weight, node
+
+
+def _by_score(row: tuple) -> float:
+    return -round(row[0], 9)
+
+
+def _flat(rope: Rope) -> Tail:
+    """What a rope holds, in the order of reading."""
+    pieces, waiting = [NOTHING], [rope]
+    while waiting:
+        piece = waiting.pop()
+        if isinstance(piece, tuple):
+            waiting += piece[1], piece[0]
+        elif piece is not None:
+            pieces.append(piece)
+    return np.concatenate(pieces, axis=1)[:, ::-1]
+
+
+def _checked(value: float, exact: float) -> float:
+    """The value, or the exact one if they differ by more than rounding."""
+    return value if math.isclose(value, exact, rel_tol=1e-9, abs_tol=1e-9) else exact
 
 
 class PathLine:
@@ -437,12 +670,13 @@ class PathLine:
                     if c != window.blank:
                         self.label.append(c)
                         self._track.label.append(c)
+                        self._track.way.append(t)
                         self._open = (t, 0.0)
                     self._last = c
                 self._open = (self._open[0], self._open[1] + score)
                 t += 1
                 if t == window.next_look:
-                    done = self._track.advance(window, t, self._spans)
+                    done = self._track.advance(window, t, np.array(self._spans).reshape(-1, 3))
                     del self._spans[:done]
                     window.looked(t, self._track.start)
         return window.status
@@ -451,14 +685,20 @@ class PathLine:
         if self._last != self.window.blank:
             self._spans.append((self._open[0], t, self._open[1]))
 
-    def finish(self) -> tuple:
-        """The label, its spans, log-probability, score, and a bound on all others."""
+    def finish(self, log_p: np.ndarray | None = None) -> tuple:
+        """The label, its spans, log-probability, score, and a bound on all others.
+
+        With all frames, (T, C) float64, what is not sure is summed again with nothing left out.
+        """
         window = self.window
         self._close(window.fed)
         self._last = window.blank
-        log_prob = self._track.log_prob(window, (), window.fed)
+        log_prob, self.sure = self._track.log_prob(window, window.fed)
+        if log_p is not None and not self.sure:
+            exact = whole_log_prob(log_p, window.blank, self.label, log_prob)
+            log_prob = _checked(log_prob, exact)
         rest = max(window.mass - math.exp(log_prob), 0.0)
         bound = math.log(rest) if rest > 0.0 else NEVER
         log_prob = min(log_prob, 0.0)  # above it by rounding only
-        label, spans = self._track.read(window, (), window.fed, self._spans)
+        label, spans, _ = self._track.read(window, window.fed, np.array(self._spans).reshape(-1, 3))
         return label, spans, log_prob, log_prob, bound

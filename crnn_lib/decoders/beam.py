@@ -40,7 +40,7 @@ from crnn_lib.decoders._lattices import (
     frame_log_sums,
 )
 from crnn_lib.decoders._parts import best_of_parts
-from crnn_lib.decoders._windows import BLOCK, BeamLine, agrees
+from crnn_lib.decoders._windows import BLOCK, BeamLine
 from crnn_lib.decoders.fusion import Fusion, _no_arcs, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
@@ -282,15 +282,8 @@ def _long_search(
     for rows in line[0].split(BLOCK):
         if beam.add(rows.detach().cpu().double().contiguous().numpy()) == WRONG:
             refuse(line, torch.tensor([line.shape[1]]))
-    rows = beam.finish(keep)
-    if beam.status != FINE:
-        return None
-    log_p = line[0].detach().cpu().double().numpy()
-    if all(agrees(row[2], row[0], log_p, alphabet.blank) for row in rows):
-        return as_hypotheses(alphabet, rows)
-    lengths = torch.tensor([line.shape[1]])  # noise: only the whole table will do
-    found, left = _compiled_search(line, lengths, alphabet, fusion, beam_width, keep, 1)
-    return None if left else found[0]
+    rows = beam.finish(keep, line[0].detach().cpu().double().numpy())
+    return as_hypotheses(alphabet, rows) if beam.status == FINE else None
 
 
 def _rescore(

@@ -16,8 +16,9 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER, ctc_loss, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
+from crnn_lib.decoders._compiled.records import FINE
 from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
-from crnn_lib.decoders._windows import PathLine, agrees
+from crnn_lib.decoders._windows import PathLine
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 
 
@@ -130,8 +131,8 @@ def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:
     path = PathLine(alphabet.num_classes, alphabet.blank, sums_allowed(line[None]))
     log_p = line.detach().cpu().double().contiguous().numpy()
     path.add(log_p)
-    row = path.finish()
-    if not agrees(row[2], row[0], log_p, alphabet.blank):  # noise: only the whole table will do
+    row = path.finish(log_p)
+    if path.window.status != FINE:  # the sums are of logarithms then
         frames, length = torch.tensor([len(line)]), torch.tensor([len(row[0])])
         label = torch.tensor(row[0], device=line.device)
         log_prob = float(_label_log_probs(line[None], label, frames, length, alphabet.blank))

@@ -7,6 +7,7 @@ will not change any more: what all its prefixes begin with. For whatever comes, 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,17 @@ class _Stream:
         frames = window.between(0, window.fed)[1]
         return torch.from_numpy(frames.copy()).to(self._dtype)
 
+    def _warn(self) -> None:
+        """Say if what was forgotten could matter."""
+        if not all(line.sure for line in self._lines):
+            warnings.warn(
+                "This long line is so improbable that what was forgotten of it could matter: its "
+                "log_prob may be too low, and its spans not the best. Read the line whole to be "
+                "sure.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
     def _end(self) -> None:
         if self._finished:
             raise ValueError("This line is finished already.")
@@ -111,8 +123,11 @@ class PrefixBeam(_Stream):
     The answer in the end is that of :func:`prefix_beam_search` for the whole line, to the last bit,
     wherever it was cut. Memory grows with what is not settled: frames are forgotten when no prefix
     in the beam needs them for its probability or its spans. What is settled takes five numbers a
-    character. (Of noise, where a label wants nearly every frame, the whole line may be needed to
-    score it. Then a long line is refused in the end.)
+    character.
+
+    What is forgotten is improbable by 1e200 and more. In a line with a probability below 1e-180 it
+    could matter nevertheless: a language that accepts a phrase once reads one of two. A whole line
+    is then looked at again. Here ``finish`` warns that it could not be.
 
     With a language, a prefix that comes to no accepted end in the frames that are left loses its
     place. How many are left is not known yet. So the beam stays behind, by as many frames as any
@@ -212,11 +227,7 @@ class PrefixBeam(_Stream):
                 "All prefixes in the beam have become so improbable that floats cannot hold them. "
                 "Read the line whole."
             )
-        if any(h.log_prob == -math.inf for row in rows for h in row):
-            raise ValueError(
-                "This line is so noisy that its labels cannot be scored in pieces: they want "
-                "nearly every frame. Read the line whole."
-            )
+        self._warn()
         found = best_of_parts(rows)[: self.n_best or 1] if len(rows) > 1 else rows[0]
         return found if self.n_best else next(iter(found), None)
 
@@ -224,7 +235,7 @@ class PrefixBeam(_Stream):
 class BestPath(_Stream):
     """The best path of one line that comes in pieces: :func:`best_path`, to the last bit.
 
-    All that it has read is settled at once.
+    All that it has read is settled at once. A warning is given as by :class:`PrefixBeam`.
 
     Parameters
     ----------
@@ -263,7 +274,9 @@ class BestPath(_Stream):
         frames = self._short()
         if frames is not None:
             return best_path(frames, alphabet=self.alphabet)[0]
-        return as_hypotheses(self.alphabet, [self._lines[0].finish()])[0]
+        row = self._lines[0].finish()
+        self._warn()
+        return as_hypotheses(self.alphabet, [row])[0]
 
 
 def _shared(one: list[int], other: list[int]) -> list[int]:

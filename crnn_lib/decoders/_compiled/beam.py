@@ -15,7 +15,9 @@ from crnn_lib.decoders._compiled.scores import (
     write_spans,
 )
 
-TINY = 1e-290  # below this a beam's mass is at risk
+# What is below the first counts as that, which does not show in a prefix that has more than the
+# second: in a long pause, alignments that still are on its last character.
+TINY, SAFE = 1e-290, 1e-260
 
 
 @inner
@@ -52,7 +54,7 @@ def begin_beam(start, trie, work, ints, merged, at, log_scale):
     for i in range(merged.shape[0]):
         for c in range(merged.shape[1]):
             merged[i, c] = -1
-    for i in range(4):
+    for i in range(5):
         trie[i, 0] = -1
     for i in range(10):
         ints[i, 0] = -1
@@ -111,7 +113,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                 x, before = p[row, c], work[3 + a, i]
                 n = before * x
                 if n < TINY and x > 0.0 and before > 0.0:
-                    return RISKY
+                    n = TINY
                 u = ints[6 + now, i]
                 if u >= 0:
                     mass = (work[a, u] if ints[4 + now, u] == c else work[6, u]) * x
@@ -123,6 +125,8 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                         mass *= arcs.factor[e]
                     n += mass
             if b < TINY and q > 0.0:
+                b = TINY
+            if 0.0 < b + n < SAFE:
                 return RISKY
             work[s, i], work[3 + s, i] = b, n
             score = rounded(b + n)
@@ -272,7 +276,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                     k = nodes
                     nodes += 1
                     trie[0, k], trie[1, k], trie[2, k] = above, c, -1
-                    trie[3, k] = trie[2, above]
+                    trie[3, k], trie[4, k] = trie[2, above], t
                     trie[2, above] = k
                 else:
                     found_again = True  # it left the beam once, and its children may be there yet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,10 @@ FINE, RISKY, WRONG = 0, 1, 2  # what a line is: as it should be, out of range, n
 CHUNK = 8  # frames that are written at once: as many numbers as a line of cache holds
 ROOM = 4_000_000  # frames of all prefixes that a search may remember: 64 MB
 PREFIXES = 4_000_000  # that it may know of
+DEPTH = 200 * math.log(10.0)  # of a long line's table, what is so far below is dropped: 1e-200
+REACH = 8  # columns of it before and behind a place that are compared with it
+GROW = 2.0**64  # its entries are numbers times a power of it, which changes no digit
+LOG_GROW = 64 * math.log(2.0)
 MISSING = 3  # the steps of a state that a beam has reached are to be made before it can go on
 
 
@@ -87,7 +92,7 @@ class Page(NamedTuple):
 class BeamRoom(NamedTuple):
     """A beam of W prefixes at some frame, and the memory that it needs to go on."""
 
-    trie: np.ndarray  # (4, nodes) int32: parent, last class, first child, next sibling
+    trie: np.ndarray  # (5, nodes) int32: parent, last class, first child, next sibling, frame
     work: np.ndarray  # (8, W): masses at a blank (3), on a character (3), both, and scores
     ints: np.ndarray  # (10, W) int32: nodes, states, last classes, parents' places (2 each), more
     active: np.ndarray  # (C,) int32
