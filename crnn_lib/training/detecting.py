@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import time
 from dataclasses import dataclass, field
@@ -13,14 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from crnn_lib.handwriting import Glyphs
 from crnn_lib.handwriting.pages import PageBatch, PageStyle, compose_pages
 from crnn_lib.models import MAPS, Detector, atomic_write
-from crnn_lib.training.averaging import moving_average
-from crnn_lib.training.loop import TrainConfig, _rise
-from crnn_lib.training.runs import read_run
+from crnn_lib.training.loop import TrainConfig, _new_run
 from crnn_lib.training.streams import seeded_generator
 
 PAGES_OF_A_STORE = 4000  # then others write
@@ -160,25 +156,10 @@ def train_detector(
     config = config or TrainConfig(steps=1000, learning_rate=3e-3, average=0.998)
     torch.manual_seed(config.seed)
     detector.to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(
-        detector.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=config.learning_rate,
-        total_steps=config.steps + 1,
-        pct_start=_rise(config.warmup, config.steps + 1),
-        cycle_momentum=False,
-    )
-    averaged = AveragedModel(
-        detector, multi_avg_fn=moving_average(config.average), use_buffers=True
-    )
-    history = DetectingHistory()
-    parts = {"model": detector, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
+    run = _new_run(detector, config, DetectingHistory())
     identity = f"{_of_run(config)}, {pages.style}, {pages.batch_size}, {pages.size}, {pages.seed}"
-    first = 0
-    if config.checkpoint and Path(config.checkpoint).exists():
-        first, history = _resume(config.checkpoint, parts, identity)
+    first = run.load(config.checkpoint, identity) if config.checkpoint else 0
+    history: DetectingHistory = run.history
     started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
     lower = config.precision == "bfloat16"
     total = 0.0
@@ -188,31 +169,28 @@ def train_detector(
         with torch.autocast("cpu", torch.bfloat16, enabled=lower):
             maps = detector(images)
         loss = detection_loss(maps, batch.maps)
-        optimizer.zero_grad(set_to_none=True)
+        run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(detector.parameters(), config.clip)
-        optimizer.step()
-        schedule.step()
-        averaged.update_parameters(detector)
+        run.take_step(config.clip)
         total += loss.item()
         done = step + 1
         last = done == config.steps
         if done % config.log_every == 0 or last:
             history.step.append(done)
             history.loss.append(round(total / (done - (history.step[-2:-1] or [first])[0]), 5))
-            history.learning_rate.append(float(schedule.get_last_lr()[0]))
+            history.learning_rate.append(float(run.schedule.get_last_lr()[0]))
             history.seconds.append(round(time.perf_counter() - started, 1))
             total = 0.0
         due = config.validate_every and done % config.validate_every == 0
         if validation is not None and (due or last):
             history.validation_step.append(done)
-            judged: Any = averaged.module
+            judged: Any = run.judged
             for name, score in map_scores(judged, validation).items():
                 history.validation_f1.setdefault(name, []).append(round(score, 5))
         due = config.checkpoint_every and done % config.checkpoint_every == 0
         if config.checkpoint and (due or last):
-            _save(config.checkpoint, parts, identity, done, history)
-    detector.load_state_dict(averaged.module.state_dict())
+            run.save(config.checkpoint, done, identity)
+    detector.load_state_dict(run.judged.state_dict())
     detector.to(memory_format=torch.contiguous_format).eval()
     return history
 
@@ -246,24 +224,3 @@ def map_scores(detector: Detector, pages: PageBatch, batch_size: int = 16) -> di
 def _of_run(config: TrainConfig) -> TrainConfig:
     """What must be the same for a run to be resumed."""
     return dataclasses.replace(config, checkpoint=None, checkpoint_every=0, validate_every=0)
-
-
-def _save(path: str, parts: dict, identity: str, step: int, history: DetectingHistory) -> None:
-    buffer = io.BytesIO()
-    states = {name: part.state_dict() for name, part in parts.items()}
-    torch.save(
-        {**states, "config": identity, "step": step, "history": dataclasses.asdict(history)}, buffer
-    )
-    atomic_write(path, buffer.getvalue())
-
-
-def _resume(path: str, parts: dict, identity: str) -> tuple[int, DetectingHistory]:
-    saved = read_run(path)
-    if saved.get("config") != identity:
-        raise ValueError(
-            f"{path} belongs to another run: {saved.get('config')}. Name another checkpoint, or "
-            "remove the file to start anew."
-        )
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    return saved["step"], DetectingHistory(**saved["history"])

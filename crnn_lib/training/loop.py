@@ -238,22 +238,7 @@ def _train(
     if world > 1 and device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     learning_mode(model)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=config.learning_rate,
-        total_steps=config.steps + 1,
-        pct_start=_rise(config.warmup, config.steps + 1),
-        cycle_momentum=False,
-    )
-    averaged = (
-        AveragedModel(model, multi_avg_fn=moving_average(config.average), use_buffers=True)
-        if config.average
-        else None
-    )
-    run = Run(model, optimizer, schedule, averaged, History())
+    run = _new_run(model, config, History())
     identity = _identity(config, lines, loss)
     first = run.load(config.checkpoint, identity) if config.checkpoint else 0
     learner = DistributedDataParallel(model) if world > 1 else model
@@ -273,14 +258,10 @@ def _train(
             raise ValueError(
                 f"A loss gives one number per line, {(len(batch),)}; got {(*losses.shape,)}."
             )
-        optimizer.zero_grad(set_to_none=True)
+        run.optimizer.zero_grad(set_to_none=True)
         # DDP averages the processes' gradients; this makes the average that of the whole batch
         (losses.sum() * world / count).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        schedule.step()
-        if averaged is not None:
-            averaged.update_parameters(model)
+        run.take_step(config.clip)
 
         done = step + 1
         if done % config.log_every == 0 or done == config.steps:
@@ -295,10 +276,9 @@ def _train(
         last = done == config.steps
         due = config.validate_every and done % config.validate_every == 0
         if validation is not None and ((due and not last) or (config.patience and last)):
-            judged = averaged.module if averaged is not None else model
-            _validate(run.history, judged, validation, done)
+            _validate(run.history, run.judged, validation, done)
             if config.patience:
-                run.keep_best(judged)
+                run.keep_best(run.judged)
                 last = last or run.looks_since_best >= config.patience
         due = config.checkpoint_every and done % config.checkpoint_every == 0
         if config.checkpoint and rank == 0 and (last or due):
@@ -309,8 +289,7 @@ def _train(
     if config.patience and run.best is not None:
         model.load_state_dict(run.best)  # with the statistics that they were measured with
     else:
-        if averaged is not None:
-            model.load_state_dict(averaged.module.state_dict())
+        model.load_state_dict(run.judged.state_dict())
         last_steps = range(max(config.steps - SETTLING_STEPS, 0), config.steps)
         settle_norms(model, (_share(lines.batch(s), rank, world, device) for s in last_steps))
     unseen = config.steps not in run.history.validation_step
@@ -321,6 +300,26 @@ def _train(
 
 
 # ---------------------------------------------------------------------------- parts of the loop
+
+
+def _new_run(model: nn.Module, config: TrainConfig, history: Any) -> Run:
+    """A run that has not begun: optimizer, one-cycle schedule and, if asked for, averages."""
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=config.learning_rate,
+        total_steps=config.steps + 1,
+        pct_start=_rise(config.warmup, config.steps + 1),
+        cycle_momentum=False,
+    )
+    averaged = (
+        AveragedModel(model, multi_avg_fn=moving_average(config.average), use_buffers=True)
+        if config.average
+        else None
+    )
+    return Run(model, optimizer, schedule, averaged, history)
 
 
 def _rise(warmup: float, total: int) -> float:

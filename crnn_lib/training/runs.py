@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +59,21 @@ class Run:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     averaged: AveragedModel | None
-    history: History
+    history: Any  # History, or another dataclass of lists
     best: dict[str, Tensor] | None = None  # the weights that read the validation lines best
+
+    @property
+    def judged(self) -> nn.Module:
+        """What a run is measured by and ends with: the averaged weights, if there are such."""
+        return self.model if self.averaged is None else self.averaged.module
+
+    def take_step(self, clip: float) -> None:
+        """Go down the gradient that lies in the model, cut to a norm of ``clip``."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
 
     def keep_best(self, model: nn.Module) -> None:
         """Keep a model's weights if no earlier ones had so few errors in validation."""
@@ -141,6 +155,6 @@ class Run:
         self.schedule.load_state_dict(saved["schedule"])
         if self.averaged is not None:
             self.averaged.load_state_dict(saved["averaged"])
-        self.history = History(**saved["history"])
+        self.history = type(self.history)(**saved["history"])
         self.best = saved.get("best")  # which older files do not have
         torch.set_rng_state(saved["random"])

@@ -139,6 +139,11 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path):
     other = dataclasses.replace(STREAM, seed=9)
     with pytest.raises(ValueError, match="belongs to another run"):
         train_detector(new_detector(), other, config)
+    (tmp_path / "note").write_text("no run")
+    with pytest.raises(ValueError, match="not a checkpoint of a training run"):
+        train_detector(
+            new_detector(), STREAM, dataclasses.replace(config, checkpoint=str(tmp_path / "note"))
+        )
     again.save(tmp_path / "log.json")
     assert json.loads((tmp_path / "log.json").read_text())["step"] == [1, 2, 3, 4]
 
