@@ -42,7 +42,7 @@ class Sheet:
 
 
 PAD = (".pad canvas.ink", ".pad .heat canvas", "clear the pad")
-MACHINE = (".machine canvas.sheet-ink", ".machine canvas.of-posteriors", "Write your own")
+MACHINE = (".machine canvas.sheet-ink", ".machine .said", "Write your own")
 SHEETS = {
     "crnn-photos on the pad": Sheet("notebooks/12_read_your_own.html", *PAD, lambda: digits()),
     "crnn-photos in the machine": Sheet("index.html", *MACHINE, lambda: digits()),
@@ -52,8 +52,8 @@ PATIENCE = 60_000  # ms
 VIEW = {"width": 1280, "height": 900}
 OPENED = ("index.html", "notebooks/04_the_ctc_loss.html", "notebooks/12_read_your_own.html")
 
-# Notes when each place of the pointer came, when a reading began and when it was shown. Posteriors
-# are painted once for each reading; a canvas that is painted gets its width anew.
+# Notes when each place of the pointer came, when a reading began and when it was shown: posteriors
+# are painted once for each reading, on a canvas that gets its width anew; the machine says a text.
 WATCH = """(painted) => {
     const seen = { points: [], readings: [], waits: [], network: [] };
     let waiting = [], running = [], began = 0;
@@ -76,7 +76,7 @@ WATCH = """(painted) => {
             const now = performance.now();
             seen.waits.push(...done.map((came) => now - came));
         });
-    }).observe(document.querySelector(painted), { attributeFilter: ["width"] });
+    }).observe(document.querySelector(painted), { attributeFilter: ["width"], childList: true });
     globalThis.crnnSeen = seen;
 }"""
 

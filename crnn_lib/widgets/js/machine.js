@@ -18,7 +18,7 @@ function render({ model, el }) {
   let touched = null; // the stage in whose words a frame is told
 
   // The stages -----------------------------------------------------------------------------------
-  const sketch = createSketch({ label: "Write a number here. Arrow keys move the pen, Space puts it down and lifts it, Backspace undoes.", width: 14, changed, touched: wake, colourOf: colourAt });
+  const sketch = createSketch({ label: "Write a number here. Arrow keys move the pen, Space puts it down and lifts it, Backspace undoes.", width: 14, changed, touched: wake, colourOf: (points) => colourOf(points) });
   const hint = make("span", { class: "soft" }), said = make("output", { class: "said mono" });
   const undo = button("↶ Undo", "undo the last stroke", () => { if (own) sketch.undo(); });
   const clear = button("Write your own", "Write your own: clears the sheet", () => { own = true; stopSweep(); sketch.clear(); wake(); });
@@ -54,17 +54,21 @@ function render({ model, el }) {
   const hue = (k, strength = 1) => `rgba(${HUES[k % HUES.length].join()},${strength})`;
   const nameOf = (c) => (c === reading.blank ? "the blank" : reading.symbols[c]);
   const low = () => Math.min(0, reading.edges[0]), high = () => Math.max(reading.image.columns, reading.edges.at(-1));
-  function colourAt(x, points) { // of ink on the sheet: of one digit, if nearly all of a stroke is its
+  function colourOf(points) { // of ink on the sheet: of one digit, if nearly all of a stroke is its
     if (!reading?.spans.length) return null;
     const counts = reading.spans.map(() => 0);
-    for (const [each] of points) counts[ownerAt(each)] += 1;
+    for (const [x] of points) counts[ownerAt(x)] += 1;
     const most = Math.max(...counts);
-    return hue(most >= 0.8 * points.length ? counts.indexOf(most) : ownerAt(x));
+    return most >= 0.8 * points.length ? hue(counts.indexOf(most)) : (x) => hue(ownerAt(x));
   }
-  function ownerAt(x) {
+  function ownerAt(x) { // the digit whose ink is nearest
     const column = (x - reading.left) / reading.scale;
-    const gaps = reading.spans.map(({ ink: [a, b] }) => (column < a ? a - column : column > b ? column - b : 0));
-    return gaps.indexOf(Math.min(...gaps));
+    let [owner, least] = [0, Infinity];
+    reading.spans.forEach(({ ink: [a, b] }, k) => {
+      const gap = Math.max(a - column, column - b, 0);
+      if (gap < least) [owner, least] = [k, gap];
+    });
+    return owner;
   }
   const inkOwner = (column) => reading.spans.findIndex(({ ink: [a, b] }) => a <= column && column < b);
   const framesOf = ({ start, end }) => (end - start > 1 ? `frames ${start} to ${end - 1}` : "this frame alone");
@@ -160,14 +164,24 @@ function render({ model, el }) {
   }
 
   // Drawing ------------------------------------------------------------------------------------------
-  const colours = () => { const style = getComputedStyle(view.root); return Object.fromEntries(["ink", "soft", "line", "panel", "tile"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()])); };
+  let tint = null; // the theme's colours; asked for once: the answer takes as long as a stage
+  function colours() {
+    const style = getComputedStyle(view.root);
+    return Object.fromEntries(["ink", "soft", "line", "panel", "tile"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  }
+  const seen = new Set(); // canvases on the screen: while a hand writes, no others are drawn
+  const watching = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) seen[isIntersecting ? "add" : "delete"](target);
+    if (sketch.writing()) draw();
+  });
   function brush(canvas, rowsHigh) { // a canvas with one axis: x(column), in CSS pixels
     const wide = canvas.clientWidth, zoom = devicePixelRatio;
-    canvas.style.height = `${rowsHigh}px`;
-    canvas.width = Math.round(wide * zoom);
-    canvas.height = Math.round(rowsHigh * zoom);
-    const context = canvas.getContext("2d");
-    context.scale(zoom, zoom);
+    const context = canvas.getContext("2d"), size = [Math.round(wide * zoom), Math.round(rowsHigh * zoom)];
+    if (canvas.width !== size[0] || canvas.height !== size[1]) {
+      canvas.style.height = `${rowsHigh}px`;
+      [canvas.width, canvas.height] = size; // this also wipes it
+    } else context.clearRect(0, 0, wide, rowsHigh);
+    context.setTransform(zoom, 0, 0, zoom, 0, 0);
     context.textAlign = "center";
     context.textBaseline = "middle";
     return { context, x: (column) => GAP + ((column - low()) / (high() - low())) * (wide - GAP), wide, tall: rowsHigh };
@@ -304,20 +318,23 @@ function render({ model, el }) {
       return;
     }
     // a short line must not become a tall one: no pixel of it is larger than seven of the screen
-    view.root.style.setProperty("--wide", `${GAP + 7 * (high() - low())}px`);
-    const tint = colours();
+    const most = `${GAP + 7 * (high() - low())}px`;
+    if (view.root.style.getPropertyValue("--wide") !== most) view.root.style.setProperty("--wide", most);
+    tint ??= colours();
+    const wide = stages[0].canvas.clientWidth; // all are as wide
     for (const { key, name, sentence, at, canvas, words } of stages) {
       const text = sentence();
       if (words.textContent !== text) words.textContent = text;
-      const wide = canvas.clientWidth;
       if (!wide) continue;
-      const one = brush(canvas, highOf(key, wide));
-      DRAW[key](one, tint);
-      if (frame >= 0 && key !== "windows") { // the same frame in every stage
-        one.context.strokeStyle = tint.ink;
-        one.context.lineWidth = 1.5;
-        const from = one.x(reading.edges[frame]);
-        one.context.strokeRect(from, 0.75, one.x(reading.edges[frame + 1]) - from, one.tall - 1.5);
+      if (!sketch.writing() || seen.has(canvas)) {
+        const one = brush(canvas, highOf(key, wide));
+        DRAW[key](one, tint);
+        if (frame >= 0 && key !== "windows") { // the same frame in every stage
+          one.context.strokeStyle = tint.ink;
+          one.context.lineWidth = 1.5;
+          const from = one.x(reading.edges[frame]);
+          one.context.strokeRect(from, 0.75, one.x(reading.edges[frame + 1]) - from, one.tall - 1.5);
+        }
       }
       canvas.setAttribute("aria-valuemax", reading.frames - 1);
       canvas.setAttribute("aria-valuenow", Math.max(frame, 0));
@@ -334,7 +351,8 @@ function render({ model, el }) {
   reading = example();
   const resized = new ResizeObserver(draw);
   resized.observe(view.root);
-  const themed = new MutationObserver(draw); // what is drawn has the theme's colours
+  for (const { canvas } of stages) watching.observe(canvas);
+  const themed = new MutationObserver(() => { tint = null; draw(); }); // what is drawn has the theme's colours
   themed.observe(view.root, { attributes: true, attributeFilter: ["data-theme"] });
   view.listen(["strokes"], draw);
   if (!lessMotion() && reading) { // once, from left to right: what belongs to what
@@ -347,6 +365,7 @@ function render({ model, el }) {
   return () => {
     stopSweep();
     resized.disconnect();
+    watching.disconnect();
     themed.disconnect();
     view.dispose();
   };

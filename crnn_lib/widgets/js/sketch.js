@@ -4,10 +4,9 @@ import { focusable, keys, make } from "./common.js";
 const SHEET_WIDE = 720, SHEET_HIGH = 300, KEY_STEP = 8, NEXT_TO = 2; // units
 const within = (x, high) => Math.min(high, Math.max(0, x));
 
-/** A sheet: { node, draw(colour), set(strokes), strokes(), undo(), clear() }. `strokes()` has the stroke under
+/** A sheet: { node, draw(colour), set(strokes), strokes(), writing(), undo(), clear() }. `strokes()` has the stroke under
  * way, too. changed(done) is called at each new point, and with true when a stroke is finished; touched() before
- * the first. colourOf(x, points), if given, is
- * the colour of the ink at x of the stroke with these points. */
+ * the first. colourOf(points), if given, is the colour of the stroke with these points: one, or a function of x. */
 export function createSketch({ label, width = 14, changed, touched = () => {}, colourOf = null }) {
   const canvas = focusable(make("canvas", { role: "application", class: "sheet-ink", "aria-roledescription": "drawing area" }), label);
   const node = make("div", { class: "sketch" }, canvas);
@@ -84,9 +83,9 @@ export function createSketch({ label, width = 14, changed, touched = () => {}, c
   function draw() {
     const wide = Math.round(canvas.clientWidth * devicePixelRatio), zoom = wide / SHEET_WIDE;
     if (!wide) return;
-    canvas.width = wide; // this also wipes it
-    canvas.height = Math.round(SHEET_HIGH * zoom);
-    const context = canvas.getContext("2d");
+    const high = Math.round(SHEET_HIGH * zoom), context = canvas.getContext("2d");
+    if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high]; // this also wipes it
+    else context.clearRect(0, 0, wide, high);
     context.lineCap = context.lineJoin = "round";
     for (const { points, width: thick } of all()) {
       context.lineWidth = thick * zoom;
@@ -94,12 +93,14 @@ export function createSketch({ label, width = 14, changed, touched = () => {}, c
       if (at.length === 1) at.push(at[0]);
       // from middle to middle of its pieces, round the corners where the hand went round them
       const middle = (k) => [(at[k][0] + at[k - 1][0]) / 2, (at[k][1] + at[k - 1][1]) / 2];
+      const colour = colourOf?.(points) ?? "#1c1c22", several = typeof colour === "function";
+      context.beginPath();
       for (let k = 1; k <= at.length; k++) {
-        context.strokeStyle = colourOf?.(points[Math.min(k, points.length) - 1][0], points) ?? "#1c1c22";
-        context.beginPath();
-        context.moveTo(...(k === 1 ? at[0] : middle(k - 1)));
+        if (several) context.beginPath();
+        if (several || k === 1) context.moveTo(...(k === 1 ? at[0] : middle(k - 1)));
         context.quadraticCurveTo(...at[k - 1], ...(k === at.length ? at.at(-1) : middle(k)));
-        context.stroke();
+        context.strokeStyle = several ? colour(points[Math.min(k, points.length) - 1][0]) : colour;
+        if (several || k === at.length) context.stroke();
       }
     }
     if (byKeys && canvas.matches(":focus")) {
@@ -110,5 +111,5 @@ export function createSketch({ label, width = 14, changed, touched = () => {}, c
       context.stroke();
     }
   }
-  return { node, draw, undo, strokes: all, set(given) { strokes = given; }, clear() { strokes = []; current = null; changed(true); } };
+  return { node, draw, undo, strokes: all, writing: () => Boolean(current), set(given) { strokes = given; }, clear() { strokes = []; current = null; changed(true); } };
 }
