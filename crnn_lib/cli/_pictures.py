@@ -43,6 +43,22 @@ def save_picture(png: bytes, target: str, photo: str) -> None:
         raise OSError(f"--show {target} cannot be written ({error.strerror}).") from None
 
 
+def check_picture(target: str) -> None:
+    """Find out before the work that a picture would take the place of what nobody drew here.
+
+    Raises
+    ------
+    FileExistsError
+        If the file is there and no picture of an earlier run: ``--show a.png b.png`` names an
+        image of the user's, which was meant to be read.
+    """
+    if os.path.lexists(target) and not _drawn_of(target):
+        raise FileExistsError(
+            f"--show {target} is there, and no picture of what was read: name a new file. To read "
+            "it, too, give it before --show."
+        )
+
+
 def free_name(photo: str) -> str:
     """A file of the working folder for a photo's picture: a new one, or its own of an earlier run.
 
@@ -62,13 +78,16 @@ def _names(photo: str) -> Iterator[str]:
 
 
 def _is_free(name: str, photo: str) -> bool:
-    if not os.path.lexists(name):
-        return True
+    return not os.path.lexists(name) or _drawn_of(name) == _identity(photo)
+
+
+def _drawn_of(name: str) -> str | None:
+    """Which photo a picture shows, if an earlier run drew it."""
     try:
         with Image.open(name, formats=["PNG"]) as image:
-            return image.info.get(KEY) == _identity(photo)
+            return image.info.get(KEY)
     except (OSError, ValueError, SyntaxError):  # whatever it is, it is not ours
-        return False
+        return None
 
 
 def _identity(photo: str) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 def check_target(option: str, target: str | None, keep: Sequence[str] = ()) -> None:
     """Find out before the work, not after it, that its file cannot or must not be written.
 
+    A table of labels that is there is never overwritten.
+
     Parameters
     ----------
     option : str
@@ -28,5 +30,10 @@ def check_target(option: str, target: str | None, keep: Sequence[str] = ()) -> N
         raise FileNotFoundError(f"{option} {target}: there is no folder {folder}.")
     if any(Path(name).resolve() == Path(target).resolve() for name in keep):
         raise ValueError(f"{option} {target} would overwrite an image that is to be read.")
+    if Path(target).name == "labels.csv" and Path(target).exists():
+        raise FileExistsError(
+            f"{option} {target} would overwrite what the images are labelled with; name another "
+            "file."
+        )
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{option} {target}: no permission to write in {folder}.")

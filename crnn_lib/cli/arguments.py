@@ -61,6 +61,7 @@ examples:
   {PROG} read --constraint luhn+length:16 photo.jpg
   {PROG} read --constraint date:DD/MM/YYYY form.pdf
   {PROG} read --json --refuse-below 0.9 photo.jpg
+  {PROG} read --model words --constraint open:english my_words/
   {PROG} read table.jpg --csv table.csv --table
   {PROG} read --weights mine.safetensors line.png
   {PROG} read scans/ --engine ray --out texts/
@@ -68,7 +69,7 @@ examples:
 An image holds one or more lines of digits: a phone's photo, a scan, a crop of a form, as PNG, JPEG,
 GIF, BMP, TIFF, WebP or PPM, as HEIC (pip install pillow-heif) or PDF (pip install pypdfium2). The
 pages of a PDF are read one after the other; form.pdf#page=2 is its second. Of a folder all of these
-are read, and what is left out is said.
+are read, and what is left out is said. With --model words an image holds one word or short line.
 
 For each line the file's name, a tab and the text are printed, from top to bottom. A line without a
 text to rely on has a word in its place: [nothing] if there is none on it, [refused] if the text is
@@ -301,7 +302,7 @@ def _add_decoder(add: Callable) -> None:
         "--constraint",
         metavar="WHAT",
         help="only such texts: luhn, date:DD/MM/YYYY, length:5, pattern:55*, lexicon:FILE, "
-        "words:english, ngram:FILE or, with +, several at once (default: any)",
+        "words:english, open:english, ngram:FILE or, with +, several at once (default: any)",
     )
 
 

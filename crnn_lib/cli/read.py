@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.cli._pictures import free_name, save_picture
+from crnn_lib.cli._pictures import check_picture, free_name, save_picture
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.archive import read_with_ray
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
@@ -51,9 +51,13 @@ def read(options: argparse.Namespace) -> int:
         raise ValueError("--table says how --csv writes; add --csv FILE.")
     for option, target in (("--csv", options.csv), ("--show", options.show or None)):
         check_target(option, target, keep=[page_of(name)[0] for name in options.images])
+    if options.csv and options.show and Path(options.csv).resolve() == Path(options.show).resolve():
+        raise ValueError(f"--csv and --show both name {options.csv}; give each a file of its own.")
     files, failures = _files(options)
-    if options.show and Path(options.show).suffix.lower() != ".png":
-        raise ValueError(f"--show {options.show} is no .png file; a PNG picture is drawn.")
+    if options.show:
+        if Path(options.show).suffix.lower() != ".png":
+            raise ValueError(f"--show {options.show} is no .png file; a PNG picture is drawn.")
+        check_picture(options.show)
     if options.show and len(files) > 1:
         raise ValueError(
             f"--show {options.show} draws one image, and {len(files)} are given; --show alone "

@@ -85,7 +85,7 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> Automaton | 
     ...
     ValueError: No string satisfies 'luhn+length:1'.
     """
-    parsed = [_parse(part.strip(), characters) for part in constraint.split("+")]
+    parsed = [_parse_readable(part.strip(), characters) for part in constraint.split("+")]
     mixed = [part for part in parsed if isinstance(part, Mixture)]
     if len(mixed) > 1:
         raise ValueError(f"{constraint!r} has more than one open lexicon.")
@@ -114,6 +114,16 @@ def _all_of(parts: Sequence[Automaton]) -> Automaton:
         if isinstance(language, WeightedAutomaton) and language.num_states <= MANY_STATES:
             language = minimise(language)  # smaller tables for the decoders
     return language
+
+
+def _parse_readable(part: str, characters: Sequence[str]) -> Automaton | Mixture:
+    try:
+        return _parse(part, characters)
+    except OSError as error:
+        name, _, path = part.partition(":")
+        raise type(error)(
+            f"{part!r}: {path!r} cannot be read ({error.strerror}). Write {CONSTRAINTS[name]}."
+        ) from None
 
 
 def _parse(part: str, characters: Sequence[str]) -> Automaton | Mixture:

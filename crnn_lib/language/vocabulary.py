@@ -85,7 +85,10 @@ def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> 
         known = set(characters)
         counts = {word: count for word, count in counts.items() if known >= set(word)}
     if not counts:
-        raise ValueError(f"None of the words can be spelled with {characters!r}.")
+        raise ValueError(
+            f"None of the words can be spelled with {characters!r}. Take a network that reads "
+            "letters, such as crnn-words."
+        )
     total = math.log(sum(counts.values()))
     return {word: math.log(count) - total for word, count in counts.items()}
 

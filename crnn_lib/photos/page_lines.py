@@ -67,7 +67,8 @@ def cut_lines(
     if not wanted:
         others = sorted({f"{region.kind}s" for region in regions})
         if others:
-            raise ImageError(f"nothing but {' and '.join(others)} was found on it")
+            hint = "; crnn-words reads words, one to an image" if "words" in others else ""
+            raise ImageError(f"nothing but {' and '.join(others)} was found on it{hint}")
         raise ImageError("no line of writing was found on it")
     both = _BothWays(grey)
     return [

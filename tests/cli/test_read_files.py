@@ -197,6 +197,41 @@ def test_a_picture_that_cannot_be_written_is_named(says, here, capsys, monkeypat
     assert "--show a-read.png cannot be written (No space left on device)" in err[-1]
 
 
+def test_what_a_user_has_made_is_not_overwritten(says, here, capsys):
+    says(reading("1"))
+    first, second = draw(here / "a.png"), draw(here / "b.png")
+    before = first.read_bytes()
+    status, out, err = run(capsys, "read", "--show", first, second)  # both were to be read
+    assert status == 1 and not out and "a.png is there, and no picture of what was read" in err[0]
+    assert first.read_bytes() == before
+    for _ in range(2):  # a picture of an earlier run may be drawn again
+        assert run(capsys, "read", second, "--show", "c.png")[0] == 0
+    (here / "labels.csv").write_text("file,text\na.png,7\n")
+    status, _, err = run(capsys, "read", second, "--csv", "labels.csv")
+    assert status == 1 and "would overwrite what the images are labelled with" in err[0]
+    assert (here / "labels.csv").read_text() == "file,text\na.png,7\n"
+    status, _, err = run(capsys, "read", second, "--csv", "d.png", "--show", "d.png")
+    assert status == 1 and "--csv and --show both name d.png" in err[0]
+
+
+def test_a_process_that_died_is_said_in_one_line(says, here, capsys, monkeypatch):
+    says(reading("1"))
+
+    def dies(self, files, progress, workers):
+        yield Row(files[0], self.readings)
+        raise ChildProcessError("One of 2 processes died while it read.")
+
+    monkeypatch.setattr(Says, "read_many", dies)
+    options = ["--csv", "a.csv", "--workers", 2]
+    status, out, err = run(capsys, "read", draw(here / "a.png"), *options)
+    assert (
+        status == 1
+        and len(out) == 1
+        and err[0].endswith("read: One of 2 processes died while it read.")
+    )
+    assert "a.png,1,1," in (here / "a.csv").read_text(encoding="utf-8")
+
+
 # ------------------------------------------------------------------ folders and names
 
 

@@ -560,8 +560,10 @@ def test_a_lexicon_by_name(tmp_path):
     path.write_bytes(b"\xff55207")
     with pytest.raises(ValueError, match="not a text file in UTF-8"):
         parse_constraint(f"lexicon:{path}", DIGITS)
-    with pytest.raises(FileNotFoundError):
-        parse_constraint(f"lexicon:{tmp_path / 'none.txt'}", DIGITS)
+    for name in ("lexicon", "words", "open", "ngram"):
+        none = rf"'{name}:.*none.txt' cannot be read \(No such file or directory\). Write {name}:"
+        with pytest.raises(FileNotFoundError, match=none):
+            parse_constraint(f"{name}:{tmp_path / 'none.txt'}", DIGITS)
 
 
 def test_an_n_gram_model_by_name(tmp_path):

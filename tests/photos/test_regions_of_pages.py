@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from drawn_maps import common
 
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.models import MAPS
-from crnn_lib.photos import regions_of
+from crnn_lib.photos import ImageError, page_lines, regions_of
 
 LAYOUTS = ("notes", "form", "exam", "boxes", "scattered", "sums", "lined")
 STYLE = PageStyle(height=(16.0, 60.0), layouts=dict.fromkeys(LAYOUTS, 1.0))
@@ -48,3 +49,10 @@ def test_true_maps_give_back_the_numbers(turned):
     assert found >= 0.95 * written
     assert said <= 1.05 * written
     assert upright >= 0.98 * found
+
+
+def test_who_looks_for_numbers_among_words_is_told_what_reads_words(monkeypatch):
+    word = SimpleNamespace(kind="word")
+    monkeypatch.setattr(page_lines, "find_on_grey", lambda grey, detector: ([word], []))
+    with pytest.raises(ImageError, match="nothing but words was found on it; crnn-words reads"):
+        page_lines.cut_lines(np.ones((400, 400), np.float32), None, {"number": (32, (0.6,))})
