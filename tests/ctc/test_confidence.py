@@ -185,9 +185,13 @@ def test_an_empty_label_has_no_characters():
 
 
 def test_long_lines_stay_finite():
-    log_probs = lattice(1500, 11, seed=2, sharpness=4.0)
+    """Of a label whose probability is beyond every float."""
+    log_probs = lattice(500, 11, seed=2, sharpness=4.0)
     (hypothesis,) = best_path(log_probs)
-    rows = character_posteriors(log_probs, hypothesis.label[:20])
+    label = torch.as_tensor(hypothesis.label[:20])
+    lengths = torch.tensor([500]), torch.tensor([20])
+    assert ctc_loss(log_probs[None], label[None], *lengths, reduction="sum") > 1000
+    rows = character_posteriors(log_probs, label)
     assert bool(rows.isfinite().all())
 
 
