@@ -67,12 +67,12 @@ def train_on_folder(options: argparse.Namespace, command: str) -> int:
         seed=options.seed,
     )
     print(tuning)
-    if options.history:
-        tuning.history.save(options.history)
     provenance = {"command": command, "weights": Path(start).name, **tuning.provenance}
     dtype = torch.float16 if options.half else torch.float32
     save_model(model, options.out, provenance=provenance, dtype=dtype)
     print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes).")
+    if options.history:  # after the weights, which cost more
+        tuning.history.save(options.history)
     return 0
 
 

@@ -60,8 +60,6 @@ def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) ->
         flush=True,
     )
     history = train_detector(detector, pages, config, validation=validation)
-    if options.history:
-        history.save(options.history)
     metrics = {name: values[-1] for name, values in history.validation_f1.items()}
     provenance = {
         "command": command,
@@ -76,4 +74,6 @@ def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) ->
     save_model(detector, options.out, provenance=provenance, dtype=dtype)
     told = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
     print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
+    if options.history:  # after the weights, which cost more
+        history.save(options.history)
     return 0

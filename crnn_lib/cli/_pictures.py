@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from crnn_lib.photos import page_of
 
+ENDING = "-read.png"
 KEY = "crnn read"  # what a picture says of itself: which photo it shows
 
 
@@ -59,6 +60,11 @@ def check_picture(target: str) -> None:
         )
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture that ``crnn read --show`` drew, by its name and what it says."""
+    return name.endswith(ENDING) and _drawn_of(name) is not None
+
+
 def free_name(photo: str) -> str:
     """A file of the working folder for a photo's picture: a new one, or its own of an earlier run.
 
@@ -72,9 +78,9 @@ def _names(photo: str) -> Iterator[str]:
     path, page = page_of(photo)
     kind = Path(path).suffix.lstrip(".").lower()
     stem = Path(path).stem + (f"-{page}" if page else "")
-    yield f"{stem}-read.png"
+    yield f"{stem}{ENDING}"
     for n in itertools.count(1):
-        yield f"{stem}-{kind}{f'-{n}' if n > 1 else ''}-read.png"
+        yield f"{stem}-{kind}{f'-{n}' if n > 1 else ''}{ENDING}"
 
 
 def _is_free(name: str, photo: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.cli._pictures import check_picture, free_name, save_picture
+from crnn_lib.cli._pictures import check_picture, free_name, is_picture, save_picture
 from crnn_lib.cli._targets import check_target
 from crnn_lib.cli.archive import read_with_ray
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
@@ -27,6 +27,7 @@ COLUMNS = ("file", "line", "text", "confidence", "status", "error")
 READ, EMPTY, REFUSED = "read", "nothing", "refused"  #: what became of a line
 UNSURE = 3  # exit status: all files were read, and some line has no text to rely on
 LEAST = 1e-3  # a text that a constraint forces on a line is less probable: it says something else
+DRAWN = "a picture that --show drew"  # why a folder's file is not read
 ESCAPED = "backslashreplace"  # of a file's name, what is no text
 NAMED = 5  # files that a folder skips, by name; of more only the number is said
 
@@ -103,10 +104,13 @@ def _files(options: argparse.Namespace) -> tuple[list[str], int]:
     failures = 0
     for name in options.images:
         try:
-            skipped = skipped_in(name) if os.path.isdir(name) else {}
+            skipped = {}
+            if os.path.isdir(name):
+                drawn = [file for file in os.listdir(name) if is_picture(os.path.join(name, file))]
+                skipped = skipped_in(name) | dict.fromkeys(sorted(drawn), DRAWN)
             if skipped:
                 _tell_skipped(name, skipped, options)
-            files += files_of(name)
+            files += [file for file in files_of(name) if os.path.basename(file) not in skipped]
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             _tell(f"{plain(name)}: {reason}")

@@ -130,8 +130,6 @@ def train(options: argparse.Namespace) -> int:
         raise KeyboardInterrupt(_where_it_stands(config.checkpoint)) from None
     if not leads:
         return 0
-    if options.history:
-        history.save(options.history)
     report = None
     if options.keep_start:
         interpolate_weights(model, _first_weights(options, alphabet), options.keep_start)
@@ -150,6 +148,8 @@ def train(options: argparse.Namespace) -> int:
     save_model(model, options.out, provenance=provenance, dtype=dtype)
     told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
     print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
+    if options.history:  # after the weights, which cost more
+        history.save(options.history)
     return 0
 
 

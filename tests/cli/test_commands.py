@@ -323,6 +323,18 @@ def same_weights(first, second):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_weights_are_there_where_the_history_cannot_be_written(tmp_path, capsys, monkeypatch):
+    def full(self, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(History, "save", full)
+    out = tmp_path / "a.safetensors"
+    options = ["--steps", "1", "--out", out, "--history", tmp_path / "history.json"]
+    status, said, err = run(capsys, *TRAIN, *options)
+    assert status == 1 and said[-1].startswith("Wrote ") and "No space left" in err[0]
+    assert load_model(out).alphabet.characters == "0123456789"
+
+
 def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     out, history = tmp_path / "a.safetensors", tmp_path / "history.json"
     options = ["--steps", "4", "--out", out, "--history", history, "--half", "--average", "0.5"]

@@ -197,6 +197,19 @@ def test_a_picture_that_cannot_be_written_is_named(says, here, capsys, monkeypat
     assert "--show a-read.png cannot be written (No space left on device)" in err[-1]
 
 
+def test_pictures_of_an_earlier_run_are_no_photos(says, here, capsys):
+    says(reading("1"))
+    for name in ("a.png", "form-read.png"):  # the second is no picture of ours
+        draw(here / name)
+    for _ in range(2):
+        status, out, err = run(capsys, "read", ".", "--show")
+        assert status == 0 and [line.split("\t")[0] for line in out] == [
+            "./a.png",
+            "./form-read.png",
+        ]
+    assert err == [".: 2 left out (a picture that --show drew): a-read.png, form-read-read.png"]
+
+
 def test_what_a_user_has_made_is_not_overwritten(says, here, capsys):
     says(reading("1"))
     first, second = draw(here / "a.png"), draw(here / "b.png")
