@@ -1,7 +1,7 @@
 """Archives, read by a real Ray on this machine."""
 
+import importlib.util
 import shutil
-import warnings
 
 import pytest
 from conftest import ROOT
@@ -11,26 +11,19 @@ from crnn_lib.archive._ray import start_ray
 from crnn_lib.cli.arguments import main
 from crnn_lib.photos import Reader
 
-ray = pytest.importorskip("ray", reason="the extra archive is not installed")
-pytest.importorskip("pyarrow", reason="the extra archive is not installed")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        start_ray(num_cpus=2, include_dashboard=False)
-        yield
-        ray.shutdown()
+# found, not imported: every worker of pytest-xdist collects this file, and Ray takes seconds
+NEEDED = ("ray", "pyarrow")
+pytestmark = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, NEEDED)), reason="the extra archive is not installed"
+)
 
 
 @pytest.fixture
 def scans(tmp_path):
-    """Eight photos in two folders, and two files that are none."""
-    for n, path in enumerate(sorted((ROOT / "data" / "photos").glob("*.png"))):
-        folder = tmp_path / "scans" / str(n % 2)
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder)
+    """Three photos in two folders, and two files that are none."""
+    for folder, name in (("0", "18.png"), ("0", "55207.png"), ("1", "1000000.png")):
+        (tmp_path / "scans" / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "data" / "photos" / name, tmp_path / "scans" / folder)
     (tmp_path / "scans" / "0" / "broken.png").write_bytes(b"no image")
     (tmp_path / "scans" / "1" / "empty.jpg").write_bytes(b"")
     return tmp_path / "scans"
@@ -41,46 +34,62 @@ def texts(out) -> list[tuple]:
     return sorted(rows, key=str)
 
 
-def read(scans, out, **options) -> ArchiveReport:
-    return read_archive(
-        scans, out, files_per_task=2, files_per_part=4, progress=False, readers=1, **options
-    )
+@pytest.fixture
+def cluster(monkeypatch):
+    """A real Ray, started once; make test-slow starts others."""
+    import ray
+
+    monkeypatch.setattr("crnn_lib.archive._ray.ATTEMPTS", 3)
+    try:
+        start_ray(num_cpus=2, include_dashboard=False)
+    except Exception as error:  # Ray raises a bare one
+        if "timed out during startup" in str(error):
+            pytest.skip("Ray gives itself 15 seconds to start, and this machine is too busy")
+        raise
+    yield
+    ray.shutdown()
 
 
-def test_an_archive_is_read_as_its_files_are(cluster, scans, tmp_path):
-    out = tmp_path / "texts"
-    report = read(scans, out)
+@pytest.mark.filterwarnings("ignore")
+def test_an_archive_is_read_as_its_files_are(cluster, scans, tmp_path, capsys):
+    """Read once. What was lost or killed is read again by make test-slow."""
+    out, sure = tmp_path / "texts", {"refuse_below": 0.98}
+    small = {"files_per_task": 2, "files_per_part": 2, "readers": 1, "progress": False}
+    report = read_archive(scans, out, options=sure, **small)
     expected = []
-    for row in Reader.pretrained().read_many([scans / "0", scans / "1"]):
+    for row in Reader.pretrained(**sure).read_many([scans / "0", scans / "1"]):
         lines = enumerate(row.readings, 1)
         expected += [(row.path, n, r.text, r.kind, None) for n, r in lines]
         if row.error:
             expected.append((row.path, None, None, None, row.error))
+    assert {text is None for _, line, text, *_ in expected if line} == {True, False}
     assert texts(out) == sorted(expected, key=str)
-    assert report.files == len({file for file, *_ in expected})
-    assert (report.errors, report.done_before) == (2, 0)
+    assert (report.files, report.errors, report.done_before) == (5, 2, 0)
+    assert report.rows == len(expected)
     assert report.parts == len(list(out.glob("*.parquet"))) > 1
 
-    # what is done is not done again; a part that is lost is read again, and a new file is read
-    assert read(scans, out) == ArchiveReport(0, 0, 0, 0, report.files)
-    lost, *_ = sorted(out.glob("*.parquet"))
-    gone = len({row["file"] for row in read_rows(out)})
-    lost.unlink()
-    gone -= len({row["file"] for row in read_rows(out)})
-    shutil.copy(ROOT / "data" / "photos" / "55207.png", scans / "new.png")
-    again = read(scans, out)
-    assert (again.files, again.done_before) == (gone + 1, report.files - gone)
-    expected.append((str(scans / "new.png"), 1, "55207", "number", None))
+    # what is done is not done again
+    assert read_archive(scans, out, options=sure) == ArchiveReport(0, 0, 0, 0, 5)
+    command = ["read", str(scans), "--engine", "ray", "--out", str(out)]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("0 files read")
     assert texts(out) == sorted(expected, key=str)
 
 
-def test_the_command_writes_an_archive(cluster, scans, tmp_path, capsys):
-    """One photo is enough to see that the options arrive."""
-    out, (photo, *_) = str(tmp_path / "texts"), sorted(scans.glob("*/1000000.png"))
-    command = ["read", str(photo), "--engine", "ray", "--refuse-below", "0.999999", "--out", out]
-    assert main(command) == 0
-    assert capsys.readouterr().out.startswith("1 files read, 0 of them with an error, 1 rows in 1")
-    assert [row["text"] for row in read_rows(out)] == [None]
+def test_the_command_hands_its_options_on(scans, tmp_path, capsys, monkeypatch):
+    asked = []
+
+    def read(*args, **options):
+        asked.append((args, options))
+        return ArchiveReport(5, 1, 6, 1, 0)
+
+    monkeypatch.setattr("crnn_lib.archive.read_archive", read)
+    command = ["read", str(scans), "--engine", "ray", "--refuse-below", "0.9", "--out", "texts"]
+    assert main(command) == 1
+    assert capsys.readouterr().out.startswith("5 files read, 1 of them with an error, 6 rows in 1")
+    (((sources, out), options),) = asked
+    assert (sources, out) == ([str(scans)], "texts")
+    assert options["options"]["refuse_below"] == 0.9
     assert main([*command, "--json"]) == 1
     assert "--json is for reading without it" in capsys.readouterr().err
 
