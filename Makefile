@@ -36,11 +36,12 @@ CHECK_PYTHON = command -v $(PYTHON) >/dev/null 2>&1 \
 lab: setup
 	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
+# Where no bytecode is kept, each worker rewrites the assertions of all tests again: 8 CPU seconds.
 test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -n auto --no-loadscope-reorder $(TEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --no-loadscope-reorder $(TEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup

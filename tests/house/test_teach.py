@@ -222,6 +222,17 @@ def sheets(made):
     return {sheet.name: sheet for sheet in made.sheets()}
 
 
+@pytest.fixture(scope="module")
+def drawn(sheets):
+    """Sheet -> the pages of its worksheet and of its key, each drawn once."""
+    draw = sys.modules["paper"].draw
+    return {name: (draw(sheet, False), draw(sheet, True)) for name, sheet in sheets.items()}
+
+
+def texts_on(pages):
+    return [text for page in pages for text in page.axes[0].texts]
+
+
 def test_every_notebook_has_a_worksheet(sheets):
     assert NOTEBOOKS.keys() <= sheets.keys()
 
@@ -244,29 +255,24 @@ def test_the_same_sheet_is_the_same_file(made, sheets):
         assert made.files_of(sheets[name]) == made.files_of(sheets[name])
 
 
-def test_the_key_differs_from_the_worksheet_by_its_answers(made, sheets):
-    draw = sys.modules["paper"].draw
-    for sheet in sheets.values():
-        empty, key = (
-            [text.get_text() for page in draw(sheet, kind) for text in page.axes[0].texts]
-            for kind in (False, True)
-        )
+def test_the_key_differs_from_the_worksheet_by_its_answers(drawn):
+    for both in drawn.values():
+        empty, key = ([text.get_text() for text in texts_on(pages)] for pages in both)
         assert "KEY" in key and "Name" in empty and "KEY" not in empty
         assert len(key) > len(empty) + 8
 
 
-def test_a_gap_hides_its_answer_and_nothing_leaves_the_page(made, sheets):
+def test_a_gap_hides_its_answer_and_nothing_leaves_the_page(drawn):
     paper = sys.modules["paper"]
     sheet = paper.Sheet("x", "X", [paper.Task("t", [paper.Lines([("6 · 7 =", paper.Gap("42"))])])])
     for key, seen in ((False, False), (True, True)):
         (page,) = paper.draw(sheet, key)
         texts = {text.get_text() for text in page.axes[0].texts}
         assert ("42" in texts) == seen and "6 · 7 =" in texts
-    for sheet in sheets.values():
-        for page in paper.draw(sheet, True):
-            for text in page.axes[0].texts:
-                x, y = text.get_position()
-                assert paper.LEFT - 0.1 <= x <= paper.RIGHT and 0 < y < paper.HIGH
+    for _, key in drawn.values():
+        for text in texts_on(key):
+            x, y = text.get_position()
+            assert paper.LEFT - 0.1 <= x <= paper.RIGHT and 0 < y < paper.HIGH
     with pytest.raises(ValueError, match="does not fit"):
         paper.draw(paper.Sheet("x", "X", [paper.Task("t", [paper.Space([], 60)])]), False)
 
