@@ -6,7 +6,10 @@ import argparse
 import sys
 from typing import Any
 
-UNFIT = ("json", "csv", "table", "show", "workers")  # a million lines are neither printed nor drawn
+UNFIT = (
+    *("json", "csv", "table", "show"),  # a million lines are neither printed nor drawn
+    *("workers", "threads"),  # Ray shares out the cores, one thread to each reader
+)
 
 
 def read_with_ray(options: argparse.Namespace, weights: str, how: dict[str, Any]) -> int:
@@ -14,8 +17,6 @@ def read_with_ray(options: argparse.Namespace, weights: str, how: dict[str, Any]
 
     ``weights`` and ``how`` are the network and the options of a :class:`crnn_lib.photos.Reader`.
     """
-    from crnn_lib.archive import read_archive
-
     if not options.out:
         raise ValueError("--engine ray writes Parquet files into a folder; add --out FOLDER.")
     unfit = [f"--{name}" for name in UNFIT if getattr(options, name) not in (None, False)]
@@ -24,6 +25,8 @@ def read_with_ray(options: argparse.Namespace, weights: str, how: dict[str, Any]
             f"--engine ray writes Parquet files into --out; {' and '.join(unfit)} is for reading "
             "without it."
         )
+    from crnn_lib.archive import read_archive
+
     try:
         report = read_archive(
             options.images, options.out, weights=weights, options=how, progress=sys.stderr.isatty()

@@ -227,6 +227,14 @@ def test_what_a_user_has_made_is_not_overwritten(says, here, capsys):
     assert status == 1 and "--csv and --show both name d.png" in err[0]
 
 
+def test_options_that_an_archive_has_no_use_for_are_named(says, here, capsys):
+    says(reading("1"))
+    for option in (["--threads", 2], ["--workers", 2], ["--show"]):
+        given = ["read", draw(here / "a.png"), "--engine", "ray", "--out", "texts", *option]
+        status, out, err = run(capsys, *given)
+        assert status == 1 and not out and f"{option[0]} is for reading without it" in err[0]
+
+
 def test_a_process_that_died_is_said_in_one_line(says, here, capsys, monkeypatch):
     says(reading("1"))
 
