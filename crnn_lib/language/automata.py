@@ -232,7 +232,7 @@ class WeightedAutomaton(Automaton):
 
     @property
     def farthest(self) -> int:
-        return int(self._distances[self._distances < FAR].max(initial=0))
+        return _farthest(self._distances)
 
     @cached_property
     def most(self) -> float:  # type: ignore[override]
@@ -254,6 +254,11 @@ class WeightedAutomaton(Automaton):
         factor = _check_factor(factor)
         final, weight = (_times(factor, table) for table in (self.final, self.log_weight))
         return WeightedAutomaton(self.characters, self.next_state, weight, final, self.start)
+
+
+def _farthest(distances: np.ndarray) -> int:
+    """The greatest of all distances, (S,), of the states from which an end can be reached."""
+    return int(distances[distances < FAR].max(initial=0))
 
 
 def _times(factor: float, log_weights: np.ndarray) -> np.ndarray:

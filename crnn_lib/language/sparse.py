@@ -33,6 +33,7 @@ from crnn_lib.language.automata import (
     Arcs,
     Automaton,
     WeightedAutomaton,
+    _farthest,
 )
 
 MANY_STEPS = 1 << 22  # of all states and characters: beyond it states are made when reached
@@ -223,7 +224,7 @@ class SparseAutomaton(Automaton):
 
     @property
     def farthest(self) -> int:
-        return int(self._distances[self._distances < FAR].max(initial=0))
+        return _farthest(self._distances)
 
     @cached_property
     def most(self) -> float:  # type: ignore[override]
