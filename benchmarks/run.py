@@ -26,9 +26,12 @@ SECTIONS = (
     "words",
     "paper",
     "pages",
+    "detector",
     "speed",
     "ctc",
     "decoders",
+    "lexicon",
+    "in_page",
     "notebooks",
     "endurance",
 )
