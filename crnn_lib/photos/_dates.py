@@ -58,6 +58,9 @@ def with_slashes(log_probs: Tensor, alphabet: Alphabet) -> Tensor:
     if MARK not in alphabet.characters or STROKE not in alphabet.characters:
         return log_probs
     slash, one = (alphabet.encode(character)[0] for character in (MARK, STROKE))
+    best_classes = log_probs.argmax(1)
+    if int(((best_classes == slash) | (best_classes == one)).sum()) < 2:  # each needs a frame
+        return log_probs
     (read,) = best_path(log_probs[None], torch.tensor([len(log_probs)]), alphabet=alphabet)
     odds = {  # of a slash against a 1, for each stroke; nothing for what is read as a slash
         n: 0.0 if span.label == slash else _odds(log_probs[span.start : span.end], slash, one)
