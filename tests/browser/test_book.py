@@ -175,14 +175,14 @@ def test_the_film_is_scrubbed_and_played_without_a_kernel(browse, width):
             assert moment() == there, key
 
     curve.press("Home")
-    film.get_by_role("button", name="play").click()
+    film.get_by_role("button", name="play", exact=True).click()
     expect(slider).not_to_have_value("0")
     film.get_by_role("button", name="pause").press("Space")
     stopped = moment()
-    film.get_by_role("button", name="play").press("Enter")
+    film.get_by_role("button", name="play", exact=True).press("Enter")
     expect(slider).not_to_have_value(str(stopped))
     curve.press("End")  # whoever takes hold of it stops the film
-    expect(film.get_by_role("button", name="play")).to_be_visible()
+    expect(film.get_by_role("button", name="play", exact=True)).to_be_visible()
     assert moment() == last
 
     film.get_by_role("button", name="all blank").click()
