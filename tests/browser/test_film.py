@@ -48,14 +48,14 @@ def test_stations_slider_and_keys_go_to_their_moments(film, made):
 
 def test_it_plays_stops_and_begins_again(film, made):
     slider = film.get_by_role("slider", name="moment", exact=True)
-    film.get_by_role("button", name="play").click()
+    film.get_by_role("button", name="play", exact=True).click()
     expect(slider).not_to_have_value("0")
     film.get_by_role("button", name="pause").click()
-    film.get_by_role("button", name="play").click()
+    film.get_by_role("button", name="play", exact=True).click()
     expect(slider).to_have_value(str(len(made.steps) - 1))
-    expect(film.get_by_role("button", name="play")).to_be_visible()
+    expect(film.get_by_role("button", name="play", exact=True)).to_be_visible()
     expect(film.locator(".status")).to_contain_text("the line reads 55207")
-    film.get_by_role("button", name="play").click()
+    film.get_by_role("button", name="play", exact=True).click()
     expect(slider).not_to_have_value(str(len(made.steps) - 1))
 
 
