@@ -2,7 +2,7 @@
 
 A network sees one stroke at a time and takes many a slash for a 1. Where two of the ones may be
 slashes, by the network's own doubt, and a day, a month and a year then stand around them, they are
-slashes. How much doubt that takes depends on the year: few numbers look like 18161200, with ones
+slashes. How much doubt that takes depends on the year: few numbers look like 181612000, with ones
 in the right places and a year of four digits behind them, and most that do are dates.
 """
 
