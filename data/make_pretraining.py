@@ -6,7 +6,8 @@
 Networks learn to read words, from 50, 500, 5,000 and 50,000 of them, all for the same time: how
 many batches that is follows from what one costs, measured first on one core. Some begin with random
 weights, some with what others learned: on ImageNet's photographs, or on lines of digits. Each is
-tested on 1,000 words in fonts and 1,000 words of people that wrote none of its training.
+tested on 1,000 words in fonts and 1,000 words of people that wrote none of its training. With
+--hands all words of training come from one source, which tells what each source is good for.
 
 Each run is saved as it goes, in the folder of the data, and goes on where it was cut off. One that
 is finished is not run again, so slices may be as short as one likes, and several processes may take
@@ -14,6 +15,7 @@ some of the runs each:
 
     python data/make_pretraining.py --minutes 10 --starts imagenet random --words 50000 --seeds 0
     python data/make_pretraining.py --minutes 10 --stop-after 60
+    python data/make_pretraining.py --minutes 10 --hands pen fonts --starts imagenet --words 5000
     python data/make_pretraining.py --minutes 10 --record    writes the file, from what is finished
 """
 
@@ -49,7 +51,13 @@ FILE = Path(__file__).parent / "runs" / "pretraining.json"
 ALPHABET = Alphabet(pen.TEXT_CHARACTERS + " ")
 HEIGHT, BATCH, POOL, COLUMNS = 32, 32, 8, 4  # a frame is four columns in all of these networks
 SIZES, SEEDS, TEST_WORDS, LOOKS, FROZEN = (50, 500, 5_000, 50_000), (0, 1, 2), 1_000, 10, 3
-HANDS = (("pen", 0.5), ("fonts", 0.5))
+# Who writes the words of training, and how large a share.
+HANDS = {
+    "both": (("pen", 0.5), ("fonts", 0.5)),
+    "pen": (("pen", 1.0),),
+    "stroke-fonts": (("stroke-fonts", 1.0),),
+    "fonts": (("fonts", 1.0),),
+}
 TESTS = {"fonts": 7001, "people": 7002}  # hands that trained nothing, and the seed
 MADE = 50  # words made at once
 COSTED = 12  # batches by which time is measured, each three times: the least counts
@@ -121,14 +129,16 @@ class Words:
         return self.lines(self._epoch[epoch][place])
 
 
-def words_of(folder: Path, count: int, seed: int, hands=HANDS, split="train", variety=1.0) -> Words:
+def words_of(
+    folder: Path, count: int, seed: int, hands="both", split="train", variety=1.0
+) -> Words:
     """The first words of a seed, written once and kept in a file. Those too narrow are left out."""
-    name = f"{split}-{hands[0][0] if len(hands) == 1 else 'both'}-{seed}"
+    name = f"{split}-{hands}-{seed}"
     kept = sorted(folder.glob(f"{name}-*.npz"), key=lambda path: int(path.stem.split("-")[-1]))
     enough = [path for path in kept if int(path.stem.split("-")[-1]) >= count]
     if not enough:
         stream = WordStream(
-            ALPHABET, hands=hands, split=split, height=HEIGHT, variety=variety,
+            ALPHABET, hands=HANDS[hands], split=split, height=HEIGHT, variety=variety,
             batch_size=MADE, pool=1, seed=seed,
         )  # fmt: skip
         images, texts, step = [], [], 0
@@ -159,7 +169,7 @@ def words_of(folder: Path, count: int, seed: int, hands=HANDS, split="train", va
 
 def test_words(folder: Path) -> dict[str, LineBatch]:
     """The test words of each kind of hand, written as a person writes, without more variety."""
-    hands = {"fonts": (("fonts", 1.0),), "people": (("pen", 1.0),)}
+    hands = {"fonts": "fonts", "people": "pen"}
     return {
         name: words_of(folder, TEST_WORDS, seed, hands[name], "test", 0.0).lines(range(TEST_WORDS))
         for name, seed in TESTS.items()
@@ -235,14 +245,18 @@ def costs(folder: Path) -> dict[str, dict[str, float]]:
     return measured
 
 
-def run(folder: Path, start: str, count: int, seed: int, minutes: float, rate: float) -> dict:
+def run(
+    folder: Path, start: str, hands: str, count: int, seed: int, minutes: float, rate: float
+) -> dict:
     """Train one network, or go on with it, and test it."""
     steps = round(minutes * 60e3 / (costs(folder)[start]["learn"] * BATCH))
     name = f"{start.replace(' ', '-')}-{count}-{seed}-{minutes:g}-{rate:g}"
+    if hands != "both":
+        name = f"{hands}-{name}"
     file = folder / f"{name}.json"
     if file.is_file():
         return json.loads(file.read_text())
-    words, tests = words_of(folder, count, seed), test_words(folder)
+    words, tests = words_of(folder, count, seed, hands), test_words(folder)
     torch.manual_seed(seed)
     model = network(start)
     few = {"fonts": tests["fonts"].select(range(250))}
@@ -253,8 +267,8 @@ def run(folder: Path, start: str, count: int, seed: int, minutes: float, rate: f
     )  # fmt: skip
     history = train(model, words, config, validation=few["fonts"])
     result = {
-        "start": start, "words": count, "seed": seed, "minutes": minutes, "rate": rate,
-        "steps": steps, "loss": round(float(np.mean(history.loss[-5:])), 4),
+        "start": start, "hands": hands, "words": count, "seed": seed, "minutes": minutes,
+        "rate": rate, "steps": steps, "loss": round(float(np.mean(history.loss[-5:])), 4),
         "curve": list(zip(history.validation_step, history.validation_error_rate, strict=True)),
         **{name: score(model, lines) for name, lines in tests.items()},
     }  # fmt: skip
@@ -267,11 +281,13 @@ def record(folder: Path, minutes: float) -> None:
     """Write all runs of so many minutes, with the learning rates that were chosen."""
     found = [json.loads(path.read_text()) for path in folder.glob("*-*-*-*.json")]
     runs = [r for r in found if r["minutes"] == minutes and r["rate"] == RATES[r["start"]]]
+    runs.sort(key=lambda r: (r["words"], STARTS.index(r["start"]), r["hands"], r["seed"]))
     story = {
-        "minutes": minutes, "batch": BATCH, "height": HEIGHT, "hands": dict(HANDS),
+        "minutes": minutes, "batch": BATCH, "height": HEIGHT, "hands": dict(HANDS["both"]),
         "test_words": TEST_WORDS, "frozen_stages": FROZEN, "rates": RATES,
         "milliseconds_a_word": costs(folder),
-        "runs": sorted(runs, key=lambda r: (r["words"], STARTS.index(r["start"]), r["seed"])),
+        "runs": [r for r in runs if r["hands"] == "both"],
+        "one_source": [r for r in runs if r["hands"] != "both"],
     }  # fmt: skip
     FILE.write_text(json.dumps(story, indent=1) + "\n", encoding="utf-8")
 
@@ -280,6 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="of a core, for each run")
     parser.add_argument("--starts", nargs="+", default=STARTS, choices=STARTS)
+    parser.add_argument("--hands", nargs="+", default=["both"], choices=HANDS)
     parser.add_argument("--words", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--rates", nargs="+", type=float, help="learning rates to compare instead")
@@ -293,13 +310,15 @@ def main() -> None:
         record(folder, options.minutes)
         return
     began = time.monotonic()
-    for seed, count, start in product(options.seeds, options.words, options.starts):
+    for seed, count, start, hands in product(
+        options.seeds, options.words, options.starts, options.hands
+    ):
         for rate in options.rates or [RATES[start]]:
             if options.stop_after and time.monotonic() - began > 60 * options.stop_after:
                 return
-            done = run(folder, start, count, seed, options.minutes, rate)
+            done = run(folder, start, hands, count, seed, options.minutes, rate)
             told = {name: (done[name]["cer"], done[name]["exact"]) for name in TESTS}
-            print(start, count, seed, rate, done["steps"], done["loss"], told, flush=True)
+            print(start, hands, count, seed, rate, done["steps"], done["loss"], told, flush=True)
 
 
 if __name__ == "__main__":
