@@ -100,7 +100,7 @@ def graded(tmp_path_factory):
     table = folder / "marks.csv"
     grade = [sys.executable, "-m", "crnn_lib.lessons", "grade", str(folder), "nowhere.ipynb"]
     limits = ["--seconds", "1.5", "--memory", "400", "--csv", str(table)]
-    done = subprocess.run([*grade, *limits], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    done = subprocess.run([*grade, *limits], cwd=ROOT, capture_output=True, text=True, timeout=550)
     with open(table, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     return {row["learner"]: row for row in rows}, [row["learner"] for row in rows], done

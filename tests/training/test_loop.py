@@ -95,7 +95,7 @@ def python(*arguments: str | Path) -> subprocess.CompletedProcess:
         text=True,
     )
     try:
-        output, errors = process.communicate(timeout=200)
+        output, errors = process.communicate(timeout=500)
     except subprocess.TimeoutExpired:
         process.terminate()  # not kill: torchrun then ends its own processes too
         output, errors = process.communicate(timeout=60)
