@@ -24,6 +24,7 @@ SECTIONS = (
     "protocol",
     "reading",
     "words",
+    "pretraining",
     "paper",
     "pages",
     "detector",
