@@ -171,9 +171,7 @@ def clean_grey(
     if whole:
         places = [find_whole(ink if ink.any() else mask)]
     else:
-        places = find_lines(ink)
-        if is_crop and (one or len(places) < 2 or size[1] <= CROP_HEIGHT):
-            places = [find_band(ink) or (places or [_whole(ink)])[0]]
+        places = _places_of(_Patches(ink), is_crop, one or size[1] <= CROP_HEIGHT)
     if not places:
         raise ImageError("no line of writing was found on it")
     lines = [
@@ -232,7 +230,12 @@ def find_lines(mask: np.ndarray) -> list[Place]:
         If there are more than 4,000 patches.
     """
     patches = _Patches(mask)
-    height, width = mask.shape
+    return _lines_of(patches, _like_writing(patches))
+
+
+def _like_writing(patches: _Patches) -> np.ndarray:
+    """Numbers of the patches that may be writing: neither small nor large and at the border."""
+    height, width = patches.labels.shape
     box = patches.boxes  # (M, 4): top, left, bottom, right
     at_border = (box[:, :2] <= 1).any(1) | (box[:, 2:] >= [height - 1, width - 1]).any(1)
     large = (patches.heights > 0.4 * height) | (patches.widths > 0.4 * width)
@@ -242,8 +245,12 @@ def find_lines(mask: np.ndarray) -> list[Place]:
             f"it shows {len(chosen):,} patches of ink: a texture or small print, and no lines of "
             "writing that could be told from it"
         )
-    groups = _side_by_side(box[chosen])
-    groups = [chosen[group] for group in groups]
+    return chosen
+
+
+def _lines_of(patches: _Patches, chosen: np.ndarray) -> list[Place]:
+    """:func:`find_lines` among these patches."""
+    groups = [chosen[group] for group in _side_by_side(patches.boxes[chosen])]
     tall = [float(np.percentile(patches.heights[group], 75)) for group in groups]
     highest = max(tall, default=0.0)
     places = [
@@ -264,8 +271,12 @@ def find_band(mask: np.ndarray) -> Place | None:
     Place or None
         None if no patch of ink is high enough for a digit of a crop.
     """
-    height, width = mask.shape
-    patches = _Patches(mask)
+    return _band_of(_Patches(mask))
+
+
+def _band_of(patches: _Patches) -> Place | None:
+    """:func:`find_band` of a mask's patches."""
+    height, width = patches.labels.shape
     if not len(patches.boxes) or patches.heights.max() < 0.25 * height:
         return None
     tall = np.flatnonzero(patches.heights >= 0.4 * patches.heights.max())
@@ -273,10 +284,22 @@ def find_band(mask: np.ndarray) -> Place | None:
     band = place.bottom - place.top
     if band < 0.3 * height:
         return None
-    columns = np.flatnonzero(mask.any(0))
-    left, right = columns[0] - band, columns[-1] + 1 + band
+    box = patches.boxes
+    left, right = int(box[:, 1].min()) - band, int(box[:, 3].max()) + band
     # no paper is added at the sides: the side of a box would stand free and look like a 1
     return replace(place, left=max(left, 0), right=min(right, width))
+
+
+def _places_of(patches: _Patches, is_crop: bool, one: bool) -> list[Place]:
+    """The lines of a photo; of a crop its band, if it is one line."""
+    chosen = _like_writing(patches)
+    places = [] if is_crop and one else _lines_of(patches, chosen)
+    if not is_crop or len(places) > 1:
+        return places
+    band = _band_of(patches)
+    if band is None and one:
+        places = _lines_of(patches, chosen)
+    return [band or (places or [_whole(patches.labels)])[0]]
 
 
 def find_whole(mask: np.ndarray) -> Place:
@@ -294,7 +317,7 @@ def find_whole(mask: np.ndarray) -> Place:
     if not len(chosen):
         chosen = np.arange(len(box))
     place = _place(patches, chosen, 0.0, CROP_GAIN, tail=0.0)
-    least = STROKES * steps.stroke_width(mask)
+    least = STROKES * steps._stroke_width_of(patches.labels)
     more = max(least - (place.bottom - place.top), 0) / 2
     top, bottom = place.top - more, place.bottom + more
     beside = SIDES * (bottom - top)
@@ -307,9 +330,9 @@ def find_whole(mask: np.ndarray) -> Place:
     )
 
 
-def _whole(mask: np.ndarray) -> Place:
+def _whole(image: np.ndarray) -> Place:
     """All of a crop, where its line is not found."""
-    height, width = mask.shape
+    height, width = image.shape
     return Place(0, width, (1 - FILL) / 2 * height, (1 + FILL) / 2 * height)
 
 

@@ -22,6 +22,7 @@ SMALL = 8_000  # pixels that are enough to know paper and light by
 SIDE_PIXELS = 4_000  # to know whether the ink is the darker part
 STROKE_PIXELS = 100_000  # to know how thick the strokes are
 SAMPLE = 1_000_000  # values that are enough for a percentile
+REACHES = (1.0, 0.5, 0.25)  # of the neighbourhoods that vote on it, as shares of the shorter side
 THICKEST = 0.35  # of the image's shorter side: what is wider is no stroke
 WINDOWS = 3  # strokes side by side in a window: there is paper in it wherever it lies
 LEVELS = 128  # of grey: more tell no more about a neighbourhood's median
@@ -53,11 +54,14 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     _require_grey(grey)
     small = _shrunk(grey, SIDE_PIXELS)
-    vote = 0.0
-    for reach in (1.0, 0.5, 0.25):
+    vote, left = 0.0, len(REACHES)
+    for reach in REACHES:
         difference = small - _local_median(small, reach)
         cubes = difference * difference * difference  # numpy's powers are slow
         vote += float(cubes.sum() / max(np.abs(cubes).sum(), 1e-9))
+        left -= 1
+        if abs(vote) > left:  # a vote is -1 to 1: those that are left change nothing
+            break
     turned = vote > 0
     return (1 - grey if turned else grey), turned
 
@@ -150,8 +154,12 @@ def stroke_width(mask: np.ndarray) -> float:
     follows, for each patch of ink. The result is the width that has half of all outlines below it:
     a dark table around the sheet weighs no more than its outline.
     """
-    patches, count = ndimage.label(mask, SQUARE)
-    return _middle(*_widths(patches, _sizes(patches, count)))
+    return _stroke_width_of(ndimage.label(mask, SQUARE)[0])
+
+
+def _stroke_width_of(patches: np.ndarray) -> float:
+    """:func:`stroke_width` of a mask whose patches are labelled, (H, W)."""
+    return _middle(*_widths(patches, _sizes(patches, int(patches.max(initial=0)))))
 
 
 def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
@@ -225,12 +233,32 @@ def skew_of(mask: np.ndarray) -> float:
 
 
 def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
-    """:func:`skew_of` for columns and rows of ink, (M,) each."""
+    """:func:`skew_of` for columns and rows of ink, (M,) each, whole numbers of pixels apart."""
     if len(x) < 2 or np.ptp(x) < 2 * np.ptp(y):
         return 0.0
     angles = np.arange(-STEEPEST, STEEPEST + 0.1, 0.5)
-    places = y - np.tan(np.radians(angles))[:, None] * x  # (A, M)
-    return _sharpest(angles, places, gain)
+    columns, rows = (np.asarray(values - values.min(), np.intp) for values in (x, y))
+    high, wide = rows.max() + 1, columns.max() + 1
+    ink = np.zeros((high + 2, wide), np.int8)
+    ink[rows + 1, columns] = 1
+    # a column of ink moves as a whole, and adds 1 to the rows from a run's start to its end
+    changes = np.diff(ink, axis=0)  # (high + 1, wide)
+    starts, ends = (np.nonzero(changes == change) for change in (1, -1))
+    inked = ink.any(0)
+    first = np.where(inked, ink.argmax(0) - 1, 0)
+    moved = first - np.tan(np.radians(angles))[:, None] * np.arange(wide)  # (A, wide)
+    moved -= moved[:, inked].min(1, keepdims=True)
+    shifts = np.floor(moved).astype(np.intp) - first
+    count = int(shifts[:, inked].max()) + high + 1  # of rows, at every angle
+    shifts += count * np.arange(len(angles))[:, None]
+    added, taken = (
+        np.bincount((shifts[:, column] + row).ravel(), minlength=count * len(angles))
+        for row, column in (starts, ends)
+    )
+    filled = (added - taken).reshape(len(angles), count).cumsum(1).astype(float)
+    scores = (filled**2).sum(1)  # (A,)
+    best, level = int(np.argmax(scores)), int(np.argmin(np.abs(angles)))
+    return float(angles[best]) if scores[best] > gain * scores[level] else 0.0
 
 
 def deskew(grey: np.ndarray, degrees: float) -> np.ndarray:
@@ -288,15 +316,13 @@ def resample(
     corners = corners[:2] / corners[2]
     low = np.floor(corners.min(1)).astype(int) - 1  # (2,)
     high = np.ceil(corners.max(1)).astype(int) + 1
-    rows, columns = (np.arange(low[k], high[k]) for k in (1, 0))
-    inside = (
-        np.clip(rows, 0, grey.shape[0] - 1)[:, None],
-        np.clip(columns, 0, grey.shape[1] - 1)[None],
-    )
-    part = grey[inside].astype(np.float32, copy=False)
-    known = (inside[0] == rows[:, None]) & (inside[1] == columns[None])
-    if not known.all():
-        beyond = paper_of(part) if paper is None else paper[inside]
+    part = _extended(grey, low, high)
+    if (low < 0).any() or (high > grey.shape[::-1]).any():
+        beyond = paper_of(part) if paper is None else _extended(paper, low, high)
+        rows, columns = (np.arange(low[k], high[k]) for k in (1, 0))
+        known = ((rows >= 0) & (rows < grey.shape[0]))[:, None] & (
+            (columns >= 0) & (columns < grey.shape[1])
+        )
         part = np.where(known, part, beyond).astype(np.float32, copy=False)
     moved = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ matrix
     moved = moved / moved[2, 2]
@@ -331,6 +357,18 @@ def _enlarged(small: np.ndarray, shape: tuple[int, int], cell: float | None = No
     box = (0, 0, shape[1] / cell, shape[0] / cell)
     image = Image.fromarray(small).resize(shape[::-1], Image.Resampling.BILINEAR, box=box)
     return np.asarray(image)
+
+
+def _extended(grey: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The part from (x, y) ``low`` to ``high``; beyond the borders they are repeated."""
+    if (low >= 0).all() and (high <= grey.shape[::-1]).all():
+        part = grey[low[1] : high[1], low[0] : high[0]]
+    else:
+        columns, rows = (
+            np.clip(np.arange(low[k], high[k]), 0, grey.shape[1 - k] - 1) for k in (0, 1)
+        )
+        part = grey.take(rows, 0).take(columns, 1)
+    return part.astype(np.float32, copy=False)
 
 
 def _local_median(grey: np.ndarray, reach: float) -> np.ndarray:
@@ -382,8 +420,9 @@ def _widths(patches: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     An outline is as long as lines of four directions cross it often (Crofton; Cauchy 1850).
     """
-    wide = np.pad(patches, 1)
     count, areas = len(sizes) - 1, sizes[1:]
+    wide = np.zeros((patches.shape[0] + 2, patches.shape[1] + 2), patches.dtype)
+    wide[1:-1, 1:-1] = patches
     crossings = np.zeros(count + 1)
     height, width = patches.shape
     here = wide[1:, 1 : width + 1]
@@ -402,8 +441,9 @@ def _widths(patches: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _crossings(here: np.ndarray, there: np.ndarray, count: int) -> np.ndarray:
     """How often each patch begins or ends between neighbours: (count + 1,)."""
-    a, b = np.nonzero((here == 0) != (there == 0))
-    return np.bincount(here[a, b] + there[a, b], minlength=count + 1)  # one of the two is 0
+    changes = np.flatnonzero((here == 0) != (there == 0))
+    patches = (here + there).ravel()[changes]  # one of the two is 0
+    return np.bincount(patches, minlength=count + 1)
 
 
 def _middle(widths: np.ndarray, outlines: np.ndarray, share: float = 0.5) -> float:
@@ -428,6 +468,8 @@ def _runs(mask: np.ndarray, length: int) -> np.ndarray:
     """Thin runs along the rows that are at least this long, straight or nearly so."""
     piece = min(max(length // 4, 5), PIECE)
     level = _long_runs(_without_gaps(mask, 4), piece)
+    if np.count_nonzero(level.any(0)) < length:  # no run can be long enough
+        return np.zeros_like(level)
     thin = max(length // 10, 3)
     labels, count = ndimage.label(level, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -435,6 +477,8 @@ def _runs(mask: np.ndarray, length: int) -> np.ndarray:
     for k, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         wide, high = columns.stop - columns.start, rows.stop - rows.start
         keep[k] = wide >= length and high <= thin + 0.1 * wide and sizes[k] <= thin * wide
+    if not keep.any():
+        return np.zeros_like(level)
     # where the run is thick, a digit's bar lies on it
     return keep[labels] & mask & ~_long_runs(level.T, thin + 1).T
 
@@ -489,17 +533,6 @@ def _points(mask: np.ndarray, most: int = 10_000) -> tuple[np.ndarray, np.ndarra
     y, x = np.nonzero(mask)
     every = max(len(x) // most, 1)
     return x[::every].astype(float), y[::every].astype(float)
-
-
-def _sharpest(values: np.ndarray, places: np.ndarray, gain: float = GAIN) -> float:
-    """The value whose places, (V, M), crowd most; 0 unless another is clearly better."""
-    rows = (places - places.min(1, keepdims=True)).astype(np.int32)  # (V, M)
-    count = int(rows.max()) + 1
-    rows += count * np.arange(len(values), dtype=np.int32)[:, None]
-    counts = np.bincount(rows.ravel(), minlength=count * len(values)).reshape(len(values), count)
-    scores = (counts.astype(float) ** 2).sum(1)  # (V,)
-    best, none = int(np.argmax(scores)), int(np.argmin(np.abs(values)))
-    return float(values[best]) if scores[best] > gain * scores[none] else 0.0
 
 
 def _turned_size(degrees: float, size: tuple[int, int]) -> tuple[int, int]:
