@@ -34,6 +34,7 @@ def load_executor():
 # committed outputs were made. This file is read before torch and tqdm are.
 os.environ.update(load_executor().KERNEL_ENV)
 os.environ.pop("MPLBACKEND", None)  # a kernel chooses its own
+os.environ["CRNN_COMPILE"] = "first"  # what is tested are the compiled loops, not their stand-ins
 matplotlib.use("Agg")
 
 # An example that takes long says that the machine is busy, not that something is wrong.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -144,23 +145,33 @@ def _compiled_search(
 ) -> tuple[list, list[int]]:
     """Each line's hypothesis, if any, and the lines of which nothing is proven yet."""
     from crnn_lib.decoders._compiled.exact import exact_batch  # numba: slow to import
-    from crnn_lib.decoders._compiled.jit import first_use
+    from crnn_lib.decoders._compiled.jit import LITTLE, first_use
 
     compiles()  # warns if nothing does
     sums = sums_allowed(log_probs)
 
-    def decode(block: np.ndarray, lengths: np.ndarray) -> Decoded:
+    def decode(kernel: Callable, most: int, block: np.ndarray, lengths: np.ndarray) -> Decoded:
         lines, frames, classes = block.shape
         results, page = empty_results(lines, 1, frames), empty_page(frames, classes)
-        room = search_room(budget, frames, classes)
+        room = search_room(most, frames, classes)
         proven = np.zeros(lines, np.bool_)
-        exact_batch(block, lengths, alphabet.blank, budget, *sums, page, room, results, proven)
+        kernel(block, lengths, alphabet.blank, most, *sums, page, room, results, proven)
         rows = filled(results)
         hypotheses = make_hypotheses(alphabet, proven[results.counts > 0], *rows)
         return Decoded(results.counts, results.statuses, proven, hypotheses)
 
-    with first_use(exact_batch, "exact search"):
-        return in_blocks(decode, log_probs, frame_lengths, threads, True)
+    def read(kernel: Callable) -> tuple[list, list[int]] | None:
+        most = budget if kernel is exact_batch else min(budget, few)
+        lines, left = in_blocks(
+            partial(decode, kernel, most), log_probs, frame_lengths, threads, True
+        )
+        # what is not proven yet may be with more prefixes
+        return None if left and most < budget else (lines, left)
+
+    # what plain Python takes to split one prefix of each line, roughly, and how many it may split
+    split = 1e-6 * int(frame_lengths.sum()) * log_probs.shape[2] + 1e-9
+    few = int(LITTLE / split)
+    return first_use(exact_batch, "exact search", read, 30 * split)
 
 
 def _fused_search(
@@ -181,7 +192,7 @@ def _fused_search(
     on for about as long as the fine one would take, then starts again with that.
     """
     from crnn_lib.decoders._compiled.fused import fused_batch  # numba: slow to import
-    from crnn_lib.decoders._compiled.jit import first_use
+    from crnn_lib.decoders._compiled.jit import compiling
 
     compiles()
     sums, steps = sums_allowed(log_probs), fusion.steps
@@ -213,7 +224,7 @@ def _fused_search(
             return Decoded(results.counts, results.statuses, complete, hypotheses)
 
         bounded = np.full(len(left), math.inf)
-        with first_use(fused_batch, "exact search with a language"):
+        with compiling(fused_batch, "exact search with a language"):
             lines, again = in_blocks(
                 decode, log_probs[left], frame_lengths[left], threads, True, floors[left], bounded
             )

@@ -1,14 +1,28 @@
-"""How the loops are compiled: once on a machine, and kept on disk."""
+"""How the loops are compiled: once on a machine, and kept on disk.
+
+Nobody waits for that who has little to read: the loops are Python as well, and Python runs them as
+they stand, with the same result to the last bit. Meanwhile a process beside this one compiles.
+"""
 
 from __future__ import annotations
 
+import atexit
+import math
 import os
+import pickle
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from types import FunctionType
+from typing import TypeVar
+
+import numpy as np
 
 try:
     from numba import config, njit
@@ -18,7 +32,13 @@ except ImportError:  # the same loops, some hundred times slower
 #: Seconds after which it is said what takes so long. Where outputs are compared with stored ones,
 #: which have no such words, the variable asks for more.
 PATIENCE = float(os.environ.get("CRNN_PATIENCE", "1"))
+#: "beside": as above. "first": a kernel is compiled before it is used, whatever there is to read.
+COMPILE = os.environ.get("CRNN_COMPILE", "beside")
+LITTLE = 1.0  # seconds that plain Python may take for what there is to read
+LONGEST = 120.0  # seconds to wait for a process beside, which takes some ten
 REASSOCIATE = {"reassoc", "nsz", "contract"}
+
+Read = TypeVar("Read")
 
 
 def compiled(function):
@@ -72,16 +92,142 @@ def own_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def is_on_disk(kernel) -> bool:
-    """Whether it was compiled before, as far as can be told."""
-    index = getattr(getattr(kernel._cache, "_cache_file", None), "_index_path", None)
-    return index is not None and Path(index).exists()
+# What is read before the compiler is done -------------------------------------------------------
+
+_BESIDE = """
+import gc, importlib, pickle, sys
+gc.disable()
+sys.path[:] = pickle.load(sys.stdin.buffer)
+module, name, types = pickle.load(sys.stdin.buffer)
+getattr(importlib.import_module(module), name).compile(types)
+"""
+_begun: dict[str, object] = {}  # kernel -> whoever was the first to start a process for it
+_beside: dict[str, subprocess.Popen] = {}  # kernel -> the process that compiles it
+
+
+class _OutOfRange(Exception):
+    """Python refuses a number that compiled code would go on with."""
+
+
+def first_use(
+    kernel: Callable, what: str, read: Callable[[Callable], Read | None], seconds: float = math.inf
+) -> Read:
+    """``read(kernel)``; or, until it is compiled, ``read`` with the same loops in plain Python.
+
+    Parameters
+    ----------
+    kernel : callable
+    what : str
+        What it does, if it takes more than a second and has to be said.
+    read : callable
+        Gets the kernel, or what stands for it. In the second case it may return None: this turned
+        out to be too much for Python.
+    seconds : float
+        What Python would take. If it is more than ``LITTLE``, the kernel is compiled first.
+    """
+    if is_ready(kernel):
+        return read(kernel)  # type: ignore[return-value]
+    if COMPILE == "beside" and seconds <= LITTLE and index_path(kernel) and not _gone(kernel):
+
+        def stand_in(*arguments):
+            _compile_beside(kernel, arguments)
+            try:
+                with np.errstate(all="ignore"):  # as in compiled code
+                    return plain(kernel)(*arguments)
+            except (ArithmeticError, ValueError) as error:
+                raise _OutOfRange from error
+
+        try:
+            found = read(stand_in)
+        except _OutOfRange:
+            found = None
+        if found is not None:
+            return found
+    with compiling(kernel, what):
+        if kernel_name(kernel) in _beside:
+            with suppress(subprocess.TimeoutExpired):
+                _beside[kernel_name(kernel)].wait(LONGEST)
+        return read(kernel)  # type: ignore[return-value]
+
+
+def is_ready(kernel) -> bool:
+    """Whether a kernel is compiled, here or on disk, as far as can be told."""
+    if getattr(kernel, "signatures", True):
+        return True
+    path = index_path(kernel)
+    if path is None or not path.exists():
+        return False
+    return kernel_name(kernel) not in _beside or _gone(kernel)  # else it is being written
+
+
+def index_path(kernel) -> Path | None:
+    """Where it stands what was compiled of a kernel; None if nothing is kept on disk."""
+    path = getattr(getattr(kernel._cache, "_cache_file", None), "_index_path", None)
+    return None if path is None else Path(path)
+
+
+def kernel_name(kernel) -> str:
+    return f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
+
+
+@cache
+def plain(kernel) -> Callable:
+    """A kernel's function as it is written, and so all that it calls."""
+    function = kernel.py_func
+    names = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        if hasattr(names.get(name), "py_func"):
+            names[name] = plain(names[name])
+    return FunctionType(function.__code__, names, function.__name__)
+
+
+def _compile_beside(kernel, arguments: tuple) -> None:
+    """Start a process that compiles a kernel for such arguments, and leaves it on disk."""
+    name, mine = kernel_name(kernel), object()
+    if _begun.setdefault(name, mine) is not mine or not _is_python(sys.executable):
+        return
+    types = tuple(kernel.typeof_pyval(argument) for argument in arguments)
+    environment = dict(os.environ)
+    if config.CACHE_DIR:  # type: ignore[attr-defined]
+        environment["NUMBA_CACHE_DIR"] = config.CACHE_DIR  # type: ignore[attr-defined]
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _BESIDE], env=environment, stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
+        _beside[name] = process
+        with process.stdin as pipe:  # type: ignore[union-attr]
+            pickle.dump(sys.path, pipe)
+            pickle.dump((*name.rsplit(".", 1), types), pipe)
+    except OSError:  # then it is compiled here, when there is more to read
+        return
+
+
+def _is_python(executable: str | None) -> bool:
+    """Whether that starts Python, and not a program that was made of it."""
+    name = Path(executable or "").name.lower()
+    return name.startswith("py") and not getattr(sys, "frozen", False)
+
+
+def _gone(kernel) -> bool:
+    """Whether a process beside was started for a kernel, and has ended."""
+    process = _beside.get(kernel_name(kernel))
+    return process is not None and process.poll() is not None
+
+
+@atexit.register
+def _let_go() -> None:
+    """A process beside outlives this one by some seconds, for the sake of the next."""
+    for process in _beside.values():
+        if process.poll() is None:
+            process.returncode = 0  # Popen would complain that it has not ended
 
 
 @contextmanager
-def first_use(kernel, what: str):
+def compiling(kernel: Callable, what: str) -> Iterator[None]:
     """Say what is happening if a kernel's first call takes more than a second."""
-    if getattr(kernel, "signatures", True) or is_on_disk(kernel):
+    if is_ready(kernel):
         yield
         return
 
