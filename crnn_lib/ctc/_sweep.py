@@ -45,7 +45,9 @@ def losses_and_occupancies(
         emitted[:, :, N:] = emitted[:, :, :N].flip(0, 1)
         repeats = torch.cat([repeats, mirror_repeats(repeats)], 1)  # (L, 2N)
         first = torch.cat([first, L - target_lengths])  # (2N,)
-    entered, ends = sweep_frames(emitted, repeats, first, ways)  # (T, S, 2N), (L + 1, 2N)
+    entered, ends = sweep_frames(
+        emitted, repeats, first, ways, with_gradient
+    )  # (T, S, 2N) or (0, S, N), (L + 1, 2N)
     total = ends[:, :N].gather(0, target_lengths[None])[0]  # (N,)
     log_prob = (total.log() if ways is SUM else total) + scale.sum(0)  # (N,)
     losses = (0.0 - log_prob).to(log_probs.dtype)  # 0, not -0, for certainty
@@ -95,12 +97,13 @@ def mirror_repeats(repeats: Tensor) -> Tensor:
 
 
 def sweep_frames(
-    emitted: Tensor, repeats: Tensor, first: Tensor, ways: tuple
+    emitted: Tensor, repeats: Tensor, first: Tensor, ways: tuple, keep: bool = True
 ) -> tuple[Tensor, Tensor]:
     """One pass over the frames, from the blank before character ``first`` of each line.
 
-    Returns what enters each state at each frame, before its emission (T, S, N), and what there is
-    after the last frame for labels that end before character 0 to L (L + 1, N).
+    Returns what enters each state at each frame, before its emission (T, S, N), nothing of it
+    unless told to ``keep`` it, and what there is after the last frame for labels that end before
+    character 0 to L (L + 1, N).
     """
     plus, times, zero, one = ways
     _, S, N = emitted.shape
@@ -113,12 +116,14 @@ def sweep_frames(
     any_repeats = bool(repeats.any())
     if any_repeats:
         via = torch.empty_like(characters)
-    entered = torch.empty_like(emitted)
-    for saved, emission in zip(entered.unbind(), emitted.unbind(), strict=True):
+    entered = torch.empty_like(emitted if keep else emitted[:0])
+    rooms = entered.unbind() if keep else [into] * len(emitted)
+    for saved, emission in zip(rooms, emitted.unbind(), strict=True):
         plus(blanks, before, out=into_blanks)  # from the blank itself, from the character before
         if any_repeats:  # both ways lead past the blank too, but to a repeat the first one only
             torch.where(repeats, blank_itself, blank_passed, out=via)
         plus(characters, via, out=into_characters)
-        saved.copy_(into)
+        if keep:
+            saved.copy_(into)
         times(into, emission, out=now)
     return entered, plus(blanks, before)

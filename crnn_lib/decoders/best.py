@@ -17,9 +17,11 @@ from crnn_lib.ctc import NEVER, ctc_loss, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE
-from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums
+from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums, tolerance
 from crnn_lib.decoders._windows import PathLine
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
+
+BLOCK = 1 << 20  # numbers that are looked at together: 8 MB, which a cache may hold
 
 
 @torch.no_grad()
@@ -79,21 +81,38 @@ def best_path(
     """
     alphabet = alphabet or Alphabet()
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
+    count, frames, classes = log_probs.shape
+    lines: list = [None] * count
+    long = frame_lengths > (_windows.LONG if scores else frames)
+    short = (~long).nonzero()[:, 0].tolist()
+    some = log_probs, frame_lengths
+    if len(short) < count:
+        some = log_probs[~long, : _windows.LONG], frame_lengths[~long]
+    step = max(1, BLOCK // max(1, frames * classes))
+    blocks = zip(some[0].split(step), some[1].split(step), strict=True)
+    most = tolerance(log_probs)
+    try:
+        found = [h for block in blocks for h in _short_paths(*block, alphabet, scores, most)]
+        frame_log_sums(log_probs[long], length_mask(frame_lengths[long], frames), most)
+    except ValueError:  # of one line among others: say which one it is of all
+        frame_log_sums(log_probs, length_mask(frame_lengths, frames), most)
+        raise
+    for n, line in zip(short, found, strict=True):
+        lines[n] = line
+    for n in long.nonzero()[:, 0].tolist():
+        lines[n] = _long_path(log_probs[n, : int(frame_lengths[n])], alphabet)
+    return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
+
+
+def _short_paths(
+    log_probs: Tensor, frame_lengths: Tensor, alphabet: Alphabet, scores: bool, most: float
+) -> list[Hypothesis]:
+    """The same for some lines. With scores, the whole table of each label is filled."""
     count, frames, _ = log_probs.shape
     within = length_mask(frame_lengths, frames)  # (N, T)
-    log_sums = frame_log_sums(log_probs, within)  # (N, T)
-    long = frame_lengths > _windows.LONG
-    if scores and bool(long.any()):
-        lines: list = [None] * count
-        few = log_probs[~long, : _windows.LONG], frame_lengths[~long]
-        for n, line in zip(
-            (~long).nonzero()[:, 0].tolist(), best_path(*few, alphabet=alphabet), strict=True
-        ):
-            lines[n] = line
-        for n in long.nonzero()[:, 0].tolist():
-            lines[n] = _long_path(log_probs[n, : int(frame_lengths[n])], alphabet)
-        return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
     path, best = _best_classes(log_probs, within, alphabet.blank)  # (N, T), (N, T)
+    log_probs = log_probs.double()
+    log_sums = frame_log_sums(log_probs, within, most)  # (N, T)
     starts, ends = _runs(path, alphabet.blank)  # (N, T), (N, T)
     labels = path[starts]  # all lines' labels, end to end
     lengths = starts.sum(1)  # (N,)
@@ -114,7 +133,7 @@ def best_path(
     summed = torch.cat([best.new_zeros(count, 1), best.cumsum(1)], dim=1)  # (N, T + 1)
     row, start = starts.nonzero(as_tuple=True)
     end = ends.nonzero()[:, 1] + 1  # runs do not nest: the k-th end closes the k-th start
-    lines = make_hypotheses(
+    return make_hypotheses(
         alphabet,
         sizes=lengths.numpy(force=True),
         scores=torch.stack([log_prob, log_prob, bound], 1).numpy(force=True),
@@ -123,7 +142,6 @@ def best_path(
         spans=torch.stack([start, end]).numpy(force=True),
         span_scores=(summed[row, end] - summed[row, start]).numpy(force=True),
     )
-    return _keep_frames(lines, log_probs, frame_lengths, alphabet) if words else lines
 
 
 def _long_path(line: Tensor, alphabet: Alphabet) -> Hypothesis:
