@@ -23,7 +23,9 @@ LONGEST = 12  # characters
 PEN_GLYPHS = 300
 TIGHTEST, WIDEST, APART = -0.6, 0.6, 0.05  # of the spacing's stops
 STOPS = [round(TIGHTEST + APART * k, 2) + 0.0 for k in range(25)]  # no -0.0
+HANDS = 10  # so many on either side are read beforehand
 QUIET = 0.3  # seconds without a change, after which the stops are read
+REMEMBERED = 1000  # readings of lines
 NOTE = "Number, slant, stroke and hand move in a running notebook: open it in Colab or JupyterLab."
 
 
@@ -31,9 +33,9 @@ class StripMaker(VBox):
     """A number, written as the sliders say: its ink, and how a network reads it, on one axis.
 
     The glyphs stay while a slider moves: only what it names changes. ``hand`` takes other glyphs.
-    What the page has not got is drawn at once and read by the kernel. Once the sliders rest, the
-    kernel reads the line at every stop of the spacing, so that this slider needs it no longer. A
-    saved notebook shows a frozen reader, in which the spacing still moves.
+    Once the sliders rest, the kernel reads the line at every stop of each of them, so that a step
+    shows ink, posteriors and text at once. What the page has not got yet is drawn at once and read
+    by the kernel. A saved notebook shows a frozen reader, in which the spacing still moves.
 
     Parameters
     ----------
@@ -80,8 +82,9 @@ class StripMaker(VBox):
         self.hand = IntSlider(value=5, min=0, max=99, description="hand")
         self.words = HTML()
         controls = (self.text, self.spacing, self.slant, self.stroke, self.hand)
-        sliders = controls[1:]
+        sliders = self.sliders = (self.spacing, self.slant, self.stroke, self.hand)
         self._due: asyncio.TimerHandle | None = None
+        self._readings: dict[tuple, dict] = {}  # settings -> what was written and read
         known = {} if model is None else {"symbols": list(model.alphabet.symbols)}
         self.view = StripView(
             ranges=[[s.description, s.min, s.max, s.step] for s in sliders],
@@ -100,15 +103,7 @@ class StripMaker(VBox):
 
     def style(self) -> LineStyle:
         """The style that the sliders describe. Digits may overlap as far as the spacing says."""
-        spacing, slant, stroke = (s.value for s in (self.spacing, self.slant, self.stroke))
-        return replace(
-            LineStyle(),
-            spacing=(spacing, spacing),
-            spacing_jitter=0.0,
-            minimum_pitch=0.0,
-            slant=(slant, slant),
-            stroke=(stroke, stroke),
-        )
+        return _style(self._settings())
 
     def frozen(self) -> FrozenReader:
         """The strip as it stands, at every stop of the spacing: an explorer without a kernel.
@@ -120,7 +115,7 @@ class StripMaker(VBox):
         """
         if self.model is None or self.line is None:
             raise ValueError("A frozen reader needs a strip, and a model that reads it.")
-        lines = [self._written(stop) for stop in STOPS]
+        lines = [self._written(self._settings(spacing=stop)) for stop in STOPS]
         nearest = min(range(len(STOPS)), key=lambda k: abs(STOPS[k] - self.spacing.value))
         return FrozenReader(self.model, lines, STOPS, note=NOTE, step=nearest)
 
@@ -131,26 +126,43 @@ class StripMaker(VBox):
         readings = None if self.hypothesis is None else [self.hypothesis.text]
         return Image(value=to_png(plot_lines(self.line, readings=readings)), format="png")
 
-    def _written(self, spacing: float) -> LineBatch:
-        """The strip that is shown, with that spacing."""
-        assert self.line is not None
-        generator = torch.Generator().manual_seed(self.hand.value)
-        style = replace(self.style(), spacing=(spacing, spacing))
-        return compose_lines(self.glyphs, 1, style, generator, texts=self.line.texts)
+    def _settings(self, **others: float) -> dict:
+        """What the text and the sliders say, but for those that are named."""
+        text = self.text.value.strip() if self.line is None else self.line.texts[0]
+        return {"text": text, **{s.description: s.value for s in self.sliders}, **others}
 
-    def _settings(self, spacing: float) -> dict:
-        assert self.line is not None
-        habits = {s.description: s.value for s in (self.slant, self.stroke, self.hand)}
-        return {"text": self.line.texts[0], "spacing": spacing, **habits}
+    def _written(self, settings: dict) -> LineBatch:
+        generator = torch.Generator().manual_seed(settings["hand"])
+        return compose_lines(self.glyphs, 1, _style(settings), generator, texts=[settings["text"]])
 
-    def _read_stops(self, found: list[dict]) -> None:
+    def _around(self) -> list[dict]:
+        """Settings that one slider can reach from here, the nearest of each first."""
+        found = []
+        for s in self.sliders:
+            stops = [round(s.min + s.step * k, 2) + 0 for k in range(_steps(s) + 1)]
+            stops.sort(key=lambda stop: abs(stop - s.value))
+            if s is self.hand:
+                stops = [stop for stop in stops if abs(stop - s.value) <= HANDS]
+            found += [self._settings(**{s.description: stop}) for stop in stops]
+        return found
+
+    def _read(self, settings: dict) -> dict:
+        """A line, written and read, with the settings that it was written with."""
+        key = tuple(settings.values())
+        if key not in self._readings:
+            if len(self._readings) >= REMEMBERED:
+                self._readings.clear()
+            self._readings[key] = describe(self.model, self._written(settings)) | settings
+        return self._readings[key]
+
+    def _read_stops(self, settings: list[dict], next_one: int) -> None:
         """Read one stop more, and come back for the next: what is dragged meanwhile comes first."""
-        if len(found) < len(STOPS):
-            stop = STOPS[len(found)]
-            found.append(describe(self.model, self._written(stop)) | self._settings(stop))
-            self._due = asyncio.get_running_loop().call_later(0.01, self._read_stops, found)
+        if next_one < len(settings):
+            self._read(settings[next_one])
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(0.01, self._read_stops, settings, next_one + 1)
         else:
-            self._due, self.view.stops = None, found
+            self._due, self.view.stops = None, [self._read(each) for each in settings]
 
     def _rest(self) -> None:
         """Read the stops as soon as nothing has changed for a moment; never without a kernel."""
@@ -161,10 +173,8 @@ class StripMaker(VBox):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        stands = self.view.stops[:1]
-        here = self._settings(STOPS[0])
-        if self.model is not None and not (stands and {**stands[0], **here} == stands[0]):
-            self._due = loop.call_later(QUIET, self._read_stops, [])
+        if self.model is not None:
+            self._due = loop.call_later(QUIET, lambda: self._read_stops(self._around(), 0))
 
     def _repr_mimebundle_(self, **kwargs):
         shown = super()._repr_mimebundle_(**kwargs)
@@ -174,8 +184,10 @@ class StripMaker(VBox):
             frozen = self.frozen()
             add_page(frozen, data, metadata)
             self.view.stops = [
-                {**step, **self._settings(step["stop"])} for step in frozen.steps
-            ]  # they are read already
+                {**step, **self._settings(spacing=step["stop"])} for step in frozen.steps
+            ]
+            for read in self.view.stops:  # already
+                self._readings[tuple(read[name] for name in self._settings())] = read
         return data, metadata
 
     def _rewrite(self, change: object = None) -> None:
@@ -184,8 +196,7 @@ class StripMaker(VBox):
             known = html.escape(self.glyphs.characters)
             self._say(f"Write 1 to {LONGEST} of these characters: {known}")
             return
-        generator = torch.Generator().manual_seed(self.hand.value)
-        self.line = compose_lines(self.glyphs, 1, self.style(), generator, texts=[text])
+        self.line = self._written(self._settings() | {"text": text})
         width, words = int(self.line.widths[0]), f"{int(self.line.widths[0])} pixel columns"
         now = {
             "width": width,
@@ -202,12 +213,30 @@ class StripMaker(VBox):
         with self.view.hold_sync():
             self.view.height = self.line.images.shape[2]
             self.view.widest = max(self.view.widest, width)
-            self.view.now = now | self._settings(self.spacing.value)
+            self.view.now = now | self._settings()
             self._say(html.escape(words))
         self._rest()
 
     def _say(self, words: str) -> None:
         self.words.value, self.view.said = words, html.unescape(words)
+
+
+def _style(settings: dict) -> LineStyle:
+    """How a line is written with these settings. Digits may overlap as far as the spacing says."""
+    spacing, slant, stroke = (settings[name] for name in ("spacing", "slant", "stroke"))
+    return replace(
+        LineStyle(),
+        spacing=(spacing, spacing),
+        spacing_jitter=0.0,
+        minimum_pitch=0.0,
+        slant=(slant, slant),
+        stroke=(stroke, stroke),
+    )
+
+
+def _steps(slider: FloatSlider | IntSlider) -> int:
+    """How many steps a slider has from its lower to its upper end."""
+    return round((slider.max - slider.min) / slider.step)
 
 
 class StripView(Explorer):
@@ -239,7 +268,7 @@ class StripView(Explorer):
     blank = traitlets.Int().tag(sync=True)
     height = traitlets.Int(32).tag(sync=True)
     widest = traitlets.Int(160).tag(sync=True)
-    #: The line as it was written and read, and as it is at each stop of the spacing; with the
+    #: The line as it was written and read, and as it is at the stops of the sliders; with the
     #: settings of each. `said` is the sentence about it.
     now = traitlets.Dict().tag(sync=True)
     stops = traitlets.List(traitlets.Dict()).tag(sync=True)

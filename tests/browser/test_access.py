@@ -466,17 +466,33 @@ ONE_FRAME = """async (root, [name, value]) => {
 
 
 def test_a_step_of_the_strip_maker_takes_one_frame(notebook):
-    """Ink, posteriors and text of a spacing at once; ink alone where Python has to read first."""
-    strip = notebook.page.locator(".jp-OutputArea .crnn-explorer.strip")
+    """Ink, posteriors and text at once, of each slider; in either theme."""
+    page = notebook.page
+    strip = page.locator(".jp-OutputArea .crnn-explorer.strip")
     expect(strip).not_to_have_class(re.compile("waiting"))
+    for theme, moved in (("Light", {"slant": 0.6, "stroke": 0.5}), ("Dark", {"hand": 7})):
+        page.evaluate(
+            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            f"JupyterLab {theme}",
+        )
+        expect(strip).to_have_attribute("data-theme", theme.lower())
+        for name, value in moved.items():
+            expect(strip).to_have_attribute("data-near", re.compile(r"[1-9]\d\d"))  # at rest
+            before = strip.locator(".picture").evaluate(INK)
+            picture, words, waiting = strip.evaluate(ONE_FRAME, [name, value])
+            assert picture != before and "read as" in words and not waiting, name
+    expect(strip).to_have_attribute("data-near", re.compile(r"[1-9]\d\d"))
     seen = [strip.evaluate(ONE_FRAME, ["spacing", value]) for value in (0.6, -0.6)]
     assert [waiting for _, _, waiting in seen] == [False, False]
     widths = [int(words.split()[0]) for _, words, _ in seen]
     assert widths[0] > widths[1] and seen[0][0] != seen[1][0]
     assert all("read as" in words for _, words, _ in seen)
-    slanted, _, _ = strip.evaluate(ONE_FRAME, ["slant", 0.6])
-    assert slanted != seen[1][0]
-    expect(strip).not_to_have_class(re.compile("waiting"))  # Python has read it
+    field = strip.get_by_role("textbox")
+    field.fill("31")  # nothing of it is read before: its ink comes with its reading
+    expect(strip.locator(".status")).to_contain_text("read as 31")
+    expect(strip).not_to_have_class(re.compile("waiting"))
+    field.fill("55207")
+    expect(strip.locator(".status")).to_contain_text("pixel columns")
 
 
 def test_strip_maker_by_keys_alone(notebook):

@@ -131,6 +131,52 @@ def test_the_pad_reads_during_the_stroke(show):
     expect(read).to_have_text("–")
 
 
+COUNT = """() => {
+    const session = ort.InferenceSession.prototype, run = session.run;
+    globalThis.runs = 0;
+    session.run = async function (...given) {
+        const found = await run.apply(this, given);
+        globalThis.runs += 1;
+        return found;
+    };
+}"""
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def test_the_end_of_a_stroke_costs_no_reading_and_a_move_no_layout(show):
+    """What was read during the stroke holds after it; only what a reading changes is laid out."""
+    page = show(DrawingPad().static_html(), viewport={"width": 1000, "height": 900})
+    browser = page.context.new_cdp_session(page)
+    browser.send("Performance.enable")
+
+    def layouts():
+        metrics = browser.send("Performance.getMetrics")["metrics"]
+        return next(m["value"] for m in metrics if m["name"] == "LayoutCount")
+
+    points = strokes_of("7", 4)[0]["points"]
+    places = path_on(page, [[x - points[0][0] + 120, y] for x, y in points])
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1])
+    expect(page.locator(".pad .took")).to_have_text(re.compile(r"^in \d+ ms$"))
+    page.evaluate(COUNT)
+    before = layouts()
+    for place in places[2:]:
+        page.mouse.move(*place)
+    expect(page.locator(".pad .read")).to_have_text("7")
+    page.mouse.move(places[-1][0], places[-1][1] + 4)
+    quiet = -1
+    while (runs := page.evaluate("runs")) != quiet:  # the last point is read as well
+        quiet = runs
+        page.wait_for_timeout(200)
+    page.evaluate(FRAMES)
+    assert 0 < layouts() - before <= 1.5 * runs + 3
+    page.mouse.up()
+    expect(page.locator(".pad .status")).to_contain_text("Read as 7,")
+    page.evaluate(FRAMES)
+    assert page.evaluate("runs") == runs
+
+
 def test_a_pad_for_many_characters_names_none_before_it_reads(show):
     alphabet = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789")
     page = show(DrawingPad(alphabet=alphabet).static_html(), viewport={"width": 800, "height": 900})

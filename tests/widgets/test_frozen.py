@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import math
@@ -20,7 +21,7 @@ from crnn_lib.ctc import collapse
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN, load_model
-from crnn_lib.widgets import FrozenReader, StripMaker, pack
+from crnn_lib.widgets import FrozenReader, StripMaker, pack, strip_maker
 from crnn_lib.widgets.base import FOLDER
 
 STOPS = (0.3, 0.0, -0.4)
@@ -151,6 +152,31 @@ def test_the_live_strip_has_what_it_has_read_at_every_stop(model):
     maker.spacing.value = 0.3
     (same,) = (stop for stop in stops if stop["spacing"] == 0.3)
     assert {**same, **maker.view.now} == same, "what Python reads later is what was there at once"
+
+
+def test_at_rest_the_strip_reads_what_one_slider_can_reach(model, monkeypatch):
+    monkeypatch.setattr(strip_maker, "QUIET", 0)
+    monkeypatch.setattr(strip_maker, "HANDS", 1)
+    maker = StripMaker("7", model=model)
+    for slider in maker.sliders[:3]:
+        slider.step = 0.3  # fewer stops
+
+    async def rest():
+        maker.slant.value = 0.4
+        while not maker.view.stops:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(rest(), 60))
+    names = ("text", "spacing", "slant", "stroke", "hand")
+    here = ("7", maker.spacing.value, 0.4, maker.stroke.value, maker.hand.value)
+    made = [tuple(stop[name] for name in names) for stop in maker.view.stops]
+    assert all(sum(a != b for a, b in zip(stop, here, strict=True)) <= 1 for stop in made)
+    assert {stop[4] for stop in made} == {here[4] - 1, here[4], here[4] + 1}
+    assert [len({stop[k] for stop in made} - {here[k]}) >= 4 for k in (1, 2, 3)] == [True] * 3
+    stop = maker.view.stops[-1]
+    for name in names[1:]:
+        getattr(maker, name).value = stop[name]
+    assert {**stop, **maker.view.now} == stop, "what is read later is what was there at once"
 
 
 def test_nothing_to_freeze_is_said(model):

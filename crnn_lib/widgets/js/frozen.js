@@ -1,7 +1,7 @@
 // FrozenReader: lines that were read beforehand; a slider goes through them.
 import { collapse } from "./alignments.js";
 import { decodeBytes, make, mount, slider } from "./common.js";
-import { inPercent, lineView, sharesOfFrame, sureness, unpack } from "./line_view.js";
+import { lineView, shareWords, sureness, unpack } from "./line_view.js";
 
 function render({ model, el }) {
   const view = mount({ model, el }, "frozen", "Frozen reader: a line, its lattice and its text at each stop of a slider");
@@ -18,7 +18,8 @@ function render({ model, el }) {
   const stop = slider(model.get("name"), { min: 0, max: last(), change: (n) => view.change({ step: order()[n] }) });
   const line = lineView((t) => view.change({ frame: t }));
   const answer = make("p", { class: "answer" });
-  const note = make("p", { class: "soft" }, model.get("note"));
+  const note = make("p", { class: "soft note" }, model.get("note"));
+  view.status.classList.add("unseen"); // all that it says is seen: in the answer, and below the line
   view.root.append(make("div", { class: "row" }, make("h4", {}, "A network reads along"), stop.node), line.node, answer, view.status, note);
 
   function drawStep() {
@@ -43,7 +44,7 @@ function render({ model, el }) {
     line.heat.setAttribute("aria-valuenow", Math.max(t, 0));
     line.heat.setAttribute("aria-valuetext", "no frame yet");
     if (t >= 0) {
-      const shares = sharesOfFrame(probs, t, symbols, model.get("blank")).map(([name, p]) => `${name} ${inPercent(p)}`).join(", ");
+      const shares = shareWords(probs, t, symbols, model.get("blank"));
       words += ` Frame ${t}: ${shares}.`;
       line.heat.setAttribute("aria-valuetext", `frame ${t}: ${shares}`);
     }

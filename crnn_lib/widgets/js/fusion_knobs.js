@@ -59,8 +59,9 @@ function render({ model, el }) {
   const strip = make("canvas", { "aria-hidden": "true" });
   const paper = make("div", { class: "paper" }, strip);
   const prices = make("div", { class: "prices", "aria-hidden": "true" }); // the table says it to ears
-  const key = make("p", { class: "key soft" }, make("i", { class: "network" }), "network", make("i", { class: "language" }), "+ weight × language",
-    make("i", { class: "bonus" }), "− bonus", make("span", {}, "A price in −log P: the cheapest is read."));
+  const key = make("p", { class: "key soft" },
+    ...[["network", "network"], ["language", "+ weight × language"], ["bonus", "− bonus"]].map(([kind, words]) => make("span", { class: "entry" }, make("i", { class: kind }), words)),
+    make("span", { class: "unit" }, "A price in −log P: the cheapest is read."));
   let open = false;
   const more = button("All in numbers", "All in numbers: ten candidates, three terms each", () => { open = !open; draw(); });
   const chart = focusable(make("div", { class: "chart", role: "slider", "aria-valuemin": 0, "aria-valuemax": MOST }, curves, marker), "language weight, on the chart; up and down change the bonus");

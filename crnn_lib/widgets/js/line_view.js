@@ -29,8 +29,9 @@ export function lineView(look) {
   const names = make("div", { class: "symbols", "aria-hidden": "true" });
   const path = make("div", { class: "path mono", "aria-hidden": "true" });
   const marks = make("div", { class: "marks", "aria-hidden": "true" });
-  const node = make("div", { class: "reading" }, make("div", { class: "line" }, picture), names, make("div", { class: "line" }, heat),
-    make("div", { class: "line" }, path), make("div", { class: "line" }, marks));
+  const said = make("p", { class: "look soft", "aria-hidden": "true" }); // the heat says it to ears
+  const node = make("div", { class: "line-view" }, make("div", { class: "line" }, picture), names, make("div", { class: "line" }, heat),
+    make("div", { class: "line" }, path), make("div", { class: "line" }, marks), said);
   let frames = 1, at = -1;
   const go = (t) => look(Math.min(frames - 1, Math.max(0, t)));
   drag(heat, (x) => go(Math.floor(x * frames)));
@@ -43,7 +44,7 @@ export function lineView(look) {
       picture.style.aspectRatio = `${width} / ${height}`;
       paint(picture, width, height, (x, y) => ink(pixels[y * width + x]));
     },
-    drawReading({ width, frames: T, left, right, probs, path: said, symbols, blank, frame }) {
+    drawReading({ width, frames: T, left, right, probs, path: taken, symbols, blank, frame }) {
       [frames, at] = [T, frame];
       const C = symbols.length, silent = symbols[blank], place = (t) => (100 * (left + ((right - left) * t) / T)) / width;
       paint(plane, T, C, (t, c) => cividis(probs[t * C + c] / 255));
@@ -54,10 +55,11 @@ export function lineView(look) {
       playhead.style.left = `${(100 * frame) / T}%`;
       playhead.style.width = `${100 / T}%`;
       const narrow = (node.clientWidth || 700) / T < 7; // a dash for each blank would run into the next
-      path.replaceChildren(...[...said].map((symbol, t) => make("span", { class: `${symbol === silent ? "soft" : "named"}${t === frame ? " now" : ""}`, style: `left:${place(t + 0.5)}%` },
+      path.replaceChildren(...[...taken].map((symbol, t) => make("span", { class: `${symbol === silent ? "soft" : "named"}${t === frame ? " now" : ""}`, style: `left:${place(t + 0.5)}%` },
         symbol === silent ? (narrow ? "·" : "–") : symbol)));
-      marks.replaceChildren(...runs(said, silent).map(([symbol, from, to]) => make("b", { style: `left:${place((from + to) / 2)}%` }, symbol)));
+      marks.replaceChildren(...runs(taken, silent).map(([symbol, from, to]) => make("b", { style: `left:${place((from + to) / 2)}%` }, symbol)));
       heat.setAttribute("aria-valuemax", T - 1);
+      said.textContent = frame < 0 ? "Click a column: what is said of this frame." : `Frame ${frame}: ${shareWords(probs, frame, symbols, blank)}.`;
     },
   };
 }
@@ -67,6 +69,9 @@ export function sharesOfFrame(probs, t, symbols, blank) {
   const C = symbols.length, column = [...probs.subarray(t * C, t * C + C)];
   return column.map((p, c) => [c === blank ? "blank" : symbols[c], p / 255]).sort((a, b) => b[1] - a[1]).filter(([, p], i) => !i || p >= 0.01).slice(0, 3);
 }
+
+/** The same in words. */
+export const shareWords = (...given) => sharesOfFrame(...given).map(([name, p]) => `${name} ${inPercent(p)}`).join(", ");
 
 export const inPercent = (p) => (p > 0.995 ? "> 99\u00a0%" : p < 0.01 ? "< 1\u00a0%" : `${Math.round(100 * p)}\u00a0%`);
 export const sureness = (p) => (p >= 0.995 ? "above 0.99" : p.toFixed(2));

@@ -43,7 +43,8 @@ async function shrunkPhoto(file) {
 function render({ model, el }) {
   const symbolsOf = model.get("symbols"), blank = model.get("blank"); // of the classes
   const letters = symbolsOf.some((symbol) => symbol.toLowerCase() !== symbol.toUpperCase());
-  const view = mount({ model, el }, "pad", `Drawing pad: write ${letters ? "words" : "digits"}, and a network reads them`);
+  const address = { get: { revision: () => undefined } }; // it counts, and says nothing about what is written
+  const view = mount({ model, el }, "pad", `Drawing pad: write ${letters ? "words" : "digits"}, and a network reads them`, address);
   const { root } = view;
   const WIDE = 720, HIGH = 300;
   const alive = Boolean(model.widget_manager); // an exported page has none, and no kernel
@@ -126,6 +127,9 @@ function render({ model, el }) {
       tell("The network could not be loaded; nobody reads here.");
     });
   }
+  // Points that were put down, and sheets on which something was taken away. A stroke that ends changes neither:
+  // what was read of it while it was drawn is still so.
+  let points = 0, sheets = 0, known = -1; // known: so many points had been put down when the answer was read
   /** Read what is on the pad, the stroke under way included: one reading at a time, the last one counts. */
   async function readHere() {
     if (!here) return;
@@ -136,15 +140,22 @@ function render({ model, el }) {
     }
     busy = true;
     again = false;
-    let answer;
+    const sheetThen = sheets;
+    let answer, pointsThen;
     try {
       const read = await reader, written = current ? [...strokes, current] : strokes;
-      const number = model.get("revision"), reading = written.length ? await read(written) : null;
-      answer = { ...(reading ? describeReading(reading) : { text: "", error: "" }), revision: number };
+      pointsThen = points;
+      const reading = written.length ? await read(written) : null;
+      answer = reading ? describeReading(reading) : { text: "", error: "" };
     } catch (error) {
-      answer = here ? { text: "", error: `Reading failed. ${error.message}`, revision: model.get("revision") } : null;
+      answer = here ? { text: "", error: `Reading failed. ${error.message}` } : null;
     }
-    if (answer && root.isConnected) view.change({ answer });
+    if (sheetThen !== sheets) again = true; // it belongs to ink that is gone
+    else if (answer && root.isConnected) {
+      known = pointsThen;
+      view.change({ answer: { ...answer, revision: model.get("revision") } });
+      again = points > known;
+    }
     pause = setTimeout(() => { // the hand goes before: its points come in meanwhile
       busy = false;
       if (again) readHere();
@@ -172,27 +183,36 @@ function render({ model, el }) {
     late = false;
     clearTimeout(waiting);
     if (alive) waiting = setTimeout(() => { late = true; draw(); }, PATIENCE);
-    kept.textContent = "";
+    announce(kept, "");
     frame = -1;
-    view.change({ ...values, revision: sent });
+    const isRead = here && known === points; // all of it, while it was drawn
+    view.change({ ...values, revision: sent, ...(isRead && { answer: { ...model.get("answer"), revision: sent } }) });
+    draw();
+    if (!isRead) readHere();
+  }
+  /** What is on the pad from now on; `gone` says that it is not only more than before. */
+  function put(next, picture = model.get("photo"), gone = true) {
+    history.push([strokes, model.get("photo")]);
+    strokes = next;
+    if (gone) takenAway();
+    send({ strokes, photo: picture });
+  }
+  function takenAway() {
+    sheets += 1;
+    known = -1;
+  }
+  function drop() { // the stroke under way
+    current = null;
+    takenAway();
     draw();
     readHere();
   }
-  function put(next, picture = model.get("photo")) {
-    history.push([strokes, model.get("photo")]);
-    strokes = next;
-    send({ strokes, photo: picture });
-  }
   function takeBack() {
-    if (current) {
-      current = null;
-      draw();
-      readHere();
-      return;
-    }
+    if (current) return drop();
     if (!history.length) return;
     const [before, picture] = history.pop();
     strokes = before;
+    takenAway();
     send({ strokes, photo: picture });
   }
   const start = (x, y, erase = erasing) => {
@@ -203,6 +223,7 @@ function render({ model, el }) {
     notice = "";
     const pen = model.get("pen");
     current = { points: [[x, y]], width: erase ? WIDER * pen : pen, erase };
+    points += 1;
     readHere();
     return true;
   };
@@ -210,6 +231,7 @@ function render({ model, el }) {
     const [u, v] = current.points[current.points.length - 1];
     if (Math.hypot(x - u, y - v) >= least) {
       current.points.push([Math.round(10 * x) / 10, Math.round(10 * y) / 10]);
+      points += 1;
       readHere();
     }
   };
@@ -218,7 +240,7 @@ function render({ model, el }) {
     const done = current;
     current = null;
     if (done.erase && !strokes.length) draw();
-    else put([...strokes, done]);
+    else put([...strokes, done], undefined, false);
   };
   function keep() {
     if (save.getAttribute("aria-disabled") === "true") return; // Enter in the text field
@@ -226,8 +248,7 @@ function render({ model, el }) {
   }
 
   // Pointers and keys ----------------------------------------------------------------------------
-  const spotOf = (event) => {
-    const box = ink.getBoundingClientRect();
+  const spotOf = (event, box = ink.getBoundingClientRect()) => {
     return [between(((event.clientX - box.left) * WIDE) / box.width, 0, WIDE), between(((event.clientY - box.top) * HIGH) / box.height, 0, HIGH)];
   };
   ink.addEventListener("pointerdown", (event) => {
@@ -240,13 +261,15 @@ function render({ model, el }) {
     draw();
   });
   ink.addEventListener("pointermove", (event) => {
-    cursor = spotOf(event);
+    const box = ink.getBoundingClientRect(); // asked for once: to answer, the browser lays the page out
+    cursor = spotOf(event, box);
     byKeys = false;
     if (event.pointerId === pointer && current) {
-      for (const each of event.getCoalescedEvents?.() ?? []) go(...spotOf(each));
+      for (const each of event.getCoalescedEvents?.() ?? []) go(...spotOf(each, box));
       go(...cursor);
-    }
-    draw();
+      drawInk();
+      drawRing();
+    } else draw();
   });
   ink.addEventListener("pointerup", (event) => {
     if (event.pointerId !== pointer) return;
@@ -291,7 +314,7 @@ function render({ model, el }) {
       draw();
     },
     e: swap, E: swap,
-    Escape: () => { current = null; draw(); readHere(); },
+    Escape: () => drop(),
     Backspace: () => takeBack(), Delete: () => takeBack(),
   });
   root.addEventListener("keydown", (event) => {
@@ -323,16 +346,20 @@ function render({ model, el }) {
   // What is seen and said ------------------------------------------------------------------------
   const fresh = () => model.get("answer").revision === sent;
   const empty = () => !strokes.length && !model.get("photo") && !current;
-  let shownPhoto = "", shownProbs = null, levels = null;
+  let shownPhoto = "", painted = null, levels = null;
+  let arranged = "", drawn = []; // what controls and answer were drawn from: what is the same is not touched
 
   function controls() {
+    const something = strokes.length > 0 || Boolean(model.get("photo")), named = Boolean(truth.value.trim());
+    const asked = [erasing, model.get("pen"), something, history.length > 0 || Boolean(current), named].join();
+    if (asked === arranged) return;
+    arranged = asked;
     tool.set(erasing ? "eraser" : "pen");
     width.set(model.get("pen"));
-    const something = strokes.length > 0 || Boolean(model.get("photo"));
     enable(undo, history.length > 0 || Boolean(current));
     enable(clear, something);
     enable(choose, alive);
-    enable(save, alive && something && Boolean(truth.value.trim()));
+    enable(save, alive && something && named);
     truth.disabled = !alive;
   }
 
@@ -349,8 +376,9 @@ function render({ model, el }) {
     context.strokeStyle = INKED;
     return context;
   }
+  let inkWide = 0; // in CSS pixels; the observer below knows it without a layout
   function drawInk() {
-    const wide = Math.round(ink.clientWidth * devicePixelRatio);
+    const wide = Math.round(inkWide * devicePixelRatio);
     if (!wide) return;
     if (dried !== strokes || dry.width !== wide) {
       const context = wipe(dry, wide);
@@ -364,42 +392,42 @@ function render({ model, el }) {
 
   function drawAnswer() {
     const said = model.get("answer"), now = fresh() && !empty();
-    const shown = now && !said.error && said.marks ? said : null;
-    root.classList.toggle("stale", !fresh() && !empty() && (alive || here));
-    if (!fresh() && !empty() && (alive || here)) return; // the old answer fades until the new one comes
-    read.textContent = shown ? (shown.refused ? "refused" : shown.text || "nothing") : "–";
+    const shown = now && !said.error && said.marks ? said : null, old = !fresh() && !empty() && (alive || here);
+    const asked = [said, shown, old, here, frame];
+    if (asked.every((value, k) => value === drawn[k]) && drawn.length) return;
+    drawn = asked;
+    root.classList.toggle("stale", old);
+    if (old) return; // the old answer fades until the new one comes
+    announce(read, shown ? (shown.refused ? "refused" : shown.text || "nothing") : "–");
     read.classList.toggle("long", shown?.refused || (shown?.text.length ?? 0) > 6);
     read.classList.toggle("none", !shown?.text || shown.refused);
     read.classList.toggle("doubtful", Boolean(shown) && shown.sure < 0.6);
     meter.style.width = `${100 * (shown?.sure ?? 0)}%`;
-    sureness.textContent = shown ? `${howSure(shown.sure)}: ${inPercent(shown.sure)}` : "";
-    took.textContent = shown ? `in ${Math.max(1, Math.round(1000 * said.seconds))} ms` : "";
-    const place = ({ start: from, end: to }) => `left:${(100 * from) / WIDE}%;width:${(100 * (to - from)) / WIDE}%`;
-    marks.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { class: `mark${mark.sure < 0.6 ? " doubtful" : ""}`, style: place(mark) },
-      make("b", {}, name(mark.text)), make("small", {}, inPercent(mark.sure)))));
-    bands.replaceChildren(...(shown?.marks ?? []).map((mark) => make("div", { style: place(mark) })));
+    announce(sureness, shown ? `${howSure(shown.sure)}: ${inPercent(shown.sure)}` : "");
+    announce(took, shown ? `in ${Math.max(1, Math.round(1000 * said.seconds))} ms` : "");
+    drawMarks(shown?.marks ?? []);
     root.classList.toggle("answered", Boolean(shown));
     const frames = shown?.frames ?? 0, aria = { disabled: !frames, valuemax: Math.max(frames - 1, 0), valuenow: Math.max(frame, 0) };
     for (const [name, value] of Object.entries(aria)) lattice.setAttribute(`aria-${name}`, value);
     if (!shown) {
       lattice.setAttribute("aria-valuetext", "nothing is read yet");
-      hint.textContent = `${here ? "While you write" : "After each stroke"}: how likely each character is, in each frame.`;
+      announce(hint, `${here ? "While you write" : "After each stroke"}: how likely each character is, in each frame.`);
       return;
     }
     const classes = symbolsOf.length;
-    if (shownProbs !== shown.probs) {
-      shownProbs = shown.probs;
+    if (painted !== said) { // once for each reading, even if it says the same as the one before
+      painted = said;
       levels = decodeBytes(shown.probs);
       rows = symbolsOf.map((_, c) => c);
       if (classes > MANY) {
         const reached = rows.map((c) => levels.some((level, k) => k % classes === c && level >= SEEN));
         rows = rows.filter((c) => c === blank || reached[c]);
       }
-      nameRows();
+      if (rows.length !== symbols.childElementCount || classes > MANY) nameRows();
       paint(heat, shown.frames, rows.length, (t, k) => cividis(levels[t * classes + rows[k]] / 255));
     }
     const some = rows.length < classes ? `, ${rows.length} of ${classes} classes: those that reach 5 %` : `, ${classes} classes`;
-    hint.textContent = `${shown.frames} frames${some}; “${symbolsOf[blank]}” is the blank. Bright is likely.`;
+    announce(hint, `${shown.frames} frames${some}; “${symbolsOf[blank]}” is the blank. Bright is likely.`);
     heat.style.left = `${(100 * shown.left) / WIDE}%`;
     heat.style.width = `${(100 * (shown.right - shown.left)) / WIDE}%`;
     lattice.style.setProperty("--classes", rows.length);
@@ -408,6 +436,22 @@ function render({ model, el }) {
     const step = (shown.right - shown.left) / shown.frames;
     playhead.style.left = `${(100 * (shown.left + step * Math.max(frame, 0))) / WIDE}%`;
     playhead.style.width = `${(100 * step) / WIDE}%`;
+  }
+
+  /** The characters under the ink, and the bands behind it. Nodes stay while their number does: to move one
+   * is cheaper than to make one, many times a second. */
+  function drawMarks(all) {
+    if (marks.childElementCount !== all.length) {
+      marks.replaceChildren(...all.map(() => make("div", {}, make("b"), make("small"))));
+      bands.replaceChildren(...all.map(() => make("div")));
+    }
+    all.forEach(({ text, sure, start: from, end: to }, k) => {
+      const mark = marks.children[k], band = bands.children[k];
+      mark.className = `mark${sure < 0.6 ? " doubtful" : ""}`;
+      mark.style.cssText = band.style.cssText = `left:${(100 * from) / WIDE}%;width:${(100 * (to - from)) / WIDE}%`;
+      announce(mark.firstChild, name(text));
+      announce(mark.lastChild, inPercent(sure));
+    });
   }
 
   function ofFrame({ frames }) {
@@ -445,13 +489,17 @@ function render({ model, el }) {
     drawInk();
     drawAnswer();
     controls();
-    ring.hidden = !(byKeys ? ink.matches(":focus") : erasing && ink.matches(":hover"));
-    const size = erasing ? WIDER * model.get("pen") : model.get("pen");
-    ring.style.cssText = `left:${(100 * cursor[0]) / WIDE}%;top:${(100 * cursor[1]) / HIGH}%;width:${(100 * size) / WIDE}%`;
-    ring.className = `ring ${current ? "down" : ""} ${byKeys ? "keyed" : ""}`;
+    drawRing();
     ink.classList.toggle("erasing", erasing);
     const said = words();
     if (said !== null) view.say(said);
+  }
+  function drawRing() {
+    ring.hidden = !(byKeys ? ink.matches(":focus") : erasing && ink.matches(":hover"));
+    if (ring.hidden) return;
+    const size = erasing ? WIDER * model.get("pen") : model.get("pen");
+    ring.style.cssText = `left:${(100 * cursor[0]) / WIDE}%;top:${(100 * cursor[1]) / HIGH}%;width:${(100 * size) / WIDE}%`;
+    ring.className = `ring ${current ? "down" : ""} ${byKeys ? "keyed" : ""}`;
   }
 
   function hereOrNobody() {
@@ -473,7 +521,10 @@ function render({ model, el }) {
     if (done) truth.value = "";
     controls();
   });
-  const resized = new ResizeObserver(draw);
+  const resized = new ResizeObserver(([{ contentRect }]) => {
+    inkWide = contentRect.width; // of the sheet, whose border it leaves out, as the ink does
+    draw();
+  });
   resized.observe(sheet);
   return () => {
     clearTimeout(waiting);

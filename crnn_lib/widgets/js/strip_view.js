@@ -1,10 +1,9 @@
 // StripView: the strip maker's controls, and the strip as a network reads it. Python writes and reads; what it has
-// read beforehand (every stop of the spacing) is there at once, what it has not is drawn at once and read later.
+// read beforehand (the stops of each slider) is there at once, what it has not is drawn at once and read later.
 import { collapse } from "./alignments.js";
 import { decodeBytes, focusable, make, mount, slider } from "./common.js";
-import { inPercent, lineView, sharesOfFrame, unpack } from "./line_view.js";
+import { lineView, shareWords, sureness, unpack } from "./line_view.js";
 
-const KEPT = ["text", "slant", "stroke", "hand"]; // what the stops of the spacing have in common
 const STROKE = 0.9; // how much a pixel gains or loses by one unit of the stroke, where the ink ends
 
 /** The ink leant over about its base line by `slant` pixels per row, and with `stroke` more or less ink at its
@@ -44,14 +43,10 @@ function render({ model, el }) {
     line.node, answer, view.status);
 
   const near = (a, b) => Math.abs(a - b) < 1e-6;
+  /** How many settings differ from those of a line that was written and read. */
+  const apart = (made) => (made.text !== model.get("text").trim()) + sliders.filter(({ name }) => !near(made[name], model.get(name))).length;
   /** The line as it was written and read with these settings, if it was. */
-  function known() {
-    const { now, stops } = { now: model.get("now"), stops: model.get("stops") };
-    const wanted = (made) => made.text === model.get("text").trim() && KEPT.slice(1).every((name) => near(made[name], model.get(name)));
-    if (now.image && wanted(now) && near(now.spacing, model.get("spacing"))) return now;
-    if (!stops.length || !wanted(stops[0])) return null;
-    return stops.find((made) => near(made.spacing, model.get("spacing"))) ?? null;
-  }
+  const known = () => [model.get("now"), ...model.get("stops")].find((made) => made.image && !apart(made)) ?? null;
 
   function draw() {
     for (const { name, show } of sliders) show(model.get(name));
@@ -63,6 +58,7 @@ function render({ model, el }) {
     if (!found) pixels = leant(pixels, width, height, model.get("slant") - made.slant, model.get("stroke") - made.stroke);
     line.drawLine({ pixels, width, height, share: Math.min(1, width / model.get("widest")) });
     view.root.classList.toggle("waiting", !found);
+    view.root.dataset.near = model.get("stops").filter((stop) => apart(stop) < 2).length; // read, and one slider away
     view.root.classList.toggle("unread", !made.path);
     if (found) drawn = found;
     if (!made.path) return tell(found ? `${width} pixel columns` : model.get("said"));
@@ -72,11 +68,11 @@ function render({ model, el }) {
     answer.replaceChildren(make("span", { class: "soft" }, "reads"), make("b", { class: "mono" }, text || "nothing"),
       make("span", { class: right ? "right" : "wrong" }, right ? "✓ right" : `✗ it says ${made.text}`));
     answer.classList.toggle("bad", !right);
-    const shares = t < 0 ? "no frame yet" : `frame ${t}: ${sharesOfFrame(probs, t, symbols, blank).map(([name, p]) => `${name} ${inPercent(p)}`).join(", ")}`;
+    const shares = t < 0 ? "no frame yet" : `frame ${t}: ${shareWords(probs, t, symbols, blank)}`;
     line.heat.setAttribute("aria-valuenow", Math.max(t, 0));
     line.heat.setAttribute("aria-valuetext", shares);
-    const words = `${width} pixel columns · read as ${text || "nothing"}, probability ${made.probability.toFixed(2)}`;
-    return tell(found ? words + (t < 0 ? "" : ` · ${shares}`) : model.get("said"), words);
+    const words = `${width} pixel columns · read as ${text || "nothing"}, probability ${sureness(made.probability)}`;
+    return tell(found ? words : model.get("said"), words);
   }
   function tell(said, words = said) {
     strip.setAttribute("aria-label", `The strip: ${words}`);

@@ -3,6 +3,7 @@
 import { button, choice, decodeBytes, drag, focusable, ink, keys, make, mount, paint, svg } from "./common.js";
 
 const percent = (p) => (p > 0.9999 && p < 1 ? "> 99.99\u00a0%" : p < 0.0001 ? "< 0.01\u00a0%" : `${(100 * p).toFixed(p > 0.995 || p < 0.01 ? 2 : 1)}\u00a0%`);
+const BUTTON = 46; // pixels from one to the next
 const span = ([start, end]) => `[${start}, ${end})`;
 
 function render({ model, el }) {
@@ -29,6 +30,17 @@ function render({ model, el }) {
     Home: () => go(0), End: () => go(line().characters.length - 1),
   });
 
+  /** Each character's button below its ink; where ink is close, they stand beside each other. */
+  function placeButtons() {
+    const { characters, width } = line(), room = said.clientWidth, count = characters.length;
+    if (!room) return;
+    const step = Math.min(BUTTON, room / count), half = step / 2;
+    const places = characters.map(({ columns, ink: own }) => (((own ?? columns)[0] + (own ?? columns)[1]) / 2 / width) * paper.clientWidth);
+    for (let i = 0; i < count; i++) places[i] = Math.max(places[i], i ? places[i - 1] + step : half);
+    for (let i = count - 1; i >= 0; i--) places[i] = Math.min(places[i], i < count - 1 ? places[i + 1] - step : room - half);
+    [...said.children].forEach((b, i) => { b.style.cssText = `left:${places[i]}px;width:${step - 4}px`; });
+  }
+
   function drawPicture() {
     const { image, width, height } = line(), pixels = decodeBytes(image);
     paint(picture, width, height, (x, y) => ink(pixels[y * width + x] / 255));
@@ -41,6 +53,7 @@ function render({ model, el }) {
       b.append(make("span", { class: "mono" }, symbol), make("i", { style: `--p:${sure}` }));
       return b;
     }));
+    placeButtons();
   }
 
   function draw() {
@@ -71,7 +84,9 @@ function render({ model, el }) {
 
   view.listen(["lines", "line"], drawPicture);
   view.listen(["lines", "line", "character"], draw);
-  return () => view.dispose();
+  const resized = new ResizeObserver(placeButtons);
+  resized.observe(paper);
+  return () => { resized.disconnect(); view.dispose(); };
 }
 
 export default { render };
