@@ -194,6 +194,20 @@ class Stage:
         return _raw(pages[number - 1])
 
 
+def taken_along(notebook: str) -> str:
+    """A notebook as it is downloaded: an explorer that was saved with its picture is the picture.
+
+    What stands on the page, alive, comes again when the notebook runs; twice it would make the
+    book heavy.
+    """
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output["data"].pop("text/html", None)
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
 def _raw(html: str) -> str:
     """HTML as a page of Markdown holds it."""
     return f"````````{{raw}} html\n{html}\n````````\n"
@@ -313,11 +327,14 @@ def build(output: Path, *, root: Path = ROOT, work: Path | None = None, npm: boo
         silent = silent or networks.place(work / "npm_runtime", vendor / "reading")
     there = vendor if vendor.exists() else None
     complaints = run_sphinx(source, work / "doctrees", fresh, there)
-    for path in stage.places:  # who downloads a notebook gets the whole of it
+    for path, place in stage.places.items():  # who downloads a page gets it as it was written
+        text = (root / path).read_text(encoding="utf-8")
         if path.endswith(".ipynb"):
-            shutil.copyfile(root / path, fresh / "_sources" / path)
+            text = taken_along(text)
+        (fresh / "_sources" / place).write_text(text, encoding="utf-8")
     for rest in (*fresh.rglob("*.map"), *fresh.glob("_static/*.html")):  # of the theme's makers
         rest.unlink()
+    shutil.rmtree(fresh / "_static" / "locales", ignore_errors=True)  # the theme's words elsewhere
     lighten(fresh)
     wrong = faults(fresh)
     if wrong:

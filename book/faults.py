@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-LIMIT = 35 * 2**20  # bytes of the whole book, networks and their runtime included
+LIMIT = 35 * 10**6  # bytes of the whole book, networks and their runtime included
 
 
 class _Page(HTMLParser):
@@ -54,7 +54,7 @@ def faults(html: Path) -> list[str]:
     """What is wrong with the pages in a folder, a sentence for each.
 
     Nothing is loaded from elsewhere or by an absolute path, each image has words, files that are
-    loaded are there, and the whole has at most 35 MiB.
+    loaded are there, and the whole has at most 35 MB.
     """
     found = []
     files = [path for path in html.rglob("*") if path.is_file()]
@@ -77,5 +77,5 @@ def faults(html: Path) -> list[str]:
                     found.append(f"{name} loads {address[:100]}, which is not there")
     size = sum(file.stat().st_size for file in files)
     if size > LIMIT:
-        found.append(f"the book has {size / 2**20:.1f} MiB; {LIMIT / 2**20:.3g} are the most")
+        found.append(f"the book has {size / 1e6:.1f} MB; {LIMIT / 1e6:.3g} are the most")
     return found
