@@ -27,6 +27,7 @@ from .reading import MARKS as MARKS
 from .reading import fold_marks as fold_marks
 from .reading import read_batches as read_batches
 from .reading import unwrap_model as unwrap_model
+from .reading import without_marks as without_marks
 from .resnet import ResNet18 as ResNet18
 from .sliding_window import SlidingWindowRNN as SlidingWindowRNN
 from .sliding_window import SlidingWindowRNNConfig as SlidingWindowRNNConfig

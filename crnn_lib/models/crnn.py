@@ -206,7 +206,7 @@ class CRNN(nn.Module):
             x = self.activation(convolution(x))  # (N, C', H', W')
             widths = _convolved_size(widths, across, self.config.padding)
             x = norm(x, widths) if isinstance(norm, InstanceNorm) else norm(x)
-            x = erase_padding(x, widths)
+            x = erase_padding(x, widths, in_place=True)
         return x.permute(0, 3, 1, 2).flatten(2), widths  # (N, T, C' * H')
 
     def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from crnn_lib.models.reading import unwrap_model
@@ -54,9 +55,16 @@ def without_autocast(device: torch.device) -> AbstractContextManager:
     return nullcontext() if is_traced() else torch.autocast(device.type, enabled=False)
 
 
-def erase_padding(x: Tensor, widths: Tensor) -> Tensor:
-    """Zero the columns that belong to no line: (N, C', H', W')."""
+def erase_padding(x: Tensor, widths: Tensor, *, in_place: bool = False) -> Tensor:
+    """Zero the columns that belong to no line: (N, C', H', W').
+
+    With ``in_place``, x itself may be changed: where no gradient is asked for, it is faster.
+    """
     if not is_traced() and bool((widths >= x.shape[-1]).all()):
+        return x
+    if in_place and not is_traced() and not torch.is_grad_enabled() and x.device.type == "cpu":
+        for line, width in zip(x, widths.tolist(), strict=True):
+            line[..., width:] = 0
         return x
     # not a product: NaN times 0 is NaN, and padding may hold anything
     return torch.where(_inside_line(x, widths), x, 0)
@@ -67,12 +75,15 @@ def run_rnn(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
     frames = features.shape[1]
     if rnn.bidirectional and is_traced():
         return _run_both_ways(rnn, features, frame_lengths)
-    if not rnn.bidirectional or bool((frame_lengths == frames).all()):
+    if not rnn.bidirectional or not len(features):
         return rnn(features)[0]
+    lengths = frame_lengths.cpu()
+    shortest, longest = (int(length) for length in torch.aminmax(lengths))
+    if shortest == longest:
+        states = rnn(features[:, :longest])[0]
+        return F.pad(states, (0, 0, 0, frames - longest)) if longest < frames else states
     # from right to left the padding comes first: packing starts every line at its own last frame
-    packed = pack_padded_sequence(
-        features, frame_lengths.cpu(), batch_first=True, enforce_sorted=False
-    )
+    packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
     return pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=frames)[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -130,30 +131,68 @@ def fold_marks(
             f"log_probs holds one number for each of the alphabet's {alphabet.num_classes} "
             f"classes, (..., {alphabet.num_classes}); got the shape {tuple(log_probs.shape)}."
         )
-    leaving = set(marks)
-    silent = [c in leaving for c in alphabet.characters]
-    if not any(silent):
+    folded_alphabet = without_marks(alphabet, marks)
+    if folded_alphabet == alphabet:
         return log_probs, alphabet
-    if all(silent):
-        raise ValueError(
-            f"Some character must stay; the alphabet {alphabet.characters!r} has marks only."
-        )
+    silent = _are_marks(alphabet, marks)
     silent.insert(alphabet.blank, True)
     goes = torch.tensor(silent, device=log_probs.device)  # (C,) the marks, and the blank
     none = log_probs[..., goes].logsumexp(-1, keepdim=True)  # (..., 1)
     stays = log_probs[..., ~goes]  # (..., C' - 1)
-    blank = alphabet.blank - sum(silent[: alphabet.blank])
-    kept = [c for c in alphabet.characters if c not in leaving]
-    characters = "".join(kept) if isinstance(alphabet.characters, str) else tuple(kept)
+    blank = folded_alphabet.blank
     folded = torch.cat([stays[..., :blank], none, stays[..., blank:]], -1)  # (..., C')
-    return folded, Alphabet(characters, blank)
+    return folded, folded_alphabet
+
+
+@lru_cache(maxsize=16)
+def without_marks(alphabet: Alphabet, marks: str = MARKS) -> Alphabet:
+    """The alphabet of what :func:`fold_marks` returns.
+
+    Parameters
+    ----------
+    alphabet : Alphabet
+    marks : str
+        The characters to leave out.
+
+    Returns
+    -------
+    Alphabet
+        An equal one if it has none of the marks.
+
+    Raises
+    ------
+    ValueError
+        If every character is a mark.
+
+    Examples
+    --------
+    >>> without_marks(Alphabet("0123456789/-")).characters
+    '0123456789'
+    """
+    silent = _are_marks(alphabet, marks)
+    if not any(silent):
+        return alphabet
+    if all(silent):
+        raise ValueError(
+            f"Some character must stay; the alphabet {alphabet.characters!r} has marks only."
+        )
+    kept = [c for c, leaves in zip(alphabet.characters, silent, strict=True) if not leaves]
+    characters = "".join(kept) if isinstance(alphabet.characters, str) else tuple(kept)
+    return Alphabet(characters, alphabet.blank - sum(silent[: alphabet.blank]))
+
+
+def _are_marks(alphabet: Alphabet, marks: str) -> list[bool]:
+    """Of each character, whether it is a mark; one of several code points is none."""
+    single = set(marks)
+    return [character in single for character in alphabet.characters]
 
 
 @contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode for a while; then each module is as it was, a frozen one still frozen."""
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:
+        model.eval()
     try:
         yield
     finally:

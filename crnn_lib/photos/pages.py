@@ -100,21 +100,21 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
     else:
         matrix, page = np.diag([1 / scale, 1 / scale, 1]), (width * scale, height * scale)
     looks.append(look_at(grey, detector, matrix, page))
-    heights = [region.height for region in regions_of(looks[-1].maps)]
+    found = [regions_of(look.maps) for look in looks]  # of each look
+    heights = [region.height for region in found[-1]]
     pixels = page[0] * page[1]
     if heights and float(np.median(heights)) < SMALL and 4 * pixels <= FINEST:
         matrix = matrix @ np.diag([0.5, 0.5, 1])
         looks.append(look_at(grey, detector, matrix, (2 * page[0], 2 * page[1])))
+        found.append(regions_of(looks[-1].maps))
     regions: list[Region] = []
-    for look in looks:
+    for look, of_look in zip(looks, found, strict=True):
         there = np.linalg.inv(matrix) @ look.matrix
         # small writing is for the fine look; what is too high for a look, for a smaller one
         lowest = LOWEST if look in looks[:coarse] else 0.0
         highest = TALLEST if look is not looks[0] else math.inf
         regions += [
-            moved(region, there)
-            for region in regions_of(look.maps)
-            if lowest <= region.height <= highest
+            moved(region, there) for region in of_look if lowest <= region.height <= highest
         ]
     ordered = reading_order(without_doubles(regions))
     return [replace(region, matrix=matrix) for region in ordered], looks
