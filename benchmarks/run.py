@@ -29,6 +29,7 @@ SECTIONS = (
     "pages",
     "detector",
     "speed",
+    "latency",
     "ctc",
     "decoders",
     "lexicon",

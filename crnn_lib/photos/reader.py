@@ -53,7 +53,7 @@ TURNED = 0.7  # cosine of a page's direction: what is steeper may stand on its h
 STEEPNESS, EVEN = 14.0, 0.70  # fitted to the numbers of composed pages
 CROP_STEEPNESS, CROP_EVEN = 7.0, 0.3  # the same for crops, of which the surest cells speak
 SURE = 0.97  # probability from which one view of a line is enough
-SURE_WORD = 0.9  # the same for a word: in none of 1,392 such did more views change the text
+SURE_WORD = 0.9  # the same for a word
 IMPROBABLE = 0.15  # a line on a page whose text is less probable gets the text None
 CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
 UNREADABLE = 0.7  # mean confidence of a page below which it may stand on its head
@@ -158,6 +158,9 @@ class Reader:
         One view of each line for each value: the share of the image's height that the bodies of
         the digits fill. With several, every view proposes its text, and the text that is most
         probable in the mean over all views wins.
+    sure : float, optional
+        If the middle view is read with this probability, the others are not asked. By default 0.97,
+        and 0.9 for words; benchmarks/latency.py counts the texts that the others would change.
     turn : bool
         Read each line upside down as well, and take that where it is far more probable. A 6 upside
         down is a 9, and 0, 1 and 8 look alike: a line of these alone cannot be told apart.
@@ -193,6 +196,7 @@ class Reader:
         decoder: Callable[..., list[Hypothesis]] = best_path,
         refuse_below: float | None = None,
         fills: Sequence[float] = VIEWS,
+        sure: float | None = None,
         turn: bool = False,
         whole: bool | None = None,
         detector=None,
@@ -203,11 +207,14 @@ class Reader:
             raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
         if not fills or not all(0.2 <= fill <= 1 for fill in fills):
             raise ValueError(f"fills holds shares from 0.2 to 1, at least one; got {fills}.")
+        if sure is not None and not 0 <= sure <= 1:
+            raise ValueError(f"sure is a probability, 0 to 1; got {sure}.")
         self.model = unwrap_model(model).eval()
         self.decoder, self.refuse_below, self.turn = decoder, refuse_below, turn
         self.fills = tuple(fills)
         letters = any(symbol.isalpha() for symbol in self.model.alphabet.symbols)
         self.whole = letters if whole is None else whole
+        self.sure = sure if sure is not None else SURE_WORD if self.whole else SURE
         self.detector, self.words = detector, words
         marks = marks or ("keep" if letters else "drop")
         if marks not in ("drop", "keep"):
@@ -402,13 +409,16 @@ class Reader:
             (line[k],) for line, k in zip(lines, middles, strict=True)
         ]
         looks = self._look_at(seen)
-        sure = SURE_WORD if self.whole else SURE
-        unsure = [n for n, ((found, _),) in enumerate(looks) if not _is_sure(found, sure)]
+        unsure = [n for n, ((found, _),) in enumerate(looks) if not self._is_sure(found)]
         others = [lines[n][: middles[n]] + lines[n][middles[n] + 1 :] for n in unsure]
         for n, more in zip(unsure, self._look_at(others), strict=True):
             seen[n] = lines[n]
             looks[n] = more[: middles[n]] + looks[n] + more[middles[n] :]
         return [self._choose(*pair) for pair in zip(seen, looks, strict=True)]
+
+    def _is_sure(self, hypothesis: Hypothesis | None) -> bool:
+        """Whether one view has said enough: no other view is asked then."""
+        return hypothesis is not None and math.exp(hypothesis.log_prob) >= self.sure
 
     def _look_at(self, lines: Sequence[tuple[PhotoLine, ...]]) -> list[list[tuple]]:
         """Of each line, of each of its views: what is decoded, and the lattice."""
@@ -528,11 +538,6 @@ def _mean(readings: list[Reading]) -> float:
     """The mean confidence of the numbers among some readings; 1 if there are none."""
     numbers = [reading.confidence for reading in readings if reading.line.kind == "number"]
     return sum(numbers) / len(numbers) if numbers else 1.0
-
-
-def _is_sure(hypothesis: Hypothesis | None, least: float) -> bool:
-    """Whether one view has said enough: no other view is asked then."""
-    return hypothesis is not None and math.exp(hypothesis.log_prob) >= least
 
 
 def reason_of(error: Exception) -> str:
