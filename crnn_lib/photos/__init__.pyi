@@ -75,4 +75,5 @@ from .steps import rotation as rotation
 from .steps import scale_to as scale_to
 from .steps import skew_of as skew_of
 from .steps import skew_of_points as skew_of_points
+from .steps import slant_of_points as slant_of_points
 from .steps import stroke_width as stroke_width

@@ -28,6 +28,8 @@ WINDOWS = 3  # strokes side by side in a window: there is paper in it wherever i
 LEVELS = 128  # of grey: more tell no more about a neighbourhood's median
 CONTRAST = 0.1  # between ink and paper; less is noise
 STEEPEST = 12.0  # degrees that writing may climb or fall and still be set straight
+STEEPEST_SLANT = 1.2  # pixels to the right per pixel upwards that letters may lean
+FEW_LETTERS = 1.5  # times as wide as high: less than a few letters has no slant of its own
 GAIN = 1.08  # an angle must gather this much more than none, to be believed
 PIECE = 24  # pixels: a rule that is not quite level is a staircase of pieces this long
 SQUARE = np.ones((3, 3))  # patches hang together by edges and corners
@@ -237,6 +239,36 @@ def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
     if len(x) < 2 or np.ptp(x) < 2 * np.ptp(y):
         return 0.0
     angles = np.arange(-STEEPEST, STEEPEST + 0.1, 0.5)
+    scores = _evenness(x, y, np.tan(np.radians(angles)))
+    best, level = int(np.argmax(scores)), int(np.argmin(np.abs(angles)))
+    return float(angles[best]) if scores[best] > gain * scores[level] else 0.0
+
+
+def slant_of_points(x: np.ndarray, y: np.ndarray) -> float | None:
+    """How far the writing leans: pixels to the right per pixel upwards, negative to the left.
+
+    What :func:`skew_of_points` is for rows, for columns: upright writing fills fewer of them.
+
+    Parameters
+    ----------
+    x, y : ndarray, (M,)
+        Columns and rows of the ink of level writing, whole numbers of pixels apart.
+
+    Returns
+    -------
+    float or None
+        None of less than a few letters: a V or a slash leans by itself.
+    """
+    if len(x) < 2:
+        return None
+    slants = np.arange(-STEEPEST_SLANT, STEEPEST_SLANT + 0.01, 0.1)
+    best = float(slants[np.argmax(_evenness(y, x, -slants))])
+    wide = np.ptp(x + best * y)  # once it stands upright
+    return round(best, 1) if wide >= FEW_LETTERS * np.ptp(y) else None
+
+
+def _evenness(x: np.ndarray, y: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """The sum of the squares of how much ink each row holds, once it falls less by each slope."""
     columns, rows = (np.asarray(values - values.min(), np.intp) for values in (x, y))
     high, wide = rows.max() + 1, columns.max() + 1
     ink = np.zeros((high + 2, wide), np.int8)
@@ -246,19 +278,17 @@ def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
     starts, ends = (np.nonzero(changes == change) for change in (1, -1))
     inked = ink.any(0)
     first = np.where(inked, ink.argmax(0) - 1, 0)
-    moved = first - np.tan(np.radians(angles))[:, None] * np.arange(wide)  # (A, wide)
+    moved = first - slopes[:, None] * np.arange(wide)  # (S, wide)
     moved -= moved[:, inked].min(1, keepdims=True)
     shifts = np.floor(moved).astype(np.intp) - first
-    count = int(shifts[:, inked].max()) + high + 1  # of rows, at every angle
-    shifts += count * np.arange(len(angles))[:, None]
+    count = int(shifts[:, inked].max()) + high + 1  # of rows, at every slope
+    shifts += count * np.arange(len(slopes))[:, None]
     added, taken = (
-        np.bincount((shifts[:, column] + row).ravel(), minlength=count * len(angles))
+        np.bincount((shifts[:, column] + row).ravel(), minlength=count * len(slopes))
         for row, column in (starts, ends)
     )
-    filled = (added - taken).reshape(len(angles), count).cumsum(1).astype(float)
-    scores = (filled**2).sum(1)  # (A,)
-    best, level = int(np.argmax(scores)), int(np.argmin(np.abs(angles)))
-    return float(angles[best]) if scores[best] > gain * scores[level] else 0.0
+    filled = (added - taken).reshape(len(slopes), count).cumsum(1).astype(float)
+    return (filled**2).sum(1)  # (S,)
 
 
 def deskew(grey: np.ndarray, degrees: float) -> np.ndarray:

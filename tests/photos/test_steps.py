@@ -234,6 +234,20 @@ def test_skew_is_measured_and_set_straight(degrees):
     assert abs(photos.skew_of(level < 0.55)) <= 0.8
 
 
+@pytest.mark.parametrize("slant", [-1.0, -0.5, 0.0, 0.3, 0.8])
+def test_slant_is_measured(slant):
+    down, across = np.mgrid[:60, :240]
+    bars = (across + slant * (down - 30)) % 24 < 4
+    rows, columns = np.nonzero(bars)
+    assert photos.slant_of_points(columns, rows) == pytest.approx(slant, abs=0.05)
+
+
+@pytest.mark.parametrize("wide", [1, 40])
+def test_one_stroke_has_no_slant_of_its_own(wide):
+    rows, columns = np.nonzero(np.eye(60, wide, dtype=bool))
+    assert photos.slant_of_points(columns, rows) is None
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     degrees=st.floats(-12, 12),
