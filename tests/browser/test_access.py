@@ -487,6 +487,8 @@ def test_a_step_of_the_strip_maker_takes_one_frame(notebook):
     widths = [int(words.split()[0]) for _, words, _ in seen]
     assert widths[0] > widths[1] and seen[0][0] != seen[1][0]
     assert all("read as" in words for _, words, _ in seen)
+    for name, value in (("spacing", 0.15), ("slant", 0.1), ("stroke", 0), ("hand", 5)):
+        strip.evaluate(ONE_FRAME, [name, value])
     field = strip.get_by_role("textbox")
     field.fill("31")  # nothing of it is read before: its ink comes with its reading
     expect(strip.locator(".status")).to_contain_text("read as 31")
