@@ -6,6 +6,7 @@ cut it out has said where the line is.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +24,10 @@ from crnn_lib.photos.regions import CELL, Region
 BESIDE = 0.5  # heights of paper that are cut out beside a line
 MARKED = 0.5  # probability from which a cell holds a rule or another mark
 APART = 1.5  # heights between two numbers of a crop that are no single line
+FAR, LENGTHY = 2.5, 2.0  # heights: two numbers of a low crop stand so far apart and are so long
 SHARED = 0.3  # of a number's height: two that share less of it stand below each other
 SLIMMEST = 1 / 16  # of a square as high as the crop: the cells of a 1
+DOUBTED = 0.2  # what the surest cells must reach for a photo to be read though no line was found
 WORD, NO_NUMBER = 0.8, 0.2  # a crop is a word if a cell says so by the first, none the second
 
 
@@ -65,6 +68,8 @@ def cut_lines(
     if "number" in views and has_shape_of_crop(size) and _is_one_line(wanted, size):
         return [_crop(grey, size, looks[-1], *views["number"])]
     if not wanted:
+        if "number" in views and (line := _only_line(grey, size, looks[-1], *views["number"])):
+            return [line]
         others = sorted({f"{region.kind}s" for region in regions})
         if others:
             hint = "; crnn-words reads words, one to an image" if "words" in others else ""
@@ -89,18 +94,22 @@ class _BothWays:
 
 def _is_one_line(regions: list[Region], size: tuple[int, int]) -> bool:
     """Whether an image with a crop's shape holds one line, in however many pieces it was found."""
-    if size[1] <= CROP_HEIGHT:
-        return True
-    for k, one in enumerate(regions):
-        for other in regions[:k]:
-            low = min(one.height, other.height)
-            corners = [region.place.corners() for region in (one, other)]
+    found = [(region.place.corners(), region.height) for region in regions]
+    if size[1] <= CROP_HEIGHT:  # here single digits may stand anywhere, but no two long numbers
+        found.sort(key=lambda one: float(one[0][:, 0].min()))
+        return not any(
+            right[:, 0].min() - left[:, 0].max() > FAR * max(high, other)
+            and min(np.ptp(left[:, 0]), np.ptp(right[:, 0])) > LENGTHY * max(high, other)
+            for (left, high), (right, other) in itertools.pairwise(found)
+        )
+    for k, (one, high) in enumerate(found):
+        for other, low in found[:k]:
             gap, beyond = (
-                max(corners[0][:, axis].min(), corners[1][:, axis].min())
-                - min(corners[0][:, axis].max(), corners[1][:, axis].max())
+                max(one[:, axis].min(), other[:, axis].min())
+                - min(one[:, axis].max(), other[:, axis].max())
                 for axis in (0, 1)
             )
-            if gap > APART * max(one.height, other.height) or -beyond < SHARED * low:
+            if gap > APART * max(high, low) or -beyond < SHARED * min(high, low):
                 return False
     return True
 
@@ -113,13 +122,38 @@ def _crop(
     fills: tuple[float, ...],
 ) -> tuple[PhotoLine, ...]:
     """The one line of a crop, and what the detector says of it: its surest cells."""
-    lines = clean_grey(grey, size, height, fills=fills, one=True).lines
+    return _crop_of(clean_grey(grey, size, height, fills=fills, one=True).lines, look)
+
+
+def _crop_of(lines: tuple[PhotoLine, ...], look: PageLook) -> tuple[PhotoLine, ...]:
+    """The views of a crop's line, with what the detector says of it."""
     number, word = (_surest(look.maps[kind]) for kind in ("number", "word"))
     is_word = word > WORD and number < NO_NUMBER
     kind, score = ("word", word) if is_word else ("number", number)
     return tuple(
         replace(line, kind=kind, score=score, row=0, column=0, crop=True) for line in lines
     )
+
+
+def _only_line(
+    grey: np.ndarray,
+    size: tuple[int, int],
+    look: PageLook,
+    height: int,
+    fills: tuple[float, ...],
+) -> tuple[PhotoLine, ...] | None:
+    """The one line of a photo on which the detector is sure of none, if it holds one and no more.
+
+    Then it is a crop of another shape: a number in the middle of a square. How probable it is that
+    a number stands there, the surest cells say, as of all crops.
+    """
+    if _surest(look.maps["number"]) < DOUBTED:
+        return None
+    try:
+        trace = clean_grey(grey, size, height, fills=fills)
+    except ImageError:
+        return None
+    return _crop_of(trace.lines, look) if len(trace.places) == 1 else None
 
 
 def _surest(cells: np.ndarray) -> float:

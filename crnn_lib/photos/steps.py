@@ -22,6 +22,7 @@ SMALL = 8_000  # pixels that are enough to know paper and light by
 SIDE_PIXELS = 4_000  # to know whether the ink is the darker part
 STROKE_PIXELS = 100_000  # to know how thick the strokes are
 SAMPLE = 1_000_000  # values that are enough for a percentile
+BORDER, BAND = 2.0, 0.08  # what the border counts beside the neighbourhoods; of the shorter side
 REACHES = (1.0, 0.5, 0.25)  # of the neighbourhoods that vote on it, as shares of the shorter side
 THICKEST = 0.35  # of the image's shorter side: what is wider is no stroke
 WINDOWS = 3  # strokes side by side in a window: there is paper in it wherever it lies
@@ -42,7 +43,8 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
 
     Ink is the smaller part, and far from the paper's brightness: the differences from the local
     median have their longer tail on the side of the ink. Neighbourhoods of three sizes vote: a
-    small one does not see past a fat digit, a large one takes a shadow for ink.
+    small one does not see past a fat digit, a large one takes a shadow for ink. So does the border:
+    it is paper all around where a thick pen left less paper than ink, and a frame elsewhere.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     _require_grey(grey)
     small = _shrunk(grey, SIDE_PIXELS)
-    vote, left = 0.0, len(REACHES)
+    vote, left = BORDER * _darkness_of_border(small), len(REACHES)
     for reach in REACHES:
         difference = small - _local_median(small, reach)
         cubes = difference * difference * difference  # numpy's powers are slow
@@ -399,6 +401,17 @@ def _extended(grey: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
         )
         part = grey.take(rows, 0).take(columns, 1)
     return part.astype(np.float32, copy=False)
+
+
+def _darkness_of_border(grey: np.ndarray) -> float:
+    """From -1, all of the border is lighter than Otsu's threshold, to 1, all of it is darker."""
+    if float(np.ptp(grey)) == 0:
+        return 0.0
+    wide = math.ceil(BAND * min(grey.shape))  # more than the side of a box is thick
+    dark = grey <= filters.threshold_otsu(grey)
+    around = np.ones(grey.shape, bool)
+    around[wide:-wide, wide:-wide] = False
+    return 2 * float(dark[around].mean()) - 1
 
 
 def _local_median(grey: np.ndarray, reach: float) -> np.ndarray:

@@ -8,6 +8,8 @@ import torch
 from drawn_faults import Sheet
 
 from crnn_lib import Alphabet, Reader
+from crnn_lib.handwriting.pen import draw_words
+from crnn_lib.photos import ImageError, find_regions
 from crnn_lib.photos._dates import with_slashes
 
 KNOWN = Alphabet("0123456789/")
@@ -33,6 +35,20 @@ def lattice(text: str, slash: float) -> torch.Tensor:
         blank[KNOWN.blank] = 1.0
         frames += [frame / frame.sum(), blank / blank.sum()]
     return torch.stack(frames).log()
+
+
+@pytest.mark.parametrize("seed", [7, 12])
+def test_a_number_alone_on_a_square_is_read_though_the_detector_is_not_sure(reader, seed):
+    image = draw_words(["8104"], torch.Generator().manual_seed(seed), height=72).images[0]
+    ink = image.numpy() / 255
+    rows, columns = (np.flatnonzero((ink > 0.25).any(axis)) for axis in (1, 0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    photo = np.float32(0.8 - 0.6 * np.pad(ink, ((36, 36), (12, 12))))
+    assert not find_regions(photo, reader.detector)
+    reading = reader.read(photo)
+    assert reading.text == "8104" and reading.line.crop and reading.confidence < 0.9
+    with pytest.raises(ImageError, match="no line"):  # two are more than a crop
+        reader.read(np.concatenate([photo, photo]))
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from drawn_photos import digits, on_paper, photo, strokes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from crnn_lib import photos
+from crnn_lib.handwriting.pen import draw_words
 from crnn_lib.photos import ImageError, steps
 
 
@@ -232,6 +234,23 @@ def test_skew_is_measured_and_set_straight(degrees):
     assert photos.skew_of(skewed < 0.55) == pytest.approx(degrees, abs=0.8)
     level = photos.deskew(skewed, degrees)
     assert abs(photos.skew_of(level < 0.55)) <= 0.8
+
+
+@pytest.mark.parametrize("seed, thick", [(0, 7), (1, 7), (2, 9)])
+def test_a_thick_pen_leaves_less_paper_than_ink_and_is_ink_all_the_same(seed, thick):
+    image = draw_words(["20125810"], torch.Generator().manual_seed(seed), height=72).images[0]
+    ink = ndimage.maximum_filter(image.numpy() / 255, thick)
+    rows, columns = (np.flatnonzero((ink > 0.25).any(axis)) for axis in (1, 0))
+    ink = np.pad(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 6)
+    assert 0.45 < (ink > 0.5).mean() < 0.55
+    grey = 0.8 - 0.6 * ink
+    assert not photos.polarity(grey)[1] and photos.polarity(1 - grey)[1]
+
+
+def test_a_box_around_the_writing_is_no_paper():
+    grey = np.full((60, 200), 0.8)
+    grey[20:40, 20:180:24] = grey[:3] = grey[-3:] = grey[:, :3] = grey[:, -3:] = 0.2
+    assert not photos.polarity(grey)[1] and photos.polarity(1 - grey)[1]
 
 
 @pytest.mark.parametrize("slant", [-1.0, -0.5, 0.0, 0.3, 0.8])
