@@ -52,7 +52,7 @@ def test_true_maps_give_back_the_numbers(turned):
 
 
 def test_who_looks_for_numbers_among_words_is_told_what_reads_words(monkeypatch):
-    word = SimpleNamespace(kind="word")
-    monkeypatch.setattr(page_lines, "find_on_grey", lambda grey, detector: ([word], []))
+    word, look = SimpleNamespace(kind="word"), SimpleNamespace(maps={"number": np.zeros((9, 9))})
+    monkeypatch.setattr(page_lines, "find_on_grey", lambda grey, detector: ([word], [look]))
     with pytest.raises(ImageError, match="nothing but words was found on it; crnn-words reads"):
         page_lines.cut_lines(np.ones((400, 400), np.float32), None, {"number": (32, (0.6,))})
