@@ -28,7 +28,8 @@ from crnn_lib.decoders._compiled.records import (
 from crnn_lib.decoders.fusion import Fusion, _no_arcs
 
 LONG = 512  # frames of a line that are kept in any case
-STEP = 256  # frames until it is looked again what is settled
+STEP = 384  # frames until it is looked again what is settled
+SLOPES = (-3.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0)  # that are tried, to bound what frames can bring
 UNENDING = 1 << 29  # frames of a line whose end is not in sight; fewer than UNREACHABLE
 BLOCK = 256  # frames that are checked at once
 
@@ -55,6 +56,7 @@ class Window:
         self.summed: dict[tuple, list[tuple[np.ndarray, _Summed]]] = {}
         self._log_p, self._p = np.empty((2, LONG + STEP, classes))
         self._peak = np.empty(LONG + STEP)
+        self._gains = np.empty((LONG + STEP, 2))
         self._page = empty_page(1, classes)
 
     def add(self, log_p: np.ndarray) -> int:
@@ -64,9 +66,9 @@ class Window:
         kept, new = self.fed - self.start, len(log_p)
         if kept + new > len(self._p):
             room = 2 * (kept + new)
-            self._log_p, self._p, self._peak = (
+            self._log_p, self._p, self._peak, self._gains = (
                 np.concatenate([x[:kept], np.empty((room - kept, *x.shape[1:]))])
-                for x in (self._log_p, self._p, self._peak)
+                for x in (self._log_p, self._p, self._peak, self._gains)
             )
         own = slice(kept, kept + new)
         self._log_p[own] = log_p
@@ -74,6 +76,8 @@ class Window:
             self._log_p[own], self.blank, *self.sums, self.mass, self._p[own], self._peak[own],
             self._page.bits, self._page.powers,
         )  # fmt: skip
+        if status != WRONG:
+            self._gains[own] = _gains(self._p[own], self.blank)
         self.fed += new
         self.aligned, self.summed = {}, {}
         self.status = max(self.status, status)
@@ -89,14 +93,21 @@ class Window:
         own = slice(first - self.start, stop - self.start)
         return self._p[own], self._log_p[own]
 
+    def gains(self, first: int, stop: int) -> np.ndarray:
+        """Logarithms of the most by which some frames multiply, (T, 2).
+
+        All alignments of a label together, and the best of them.
+        """
+        return self._gains[first - self.start : stop - self.start]
+
     def looked(self, stop: int, needed: int) -> None:
         """Give up what is before the frame that is needed, and say when to look again."""
-        before, kept = self.start, self.fed - needed
-        for x in (self._log_p, self._p, self._peak):
-            x[:kept] = x[needed - before : needed - before + kept].copy()
+        kept = self.fed - needed
+        for x in (self._log_p, self._p, self._peak, self._gains):
+            x[:kept] = x[needed - self.start : needed - self.start + kept].copy()
         self.start = needed
-        # what cannot be given up is looked at again when it has grown by half
-        self.next_look = stop + max(STEP, (stop - needed) // 2 if needed == before else 0)
+        # what could not be given up is looked at again when it has grown by half
+        self.next_look = stop + max(STEP, (stop - needed) // 2)
 
 
 class Track:
@@ -114,22 +125,23 @@ class Track:
         self.done, self.start, self.place = 0, 0, 0  # place: the frame after all that is done
         self._before, self._seen = -1, np.empty((3, 0))
         self._past: tuple | None = None  # pairs: those before, and classes and spans of some more
-        # What was dropped: the logarithm of all alignments together, and, from ``place`` on, the
-        # score of the best of them.
-        self._lost, self._best_lost = NEVER, NEVER
+        # What was dropped before frame ``_at``, at most: the logarithm of all alignments together,
+        # and, from ``place`` on, the score of the best of them.
+        self._lost, self._best_lost, self._at = NEVER, NEVER, 0
+        self._behind = 0  # classes that are not done after a look, most likely
         if parent:
             self.done, self.start, self.place = parent.done, parent.start, parent.place
             self._before, self._seen, self._past = parent._before, parent._seen, parent._past
-            self._lost, self._best_lost = parent._lost, parent._best_lost
+            self._lost, self._best_lost, self._at = parent._lost, parent._best_lost, parent._at
 
     def log_prob(self, window: Window, stop: int) -> tuple[float, bool]:
         """Of the label, if frame ``stop`` ends the line, and whether it is sure.
 
-        It is sure if all that was dropped cannot show, were each frame to come certain of it.
+        It is sure if all that was dropped cannot show, however it went on.
         """
         label, way = self._ahead()
         found = self._sum(window, label, way, stop, -1, label.size - 1)
-        lost = np.logaddexp(self._lost, found.lost) + stop * math.log(window.sums[1])
+        lost = np.logaddexp(self._lost_by(window, stop)[0], found.lost)
         return found.log_prob, bool(lost < found.log_prob - 25.0)
 
     def read(
@@ -143,11 +155,11 @@ class Track:
         if spans is None and len(label) == 1:
             spans = np.empty((0, 3))
             score = window.between(self.place, stop)[1][:, window.blank].sum()
-            sure = bool(self._best_lost < score)
+            sure = bool(self._lost_by(window, stop)[1] < score)
         if spans is None:
             found = self._align(window, label, way, stop)
             spans = traced(label, found, len(found.log_p) - 1, found.last, self.place)
-            sure = max(self._best_lost, found.lost) < found.score
+            sure = bool(max(self._lost_by(window, stop)[1], found.lost) < found.score)
         classes, pieces, past = [label[1:].tolist()], [spans], self._past
         while past:
             past, (own, before) = past
@@ -155,6 +167,13 @@ class Track:
             pieces.append(before)
         every = tuple(c for piece in reversed(classes) for c in piece)
         return every, np.concatenate(pieces[::-1]), sure
+
+    def _lost_by(self, window: Window, stop: int) -> tuple[float, float]:
+        """The most that can have become of what was dropped: all together, and the best."""
+        if self._lost == NEVER and self._best_lost == NEVER:
+            return NEVER, NEVER
+        every, best = window.gains(self._at, stop).sum(0)
+        return self._lost + every, self._best_lost + best
 
     def _ahead(self) -> tuple[np.ndarray, np.ndarray]:
         """The classes that are not done, behind the last one that is, or -1; and their way."""
@@ -166,7 +185,9 @@ class Track:
     ) -> _Summed:
         """The forward algorithm up to a frame."""
         p, _ = window.between(self.start, stop)
-        return _sum(p, window.blank, label, way - self.start, self._seen, keep, needed, DEPTH)
+        gains = window.gains(self.start, stop)[:, 0]
+        way = way - self.start
+        return _sum(p, window.blank, label, way, self._seen, keep, needed, DEPTH, gains)
 
     def _kept(
         self, window: Window, label: np.ndarray, way: np.ndarray, stop: int, low: int
@@ -193,7 +214,8 @@ class Track:
         key = self.place, stop, label.tobytes(), way.tobytes()
         if key not in window.aligned:
             log_p = window.between(self.place, stop)[1]
-            found = _align(log_p, window.blank, label, way - self.place, DEPTH)
+            gains = window.gains(self.place, stop)[:, 1]
+            found = _align(log_p, window.blank, label, way - self.place, DEPTH, gains)
             window.aligned[key] = found
         return window.aligned[key]
 
@@ -216,13 +238,14 @@ class Track:
             # most often the band of all alignments ends here, too
             low = min(low, max(0, int(aligned.band[-1, 1]) - REACH))
         else:
-            low, best_lost = len(spans), NEVER
+            low, best_lost = max(0, len(spans) - self._behind), NEVER
         if low == 0:
             return 0
         summed = self._kept(window, label, way, stop, low)
         if summed.low < low:
             low = summed.low
             summed = self._kept(window, label, way, stop, low)
+        self._behind = len(label) - 1 - summed.low + REACH  # a guess for the next time
         if low == 0:
             return 0
         self._past = self._past, (self.label[:low], spans[:low].copy())
@@ -232,8 +255,9 @@ class Track:
         score = alignment_score(
             window.between(self.place, place)[1], window.blank, self.place, done
         )
-        self._lost = float(np.logaddexp(self._lost, summed.lost))
-        self._best_lost = max(self._best_lost, best_lost) - score
+        lost, best = self._lost_by(window, stop)
+        self._lost = float(np.logaddexp(lost, summed.lost))
+        self._best_lost, self._at = max(best, best_lost) - score, stop
         self.done, self.place = self.done + low, place
         kept = summed.kept
         counts = (kept[0] + kept[1] > 0).nonzero()[0]
@@ -278,30 +302,33 @@ def _multiple(one: np.ndarray, other: np.ndarray) -> tuple[float, float] | None:
 
 def _sum(
     p: np.ndarray, blank: int, label: np.ndarray, way: np.ndarray, seen: np.ndarray, keep: int,
-    needed: int, depth: float, floors: np.ndarray = NOWHERE,
+    needed: int, depth: float, gains: np.ndarray = NOWHERE, floors: np.ndarray = NOWHERE,
+    slope: float = 0.0,
 ) -> _Summed:  # fmt: skip
     from crnn_lib.decoders._compiled.long import forward_window
 
     size, low, lost = len(label) - 1, np.zeros(1, np.int64), np.full(1, NEVER)
     kept = np.zeros((3, len(p) if keep >= 0 else 0))
     value = forward_window(
-        p, blank, label, way, size, needed, depth, floors, seen, seen.shape[1], keep, kept,
-        np.empty((8, size + 1)), low, lost,
+        p, blank, label, way, size, needed, depth, floors, slope, gains, seen, seen.shape[1],
+        keep, kept, np.empty((8, size + 1)), low, lost,
     )  # fmt: skip
     return _Summed(value, int(low[0]), kept, float(lost[0]))
 
 
 def _align(
-    log_p: np.ndarray, blank: int, label: np.ndarray, way: np.ndarray, depth: float
-) -> _Aligned:
+    log_p: np.ndarray, blank: int, label: np.ndarray, way: np.ndarray, depth: float,
+    gains: np.ndarray,
+) -> _Aligned:  # fmt: skip
     from crnn_lib.decoders._compiled.long import align_window
 
     size, room, lost = len(label) - 1, 256 * (len(log_p) + 1), np.full(1, NEVER)
     band, work = np.empty((len(log_p) + 1, 3), np.int64), np.empty((2, size + 1))
     back = np.empty(room, np.uint8)
-    while not align_window(log_p, blank, label, way, size, depth, work, band, back, lost):
+    while not align_window(log_p, blank, label, way, size, depth, gains, work, band, back, lost):
         room *= 4
         back = np.empty(room, np.uint8)
+        lost[0] = NEVER
     last = 2 * size - int(work[1, size] > work[0, size])
     return _Aligned(log_p, band, back, last, float(work[:, size].max()), float(lost[0]))
 
@@ -311,34 +338,73 @@ def whole_log_prob(
 ) -> float:
     """Of a label on a whole line (T, C), with nothing left out that can show.
 
-    It has ``at_least`` so much. From a place in the table a frame takes it on by a blank, by the
-    character that it is on or by the next: at most by the blank and the two most probable others.
-    So what is below ``at_least`` by more than frames to come can bring is left out.
+    It has ``at_least`` so much. What is below that by more than frames to come can bring is left
+    out: see ``_floors``.
     """
-    from crnn_lib.decoders._compiled.long import sum_of_logs
+    from crnn_lib.decoders._compiled.long import sum_of_logs, two_most
 
     p, classes, size = np.exp(log_p), np.array([-1, *label], np.int32), len(label)
     if ((p > 0.0) & (p < 1e-60)).any():  # a few frames, and the rest of a column is out of range
         return sum_of_logs(log_p, blank, classes, size, np.empty((2, size + 1)))
-    others = np.delete(p, blank, 1)
-    most = p[:, blank] + np.partition(others, -2, 1)[:, -2:].sum(1) if others.shape[1] > 1 else 1.0
-    gains = np.log(np.broadcast_to(most, len(p)))
-    floors = at_least - 40.0 - (gains[::-1].cumsum()[::-1] - gains)
-    return _sum(p, blank, classes, classes, np.empty((3, 0)), -1, size, math.inf, floors).log_prob
+    most = np.empty((2, len(p)))
+    two_most(p, blank, most)
+    with np.errstate(divide="ignore"):
+        bounds = [
+            (slope, np.log(p[:, blank] + max(1.0, up) * most[0] + min(1.0, up) * most[1]))
+            for slope in SLOPES for up in (math.exp(slope),)
+        ]  # fmt: skip
+    floors, slope = _floors(bounds, size, at_least - 40.0)
+    nothing = np.empty((3, 0))
+    return _sum(
+        p, blank, classes, classes, nothing, -1, size, math.inf, NOWHERE, floors, slope
+    ).log_prob
+
+
+def _floors(
+    bounds: list[tuple[float, np.ndarray]], size: int, at_least: float
+) -> tuple[np.ndarray, float]:
+    """Below what an entry of a label's table cannot come to ``at_least`` in the end.
+
+    From a place in the table a frame takes a mass on by a blank, by the character that it is on or
+    by the next. Let each column more count ``exp(slope)``: then a frame multiplies by no more than
+    the blank and the two most probable others, the first or second of them times ``exp(slope)``.
+    What lacks m columns ends in the last one, so it has gained that of all frames, less m slopes.
+    This holds for any slope; the best one bounds the whole line most tightly.
+
+    Gets slopes with the logarithms of what frames multiply by, (T,). Returns a floor for each frame
+    and the slope: an entry counts if it is above the floor by a slope for each column to come.
+    """
+    slope, gains = min(bounds, key=lambda bound: bound[1].sum() - size * bound[0])
+    return at_least - (gains[::-1].cumsum()[::-1] - gains), slope
 
 
 def whole_spans(log_p: np.ndarray, blank: int, label: Sequence[int], spans: Spans) -> Spans:
     """The spans of a label on the best alignment of a whole line (T, C), if these are not."""
     from crnn_lib.decoders._compiled.long import best_score
 
-    classes = np.array([-1, *label], np.int32)
-    best = best_score(log_p, blank, classes, len(label), np.empty((2, len(classes))))
+    classes, score = np.array([-1, *label], np.int32), alignment_score(log_p, blank, 0, spans)
+    at_blank, others = log_p[:, blank], np.delete(log_p, blank, 1).max(1)
+    bounds = [(slope, np.maximum(at_blank, others + max(0.0, slope))) for slope in SLOPES]
+    floors, slope = _floors(bounds, len(label), score - 1e-9 * max(1.0, abs(score)))
+    room = np.empty((2, len(classes)))
+    best = best_score(log_p, blank, classes, len(label), floors, slope, room)
     depth, way = DEPTH, np.array([-1, *spans[:, 0]], np.int64)
     while alignment_score(log_p, blank, 0, spans) < best - 1e-9 * max(1.0, abs(best)):
         depth *= 2  # a band that is twice as wide
-        found = _align(log_p, blank, classes, way, depth)
+        found = _align(log_p, blank, classes, way, depth, np.zeros(len(log_p)))
         spans = traced(classes, found, len(log_p) - 1, found.last, 0)
     return spans
+
+
+def _gains(p: np.ndarray, blank: int) -> np.ndarray:
+    """For :meth:`Window.gains`, of frames (T, C)."""
+    from crnn_lib.decoders._compiled.long import two_most
+
+    most = np.empty((2, len(p)))
+    two_most(p, blank, most)
+    at_blank = p[:, blank]
+    with np.errstate(divide="ignore"):
+        return np.log(np.stack([at_blank + most[0] + most[1], np.maximum(at_blank, most[0])], 1))
 
 
 def traced(label: np.ndarray, found: _Aligned, t: int, state: int, place: int) -> Spans:

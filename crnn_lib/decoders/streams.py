@@ -111,6 +111,10 @@ class _Stream:
                 stacklevel=4,
             )
 
+    def _text(self, label: list[int]) -> str:
+        """A label in characters, unchecked: where nothing is settled it is long, in each chunk."""
+        return "".join(map(self.alphabet.symbols.__getitem__, label))
+
     def _end(self) -> None:
         if self._finished:
             raise ValueError("This line is finished already.")
@@ -125,9 +129,10 @@ class PrefixBeam(_Stream):
     in the beam needs them for its probability or its spans. What is settled takes five numbers a
     character.
 
-    What is forgotten is improbable by 1e200 and more. In a line with a probability below 1e-180 it
-    could matter nevertheless: a language that accepts a phrase once reads one of two. A whole line
-    is then looked at again. Here ``finish`` warns that it could not be.
+    What is forgotten is improbable by 1e200 and more. It can matter nevertheless, if all frames
+    that follow favour it: where a language accepts a phrase once, and two are written, or in more
+    than a thousand frames of noise. A whole line is then looked at again. Here ``finish`` warns
+    that it could not be.
 
     With a language, a prefix that comes to no accepted end in the frames that are left loses its
     place. How many are left is not known yet. So the beam stays behind, by as many frames as any
@@ -210,8 +215,7 @@ class PrefixBeam(_Stream):
             best = max(best, (score, own + rest))
         certain = certain or []
         self._told += len(certain)
-        decode = self.alphabet.decode
-        return Progress(decode(certain), decode(best[1][len(certain) :]))
+        return Progress(self._text(certain), self._text(best[1][len(certain) :]))
 
     @torch.no_grad()
     def finish(self) -> Hypothesis | list[Hypothesis] | None:
@@ -265,7 +269,7 @@ class BestPath(_Stream):
         label = self._lines[0].label
         new = label[self._told :]
         self._told = len(label)
-        return Progress(self.alphabet.decode(new), "")
+        return Progress(self._text(new), "")
 
     @torch.no_grad()
     def finish(self) -> Hypothesis:

@@ -119,6 +119,28 @@ def test_a_word_that_comes_twice_is_scored_by_both_if_the_line_is_whole():
 
 
 @pytest.mark.parametrize("kind", ["beam", "path"])
+def test_what_was_forgotten_of_ordinary_frames_cannot_matter(kind, monkeypatch):
+    """Some characters are doubtful: the line has less in the end than what was dropped had."""
+    monkeypatch.setattr(_windows, "DEPTH", 60.0)
+    rng = np.random.default_rng(2)
+    logits = rng.gumbel(size=(3000, 8)) * 0.4
+    logits[:, 0] += 7.0
+    labels = rng.integers(1, 8, 375)
+    logits[4::8, 0] -= 7.0
+    logits[np.arange(4, 3000, 8), labels] += 7.0
+    logits[np.arange(4, 3000, 64), labels[::8] % 7 + 1] += 6.8
+    line, alphabet = torch.from_numpy(logits).log_softmax(1), Alphabet("abcdefg")
+    stream = PrefixBeam(alphabet, beam_width=3) if kind == "beam" else BestPath(alphabet)
+    for rows in line.split(100):
+        stream.feed(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        h = stream.finish()
+    found = whole_log_prob(line, h.label)
+    assert h.log_prob == pytest.approx(found, rel=1e-12) and found < -40
+
+
+@pytest.mark.parametrize("kind", ["beam", "path"])
 def test_noise_is_scored_and_forgotten_as_it_comes(kind):
     """2,000 frames whose label wants nearly all of them; half-way, it is improbable to keep up."""
     noise = np.random.default_rng(1).gumbel(size=(2000, 12))

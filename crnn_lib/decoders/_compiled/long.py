@@ -135,8 +135,21 @@ def enter_far(b, c, power, ratio, label, j, high, x, new_b, new_c):
 
 
 @compiled
+def two_most(p, blank, most):
+    """The two most probable classes of each frame but the blank: ``most`` (2, T)."""
+    for t in range(len(p)):
+        first, second = 0.0, 0.0
+        for c in range(p.shape[1]):
+            x = p[t, c]
+            if c != blank and x > second:
+                first, second = max(first, x), min(first, x)
+        most[0, t], most[1, t] = first, second
+
+
+@compiled
 def forward_window(
-    p, blank, label, way, size, needed, depth, floors, seen, known, keep, kept, work, left, lost
+    p, blank, label, way, size, needed, depth, floors, slope, gains, seen, known, keep, kept, work,
+    left, lost,
 ):  # fmt: skip
     """Logarithm of what the alignments of a label have that end with the window.
 
@@ -146,10 +159,11 @@ def forward_window(
     character ``label[0]``, and the power of GROW to divide them by. If there was nothing before,
     ``label[0]`` is -1 and ``known`` 0. The last frame wants to be in column ``needed`` or beyond
     it: what cannot get there is left out. What is below the way's place by more than ``depth`` is
-    dropped, and its logarithm added to ``lost`` (1,). Or, if ``floors`` (T,) is not empty, what is
-    below that of its frame; then nothing is added up. The entries of column ``keep`` are written to
-    ``kept`` (3, T), where it is not empty: zeros before. The lowest column that is left in the end
-    is written to ``left`` (1,). ``work`` is (8, size + 1).
+    dropped, and its logarithm added to ``lost`` (1,), which grows by the logarithm ``gains`` (T,)
+    of each frame to come. Or, if ``floors`` (T,) is not empty, what is below that of its frame, by
+    ``slope`` more for each column that is still to come; then nothing is added up. The entries of
+    column ``keep`` are written to ``kept`` (3, T), where it is not empty: zeros before. The lowest
+    column that is left in the end is written to ``left`` (1,). ``work`` is (8, size + 1).
     """
     # Entries at a blank and on the character, of this frame and of the one before.
     b, c, new_b, new_c = work[0], work[1], work[2], work[3]
@@ -163,6 +177,8 @@ def forward_window(
         b[0] = 1.0
     for t in range(frames):
         q = p[t, blank]
+        if len(floors) == 0:
+            lost[0] += gains[t]
         if high < size:
             high += 1
             b[high], c[high] = 0.0, 0.0
@@ -199,9 +215,13 @@ def forward_window(
         if t % PAUSE:  # a few columns too many cost less than to look at the ends in each frame
             pass
         elif len(floors) > 0:
-            while high > low and log_entry(b, c, power, high) < floors[t]:
+            while high > low:
+                if log_entry(b, c, power, high) >= floors[t] + slope * (size - high):
+                    break
                 high -= 1
-            while t >= known and low < high and log_entry(b, c, power, low) < floors[t]:
+            while t >= known and low < high:
+                if log_entry(b, c, power, low) >= floors[t] + slope * (size - low):
+                    break
                 b[low], c[low] = 0.0, 0.0
                 low += 1
         else:
@@ -234,14 +254,15 @@ def forward_window(
 
 
 @compiled
-def align_window(log_p, blank, label, way, size, depth, work, band, back, lost):
+def align_window(log_p, blank, label, way, size, depth, gains, work, band, back, lost):
     """The most probable alignment of a label in a window; ties as in ``align``.
 
     A state is twice a column, less one for its character. If something came before, the frame
     before the window is the last one of the character ``label[0]``. Writes how each state of the
     band was entered, frame after frame, to ``back``, and to ``band`` (T + 1, 3) of each frame where
     this begins, its lowest column and its highest; to ``lost`` (1,) the most that was dropped, if
-    it is more. Returns whether there was room. ``work`` is (2, size + 1).
+    it is more; it grows by the logarithm ``gains`` (T,) of each frame to come. Returns whether
+    there was room. ``work`` is (2, size + 1).
     """
     blanks, chars = work[0], work[1]
     for j in range(size + 1):
@@ -254,6 +275,7 @@ def align_window(log_p, blank, label, way, size, depth, work, band, back, lost):
         chars[0] = 0.0
     for t in range(len(log_p)):
         q = log_p[t, blank]
+        lost[0] += gains[t]
         if high < size:
             high += 1
         if used + 2 * (high - low + 1) > len(back):
@@ -306,26 +328,45 @@ def align_window(log_p, blank, label, way, size, depth, work, band, back, lost):
 
 
 @compiled
-def best_score(log_p, blank, label, size, work):
-    """What the most probable alignment of a whole line has: the whole table, but for its way."""
+def best_score(log_p, blank, label, size, floors, slope, work):
+    """What the most probable alignment of a whole line has: the table, but for its way.
+
+    What is below ``floors`` (T,), by ``slope`` more for each column to come, is left out.
+    """
     blanks, chars = work[0], work[1]
     for j in range(size + 1):
         blanks[j] = -math.inf
         chars[j] = -math.inf
     blanks[0] = 0.0
-    frames = len(log_p)
+    low, high, frames = 0, 0, len(log_p)
     for t in range(frames):
         q = log_p[t, blank]
-        first = max(1, size - (frames - 1 - t))
-        for j in range(min(size, t + 1), first - 1, -1):
+        high = min(size, high + 1)
+        first = min(size - (frames - 1 - t), high)  # what is before cannot reach the end
+        while low < first:
+            blanks[low] = chars[low] = -math.inf
+            low += 1
+        for j in range(high, max(low, 1) - 1, -1):
             c = label[j]
             best = max(chars[j], blanks[j - 1])
             if label[j - 1] != c:
                 best = max(best, chars[j - 1])
             blanks[j] = max(blanks[j], chars[j]) + q
             chars[j] = best + log_p[t, c]
-        if first == 1:
+        if low == 0:
             blanks[0] += q
+        if t % PAUSE:
+            continue
+        while high > low:
+            if max(blanks[high], chars[high]) >= floors[t] + slope * (size - high):
+                break
+            blanks[high] = chars[high] = -math.inf
+            high -= 1
+        while low < high:
+            if max(blanks[low], chars[low]) >= floors[t] + slope * (size - low):
+                break
+            blanks[low] = chars[low] = -math.inf
+            low += 1
     return max(blanks[size], chars[size])
 
 
