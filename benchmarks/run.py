@@ -32,6 +32,7 @@ SECTIONS = (
     "latency",
     "ctc",
     "decoders",
+    "streams",
     "lexicon",
     "in_page",
     "notebooks",
