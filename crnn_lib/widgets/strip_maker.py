@@ -96,6 +96,7 @@ class StripMaker(VBox):
         for control in controls:
             traitlets.link((control, "value"), (self.view, control.description))
             control.observe(self._rewrite, names="value")
+        self.view.observe(lambda change: self._rest(), names="seen")
         self._rewrite()
 
     def __repr__(self) -> str:
@@ -165,7 +166,7 @@ class StripMaker(VBox):
             self._due, self.view.stops = None, [self._read(each) for each in settings]
 
     def _rest(self) -> None:
-        """Read the stops as soon as nothing has changed for a moment; never without a kernel."""
+        """Read the stops once nothing has changed for a moment, if a page shows them."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -173,7 +174,7 @@ class StripMaker(VBox):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        if self.model is not None:
+        if self.model is not None and self.view.seen:
             self._due = loop.call_later(QUIET, lambda: self._read_stops(self._around(), 0))
 
     def _repr_mimebundle_(self, **kwargs):
@@ -273,3 +274,5 @@ class StripView(Explorer):
     now = traitlets.Dict().tag(sync=True)
     stops = traitlets.List(traitlets.Dict()).tag(sync=True)
     said = traitlets.Unicode().tag(sync=True)
+    #: Whether a page shows it.
+    seen = traitlets.Bool(False).tag(sync=True)

@@ -82,6 +82,7 @@ function render({ model, el }) {
   view.listen(["text", "now", "stops", "said", ...sliders.map(({ name }) => name)], draw);
   const sized = new ResizeObserver(draw);
   sized.observe(view.root);
+  view.change({ seen: true }); // from now on Python reads ahead
   return () => { sized.disconnect(); view.dispose(); };
 }
 
