@@ -32,7 +32,6 @@ TAIL = 0.02  # of the ink's pixels: beyond the band on either side
 EDGE = 0.2  # of a word's image: ink that touches the border and stays in it is its neighbours'
 STROKES = 5.0  # widths of a stroke: no word is lower
 BOXED = 0.8  # of the border's height: ink that long along it is the side of a box
-LEANING = 0.15  # pixels to the right per pixel upwards: as most people's letters
 SIDES = 0.15  # of a word's height: paper beside its ink
 
 
@@ -318,7 +317,7 @@ def find_whole(mask: np.ndarray) -> Place:
     chosen = np.flatnonzero(~(above | below))
     if not len(chosen):
         chosen = np.arange(len(box))
-    place = _place(patches, chosen, 0.0, CROP_GAIN, tail=0.0, steady=True)
+    place = _place(patches, chosen, 0.0, CROP_GAIN, tail=0.0)
     least = STROKES * steps._stroke_width_of(patches.labels)
     more = max(least - (place.bottom - place.top), 0) / 2
     top, bottom = place.top - more, place.bottom + more
@@ -389,19 +388,12 @@ def _place(
     margin: float,
     gain: float = steps.GAIN,
     tail: float = TAIL,
-    steady: bool = False,
 ) -> Place:
-    """The place of a line: its angle, its band, and paper on both sides of its ink.
-
-    If ``steady``, its letters are to lean as most do.
-    """
+    """The place of a line: its angle, its band, and paper on both sides of its ink."""
     x, y = patches.points(group)
     degrees = steps.skew_of_points(x, y, gain)
     turn = Place(0, 0, 0, 0, degrees).matrix()[:2, :2]
     along, across = (np.stack([x, y], 1) @ turn).T  # (M,), (M,)
     top, bottom = np.quantile(across, (tail, 1 - tail))
-    leans = steps.slant_of_points(along, across) if steady else None
-    slant = 0.0 if leans is None else leans - LEANING
-    along = along + slant * across
     beside = margin * (bottom - top)
-    return Place(along.min() - beside, along.max() + beside, top, bottom, degrees, slant)
+    return Place(along.min() - beside, along.max() + beside, top, bottom, degrees)

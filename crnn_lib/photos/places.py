@@ -46,8 +46,6 @@ class Place:
         The band: from where to where the bodies of the digits reach.
     degrees : float
         How far the line falls to the right.
-    slant : float
-        Pixels to the right per pixel upwards that its letters lean too far. They are set so.
     """
 
     left: float
@@ -55,14 +53,12 @@ class Place:
     top: float
     bottom: float
     degrees: float = 0.0
-    slant: float = 0.0
 
     def matrix(self) -> np.ndarray:
         """(3, 3): takes (x, y, 1) along and across the line to the image's (x, y, 1)."""
         angle = math.radians(self.degrees)
         cos, sin = math.cos(angle), math.sin(angle)
-        turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-        return turn @ np.array([[1, -self.slant, 0], [0, 1, 0], [0, 0, 1]])
+        return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
 
     def corners(self) -> np.ndarray:
         """(4, 2): the corners of the band on the image, clockwise from the upper left."""

@@ -38,6 +38,7 @@ from crnn_lib.models import (
     without_marks,
 )
 from crnn_lib.photos._dates import MARK, with_slashes
+from crnn_lib.photos._leaning import steadied
 from crnn_lib.photos._processes import read_in_processes
 from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
@@ -393,14 +394,30 @@ class Reader:
         return self._read_turned(lines)
 
     def _read_turned(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
-        upright = self._read_views(lines)
+        upright = self._read_steadied(lines)
         if not self.turn:
             return upright
-        turned = self._read_views([tuple(view.turned() for view in line) for line in lines])
+        turned = self._read_steadied([tuple(view.turned() for view in line) for line in lines])
         return [
             replace(other, upside_down=True) if other.confidence > one.confidence + SURER else one
             for one, other in zip(upright, turned, strict=True)
         ]
+
+    def _read_steadied(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
+        """Each line as it was written; where that leaves a doubt, also with letters that lean less.
+
+        The surer of both readings is taken.
+        """
+        readings = self._read_views(lines)
+        others = {
+            n: steady
+            for n, (reading, line) in enumerate(zip(readings, lines, strict=True))
+            if not self._is_sure(reading.hypothesis) and (steady := steadied(line)) is not None
+        }
+        for n, other in zip(others, self._read_views(list(others.values())), strict=True):
+            if other.confidence > readings[n].confidence:
+                readings[n] = other
+        return readings
 
     def _read_views(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         """The middle view of each line, and the others where that leaves a doubt."""

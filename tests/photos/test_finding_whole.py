@@ -71,27 +71,6 @@ def test_points_lead_back_to_the_photo():
     assert np.abs(np.array(edges) - 20).max() <= 3  # so far is the ink from the photo's borders
 
 
-@pytest.mark.parametrize("slant", [-0.6, 0.0, 0.9])
-def test_letters_lean_alike_however_they_were_written(slant):
-    height, gap = 60, 24
-    photo = np.full((height + 20, 400), 0.8, np.float32)
-    down = np.arange(height)
-    for foot in range(100, 300, gap):
-        for thick in range(4):
-            photo[10 + down, np.round(foot + thick + slant * (height - 1 - down)).astype(int)] = 0.2
-    (line,) = clean_photo(photo, 40, fills=(0.8,), whole=True)
-    dark = line.image[0].numpy() < 0.5
-    rows = np.flatnonzero(dark.sum(1) > 8)
-    high, low = rows[3], rows[-4]
-    starts = [np.flatnonzero(np.diff(dark[row].astype(int)) == 1)[:7] for row in (high, low)]
-    leans = (starts[0] - starts[1]) / (low - high)
-    assert np.abs(leans - 0.15).max() < 0.06
-    # and each point of the line leads back to its bar
-    points = line.to_photo([(x + 2, low) for x in starts[1]])
-    there = np.arange(100, 300, gap)[: len(points)] + slant * (height + 9 - points[:, 1]) + 2
-    assert np.abs(points[:, 0] - there).max() < 2.5
-
-
 @pytest.mark.parametrize("boxed", [False, True])
 def test_paper_lies_beside_a_word_that_reaches_its_borders_but_not_beside_a_box(boxed):
     photo = word_photo("oval", margin=1)
