@@ -16,8 +16,8 @@ from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ImageError
 from crnn_lib.training import seeded_generator
 
-SEED, TIMED, PAGES = 6061, 100, 5
-WORDS, CROPS = 600, 200  # on which the views of a line are compared
+SEED, TIMED, PAGES = 6061, 40, 5
+WORDS, CROPS = 300, 100  # on which the views of a line are compared
 CHARACTERS = pen.TEXT_CHARACTERS + " "
 
 
