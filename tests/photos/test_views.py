@@ -56,7 +56,8 @@ def test_a_view_is_asked_once_and_the_others_only_in_doubt(
 def test_many_lines_are_asked_together(model, photos, looks):
     reader = Reader(model, sure=1)
     readings = reader.read_lines([reader.find_lines(photo)[0] for photo in photos])
-    assert looks == [4, 8]
+    assert looks[:2] == [4, 8]  # what leans far is looked at once more after that
+    assert sum(looks[2:]) < 12
     alone = reader.read(photos[3])
     assert alone.text == readings[3].text
     assert alone.confidence == pytest.approx(readings[3].confidence, abs=1e-4)
