@@ -252,6 +252,8 @@ def plot_pretraining(record: Mapping) -> Figure:
         What ``data/make_pretraining.py`` writes: ``minutes`` of a core for each run, the ``batch``,
         and ``runs``, each with its ``start``, the number of ``words`` that it learned from, its
         ``curve`` (step, CER) and what it read of ``fonts`` in the end (``cer``, ``cer_interval``).
+        Of runs that differ in their seed alone the end is drawn as their mean, with a bar from the
+        least to the greatest; that of a single run as its rate, with its interval.
 
     Raises
     ------
@@ -267,21 +269,30 @@ def plot_pretraining(record: Mapping) -> Figure:
         )
     sizes = sorted({run["words"] for run in runs})
     shown = max(sizes, key=lambda size: (sum(run["words"] == size for run in runs), size))
+    found = {
+        start: {
+            size: same
+            for size in sizes
+            if (same := [r for r in runs if (r["start"], r["words"]) == (start, size)])
+        }
+        for start in starts
+    }
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     during, ended = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for k, start in enumerate(starts):
         (colour, dashes), marker = styles[k], (*MARKERS, "v")[k]
         look = {"color": colour, "markersize": 4, "markerfacecolor": "white", "linewidth": 1.5}
-        for number, run in enumerate(r for r in runs if (r["start"], r["words"]) == (start, shown)):
+        for number, run in enumerate(found[start].get(shown, [])):
             steps, rates = np.array(run["curve"]).T
             name = None if number else start
             words = steps * record["batch"]
             during.plot(words, 100 * rates, linestyle=dashes, marker=marker, label=name, **look)
-        for run in (r for r in runs if r["start"] == start):
-            place = sizes.index(run["words"]) + 0.1 * (k - (len(starts) - 1) / 2)
-            rate, interval = 100 * run["fonts"]["cer"], 100 * np.array(run["fonts"]["cer_interval"])
-            spread = np.abs(interval - rate)[:, None]  # (2, 1)
-            ended.errorbar([place], [rate], spread, marker=marker, capsize=3, **look)
+        for size, same in found[start].items():
+            rates = [100 * run["fonts"]["cer"] for run in same]
+            place, mean = sizes.index(size) + 0.13 * (k - (len(starts) - 1) / 2), np.mean(rates)
+            reach = 100 * np.array(same[0]["fonts"]["cer_interval"]) if len(same) == 1 else rates
+            spread = [[mean - min(reach)], [max(reach) - mean]]
+            ended.errorbar([place], [mean], spread, marker=marker, capsize=3, **look)
     during.set(xlabel=f"words seen, of {shown:,}", ylabel="CER on words of other fonts (%)")
     during.set(ylim=(0, 105), xlim=(0, None))
     during.xaxis.set_major_formatter("{x:,.0f}")
@@ -293,14 +304,9 @@ def plot_pretraining(record: Mapping) -> Figure:
     figure.legend(loc="outside upper center", ncols=len(starts), handlelength=3.2)
     parts = []
     for start in starts:
-        found = {
-            size: [r["fonts"]["cer"] for r in runs if (r["start"], r["words"]) == (start, size)]
-            for size in sizes
-        }
         told = [
-            f"{100 * sum(rates) / len(rates):.0f} % of {size:,}"
-            for size, rates in found.items()
-            if rates
+            f"{100 * sum(run['fonts']['cer'] for run in same) / len(same):.0f} % of {size:,}"
+            for size, same in found[start].items()
         ]
         parts.append(f"{start}: {', '.join(told)}")
     return say(

@@ -407,12 +407,15 @@ def test_pretraining_draws_each_run_and_its_interval():
     )
 
 
-def test_pretraining_gives_the_mean_of_several_seeds():
-    record = runs_from("random", "random")
-    record["runs"][1] = {**record["runs"][1], "fonts": {"cer": 0.6, "cer_interval": [0.5, 0.7]}}
+def test_pretraining_gives_the_mean_of_several_seeds_and_their_range():
+    record = runs_from("random", "random", "random")
+    for run, rate in zip(record["runs"], (0.4, 0.6, 0.44), strict=True):
+        run["fonts"] = {"cer": rate, "cer_interval": [rate - 0.1, rate + 0.1]}
     figure = plots.plot_pretraining(record)
-    assert "random: 50 % of 500." in figure.get_label()
-    assert len(figure.axes[0].lines) == 2 and len(figure.legends[0].get_texts()) == 1
+    assert "random: 48 % of 500." in figure.get_label()
+    assert len(figure.axes[0].lines) == 3 and len(figure.legends[0].get_texts()) == 1
+    (bar,) = figure.axes[1].collections
+    assert np.allclose(bar.get_segments()[0][:, 1], [40, 60])
 
 
 @pytest.mark.parametrize("starts", [(), "abcdef"])

@@ -29,24 +29,39 @@ def told_runs(record: Mapping) -> str:
     Parameters
     ----------
     record : mapping
-        As for :func:`crnn_lib.plots.plot_pretraining`.
+        As for :func:`crnn_lib.plots.plot_pretraining`; ``one_source`` holds more such runs, each
+        with the ``hands`` that wrote all words of its training.
 
     Returns
     -------
     str
-        Lines: for each run its steps, and for both kinds of test words the CER with its 95 %
-        interval and how many are right.
+        A line for each start and number of words, then for each source of hands: the CER for both
+        kinds of test words. Of several seeds it is the mean, with the least and the greatest; of
+        one seed the rate, with its 95 % interval.
     """
-    kinds = {"fonts": "in other fonts", "people": "by other people"}
-    lines = [f"Each was tested on {record['test_words']:,} words of either kind; 95 % intervals."]
-    for run in record["runs"]:
-        lines.append(
-            f"{run['start']}: {run['words']:,} words, seed {run['seed']}, {run['steps']:,} steps"
-        )
-        for kind, name in kinds.items():
-            found = run[kind]
-            rate, low, high = (100 * v for v in (found["cer"], *found["cer_interval"]))
-            lines.append(
-                f"    {name}: CER {rate:.1f} % ({low:.1f} to {high:.1f}), {found['exact']} right"
-            )
+    runs, alone = record["runs"], record.get("one_source", [])
+    lines = [f"CER in per cent, {record['test_words']:,} test words of either kind", HEADER]
+    for words, start in dict.fromkeys((run["words"], run["start"]) for run in runs):
+        same = [run for run in runs if (run["words"], run["start"]) == (words, start)]
+        lines.append(_row(f"{words:,}", start, same))
+    if alone:
+        start, words = alone[0]["start"], alone[0]["words"]
+        both = [run for run in runs if (run["words"], run["start"]) == (words, start)]
+        lines += ["", f"{start}, {words:,} words, by who wrote them"]
+        for hands in dict.fromkeys(run["hands"] for run in alone):
+            lines.append(_row("", hands, [run for run in alone if run["hands"] == hands]))
+        lines.append(_row("", "pen and fonts", both))
     return "\n".join(lines)
+
+
+HEADER = f"{'words':>6}  {'':16}{'seeds':>6}  {'in other fonts':<22}by other people"
+
+
+def _row(words: str, name: str, runs: Sequence[Mapping]) -> str:
+    told = []
+    for kind in ("fonts", "people"):
+        rates = [run[kind]["cer"] for run in runs]
+        low, high = runs[0][kind]["cer_interval"] if len(runs) == 1 else (min(rates), max(rates))
+        mean = sum(rates) / len(rates)
+        told.append(f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})")
+    return f"{words:>6}  {name:16}{len(runs):>6}  {told[0]:<22}{told[1]}"
