@@ -156,7 +156,8 @@ def clean_grey(
     """
     if min(original.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
-    grey, turned = steps.polarity(original)
+    is_crop = whole or has_shape_of_crop(size)
+    grey, turned = steps.polarity(original, crop=is_crop)
     paper = steps.paper_of(grey)
     flat = steps.flatten(grey, paper)
     factor = math.ceil(math.sqrt(flat.size / FIND_PIXELS))
@@ -166,7 +167,6 @@ def clean_grey(
     contrast = float(np.median(flat[~mask]) - np.median(flat[mask])) if mask.any() else 0.0
     if contrast < steps.CONTRAST:
         raise ImageError("there is no ink on it: all of the image has about the same brightness")
-    is_crop = whole or has_shape_of_crop(size)
     ruleless = steps.remove_rules(mask, vertical=not is_crop)
     ink = steps.denoise(ruleless)
     if whole:

@@ -174,7 +174,7 @@ def _views_of(
     """A region's views, each with dark ink on light paper, whichever it was on the photo."""
     place = _with_paper(region, all_regions, look)
     views = crop_views(both.grey, place, height, fills, None, region.matrix)
-    if steps.polarity(views[0][0])[1]:
+    if steps.polarity(views[0][0], crop=True)[1]:
         views = crop_views(both.negative, place, height, fills, None, region.matrix)
     lines = to_lines(views, both.grey.shape, size)
     kind, score, row, column = region.kind, region.score, region.row, region.column

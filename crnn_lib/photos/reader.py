@@ -62,6 +62,7 @@ BETTER = 0.15  # by so much must the other way round be read more surely
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
 COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
+STEADIER = 0.1  # letters that lean less must be more probable by this much
 SURER = 0.5  # upside down must be more probable by this much to be believed
 
 
@@ -406,7 +407,7 @@ class Reader:
     def _read_steadied(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         """Each line as it was written; where that leaves a doubt, also with letters that lean less.
 
-        The surer of both readings is taken.
+        The other is taken if it is plainly surer.
         """
         readings = self._read_views(lines)
         others = {
@@ -415,7 +416,7 @@ class Reader:
             if not self._is_sure(reading.hypothesis) and (steady := steadied(line)) is not None
         }
         for n, other in zip(others, self._read_views(list(others.values())), strict=True):
-            if other.confidence > readings[n].confidence:
+            if other.confidence > readings[n].confidence + STEADIER:
                 readings[n] = other
         return readings
 

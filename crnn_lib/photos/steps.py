@@ -38,13 +38,19 @@ LEAST_SPREAD = 1e-3  # standard deviation of a neighbourhood; an image with less
 _BILINEAR = Image.Resampling.BILINEAR
 
 
-def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
+def polarity(grey: np.ndarray, *, crop: bool = False) -> tuple[np.ndarray, bool]:
     """Dark ink on light paper, whichever way it was.
 
     Ink is the smaller part, and far from the paper's brightness: the differences from the local
     median have their longer tail on the side of the ink. Neighbourhoods of three sizes vote: a
-    small one does not see past a fat digit, a large one takes a shadow for ink. So does the border:
-    it is paper all around where a thick pen left less paper than ink, and a frame elsewhere.
+    small one does not see past a fat digit, a large one takes a shadow for ink.
+
+    Parameters
+    ----------
+    grey : ndarray, (H, W)
+    crop : bool
+        The image is a crop. Then its border votes, too: it is paper all around where a thick pen
+        left less paper than ink. Around a page may lie a dark table.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def polarity(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     _require_grey(grey)
     small = _shrunk(grey, SIDE_PIXELS)
-    vote, left = BORDER * _darkness_of_border(small), len(REACHES)
+    vote, left = BORDER * _darkness_of_border(small) if crop else 0.0, len(REACHES)
     for reach in REACHES:
         difference = small - _local_median(small, reach)
         cubes = difference * difference * difference  # numpy's powers are slow
