@@ -196,6 +196,8 @@ def plot_posteriors(
 ) -> Figure:
     """A line, and under it what a network says about each frame, column under column.
 
+    The blank's row stands above those of the characters.
+
     Parameters
     ----------
     image : Tensor, (H, W) or (1, H, W)
@@ -232,8 +234,8 @@ def plot_posteriors(
         return figure.add_axes((*place, width / (wide + 90), high / total))
 
     strip = panel(2, tall)
-    heat = panel(tall, row * (len(rows) + 2))
-    blank = panel(tall + row * (len(rows) + 2.4), row)
+    heat = panel(tall + row * 3.4, row * len(rows))
+    blank = panel(tall, row * 3)  # its row, and room above it for the text
     strip.set(xlim=limits, ylim=(height, 0))
     draw_ink(strip, image, 0, 0, 1)
     strip.set_axis_off()
@@ -241,18 +243,18 @@ def plot_posteriors(
     colours = {"cmap": "cividis", "vmin": 0, "vmax": 1}
     mesh = heat.pcolormesh(edges, np.arange(len(rows) + 1) - 0.5, probs[rows], **colours)
     blank.pcolormesh(edges, [-0.5, 0.5], probs[[alphabet.blank]], **colours)
-    heat.set(xlim=limits, ylim=(len(rows) - 0.5, -2.5), yticks=range(len(rows)))
+    heat.set(xlim=limits, ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
     heat.set_yticklabels([alphabet.symbols[c] for c in rows])
-    blank.set(yticks=[0], yticklabels=["blank"])
+    blank.set(xlim=limits, ylim=(0.5, -2.5), yticks=[0], yticklabels=["blank"])
     middles = (edges[1:] + edges[:-1]) / 2
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if frames / n <= 25)
-    blank.set_xticks(middles[::every], [str(t) for t in range(0, frames, every)])
-    blank.set(xlabel="frame", xlim=limits)
+    heat.set_xticks(middles[::every], [str(t) for t in range(0, frames, every)])
+    heat.set(xlabel="frame", xlim=limits)
     for axes in (heat, blank):
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-    blank.tick_params(axis="x", length=3)
-    heat.set_xticks([])
+    heat.tick_params(axis="x", length=3)
+    blank.set_xticks([])
 
     path = log_probs.argmax(1).tolist()
     dot = {"linestyle": "", "marker": "o", "color": ACCENT, "markeredgecolor": "white"}
@@ -263,9 +265,9 @@ def plot_posteriors(
     blank.plot(middles[off], [0] * len(off), **dot)
     for span in hypothesis.spans:
         left, right = edges[span.start], edges[span.end]
-        heat.plot([left, left, right, right], [-0.65, -0.85, -0.85, -0.65], color=INK, linewidth=1)
+        blank.plot([left, left, right, right], [-0.65, -0.85, -0.85, -0.65], color=INK, linewidth=1)
         symbol = alphabet.symbols[span.label]
-        heat.text((left + right) / 2, -1.0, symbol, ha="center", va="bottom", fontsize=11)
+        blank.text((left + right) / 2, -1.0, symbol, ha="center", va="bottom", fontsize=11)
     beside = panel(tall + 2 * row, row * (len(rows) + 1.4), left=wide + 44, width=8)
     bar = figure.colorbar(mesh, cax=beside, ticks=(0, 0.5, 1))
     bar.set_label("probability")

@@ -159,7 +159,7 @@ def plot_panels(
     most: float = 1.0,
     alphabet: Alphabet | None = None,
 ) -> Figure:
-    """The ink, and under it what is said of each frame, panel under panel, the blank below.
+    """The ink, and under it what is said of each frame, panel under panel, the blank above.
 
     Probabilities are drawn as brightness. A panel that holds negative numbers, such as a gradient,
     is drawn as triangles: blue and upwards where a step down the gradient raises the class, red and
@@ -226,9 +226,9 @@ def plot_panels(
         axes.set_title(title + key, loc="left", fontsize=10, pad=4)
         drawn = _triangles if signed else _brightness
         mesh = drawn(axes, numbers[:, rows], numbers[:, [alphabet.blank]], edges, most)
-        places = [*range(len(rows)), len(rows) + 0.5]
+        places = [0, *(r + 1.5 for r in range(len(rows)))]
         axes.set(ylim=(len(rows) + 1, -0.5))
-        axes.set_yticks(places, [*(alphabet.symbols[c] for c in rows), "blank"])
+        axes.set_yticks(places, ["blank", *(alphabet.symbols[c] for c in rows)])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.set_xticks([])
@@ -250,13 +250,13 @@ def plot_panels(
 
 def _brightness(axes: Axes, rows, blank, edges, most: float):
     look = {"cmap": "cividis", "vmin": 0, "vmax": most}
-    axes.pcolormesh(edges, np.arange(rows.shape[1] + 1) - 0.5, rows.T, **look)
-    return axes.pcolormesh(edges, rows.shape[1] + np.array([0.0, 1.0]), blank.T, **look)
+    axes.pcolormesh(edges, np.arange(rows.shape[1] + 1) + 1.0, rows.T, **look)
+    return axes.pcolormesh(edges, [-0.5, 0.5], blank.T, **look)
 
 
 def _triangles(axes: Axes, rows, blank, edges, most: float) -> None:
-    values = np.concatenate([rows, blank], axis=1)  # (T, R + 1)
-    places = np.array([*range(rows.shape[1]), rows.shape[1] + 0.5])
+    values = np.concatenate([blank, rows], axis=1)  # (T, 1 + R)
+    places = np.array([0, *(r + 1.5 for r in range(rows.shape[1]))])
     middles = (edges[1:] + edges[:-1]) / 2
     column = 72 * WIDTH / len(middles)
     biggest = np.abs(values).max() or 1.0

@@ -88,7 +88,7 @@ def test_the_gif_has_all_moments_as_they_play(show, made, tmp_path):
     assert sheets[0][0, 0].mean() < 40  # the paper is the theme's
     high = min(150, 480 * made.height / made.width)  # of the ink; then the strips follow
     left, right = (28 + high / made.height * end for end in made.ends)
-    order = [c for c in range(len(made.symbols)) if c != made.blank] + [made.blank]
+    order = [made.blank, *(c for c in range(len(made.symbols)) if c != made.blank)]
     columns = left + (right - left) * (np.arange(made.frames) + 0.5) / made.frames
     lines = 86 + high + 9 * (np.arange(len(order)) + 0.5)
     places = np.ix_(lines.astype(int), columns.astype(int))

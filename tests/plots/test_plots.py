@@ -307,6 +307,7 @@ def test_posteriors_stand_under_their_columns(lines, blank):
     blanks = np.asarray(apart.collections[0].get_array()).ravel()
     assert np.allclose(blanks, log_probs.exp()[:, blank])
     assert [label.get_text() for label in heat.get_yticklabels()] == list("0123456789")
+    assert apart.get_position().y0 > heat.get_position().y1  # the blank above
 
 
 def test_posteriors_mark_the_best_path_and_label_its_runs(figures):
@@ -316,7 +317,7 @@ def test_posteriors_mark_the_best_path_and_label_its_runs(figures):
     assert dots.get_ydata().tolist() == [5, 5, 5, 2, 2, 0, 7]
     assert dots.get_color() == ACCENT
     assert len(apart.lines[0].get_xdata()) == 12
-    assert [text.get_text() for text in heat.texts] == list("55207")
+    assert [text.get_text() for text in apart.texts] == list("55207")
     assert figure.get_label() == (
         "19 frames, 12 of them blank on the best path (dots). Its 5 runs read 55207."
     )

@@ -64,13 +64,14 @@ def test_a_frame_without_a_next_one_has_no_skip():
 
 
 @pytest.mark.parametrize("blank", [0, 10])
-def test_panels_show_the_rows_asked_for_and_the_blank_last(blank):
+def test_panels_show_the_rows_asked_for_and_the_blank_above(blank):
     alphabet = Alphabet(blank=blank)
     numbers = flat()
     numbers[2, alphabet.encode("7")[0]] = 0.9
     figure = plot_panels({"p": numbers}, characters="57", alphabet=alphabet)
     axes = figure.axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["5", "7", "blank"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["blank", "5", "7"]
+    assert axes.yaxis_inverted()  # the first of them is the highest
     drawn = axes.collections[0].get_array().reshape(2, 6)
     assert np.unravel_index(drawn.argmax(), drawn.shape) == (1, 2)
 
@@ -81,7 +82,7 @@ def test_a_panel_with_negative_numbers_points_up_where_a_step_raises():
     (axes,) = plot_panels({"p - gamma": difference}, characters="52").axes
     assert axes.get_title(loc="left").endswith("(▲ will rise, ▼ will fall)")
     up, down = axes.collections[:2]
-    assert up.get_offsets().tolist() == [[1.5, 0.0]] and down.get_offsets().tolist() == [[2.5, 1.0]]
+    assert up.get_offsets().tolist() == [[1.5, 1.5]] and down.get_offsets().tolist() == [[2.5, 2.5]]
     assert up.get_sizes()[0] == pytest.approx(2 * down.get_sizes()[0])
     assert up.get_paths()[0].vertices[:, 1].max() != down.get_paths()[0].vertices[:, 1].max()
 

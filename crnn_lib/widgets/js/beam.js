@@ -5,6 +5,7 @@ import { forwardBackward } from "./ctc.js";
 import { saveGif } from "./gif.js";
 import { bestPathLabel } from "./prefixes.js";
 import { lives, river } from "./river.js";
+import { rowsOf } from "./rows.js";
 
 const DYING = 5; // how many of those that die are listed
 const WIDEST = 16;
@@ -131,7 +132,7 @@ function render({ model, el }) {
       strip.style.left = `${(100 * span[0]) / frames()}%`;
       strip.style.width = `${(100 * (span[1] - span[0])) / frames()}%`;
     }
-    const seen = symbols().map((_, c) => c).filter((c) => c === blank || Array.from({ length: frames() }, (_, t) => logProbs[t * classes + c]).some((p) => Math.exp(p) >= SEEN));
+    const seen = rowsOf(classes, blank).filter((c) => c === blank || Array.from({ length: frames() }, (_, t) => logProbs[t * classes + c]).some((p) => Math.exp(p) >= SEEN));
     paint(canvas, frames(), seen.length, (t, r) => cividis(Math.exp(logProbs[t * classes + seen[r]])));
     names.replaceChildren(...seen.map((c) => make("span", {}, c === blank ? "–" : symbols()[c])));
     heat.style.setProperty("--classes", seen.length);

@@ -2,6 +2,7 @@
 import { announce, button, cividis, decodeBytes, drag, focusable, ink, keys, lessMotion, make, mount, paint, slider, svg } from "./common.js";
 import { forwardBackward } from "./ctc.js";
 import { saveGif } from "./gif.js";
+import { rowsOf } from "./rows.js";
 
 const FINEST = 1000, SHOWN = 0.15, FEW = 16, RED = [190, 30, 60], BLUE = [20, 90, 190];
 const PLAYED = 14, HELD = 200; // hundredths of a second for a moment, and for the last one
@@ -68,8 +69,7 @@ function render({ model, el }) {
   const last = moments.length - 1;
   const at = () => Math.min(model.get("moment"), last);
   const go = (moment) => view.change({ moment: Math.min(last, Math.max(0, moment)) });
-  // characters from above, the blank below all of them, as in the figures
-  const rows = [...symbols.keys()].filter((c) => c !== blank).concat(blank);
+  const rows = rowsOf(C, blank);
   const rowName = (c) => (c === blank ? "–" : symbols[c]);
 
   // Playing: the page alone turns the moments; Python hears where it stops.

@@ -4,6 +4,7 @@ import { countAlignments, minimumFrames } from "./counting.js";
 import { bruteForce, forwardBackward, nudged, withProbability } from "./ctc.js";
 import { REST, drawPosteriors, drawTrellis, rungTop, sharesOf } from "./lattice_drawing.js";
 import { inPowers, percent, say, sayLog, wordsOf } from "./lattice_words.js";
+import { rowsOf } from "./rows.js";
 import { svgPen } from "./svg_pen.js";
 
 export const MOST_LISTED = 8; // frames up to which all alignments are listed
@@ -289,8 +290,8 @@ function render({ model, el }) {
     const column = clamp((room - left - 2) / T(), 16, 130), { canvas } = picture;
     const tight = innerHeight < 800; // then all of it is to be seen on a screen of 720
     const imageHeight = canvas ? clamp((line.rows * column * (line.span[1] - line.span[0])) / canvas.width / 1.5, 48, tight ? 52 : 84) : 0;
-    const used = line.symbols.map((_, c) => c).filter((c) => c === line.blank || label.includes(c)), rest = data.classes - used.length;
-    const rows = folded && rest > 1 ? [...used, REST] : line.symbols.map((_, c) => c);
+    const all = rowsOf(data.classes, line.blank), used = all.filter((c) => c === line.blank || label.includes(c)), rest = data.classes - used.length;
+    const rows = folded && rest > 1 ? [...used, REST] : all;
     whole.hidden = rest < 2;
     const style = getComputedStyle(root);
     scene = {

@@ -1,5 +1,6 @@
 // One line as a network reads it, all on one axis: ink, posteriors, best path, text.
 import { cividis, drag, focusable, ink, keys, make, paint } from "./common.js";
+import { rowsOf } from "./rows.js";
 
 /** The runs of one class on a path, without blanks: [symbol, first frame, frame after the last]. */
 export function runs(path, blank) {
@@ -46,11 +47,11 @@ export function lineView(look) {
     },
     drawReading({ width, frames: T, left, right, probs, path: taken, symbols, blank, frame }) {
       [frames, at] = [T, frame];
-      const C = symbols.length, silent = symbols[blank], place = (t) => (100 * (left + ((right - left) * t) / T)) / width;
-      paint(plane, T, C, (t, c) => cividis(probs[t * C + c] / 255));
+      const C = symbols.length, rows = rowsOf(C, blank), silent = symbols[blank], place = (t) => (100 * (left + ((right - left) * t) / T)) / width;
+      paint(plane, T, C, (t, row) => cividis(probs[t * C + rows[row]] / 255));
       heat.style.marginLeft = `${place(0)}%`;
       heat.style.width = `${place(T) - place(0)}%`;
-      if (names.childElementCount !== C) names.replaceChildren(...symbols.map((s) => make("span", {}, s === silent ? "–" : s)));
+      if (names.childElementCount !== C) names.replaceChildren(...rows.map((c) => make("span", {}, c === blank ? "–" : symbols[c])));
       playhead.hidden = frame < 0;
       playhead.style.left = `${(100 * frame) / T}%`;
       playhead.style.width = `${100 / T}%`;

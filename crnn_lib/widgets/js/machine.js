@@ -3,6 +3,7 @@
 import { button, decodeBytes, decodeFloats, drag, enable, focusable, keys, lessMotion, make, mount } from "./common.js";
 import { networkLine, divideInk } from "./pad_ink.js";
 import { createReader, readBestPath } from "./reading.js";
+import { rowsOf } from "./rows.js";
 import { createSketch } from "./sketch.js";
 
 // Six hues that differ for every eye (Okabe and Ito); each is beside the digit's own sign.
@@ -232,7 +233,7 @@ function render({ model, el }) {
       });
     },
     posteriors({ context, x, tall }, tint) {
-      const { classes, frames, edges, symbols, blank, logProbs } = reading, order = [blank, ...symbols.keys()].filter((c, i) => !i || c !== blank), row = tall / classes;
+      const { classes, frames, edges, symbols, blank, logProbs } = reading, order = rowsOf(classes, blank), row = tall / classes;
       order.forEach((c, i) => {
         context.fillStyle = tint.soft;
         context.font = `12px ${MONO}`;

@@ -2,6 +2,7 @@
 // in the page, and the answer stands under the ink.
 import { announce, button, choice, cividis, decodeBytes, enable, focusable, keys, make, mount, paint, slider } from "./common.js";
 import { createReader } from "./reading.js";
+import { rowsOf } from "./rows.js";
 
 const INKED = "#1c1c22", UNIT = 8, FINELY = 2; // the ink's colour; steps of the keyboard's cursor
 const NEAR = 2; // units; a point nearer to the last one says nothing new
@@ -69,7 +70,7 @@ function render({ model, el }) {
   const lattice = focusable(make("div", { class: "heat", role: "slider", "aria-valuemin": 0 }, heat, playhead), "frame of the posteriors");
   const symbols = make("div", { class: "symbols", "aria-hidden": "true" });
   const name = (symbol) => symbol === " " ? "␣" : symbol;
-  let rows = symbolsOf.length > MANY ? [] : symbolsOf.map((_, c) => c); // the classes that are shown
+  let rows = symbolsOf.length > MANY ? [] : rowsOf(symbolsOf.length, blank); // the classes that are shown
   const nameRows = () => symbols.replaceChildren(...rows.map((c) => make("span", {}, name(symbolsOf[c]))));
   nameRows();
   const hint = make("span", {});
@@ -418,7 +419,7 @@ function render({ model, el }) {
     if (painted !== said) { // once for each reading, even if it says the same as the one before
       painted = said;
       levels = decodeBytes(shown.probs);
-      rows = symbolsOf.map((_, c) => c);
+      rows = rowsOf(classes, blank);
       if (classes > MANY) {
         const reached = rows.map((c) => levels.some((level, k) => k % classes === c && level >= SEEN));
         rows = rows.filter((c) => c === blank || reached[c]);

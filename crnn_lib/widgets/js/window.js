@@ -2,6 +2,7 @@
 import { announce, button, cividis, decodeBytes, decodeFloats, drag, focusable, ink, keys, make, mount, paint, slider, svg } from "./common.js";
 import { BLANK, alignmentAt } from "./alignments.js";
 import { minimumFrames } from "./counting.js";
+import { rowsOf } from "./rows.js";
 
 /** Frames of a line: enough windows to reach the last column. */
 export function frameCount(width, window, stride) {
@@ -147,14 +148,14 @@ function render({ model, el }) {
     root.style.setProperty("--now", `${(100 * (from + frame * stride)) / W()}%`);
     root.style.setProperty("--one", `${(100 * stride) / W()}%`);
     if (found && line.dataset.painted !== `${window}/${stride}`) {
-      const { states: values, log_probs, hidden } = found;
+      const { states: values, log_probs, hidden } = found, rows = rowsOf(C, found.blank);
       paint(states, T, hidden, (t, h) => cividis(values[t * hidden + h] / 255));
-      paint(posteriors, T, C, (t, c) => cividis(Math.exp(log_probs[t * C + c])));
+      paint(posteriors, T, C, (t, row) => cividis(Math.exp(log_probs[t * C + rows[row]])));
       line.dataset.painted = `${window}/${stride}`;
       drawUnits(found, T);
       root.style.setProperty("--classes", C);
       arrows.replaceChildren(...["→", "←"].slice(0, found.directions).map((a) => make("span", {}, a)));
-      names.replaceChildren(...symbols.map((s, c) => make("span", {}, c === found.blank ? "–" : s)));
+      names.replaceChildren(...rows.map((c) => make("span", {}, c === found.blank ? "–" : symbols[c])));
     }
 
     // the current frame
@@ -171,7 +172,7 @@ function render({ model, el }) {
         return cividis((y % down) * across + x < each ? values[frame * hidden + h] / 255 : 0.5);
       });
       const p = Array.from({ length: C }, (_, c) => Math.exp(log_probs[frame * C + c])), top = p.indexOf(Math.max(...p));
-      bars.replaceChildren(...p.map((value, c) => make("div", { class: c === top ? "bar top" : "bar" },
+      bars.replaceChildren(...rowsOf(C, found.blank).map((c) => [c, p[c]]).map(([c, value]) => make("div", { class: c === top ? "bar top" : "bar" },
         make("span", { class: "mono" }, c === found.blank ? "–" : symbols[c]), make("i", { style: `--p:${value}` }), make("span", { class: "value" }, c === top || value >= 0.01 ? percent(value) : ""))));
       most = ` Most likely: ${top === found.blank ? "blank" : symbols[top]} (${percent(p[top])}).`;
     }

@@ -27,7 +27,7 @@ def plot_film(film: TrainingFilm) -> Figure:
     film : TrainingFilm
     """
     named = film.stations | {"the last moment": len(film.steps) - 1}
-    classes = [c for c in range(len(film.symbols)) if c != film.blank] + [film.blank]
+    classes = sorted(range(len(film.symbols)), key=lambda c: c != film.blank)  # the blank above
     limits = min(0.0, film.ends[0]), max(float(film.width), film.ends[1])
     room = 72 * WIDTH - LEFT - RIGHT
     wide = min(room, max((limits[1] - limits[0]) * SCALE, LEAST))
@@ -49,14 +49,14 @@ def plot_film(film: TrainingFilm) -> Figure:
         paper.axis("off")
     probs = film.log_probs[list(named.values())].exp()[..., classes]  # (K, T, C)
     lit = set((probs.amax((0, 1)) > 0.1).nonzero().flatten().tolist())
-    lit |= {classes.index(c) for c in film.label} | {len(classes) - 1}
+    lit |= {classes.index(c) for c in film.label} | {0}
     readings, breaks = film.readings, "\n" if beside > 1 else ", "
     for number, (name, moment) in enumerate(named.items()):
         down, across = divmod(number, beside)
         top = 4 + ink + down * (TITLE + high + TICKS) + TITLE
         axes = panel(LEFT + across * (wide + GAP), top, wide, high)
         _draw_lattice(axes, film, probs[number].numpy(), limits)
-        names = [film.symbols[classes[r]] if r < len(classes) - 1 else "blank" for r in sorted(lit)]
+        names = [film.symbols[classes[r]] if r else "blank" for r in sorted(lit)]
         axes.set_yticks([r + 0.5 for r in sorted(lit)], names, fontsize=7)
         read = readings[moment].text or "nothing"
         title = f"{name}: step {film.steps[moment]}{breaks}loss {film.losses[moment]:.2f}"

@@ -50,10 +50,11 @@ def plot_lattice(explorer: LatticeExplorer | None = None) -> Figure:
 
     if line["image"]:
         _draw_line(axes, line, column, T)
-    for c, symbol in enumerate(symbols):
-        used = c in trellis.states and c != explorer.alphabet.blank
-        _name(axes, rows + (c + 0.5) * ROW, symbol, used, 8)
-    _draw_matrix(axes, log_probs.exp(), rows, column)
+    order = sorted(range(C), key=lambda c: c != explorer.alphabet.blank)  # the blank above
+    for row, c in enumerate(order):
+        used = c in trellis.states and row > 0
+        _name(axes, rows + (row + 0.5) * ROW, symbols[c], used, 8)
+    _draw_matrix(axes, log_probs[:, order].exp(), rows, column)
     panel = Rectangle((LEFT, top), T * column, S * RUNG, color=CIVIDIS(0.0), linewidth=0)
     axes.add_patch(panel)
     for s, c in enumerate(trellis.states.tolist()):
