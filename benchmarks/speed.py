@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,9 +17,19 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from crnn_lib import CRNN, LineStyle, best_path, compose_lines, load_glyphs, load_model, photos
+from crnn_lib import (
+    CRNN,
+    Alphabet,
+    LineStyle,
+    best_path,
+    compose_lines,
+    load_glyphs,
+    load_model,
+    photos,
+)
+from crnn_lib.handwriting import TextStyle, fonts, pen, random_texts
 from crnn_lib.handwriting.pen import draw_digits
-from crnn_lib.training import ctc_loss_of, seeded_generator
+from crnn_lib.training import WordStream, ctc_loss_of, seeded_generator
 
 SEED = 1
 
@@ -143,6 +154,39 @@ def making_lines() -> str:
     )
 
 
+def making_words() -> str:
+    """Letters drawn one by one, words written whole, and words photographed and made ink again."""
+    alphabet = Alphabet(pen.TEXT_CHARACTERS + " ")
+    letters = [c for c in pen.TEXT_CHARACTERS if c.isalpha()]
+    some = [letters[n % len(letters)] for n in range(1_000)]
+    texts = random_texts(256, seeded_generator(SEED, 4), TextStyle(), characters=letters)
+    streams = {"pen": WordStream(alphabet, batch_size=32, pool=8, seed=SEED)}
+    if fonts.count_fonts()["train"]:
+        streams["fonts"] = WordStream(alphabet, hands=(("fonts", 1.0),), seed=SEED)
+    tasks = {
+        "letters": lambda: pen.draw_letters(some, seeded_generator(SEED, 5)),
+        "words": lambda: pen.draw_words(texts, seeded_generator(SEED, 6)),
+    }
+    turns = dict.fromkeys(streams, 0)
+
+    def pool_of(name: str) -> None:
+        turns[name] += 1  # never the pool that is still held
+        streams[name].batch(turns[name] * streams[name].pool)
+
+    for name in streams:
+        tasks[name] = partial(pool_of, name)
+    seconds = interleaved_medians(tasks, repeats=5)
+    rows = [
+        ["letters by the pen", f"{len(some) / seconds['letters']:,.0f}"],
+        ["words by the pen", f"{len(texts) / seconds['words']:,.0f}"],
+    ]
+    for name in streams:
+        rows.append([f"a stream to learn from, hands: {name}", f"{256 / seconds[name]:,.0f}"])
+    return "Written per second of CPU time, one thread; a stream photographs each word:\n\n" + (
+        markdown_table(["what", "a second"], rows)
+    )
+
+
 def cleaning() -> str:
     """The steps from a photo to a mask, beside general filters that do the same."""
     lines = compose_lines(
@@ -237,7 +281,7 @@ def latency() -> float:
 def run() -> str:
     torch.set_num_threads(1)
     return (
-        f"## Speed\n\n{training_step()}\n\n{making_lines()}\n\n{cleaning()}\n\n"
+        f"## Speed\n\n{training_step()}\n\n{making_lines()}\n\n{making_words()}\n\n{cleaning()}\n\n"
         f"`crnn-digits` reads one line of five digits, image to text with its "
         f"probability, in {1000 * latency():.1f} ms of CPU time."
     )
