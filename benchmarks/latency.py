@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from pages import page_of
 from table import markdown_table
 
-from crnn_lib import Alphabet, LineStyle, Reader, compose_lines, load_glyphs
+from crnn_lib import Alphabet, LineStyle, Reader, compose_lines, load_glyphs, load_model
 from crnn_lib.handwriting import LineBatch, TextStyle, lines_of_words, pen, random_texts
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ImageError
@@ -18,6 +20,7 @@ from crnn_lib.training import seeded_generator
 
 SEED, TIMED, PAGES = 6061, 40, 5
 WORDS, CROPS = 300, 100  # on which the views of a line are compared
+RUNS = Path(__file__).resolve().parents[1] / "data" / "runs" / "pretraining.json"
 CHARACTERS = pen.TEXT_CHARACTERS + " "
 
 
@@ -94,6 +97,21 @@ def one_image() -> str:
     return markdown_table(header, rows)
 
 
+def parameters() -> str:
+    """Why a word takes longer than a number: how large the networks are, and how high a line."""
+    told = []
+    for name in ("crnn-words", "crnn-photos", "crnn-digits"):
+        model = load_model(name)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        told.append(f"`{name}` {count / 1e6:.2f} million, {model.config.height} rows")
+    runs = json.loads(RUNS.read_text(encoding="utf-8"))["milliseconds_a_word"]
+    return (
+        f"Parameters, and the height of a line: {'; '.join(told)}. Words need the larger network: "
+        "8 ms each, with all that is around it, would take one like `crnn` of "
+        f"data/runs/pretraining.json, {runs['crnn']['read']:g} ms a word at 32 rows."
+    )
+
+
 def views_left_out(photos: Photos, weights: str) -> list[str]:
     """How many lines need one view, what the others would change, and the time as a ratio."""
     usual, all_views = Reader.pretrained(weights), Reader.pretrained(weights, sure=1)
@@ -134,9 +152,10 @@ def run() -> str:
     header = ["weights", "n", "sure at one view", changed, "right", "right by all", "time"]
     return (
         f"## One image\n\nFrom pixels to text, boxes and confidence: processor time of one thread, "
-        f"medians, seed {SEED}.\n\n{one_image()}\n\nA line has three views; the others are asked "
-        "where the middle one leaves a doubt. Beside it a reader that always asks all; time as the "
-        f"ratio of both.\n\n{markdown_table(header, rows)}"
+        f"medians, seed {SEED}.\n\n{one_image()}\n\n{parameters()}\n\n"
+        "A line has three views; the others are asked where the middle one leaves a doubt. Beside "
+        "it a reader that always asks all; time as the ratio of both."
+        f"\n\n{markdown_table(header, rows)}"
     )
 
 
