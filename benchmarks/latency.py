@@ -106,8 +106,8 @@ def parameters() -> str:
         told.append(f"`{name}` {count / 1e6:.2f} million, {model.config.height} rows")
     runs = json.loads(RUNS.read_text(encoding="utf-8"))["milliseconds_a_word"]
     return (
-        f"Parameters, and the height of a line: {'; '.join(told)}. Words need the larger network: "
-        "8 ms each, with all that is around it, would take one like `crnn` of "
+        f"Parameters, and the height of a line: {'; '.join(told)}. 8 ms a "
+        "word, with all that is around it, would take one like `crnn` of "
         f"data/runs/pretraining.json, {runs['crnn']['read']:g} ms a word at 32 rows."
     )
 

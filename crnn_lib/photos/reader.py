@@ -38,8 +38,8 @@ from crnn_lib.models import (
     without_marks,
 )
 from crnn_lib.photos._dates import MARK, with_slashes
-from crnn_lib.photos._leaning import steadied
 from crnn_lib.photos._processes import read_in_processes
+from crnn_lib.photos._slant import steadied
 from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of

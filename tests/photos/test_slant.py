@@ -8,7 +8,7 @@ from PIL import Image
 from crnn_lib import Reader
 from crnn_lib.handwriting.pen import draw_words
 from crnn_lib.photos import PhotoLine
-from crnn_lib.photos._leaning import LEANING, steadied
+from crnn_lib.photos._slant import USUAL, steadied
 
 HEIGHT, FEET = 40, np.arange(100, 300, 24)
 
@@ -37,7 +37,7 @@ def test_letters_are_made_to_lean_alike_and_lead_back_to_their_strokes(slant):
     high, low = starts(rows[8]), starts(rows[HEIGHT - 9])
     assert len(high) == len(low) == len(FEET)
     leans = (high - low) / (HEIGHT - 17)
-    assert np.abs(leans - LEANING).max() < 0.08
+    assert np.abs(leans - USUAL).max() < 0.08
     back = steady.to_photo([(column + 0.5, HEIGHT - 8.5) for column in low])
     there = 2 * (FEET + slant * 8 + 0.5)
     assert np.abs(back[:, 0] - there).max() <= 3
@@ -45,12 +45,18 @@ def test_letters_are_made_to_lean_alike_and_lead_back_to_their_strokes(slant):
 
 
 def test_what_leans_as_most_do_stays_and_so_does_a_stroke_alone():
-    plain = PhotoLine(leaning_bars(LEANING), np.eye(3), (400, HEIGHT))
+    plain = PhotoLine(leaning_bars(USUAL), np.eye(3), (400, HEIGHT))
     assert steadied((plain,)) is None
     slash = np.full((HEIGHT, 60), 0.8, np.float32)
     down = np.arange(4, HEIGHT - 4)
     slash[down, 50 - down] = slash[down, 51 - down] = 0.2
     assert steadied((PhotoLine(torch.from_numpy(slash)[None], np.eye(3), (60, HEIGHT)),)) is None
+
+
+def test_a_view_without_ink_is_left_alone():
+    line = PhotoLine(leaning_bars(0.9), np.eye(3), (400, HEIGHT))
+    empty = PhotoLine(torch.full((1, HEIGHT, 400), 0.8), np.eye(3), (400, HEIGHT))
+    assert steadied((empty, line, line)) is None and steadied((line, line, line)) is not None
 
 
 def leaning_word(text, slant):

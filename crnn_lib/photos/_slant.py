@@ -11,8 +11,8 @@ from crnn_lib.photos import steps
 from crnn_lib.photos.ink import ink_of
 from crnn_lib.photos.places import PhotoLine
 
-LEANING = 0.15  # pixels to the right per pixel upwards: as most people's letters
-FAR = 0.2  # what leans less beyond that is left as it is
+USUAL = 0.15  # slant, in pixels to the right per pixel upwards: of most people's letters
+LEAST = 0.2  # that a slant differs from the usual one; what differs less is left as it is
 BESIDE = 0.15  # of the image's height: paper beside the ink
 
 
@@ -24,10 +24,12 @@ def steadied(views: tuple[PhotoLine, ...]) -> tuple[PhotoLine, ...] | None:
     tuple of PhotoLine, or None
         None if they do already, or there is too little ink to tell.
     """
-    slant = steps.slant_of_points(*_ink_points(views[len(views) // 2]))
-    if slant is None or abs(slant - LEANING) < FAR:
+    if not all(len(_ink_points(view)[0]) for view in views):
         return None
-    return tuple(_sheared(view, slant - LEANING) for view in views)
+    slant = steps.slant_of_points(*_ink_points(views[len(views) // 2]))
+    if slant is None or abs(slant - USUAL) < LEAST:
+        return None
+    return tuple(_sheared(view, slant - USUAL) for view in views)
 
 
 def _ink_points(line: PhotoLine) -> tuple[np.ndarray, np.ndarray]:
