@@ -343,3 +343,12 @@ def assert_focus_is_seen(explorer) -> None:
         if style is None:
             return
         assert "solid" in style and "0px" not in style, style
+
+
+def assert_fits(page, name: str = "the page") -> None:
+    """Nothing reaches beyond the window's width, once what is drawn anew has been drawn."""
+    wait_for(
+        lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"),
+        f"{name} as narrow as its window",
+        page,
+    )

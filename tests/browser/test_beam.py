@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path, prefix_beams
 from crnn_lib.widgets import BeamExplorer, CollapseExplorer, bundle
@@ -254,7 +254,7 @@ def test_ink_river_and_card_fit_a_screen(explorer, river, size):
     expect(river).to_be_in_viewport(ratio=1)
     tops = [explorer.locator(part).bounding_box() for part in (".tools", ".card", ".verdict")]
     assert tops[0]["y"] >= 0 and tops[2]["y"] + tops[2]["height"] <= size[1]
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert_fits(page)
 
 
 HOST = "<style>.card { display: flex; flex-direction: column; background: #fff }</style>"
@@ -281,7 +281,7 @@ def test_fits_a_narrow_page_and_is_accessible(explorer):
     page = explorer.page
     page.set_viewport_size({"width": 400, "height": 900})
     explorer.get_by_role("radio", name="confused").check()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(page)
 
 
 # ------------------------------------------------------------------ in JupyterLab

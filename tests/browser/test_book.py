@@ -10,7 +10,7 @@ import threading
 import pytest
 from books import book_folder, built_book
 
-from browser.harness import LIMIT, Watch
+from browser.harness import LIMIT, Watch, assert_fits
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright")
 expect = sync_api.expect
@@ -66,12 +66,10 @@ def assert_alive(page, name):
                 .map((i) => i.currentSrc),
             wordless: [...document.images].filter((i) => i.checkVisibility() && !i.alt.trim())
                 .map((i) => i.currentSrc),
-            wide: document.documentElement.scrollWidth - innerWidth,
         })"""
     )
-    wide = state.pop("wide")
     assert state == {"dead": 0, "empty": 0, "lost": [], "wordless": []}, name
-    assert wide <= 0, f"{name} is {wide} pixels too wide"
+    assert_fits(page, name)
 
 
 @pytest.mark.timeout(900)  # on a busy machine

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen, wait_for
 from crnn_lib.widgets import CollapseExplorer
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
@@ -78,7 +78,7 @@ def test_one_alignment_collapses(explorer):
 def test_the_board_and_the_way_back_fit_a_screen(explorer, size):
     page = explorer.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert_fits(page)
     box = explorer.bounding_box()
     if size[1] == 720:
         assert box["height"] <= 720
@@ -216,7 +216,7 @@ def test_letters_of_the_chart_stay_as_large_on_a_narrow_page(explorer):
     chart, page = explorer.locator(".chart"), explorer.page
     page.set_viewport_size({"width": 400, "height": 900})
     expect(chart).to_have_attribute("viewBox", f"0 0 {chart.evaluate('c => c.clientWidth')} 128")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(page)
     inside = chart.bounding_box()
     for text in chart.locator("text").all():
         box = text.bounding_box()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.widgets import TrainingFilm
 
 expect = pytest.importorskip("playwright.sync_api", reason="no playwright").expect
@@ -105,7 +105,7 @@ def test_fits_a_narrow_page_and_is_accessible(film):
     assert_accessible(film)
     assert_focus_is_seen(film)
     film.page.set_viewport_size({"width": 390, "height": 900})
-    assert film.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert_fits(film.page)
 
 
 def test_python_and_page_stay_together(lab, lab_page):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.ctc import collapse
 from crnn_lib.models import load_model
 from crnn_lib.widgets import StripMaker
@@ -63,7 +63,7 @@ def test_a_frame_is_looked_at_with_mouse_and_keys(explorer, python):
 @pytest.mark.parametrize("width", [960, 380])
 def test_ink_lattice_path_and_text_have_one_axis(explorer, python, width):
     explorer.page.set_viewport_size({"width": width, "height": 900})
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(explorer.page)
     heat, step = explorer.locator(".heat").bounding_box(), python.steps[python.step]
     column = heat["width"] / step["frames"]
     tops = set()

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen, wait_for
 from crnn_lib.language import fixed_length, pattern
 from crnn_lib.widgets import FusionExplorer
 
@@ -138,7 +138,7 @@ def test_all_forbidden(show):
 def test_fits_a_narrow_page(explorer):
     page = explorer.page
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert_fits(page)
     for part in (".paper", ".prices", ".chart"):
         expect(explorer.locator(part)).to_be_in_viewport(ratio=1)
     explorer.get_by_role("button", name="All in numbers").click()

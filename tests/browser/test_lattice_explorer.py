@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen, wait_for
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import forward_backward
 from crnn_lib.widgets import LatticeExplorer
@@ -127,7 +127,7 @@ def test_what_one_nudges_by_is_in_view_with_what_it_does(real, line):
     page.set_viewport_size({"width": 1280, "height": 720})
     real.get_by_role("radio", name=line).check()
     fits = "explorer and controls on one screen"
-    wait_for(lambda: real.bounding_box()["height"] <= 720, fits, page, limit=20)
+    wait_for(lambda: real.bounding_box()["height"] <= 720, fits, page)
     page.set_viewport_size({"width": 390, "height": 700})
     real.get_by_label("all classes").check()
     trellis(real).scroll_into_view_if_needed()
@@ -343,7 +343,7 @@ def test_long_lines_and_narrow_pages_stay_inside(show, width):
     page = show(html)
     page.set_viewport_size({"width": width, "height": 900})
     expect(page.locator(".crnn-explorer.lattice .verdict")).to_contain_text("10⁻")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)
 
 
 def test_is_accessible(real):

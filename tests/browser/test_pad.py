@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from browser.harness import assert_accessible, assert_focus_is_seen, wait_for
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen, wait_for
 from crnn_lib import Alphabet
 from crnn_lib.widgets import DrawingPad, draw
 from crnn_lib.widgets.pad_ink import HEIGHT, WIDTH
@@ -208,7 +208,7 @@ def test_narrow_page_needs_no_scrolling(show):
     page = show(DrawingPad().static_html())
     page.set_viewport_size({"width": 400, "height": 900})
     pad = page.locator(".crnn-explorer.pad")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(page)
     write(pad, ONE)
     expect_ink(pad, 0.01)
 

@@ -11,7 +11,7 @@ import pytest
 from books import book_folder, built_book
 from conftest import ROOT
 
-from browser.harness import LIMIT, Watch
+from browser.harness import LIMIT, Watch, assert_fits
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.widgets import DrawingPad, ReadingMachine, bundle, network_line
 from crnn_lib.widgets.pad_reading import PadReader
@@ -214,7 +214,7 @@ def test_the_pad_reads_what_a_finger_writes(show):
     for stroke in strokes_of("207", 6):
         touch(finger, path_on(page, stroke["points"]))
     expect(page.locator(".pad .read")).to_have_text("207")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_fits(page)
 
 
 def test_a_book_without_its_networks_says_so(chromium, tmp_path):
@@ -307,7 +307,7 @@ def test_the_machine_reads_what_a_finger_writes(show):
     for stage in page.locator(".machine .stage canvas").all():
         expect(stage).to_have_attribute("aria-valuenow", last)
     expect(page.locator(".machine .status")).to_contain_text(f"Frame {last} of {int(last) + 1}: ")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_fits(page)
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
@@ -326,7 +326,7 @@ def test_the_machine_moves_by_itself_only_where_it_may(show, motion):
     else:
         expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Frame "))
         expect(posteriors).to_have_attribute("aria-valuetext", re.compile("^Posteriors"))  # once
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_fits(page)
 
 
 def test_the_front_page_shows_every_stage_and_reads(chromium, root):

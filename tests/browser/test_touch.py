@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.cutting import CutReader, DigitNet
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.widgets import TouchExplorer
@@ -118,7 +118,7 @@ def test_without_a_network_only_the_cut_is_read(show):
 def test_fits_a_narrow_page(explorer):
     page = explorer.page
     page.set_viewport_size({"width": 400, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(page)
     expect(explorer.locator(".captions")).to_be_hidden()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import load_model
 from crnn_lib.widgets import WhereExplorer
@@ -77,7 +77,7 @@ def test_fits_a_narrow_page_and_is_accessible(explorer):
     assert_accessible(explorer)
     assert_focus_is_seen(explorer)
     explorer.page.set_viewport_size({"width": 400, "height": 900})
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(explorer.page)
 
 
 # ------------------------------------------------------------------ in JupyterLab

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from browser.harness import assert_accessible, assert_focus_is_seen
+from browser.harness import assert_accessible, assert_fits, assert_focus_is_seen
 from crnn_lib.ctc import collapse
 from crnn_lib.models import SlidingWindowRNN, SlidingWindowRNNConfig
 from crnn_lib.widgets import WindowExplorer
@@ -153,7 +153,7 @@ def test_classes_stay_readable_on_a_narrow_page(explorer):
     page.set_viewport_size({"width": 400, "height": 900})
     marks = explorer.locator(".marks")
     expect(marks).to_have_attribute("viewBox", f"0 0 {marks.evaluate('m => m.clientWidth')} 22")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert_fits(page)
     assert marks.locator("text").first.bounding_box()["height"] > 12
 
 
