@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import io
 import json
 import math
@@ -43,6 +44,16 @@ class History:
     def load(cls, path: str | Path) -> History:
         """Read a history that :meth:`save` wrote."""
         return cls(**json.loads(Path(path).read_text(encoding="utf8")))
+
+
+def _differences(saved: str, config: str) -> str:
+    """In what a saved run's configuration differs from one that was meant to be the same."""
+    one, other = saved.split(", "), config.split(", ")
+    changes = difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+    changes = [change for change in changes if change[0] != "equal"]
+    was = ", ".join(", ".join(one[i:j]) for _, i, j, _, _ in changes if j > i)
+    is_ = ", ".join(", ".join(other[i:j]) for _, _, _, i, j in changes if j > i)
+    return f"it has {was or 'less'}; this one has {is_ or 'less'}"
 
 
 def read_run(path: str | Path) -> dict:
@@ -129,7 +140,7 @@ class Run:
             ) from error
         if not matches:
             raise ValueError(
-                f"{path} belongs to another run: {saved['config']}. "
+                f"{path} belongs to another run: {_differences(saved['config'], config)}. "
                 "Name another checkpoint, or remove the file to start anew."
             )
         try:
