@@ -29,11 +29,13 @@ from drawn_maps import common
 
 from crnn_lib import Reader
 from crnn_lib.evaluation import wilson_interval
+from crnn_lib.handwriting import TEXTLESS, lines_without_text
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ImageError, find_regions
 from crnn_lib.training import seeded_generator
 
-SEED, PAGES, SIZE, VARIANTS = 4202, 100, (1024, 1024), 20
+SEED, PAGES, SIZE, VARIANTS, NOTHING = 4202, 100, (1024, 1024), 20, 2000
 SAME = 0.5  # intersection over union from which a region is a line's
 MEGAPIXELS = (1, 4, 12, 25, 50)
 TOUCHED = 0.15  # from which a region has to do with a line at all
@@ -103,6 +105,27 @@ def read_faults(reader: Reader, count: int = VARIANTS) -> str:
     return "Pages of which every row is right, and none is read that is not there.\n\n" + (
         markdown_table(["drawn fault", "right"], rows)
     )
+
+
+def read_nothing(reader: Reader, count: int = NOTHING) -> str:
+    """How often a number is read on crops that hold none: words, print, shapes, textures."""
+    rows, sure, said, total = [], 0, 0, 0
+    for n, (kind, share_) in enumerate(TEXTLESS.items()):
+        lines = lines_without_text(
+            round(count * share_), seeded_generator(SEED, 10 + n), height=64, kinds=kind
+        )
+        photos = photograph(lines, PaperStyle.photo(), seeded_generator(SEED, 20 + n))
+        crops = [
+            image[0, :, :width].numpy()
+            for image, width in zip(photos.images, photos.widths.tolist(), strict=True)
+        ]
+        readings = [reading for crop in crops for reading in read(reader, crop) if reading.text]
+        high = sum(reading.confidence >= 0.5 for reading in readings)
+        rows.append((kind, f"{len(readings)}", f"{high}", len(crops)))
+        said, sure, total = said + len(readings), sure + high, total + len(crops)
+    rows.append(("**all**", f"**{said}**", f"**{share(sure, total)[0]}**", total))
+    header = ["crops without a number", "read as one", "with confidence 0.5 or more", "n"]
+    return f"Seed {SEED}.\n\n{markdown_table(header, rows)}"
 
 
 def page_of(lines: int, height: int = 900, width: int = 1200) -> np.ndarray:
@@ -177,16 +200,23 @@ def run() -> str:
     parts = [
         read_composed(reader),
         read_faults(reader),
+        read_nothing(reader),
         measure_time(reader),
         measure_memory(),
     ]
     return "## Whole pages\n\n" + "\n\n".join(parts)
 
 
+PARTS = {
+    "composed": (read_composed, PAGES),
+    "faults": (read_faults, VARIANTS),
+    "nothing": (read_nothing, NOTHING),
+}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=("composed", "faults", "time", "memory", "one"))
-    parser.add_argument("--count", type=int, help="pages, or variants of each fault")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, "time", "memory", "one"))
+    parser.add_argument("--count", type=int, help="pages, variants of each fault, or crops")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.part == "one":
@@ -195,9 +225,8 @@ if __name__ == "__main__":
         print(measure_memory())
     elif options.part == "time":
         print(measure_time(Reader.pretrained()))
-    elif options.part == "composed":
-        print(read_composed(Reader.pretrained(), options.count or PAGES))
-    elif options.part == "faults":
-        print(read_faults(Reader.pretrained(), options.count or VARIANTS))
+    elif options.part:
+        measure, usual = PARTS[options.part]
+        print(measure(Reader.pretrained(), options.count or usual))
     else:
         print(run())
