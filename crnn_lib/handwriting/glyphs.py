@@ -275,20 +275,25 @@ def load_glyphs(
     _require(split, SPLITS, "split")
     if count is not None and count < 1:
         raise ValueError(f"count must be at least 1; got {count}.")
-    root = data_root() if root is None else Path(root).expanduser()
     if source == "auto":
         if download:
             raise ValueError(
                 'source "auto" takes what is on disk and never downloads. Name the source to '
                 'download: "mnist" (11 MB) or "emnist" (562 MB).'
             )
-        on_disk = (name for name in _AUTO[split] if all(_find(name, split, root)))
+        folder = _root(root)
+        on_disk = (name for name in _AUTO[split] if all(_find(name, split, folder)))
         source = next(on_disk, "pen")
-    if source == "pen":
+    if source == "pen":  # which asks for no folder
         return _draw(split, PEN_COUNT[split] if count is None else count, generator)
+    folder = _root(root)
     if download:
-        _download(source, split, root)
-    return _load(source, split, root, count, generator)
+        _download(source, split, folder)
+    return _load(source, split, folder, count, generator)
+
+
+def _root(root: str | Path | None) -> Path:
+    return data_root() if root is None else Path(root).expanduser()
 
 
 def data_root() -> Path:
@@ -305,7 +310,7 @@ def data_root() -> Path:
 
 def available_sources(root: str | Path | None = None) -> list[SourceStatus]:
     """What is there of every source and split; downloads nothing and reads only headers."""
-    root = data_root() if root is None else Path(root).expanduser()
+    root = _root(root)
     statuses = []
     for source in SOURCES:
         for split in SPLITS:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -174,6 +175,41 @@ def test_it_outlives_the_one_that_started_it(tmp_path):
         deadline -= 1
         subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)"], check=True)
     assert deadline
+
+
+WAITS = (
+    BESIDE[: BESIDE.index("assert not")]
+    + """
+    if "at once" in sys.argv:
+        read(kernel)
+    else:
+        print("begins", flush=True)
+        jit.first_use(kernel, "a test", read)
+    print(sum(kernel.stats.cache_misses.values()))
+"""
+)
+
+
+def test_one_process_waits_for_what_another_compiles(tmp_path):
+    fcntl = pytest.importorskip("fcntl", reason="elsewhere each process compiles for itself")
+    environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path))
+    command = [sys.executable, "-c", textwrap.dedent(WAITS)]
+    path = subprocess.run(
+        [*command[:2], "from crnn_lib.decoders._compiled import jit, tries\n"
+         "print(jit.index_path(tries.common_node))"],
+        env=environment, stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    lock = Path(path).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as the one that compiles has it
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as waits:
+            assert waits.stdout.readline() == "begins\n"
+            done = subprocess.run(
+                [*command, "at once"], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            assert done.stdout == "1\n"
+            assert waits.stdout.read() == "0\n"  # while the lock is still held
 
 
 def test_what_a_process_beside_is_told_can_be_pickled():

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -242,6 +243,35 @@ def compiling(kernel: Callable, what: str) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with _one_process_at_a_time(kernel):
+            yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def _one_process_at_a_time(kernel) -> Iterator[None]:
+    """Of several processes that begin together, one compiles; then the others find it on disk."""
+    path = index_path(kernel)
+    try:
+        import fcntl
+
+        if path is None:
+            raise OSError
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
+    except (ImportError, OSError):  # then each compiles for itself
+        yield
+        return
+    with lock:  # closing it, or the end of the process, lets go
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                ready = is_ready(kernel)  # it reads already, with what is here
+                time.sleep(0.1)
+            if ready:
+                break
+        yield
