@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import matplotlib
 import pytest
+from asked import DataAsked
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = re.search(
@@ -42,12 +43,22 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+BOOK = ("book", "slides", "reading", "exported", "reopened")
+
+
 def group_of(nodeid: str) -> str:
     """What one worker of pytest-xdist runs, one after the other, so that it is built up once."""
     path = nodeid.partition("::")[0]
-    if "/browser/" in path or path.endswith("/test_book.py"):
-        return "browser"  # one Chromium, one JupyterLab, one built book
-    return nodeid if path.endswith("/test_without_data.py") else path
+    if path.endswith(tuple(f"/test_{name}.py" for name in BOOK)) and path.startswith(
+        ("tests/browser/", "tests/house/")
+    ):
+        return "book"  # one Chromium, one built book, its decks
+    if "/browser/" in path:
+        return "lab"  # one Chromium, one JupyterLab
+    if path.endswith("/test_without_data.py") and nodeid.endswith("]"):
+        stem = nodeid.rpartition("[")[2].removesuffix("]")
+        return f"notebooks/{stem}.ipynb"  # it needs to know what nbval saw there
+    return path
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -73,9 +84,12 @@ def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that no worker is left alone with it."""
 
     def rank(item) -> int:
-        if group_of(item.nodeid) == "browser":
+        group = group_of(item.nodeid)
+        if group in ("book", "lab"):
             return 0
-        return 1 if item.path.suffix == ".ipynb" else 2
+        if group.endswith(".ipynb"):
+            return 1 if item.path.suffix == ".ipynb" else 2
+        return 3
 
     items.sort(key=rank)
 
@@ -104,3 +118,4 @@ class NotebookSeconds:
 
 def pytest_configure(config):
     config.pluginmanager.register(NotebookSeconds())
+    config.pluginmanager.register(DataAsked(), "data-asked")

@@ -33,8 +33,9 @@ PRELOAD = "import crnn_lib.lessons, crnn_lib.widgets\n"
 
 
 def find_chromium() -> str | None:
-    """The system's Chromium or Chrome."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    """The system's Chromium or Chrome; first the one without windows, which costs a third less."""
+    names = ("chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser")
+    names += ("google-chrome", "google-chrome-stable")
     return next(filter(None, map(shutil.which, names)), None)
 
 
