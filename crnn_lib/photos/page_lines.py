@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
@@ -28,6 +29,10 @@ FAR, LENGTHY = 2.5, 2.0  # heights: two numbers of a low crop stand so far apart
 SHARED = 0.3  # of a number's height: two that share less of it stand below each other
 SLIMMEST = 1 / 16  # of a square as high as the crop: the cells of a 1
 DOUBTED = 0.2  # what the surest cells must reach for a photo to be read though no line was found
+LARGE = 0.3  # of a photo's smaller side: from this height on, a line may be part of a digit
+MOST_PARTS = 2  # of a digit that were taken for lines
+CONNECTED = 0.95  # share of a photo's ink in one digit
+PART = 0.8  # of a digit's height: a region that is lower holds a part of it
 WORD, NO_NUMBER = 0.8, 0.2  # a crop is a word if a cell says so by the first, none the second
 
 
@@ -75,6 +80,10 @@ def cut_lines(
             hint = "; crnn-words reads words, one to an image" if "words" in others else ""
             raise ImageError(f"nothing but {' and '.join(others)} was found on it{hint}")
         raise ImageError("no line of writing was found on it")
+    if "number" in views and (
+        line := _large_digit(grey, size, wanted, looks[-1], *views["number"])
+    ):
+        return [line]
     both = _BothWays(grey)
     return [
         _views_of(region, regions, looks[-1], both, size, *views[region.kind]) for region in wanted
@@ -154,6 +163,37 @@ def _only_line(
     except ImageError:
         return None
     return _crop_of(trace.lines, look) if len(trace.places) == 1 else None
+
+
+def _large_digit(
+    grey: np.ndarray,
+    size: tuple[int, int],
+    regions: list[Region],
+    look: PageLook,
+    height: int,
+    fills: tuple[float, ...],
+) -> tuple[PhotoLine, ...] | None:
+    """The one digit that a photo shows, if the detector saw no more than parts of it.
+
+    So it is where nearly all ink hangs together, and reaches far beyond the regions.
+    """
+    highest = max(region.height for region in regions)  # in pixels of the page
+    if len(regions) > MOST_PARTS or highest < LARGE * min(look.image.shape):
+        return None
+    try:
+        trace = clean_grey(grey, size, height, fills=fills)
+    except ImageError:
+        return None
+    ink = trace.steps[-1].image
+    labels, count = ndimage.label(ink, np.ones((3, 3)))
+    if len(trace.places) != 1 or not count:
+        return None
+    shares = np.bincount(labels[ink]) / ink.sum()
+    rows = np.flatnonzero((labels == shares.argmax()).any(1))
+    seen = highest / look.image.shape[0]
+    if shares.max() < CONNECTED or seen > PART * np.ptp(rows) / len(ink):
+        return None
+    return _crop_of(trace.lines, look)
 
 
 def _surest(cells: np.ndarray) -> float:

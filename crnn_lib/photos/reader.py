@@ -57,8 +57,9 @@ SURE = 0.97  # probability from which one view of a line is enough
 SURE_WORD = 0.9  # the same for a word
 IMPROBABLE = 0.15  # a line on a page whose text is less probable gets the text None
 CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
-UNREADABLE = 0.7  # mean confidence of a page below which it may stand on its head
-BETTER = 0.15  # by so much must the other way round be read more surely
+READABLE = 0.9  # mean confidence of a page below which it may stand on its head
+RARE = math.log(2)  # pages upside down are rare: they must be more probable by this
+ASKED = 24  # lines of a page, at most, say which way is up
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
 COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
@@ -282,12 +283,7 @@ class Reader:
         OSError
             If the file cannot be opened.
         """
-        lines = self.find_lines(image, whole=False)
-        readings = self.read_lines(lines)
-        if self.detector is None or len(lines) < 2 or _mean(readings) >= UNREADABLE:
-            return readings
-        other = self.read_lines(turned_page(lines))  # a detector may not see it upside down
-        return other if _mean(other) > _mean(readings) + BETTER else readings
+        return self.read_lines(self.find_lines(image, whole=False))
 
     def read_many(
         self,
@@ -368,21 +364,34 @@ class Reader:
         return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
 
     def _upright(self, lines: list[tuple[PhotoLine, ...]]) -> list[tuple[PhotoLine, ...]]:
-        """The lines of a page that seems to lie on its side or its head, the right way up.
+        """The lines of a page, turned if it seems to lie on its side or to stand on its head.
 
-        A detector sees that writing runs up or down the photo; which of both, digits hardly tell.
-        The one that reads better is taken.
+        A detector sees along which way writing runs; which of both ends is the first, digits
+        hardly tell. The way that reads better is taken.
         """
-        if math.cos(math.radians(direction_of_lines(lines))) > TURNED:
+        level = math.cos(math.radians(direction_of_lines(lines))) > TURNED
+        every = math.ceil(len(lines) / ASKED)
+        asked = lines[::every]
+        worth = self._worth(asked)
+        if level and (len(lines) < 2 or worth >= len(asked) * math.log(READABLE)):
             return lines
-        numbers = [line for line in lines if line[0].kind == "number"]
         other = turned_page(lines)
-        both = numbers, [line for line in other if line[0].kind == "number"]
-        worth = [
-            sum(math.log(max(reading.confidence, 1e-4)) for reading in self._read_views(way))
-            for way in both
-        ]
-        return lines if worth[0] >= worth[1] else other
+        gain = self._worth(other[::-1][::every]) - worth
+        return other if gain > (RARE if level else 0) else lines
+
+    def _worth(self, lines: Sequence[tuple[PhotoLine, ...]]) -> float:
+        """How well lines read, by one look at each: the sum of the readings' log-probabilities.
+
+        That nothing is read is as probable as it is that the detector is wrong.
+        """
+        worth = 0.0
+        readers = {"number": self} | ({"word": self.words} if self.words else {})
+        for kind, reader in readers.items():
+            seen = [(line[len(line) // 2],) for line in lines if line[0].kind == kind]
+            for (view,), reading in zip(seen, reader._read_views(seen), strict=True):
+                wrong = 1 - certainty(view.score, crop=view.crop)
+                worth += math.log(max(reading.confidence if reading.text else wrong, 1e-2))
+        return worth
 
     def read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
         """The second half: lines as :meth:`find_lines` returns them, of any photos, to readings."""
@@ -420,7 +429,7 @@ class Reader:
                 readings[n] = other
         return readings
 
-    def _read_views(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:
+    def _read_views(self, lines: Sequence[tuple[PhotoLine, ...]]) -> list[Reading]:
         """The middle view of each line, and the others where that leaves a doubt."""
         middles = [len(line) // 2 for line in lines]
         seen: list[tuple[PhotoLine, ...]] = [
@@ -550,12 +559,6 @@ def certainty(score: float, *, crop: bool = False) -> float:
         return 1.0
     steepness, even = (CROP_STEEPNESS, CROP_EVEN) if crop else (STEEPNESS, EVEN)
     return 1 / (1 + math.exp(-steepness * (score - even)))
-
-
-def _mean(readings: list[Reading]) -> float:
-    """The mean confidence of the numbers among some readings; 1 if there are none."""
-    numbers = [reading.confidence for reading in readings if reading.line.kind == "number"]
-    return sum(numbers) / len(numbers) if numbers else 1.0
 
 
 def reason_of(error: Exception) -> str:
