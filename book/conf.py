@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
+
+# Nearly all that Sphinx makes stays to the end; to look through it for garbage, again and again,
+# takes a fifth of the time. Without that the build needs 1.3 GB of memory instead of 0.9.
+gc.disable()
 
 BOOK = Path(__file__).resolve().parent
 sys.path[:0] = [str(BOOK), str(BOOK.parent / "notebooks"), str(BOOK.parent)]
