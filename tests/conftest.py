@@ -81,8 +81,8 @@ def pytest_xdist_make_scheduler(config, log):
     return ByGroup(config, log)
 
 
-# Modules and thousands of tests stay to the end: nothing looks for garbage among them, neither while
-# they are made, which takes a third less time, nor ever after.
+# Modules and thousands of tests stay to the end: nothing looks for garbage among them, neither
+# while they are made, which takes a third less time, nor ever after.
 gc.disable()
 
 
