@@ -109,12 +109,12 @@ def refuses(number):
 
 
 @pytest.mark.parametrize("attempt", [refuses, lambda number: None])
-def test_what_python_cannot_do_is_left_to_the_kernel(attempt, unprepared, monkeypatch):
+def test_what_python_cannot_do_is_left_to_the_kernel(attempt, unprepared, monkeypatch, tmp_path):
     def kernel(number):
         return number + 1
 
     monkeypatch.setattr(jit, "plain", lambda kernel: attempt)
-    monkeypatch.setattr(jit, "index_path", lambda kernel: "somewhere")
+    monkeypatch.setattr(jit, "index_path", lambda kernel: tmp_path / "kernel.nbi")
     monkeypatch.setattr(jit, "kernel_name", lambda kernel: "a.kernel")
     assert jit.first_use(kernel, "nothing", lambda kernel: kernel(1), seconds=0.1) == 2
     assert unprepared == [kernel]
