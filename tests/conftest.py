@@ -64,7 +64,7 @@ def group_of(nodeid: str) -> str:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """One worker more than there are cores: the one with the browser mostly waits for pages."""
+    """One worker more than there are cores: those with a browser often wait for their pages."""
     found = yield
     return found if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else found + 1
 
