@@ -19,10 +19,12 @@ from scipy import ndimage
 from crnn_lib.photos.places import Place, map_points
 
 CELL = 4  #: pixels of the page for one cell of the maps, along and across
-CORE = 0.5  # probability from which a cell belongs to a line
-PARTED = 0.5  # probability from which a cell parts two lines
+CORE = 0.55  # probability from which a cell belongs to a line
+PARTED = 0.45  # probability from which a cell parts two lines
 LEAST_CELLS = 2  # of a piece of a line
-LEAST_SCORE = 0.65  # mean probability of a line's cells
+LEAST_SCORE = 0.7  # mean probability of a line's cells
+FIRM = 0.5  # length of the mean of a piece's directions from which it is believed
+ELONGATED = 3.0  # times the variance across a piece: that along it, from which its cells show it
 NARROWEST = 0.12  # of its height: no line is shorter, not even a 1
 BODY = 0.6  # of a line's height: how high its cells reach
 TRUSTED = 2.0  # times what its cells say: a height that differs more is theirs
@@ -167,21 +169,54 @@ def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
     order = np.argsort(labels[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
     edges = np.flatnonzero(np.diff(labels[rows, columns])) + 1
+    groups = [
+        (y, x)
+        for y, x in zip(np.split(rows, edges), np.split(columns, edges), strict=True)
+        if len(x) >= LEAST_CELLS
+    ]
+    points = [np.stack([x + 0.5, y + 0.5], 1) for y, x in groups]
+    said = np.array([[maps["cos"][g].mean(), maps["sin"][g].mean()] for g in groups])
     pieces = []
-    for y, x in zip(np.split(rows, edges), np.split(columns, edges), strict=True):
-        if len(x) < LEAST_CELLS:
-            continue
-        direction = np.array([maps["cos"][y, x].mean(), maps["sin"][y, x].mean()])
-        norm = float(np.linalg.norm(direction))
-        direction = direction / norm if norm > 1e-6 else np.array([1.0, 0.0])
-        height = math.exp(min(float(maps["height"][y, x].mean()), 9.0)) / CELL
-        points = np.stack([x + 0.5, y + 0.5], 1)
-        length = float(np.ptp(points @ direction)) + 1
-        seen = max(len(x) / length / BODY, 1.0)
+    for group, own, direction in zip(groups, points, _directions(points, said), strict=True):
+        height = math.exp(min(float(maps["height"][group].mean()), 9.0)) / CELL
+        length = float(np.ptp(own @ direction)) + 1
+        seen = max(len(own) / length / BODY, 1.0)
         if not seen / TRUSTED < height < seen * TRUSTED:
             height = seen
-        pieces.append(_Piece(points, both[y, x], direction, height))
+        pieces.append(_Piece(own, both[group], direction, height))
     return pieces
+
+
+def _directions(points: Sequence[np.ndarray], said: np.ndarray) -> list[np.ndarray]:
+    """Unit vectors along pieces, from their cells (M, 2) and what the maps say there, (P, 2).
+
+    Where a detector cannot tell which of both ends comes first, its means of cosine and sine
+    cancel out. Then the cells say along which line a piece lies, short pieces lie as the others
+    do, and all begin at the end at which most of the page does.
+    """
+    count, norms = len(said), np.linalg.norm(said, axis=1) if len(said) else np.empty(0)
+    axes = np.zeros((count, 2))
+    for k in range(count):
+        if norms[k] >= FIRM:
+            axes[k] = said[k] / norms[k]
+        elif len(points[k]) > 2:
+            (low, high), vectors = np.linalg.eigh(np.cov(points[k].T))
+            if high >= ELONGATED * low:
+                axes[k] = vectors[:, 1]
+    sizes = np.array([len(own) for own in points], float)
+    turn = np.arctan2(axes[:, 1], axes[:, 0])
+    known = sizes * axes.any(1)
+    # twice the angle is the same for both ways along a line
+    twice = math.atan2(known @ np.sin(2 * turn), known @ np.cos(2 * turn))
+    usual = np.array([math.cos(twice / 2), math.sin(twice / 2)])
+    most = sizes @ said if count else usual
+    directions = []
+    for axis, own, norm in zip(axes, said, norms, strict=True):
+        if norm < FIRM:
+            axis = axis if axis.any() else usual if known.any() else own / max(norm, 1e-6)
+            axis = -axis if axis @ most < 0 else axis
+        directions.append(axis if axis.any() else np.array([1.0, 0.0]))
+    return directions
 
 
 def _join(pieces: list[_Piece], maps: Mapping[str, np.ndarray]) -> list[_Piece]:

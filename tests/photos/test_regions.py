@@ -52,6 +52,22 @@ def test_a_table_keeps_rows_and_columns_however_it_lies(turn, skew, seed):
         assert region.score == pytest.approx(1) and region.kind == "number"
 
 
+@pytest.mark.parametrize("turn", [0, 90, 184, 265])
+def test_lines_whose_first_end_nobody_knows_all_begin_at_the_same(turn):
+    """Where cosine and sine cancel out, a line lies as its cells do, a short one as the others."""
+    lines = turned(table(), turn)
+    maps = draw_maps((1200, 1200), lines)
+    noise = np.random.default_rng(turn).normal(0, 0.02, (2, *maps["cos"].shape))
+    for name, doubt in zip(("cos", "sin"), noise, strict=True):
+        maps[name] = 0.05 * maps[name] + doubt
+    regions = regions_of(maps)
+    assert len(regions) == len(lines)
+    for number, (region, line) in enumerate(zip(regions, lines, strict=True)):
+        assert common(region.corners(), corners_of(line)) > 0.7
+        assert (region.row, region.column) == divmod(number, 4)
+        assert abs((region.place.degrees - line["degrees"] + 180) % 360 - 180) < 10
+
+
 def test_an_empty_cell_keeps_its_column():
     lines = table()
     del lines[9], lines[6]
