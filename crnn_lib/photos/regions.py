@@ -19,10 +19,10 @@ from scipy import ndimage
 from crnn_lib.photos.places import Place, map_points
 
 CELL = 4  #: pixels of the page for one cell of the maps, along and across
-CORE = 0.55  # probability from which a cell belongs to a line
+CORE = 0.5  # probability from which a cell belongs to a line
 PARTED = 0.45  # probability from which a cell parts two lines
 LEAST_CELLS = 2  # of a piece of a line
-LEAST_SCORE = 0.7  # mean probability of a line's cells
+LEAST_SCORE = 0.65  # mean probability of a line's cells
 FIRM = 0.5  # length of the mean of a piece's directions from which it is believed
 ELONGATED = 3.0  # times the variance across a piece: that along it, from which its cells show it
 NARROWEST = 0.12  # of its height: no line is shorter, not even a 1
