@@ -177,8 +177,10 @@ def _large_digit(
 
     So it is where nearly all ink hangs together, and reaches far beyond the regions.
     """
+    if len(regions) > MOST_PARTS or any(region.kind != "number" for region in regions):
+        return None
     highest = max(region.height for region in regions)  # in pixels of the page
-    if len(regions) > MOST_PARTS or highest < LARGE * min(look.image.shape):
+    if highest < LARGE * min(look.image.shape):
         return None
     try:
         trace = clean_grey(grey, size, height, fills=fills)

@@ -345,7 +345,8 @@ class Reader:
     def find_lines(self, image, *, whole: bool | None = None) -> list[tuple[PhotoLine, ...]]:
         """The first half of a reading: the lines of a photo, each in as many views as ``fills``.
 
-        It needs no network but the detector, and may run elsewhere than :meth:`read_lines`.
+        It needs the detector, and the network that reads to tell which way up a page lies. It may
+        run elsewhere than :meth:`read_lines`.
 
         Parameters
         ----------
@@ -370,10 +371,12 @@ class Reader:
         hardly tell. The way that reads better is taken.
         """
         level = math.cos(math.radians(direction_of_lines(lines))) > TURNED
+        if level and len(lines) < 2:
+            return lines
         every = math.ceil(len(lines) / ASKED)
         asked = lines[::every]
         worth = self._worth(asked)
-        if level and (len(lines) < 2 or worth >= len(asked) * math.log(READABLE)):
+        if level and worth >= len(asked) * math.log(READABLE):
             return lines
         other = turned_page(lines)
         gain = self._worth(other[::-1][::every]) - worth

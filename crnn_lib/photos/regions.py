@@ -211,9 +211,9 @@ def _directions(points: Sequence[np.ndarray], said: np.ndarray) -> list[np.ndarr
     usual = np.array([math.cos(twice / 2), math.sin(twice / 2)])
     most = sizes @ said if count else usual
     directions = []
-    for axis, own, norm in zip(axes, said, norms, strict=True):
+    for axis, mean, norm in zip(axes, said, norms, strict=True):
         if norm < FIRM:
-            axis = axis if axis.any() else usual if known.any() else own / max(norm, 1e-6)
+            axis = axis if axis.any() else usual if known.any() else mean / max(norm, 1e-6)
             axis = -axis if axis @ most < 0 else axis
         directions.append(axis if axis.any() else np.array([1.0, 0.0]))
     return directions

@@ -25,6 +25,7 @@ execute = load_executor()
 SERIES = execute.series()
 
 IGNORE = "nbval-ignore-output"
+NEEDED = ("pyproject.toml", "tests/conftest.py", "tests/asked.py", "tests/sanitize.cfg")
 BADGE = "https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}"
 
 
@@ -429,7 +430,7 @@ def run(tmp_path):
     """Run pytest, as `make test` does, on a checkout that holds only the notebooks given."""
 
     def run(*notebooks):
-        for name in ("pyproject.toml", "tests/conftest.py", "tests/sanitize.cfg"):
+        for name in NEEDED:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
         (tmp_path / "notebooks").mkdir()
