@@ -4,8 +4,8 @@
     python benchmarks/pages.py faults --count 2   the drawn faults alone, two variants of each
     python benchmarks/pages.py time
 
-Composed pages and faults come from seeds that trained nothing and that no threshold was chosen on; but
-the variants of thin large digits and of turned pages were looked at while their faults were mended.
+Composed pages and faults come from seeds that trained nothing and that no threshold was chosen on.
+The variants of thin large digits and of turned pages were looked at while their faults were mended.
 """
 
 from __future__ import annotations
