@@ -50,7 +50,7 @@ class Window:
         self.fed = self.start = 0  # frames that came, and the first that is kept
         self.mass = 1.0  # of all frames
         self.status = FINE
-        self.next_look = LONG
+        self.next_look = LONG + 1  # a line of LONG frames is kept whole
         # What was found since the last frame came, for labels that parted long ago and go on alike.
         self.aligned: dict[tuple, _Aligned] = {}
         self.summed: dict[tuple, list[tuple[np.ndarray, _Summed]]] = {}
@@ -472,7 +472,12 @@ class BeamLine:
         while int(self.room.at[0]) < stop and self.status == FINE:
             until = min(stop, self.window.next_look)
             self.window.status = self._advance(self.room, until, end)
-            if self.status == FINE and until == self.window.next_look:
+            if self.status == FINE and not len(self.beam()[0]):
+                # What the language accepts does not come any more, whatever follows.
+                self.room.at[0] = until
+                if until == self.window.next_look:
+                    self.window.looked(until, until)
+            elif self.status == FINE and until == self.window.next_look:
                 self._look(until)
 
     def _advance(self, room: BeamRoom, stop: int, end: int) -> int:

@@ -17,7 +17,7 @@ from crnn_lib.decoders import (
     best_path,
     prefix_beam_search,
 )
-from crnn_lib.language import Mixture, NGram, WeightedAutomaton, lexicon
+from crnn_lib.language import Mixture, NGram, SparseAutomaton, WeightedAutomaton, lexicon
 
 
 @pytest.fixture
@@ -148,6 +148,36 @@ def test_a_long_line_is_forgotten_as_it_settles_and_scored_as_a_whole():
         (s.label, s.start, s.end) for s in spans
     ]
     assert [s.log_prob for s in found.spans] == pytest.approx([s.log_prob for s in spans])
+
+
+@pytest.mark.parametrize("frames", [511, 512, 513])
+def test_lines_around_the_length_from_which_frames_are_given_up(frames):
+    """One of 512 frames is the longest that is read by the code for short lines."""
+    line, alphabet = peaked_line(frames, 3, 2), Alphabet("ab")
+    beam, path = PrefixBeam(alphabet, beam_width=2), BestPath(alphabet)
+    for rows in line.split(300):
+        beam.feed(rows)
+        path.feed(rows)
+    best = path.finish()
+    assert len(best.text) == (frames + 1) // 4 and best == best_path(line, alphabet=alphabet)[0]
+    assert beam.finish() == prefix_beam_search(line, alphabet=alphabet, beam_width=2)[0]
+
+
+@pytest.mark.parametrize("frames", [5, 40])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_line_that_leaves_its_language_holds_nothing(frames, large, early, monkeypatch):
+    """The third frame says "b" for sure, and the language knows no "b": nothing is left to read."""
+    if large:  # as of a large model: its states are made when they are reached
+        monkeypatch.setattr("crnn_lib.language.sparse.MANY_STEPS", 0)
+    line, alphabet = lattice(frames, 3, 1, 1.0), Alphabet("ab")
+    line[2] = torch.tensor([-math.inf, -math.inf, 0.0])
+    language = SparseAutomaton("ab", [0, 1], [0], [0], [0.0], [0.0])  # any number of "a"
+    assert (language.num_states is None) == large
+    for n_best, nothing in ((None, None), (2, [])):
+        options = {"alphabet": alphabet, "language": language, "n_best": n_best}
+        assert prefix_beam_search(line, **options)[0] == nothing
+        settled, read = read_in_pieces(PrefixBeam(**options), line, [2, 1, frames - 3])
+        assert settled == "" and read == nothing
 
 
 @pytest.mark.parametrize("decoder", [best_path, prefix_beam_search])
