@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -27,14 +28,31 @@ def require(name: str) -> ModuleType:
 
 
 def start_ray(**options: Any) -> None:
-    """``ray.init``, with patience: on a busy machine Ray gives up on itself after half a minute."""
+    """``ray.init``, with patience: on a busy machine Ray gives up on itself after half a minute.
+
+    What such an attempt has started by then would go on until this process ends, and keep the
+    machine so busy that the next one fails, too. So it is ended first.
+    """
     ray = require("ray")
     options = {"logging_level": "error", "log_to_driver": False, **options}
     for attempt in range(1, ATTEMPTS + 1):
+        before = _processes()
         try:
             ray.init(**options)
             return
         except Exception as error:  # Ray raises a bare Exception
             ray.shutdown()
+            for process in _processes() - before:
+                with suppress(Exception):  # it may have ended by itself
+                    process.kill()
             if "timed out during startup" not in str(error) or attempt == ATTEMPTS:
                 raise
+
+
+def _processes() -> set[Any]:
+    """This process's children and theirs. None without psutil, which comes with Ray."""
+    try:
+        psutil = importlib.import_module("psutil")
+    except ImportError:
+        return set()
+    return set(psutil.Process().children(recursive=True))

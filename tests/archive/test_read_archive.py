@@ -2,6 +2,9 @@
 
 import importlib.util
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT
@@ -104,3 +107,22 @@ def test_what_is_wrong_is_said_before_anything_runs(scans, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):
         read_archive(scans, tmp_path / "file")
+
+
+def test_what_a_failed_start_left_behind_is_ended(monkeypatch):
+    """Ray gives up twice and leaves processes; only its giving up is forced here."""
+    import ray
+
+    left, attempts = [], []
+
+    def give_up(**options) -> None:
+        attempts.append(options)
+        if len(attempts) < 3:
+            sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+            left.append(subprocess.Popen(sleeper))
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", give_up)
+    start_ray(num_cpus=2)
+    assert len(attempts) == 3 and attempts[0]["num_cpus"] == 2
+    assert [process.wait(timeout=500) for process in left] == [-signal.SIGKILL] * 2
