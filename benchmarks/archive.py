@@ -105,7 +105,7 @@ class Memory:
 
 
 def kill_readers(out: Path, times: int) -> list[int]:
-    """Kill one of the processes that read, whenever a part more is there; those that were killed."""
+    """Kill a process that reads whenever a part more is there; the list of those killed grows."""
     killed: list[int] = []
 
     def kill() -> None:
