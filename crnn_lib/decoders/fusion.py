@@ -55,6 +55,10 @@ COARSE, MOST, FINE = 2_000, 20_000, 500_000
 UNKNOWN = -1  # where the steps of a state begin that no line has reached yet
 STATE_COLUMNS = "first", "size", "ends_at", "near", "nearest", "again"
 STEP_COLUMNS = "label", "target", "cost", "factor"
+_HINTS = {  # what is no language yet, and what makes one of it
+    "str": " parse_constraint makes one of a text.",
+    "NGram": " Its method automaton() makes one.",
+}
 
 
 class Fusion:
@@ -95,6 +99,13 @@ class Fusion:
         if self.whole:
             self.reach(np.arange(self._named))
             self._count_frames()
+
+    def __getstate__(self) -> dict:
+        """A copy has a lock of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _lock=Lock())
 
     # Its states and steps -------------------------------------------------------------------------
 
@@ -325,9 +336,10 @@ class Fusion:
         if not self.whole:
             top = self._language.most
             return self._weight * max(top, 0.0) + max(self._bonus, 0.0) * length
-        gains = self._gains
-        while len(gains) <= length and (len(gains) < 2 or not self._gathered):
-            self._gather()
+        with self._lock:  # each length once, whoever asks
+            gains = self._gains
+            while len(gains) <= length and (len(gains) < 2 or not self._gathered):
+                self._gather()
         return gains[min(length, len(gains) - 1)]
 
     @cached_property
@@ -452,7 +464,8 @@ def fuse(
         language = language.over(alphabet.characters)
     if language is not None and not hasattr(language, "arcs"):
         raise TypeError(
-            f"language is a Mixture, a WeightedAutomaton or None; got {type(language).__name__}."
+            "language is an Automaton, a Rule, a Mixture or None; got "
+            f"{type(language).__name__}." + _HINTS.get(type(language).__name__, "")
         )
     if not 0 <= language_weight < math.inf:
         raise ValueError(

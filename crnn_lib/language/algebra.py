@@ -12,14 +12,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 
 from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import (
+    FAR,
     NOWHERE,
+    Arcs,
+    Automaton,
     WeightedAutomaton,
     _renumbered,
     _side_by_side,
@@ -79,16 +82,25 @@ def explore(
     return minimise(WeightedAutomaton(characters, next_state, log_weight, final))
 
 
-def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> WeightedAutomaton:
+@overload
+def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> WeightedAutomaton: ...
+
+
+@overload
+def respell(automaton: Automaton, characters: Sequence[str]) -> Automaton: ...
+
+
+def respell(automaton, characters):
     """The same strings and weights, spelled with characters that may take several code points.
 
     Such a character is read one code point after the other. A string that the characters spell in
     several ways is accepted in each of them. The decoders do so where a language knows code points
-    and the network longer characters.
+    and the network longer characters. Of an automaton whose states are made when they are reached,
+    the result does so, too.
 
     Parameters
     ----------
-    automaton : WeightedAutomaton
+    automaton : Automaton
         Its own characters are one code point each.
     characters : str or sequence of str
 
@@ -105,6 +117,8 @@ def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> Weighted
             f"{automaton.characters!r:.200}."
         )
     characters = distinct_characters(characters, "an automaton")
+    if not isinstance(automaton, WeightedAutomaton):
+        return _Respelled(automaton, characters)
     column = {letter: k for k, letter in enumerate(automaton.characters)}
     shape = (automaton.num_states, len(characters))
     next_state, log_weight = np.full(shape, NOWHERE), np.full(shape, -math.inf)
@@ -119,6 +133,74 @@ def respell(automaton: WeightedAutomaton, characters: Sequence[str]) -> Weighted
     return trim(
         WeightedAutomaton(characters, next_state, log_weight, automaton.final, automaton.start)
     )
+
+
+class _Respelled(Automaton):
+    """An automaton over code points that is read in longer characters. Its states are the same."""
+
+    def __init__(self, inner: Automaton, characters: str | tuple[str, ...]) -> None:
+        self.inner, self.characters, self.start = inner, characters, inner.start
+        self._longest = max(map(len, characters), default=1)
+        column = {letter: k for k, letter in enumerate(inner.characters)}
+        # A trie of the characters: what follows each node by a letter, and which character it ends.
+        rows, ends = [[NOWHERE] * len(column)], [NOWHERE]
+        for k, character in enumerate(characters):
+            if column.keys() >= set(character):
+                node = 0
+                for letter in character:
+                    if rows[node][column[letter]] == NOWHERE:
+                        rows[node][column[letter]] = len(rows)
+                        rows.append([NOWHERE] * len(column))
+                        ends.append(NOWHERE)
+                    node = rows[node][column[letter]]
+                ends[node] = k
+        self._after = np.array(rows, np.int64).reshape(len(rows), len(column))
+        self._ends, self._goes_on = np.array(ends), (self._after != NOWHERE).any(1)
+
+    @property
+    def num_states(self) -> int | None:
+        return self.inner.num_states
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        rows, node = np.arange(len(states)), np.zeros(len(states), np.int64)
+        state, total = np.asarray(states), np.zeros(len(states))
+        found: list[tuple[np.ndarray, ...]] = []
+        while True:  # a letter more of all characters that are begun
+            each, which = np.unique(state, return_inverse=True)
+            counts, columns, targets, weights = self.inner.arcs(each)
+            firsts, many = counts.cumsum() - counts, counts[which]
+            steps = np.repeat(firsts[which] - (many.cumsum() - many), many) + np.arange(many.sum())
+            after = self._after[np.repeat(node, many), columns[steps]]
+            spelled = after != NOWHERE
+            node, steps = after[spelled], steps[spelled]
+            rows = np.repeat(rows, many)[spelled]
+            total = np.repeat(total, many)[spelled] + weights[steps]
+            state = targets[steps].astype(np.int64)
+            ended = self._ends[node] != NOWHERE
+            found.append(tuple(x[ended] for x in (rows, self._ends[node], state, total)))
+            on = self._goes_on[node]
+            rows, node, state, total = rows[on], node[on], state[on], total[on]
+            if not len(rows):
+                break
+        row, column, target, weight = (np.concatenate(x) for x in zip(*found, strict=True))
+        order = np.lexsort((column, row))
+        counts = np.bincount(row, minlength=len(states))
+        return counts, column[order], target[order], weight[order]
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        return self.inner.final_weights(states)
+
+    def distances(self, states: np.ndarray) -> np.ndarray:
+        letters = self.inner.distances(states)
+        return np.where(letters < FAR, -(-letters // self._longest), FAR)
+
+    @property
+    def farthest(self) -> int:
+        return -(-self.inner.farthest // self._longest)
+
+    @property
+    def most(self) -> float:
+        return self.inner.most
 
 
 def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from crnn_lib import Alphabet, exact_search, prefix_beam_search
 from crnn_lib.ctc import collapse
-from crnn_lib.language import hot_words, never, only, read_arpa, sentences_of, word_language
+from crnn_lib.language import (
+    SparseAutomaton,
+    WeightedAutomaton,
+    hot_words,
+    lexicon,
+    never,
+    only,
+    read_arpa,
+    respell,
+    sentences_of,
+    word_language,
+)
 
 ARPA = """\\data\\
 ngram 1=5
@@ -83,3 +95,51 @@ def test_the_best_of_all_alignments_is_found(name, large, tmp_path, monkeypatch)
             assert not found.proven or max(others, default=-math.inf) < found.score
         if name in ("hot", "hot anywhere", "lists", "sentences"):
             assert one.proven
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_longer_characters_read_any_language_letter_by_letter(name, large, tmp_path, monkeypatch):
+    """A beam that holds all labels scores each as its text, however its characters cut that."""
+    if large:
+        monkeypatch.setattr("crnn_lib.language.sparse.MANY_STEPS", 0)
+    language = languages(tmp_path / "model.arpa")[name]
+    alphabet = Alphabet(("a ", "ab", "b", "a"), blank=1)
+    score = language.over("ab ").score if hasattr(language, "over") else language.score
+    torch.manual_seed(5)
+    line = (2 * torch.randn(4, 5, dtype=torch.float64)).log_softmax(1)
+    probs: dict = {}
+    for alignment in itertools.product(range(5), repeat=4):
+        label = tuple(collapse(alignment, blank=1))
+        way = math.exp(sum(float(line[t, c]) for t, c in enumerate(alignment)))
+        probs[label] = probs.get(label, 0.0) + way
+    gains = {label: score(alphabet.decode(label)) for label in probs}
+    scores = {k: math.log(p) + 0.8 * gains[k] for k, p in probs.items() if gains[k] > -math.inf}
+    assert len(scores) > 1
+    options = {"alphabet": alphabet, "language": language, "language_weight": 0.8}
+    (found,) = prefix_beam_search(line, beam_width=500, n_best=500, **options)
+    assert {h.label: pytest.approx(h.score, abs=1e-9) for h in found} == scores
+    (best,) = exact_search(line, **options)
+    assert best.label == found[0].label == max(scores, key=scores.__getitem__)
+
+
+def test_respelled_states_are_those_of_the_tables():
+    """The same language, made when it is reached and at once."""
+    letters = lexicon("abx", {"ab": -1.0, "abab": -2.0, "ba": -0.5, "": -3.0, "xab": 0.25})
+    lazy = respell(0.5 * SparseAutomaton(*sparse(letters)), ("ba", "ab", "xa", "b", "abz"))
+    tables = respell(0.5 * letters, ("ba", "ab", "xa", "b", "abz"))
+    assert not isinstance(lazy, WeightedAutomaton) and lazy.num_states == letters.num_states
+    for size in range(4):
+        for pieces in itertools.product(lazy.characters, repeat=size):
+            assert lazy.score(pieces) == pytest.approx(tables.score(pieces), abs=1e-12)
+    # no distance is above the true one: one character may take several letters
+    states = np.arange(letters.num_states)
+    assert (lazy.distances(states) <= letters.distances(states)).all()
+    assert lazy.farthest == -(-letters.farthest // 3)
+
+
+def sparse(automaton):
+    """What a SparseAutomaton is made from."""
+    counts, columns, targets, weights = automaton.arcs(np.arange(automaton.num_states))
+    first = np.append(0, counts.cumsum())
+    return automaton.characters, first, columns, targets, weights, automaton.final, automaton.start
