@@ -28,6 +28,7 @@ Smaller Language Model Queries", 2011.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import math
 import os
@@ -162,7 +163,7 @@ def _lines(path) -> list[bytes]:
             data = gzip.decompress(data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{str(path)!r} is gzipped, and damaged ({error}).") from None
-    return data.split(b"\n")
+    return data.removeprefix(codecs.BOM_UTF8).split(b"\n")
 
 
 class _Reading:
@@ -217,8 +218,9 @@ class _Reading:
     def section(self, n: int, count: int, last: bool, names: dict[bytes, int]) -> _Section:
         """The n-grams of one length, a part after the other so that not all rows are in pieces."""
         start, stop = self.at, self.at + count
-        tokens = np.empty((n, count), np.int64)
-        log_probs, prices = np.empty((2, count))
+        room = min(count, len(self.lines) - start)  # whatever the file claims to hold
+        tokens = np.empty((n, room), np.int64)
+        log_probs, prices = np.empty((2, room))
         texts: list[str] = []
         for first in range(start, stop, PART):
             lines = self.lines[first : min(first + PART, stop)]
@@ -250,7 +252,7 @@ class _Reading:
         self.at = stop
         for wrong, expected in (
             (~(log_probs <= 0), "a logarithm of a probability, 0 or less, in front"),
-            (~(prices < math.inf), "a back-off weight, a finite number, at the end"),
+            (~np.isfinite(prices), "a back-off weight, a finite number, at the end"),
             ((prices != 0) & last, f"a logarithm and {n} tokens, for the longest do not back off"),
             ((tokens < 0).any(0), "tokens that are among the 1-grams"),
         ):

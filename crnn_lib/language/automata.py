@@ -123,9 +123,15 @@ class Automaton:
 
 def _check_factor(factor: float) -> float:
     """A factor for log-weights: finite, 0 or more."""
-    if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
-        raise ValueError(f"Log-weights are multiplied by a finite number, 0 or more; got {factor}.")
-    return float(factor)
+    try:  # a number of torch is one, too; a text is none
+        number = float(factor) if hasattr(factor, "__float__") else math.nan
+    except (TypeError, ValueError, RuntimeError):  # several numbers
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError(
+            f"Log-weights are multiplied by a finite number, 0 or more; got {factor!r:.80}."
+        )
+    return number
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ import torch
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
 from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.vocabulary import check_counts
 
 START = "\x02"  # stands before the first character, in contexts only
 ORDERS = range(1, 6)
@@ -102,7 +103,7 @@ class NGram:
         ----------
         texts : iterable of str, or mapping of str to int
             At least one. A text that stands there twice counts twice; a mapping says how often each
-            text counts.
+            text counts: a whole number, 0 or more.
         order : int
             1 to 5. Each more knows more, and needs some ten times as many texts.
         characters : str or sequence of str
@@ -112,14 +113,18 @@ class NGram:
         Raises
         ------
         ValueError
-            For a text with other characters, no text at all, or a wrong order.
+            For a text with other characters, no text at all, a count that is none, or a wrong
+            order.
         """
         if isinstance(texts, str):
             raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
         empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
         counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
         times = texts if isinstance(texts, Mapping) else Counter(texts)
+        check_counts(times)
         for text, many in times.items():
+            if not many:  # a context that nothing followed is none
+                continue
             context = empty._history("")
             for column, piece in empty._pieces(text):
                 counts[_cut(context, order)][column] += many

@@ -10,12 +10,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.algebra import respell
-from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton
+from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, _check_factor
 from crnn_lib.language.mixtures import Mixture
 
 Characters = str | tuple[str, ...]
@@ -60,7 +61,7 @@ class Rule:
 
     def __and__(self, other):
         if isinstance(other, Rule):
-            return Rule(lambda characters: self.over(characters) & other.over(characters))
+            return Rule(partial(_build_both, self, other))
         if isinstance(other, Automaton):
             return self.over(other.characters) & other
         if isinstance(other, Mixture):
@@ -70,7 +71,18 @@ class Rule:
     __rand__ = __and__
 
     def __rmul__(self, factor: float) -> Rule:
-        return Rule(lambda characters: factor * self.over(characters))
+        return Rule(partial(_build_weighed, self, _check_factor(factor)))
+
+
+# What builds is a function of this module and what it is given: a rule can be sent to a process.
+
+
+def _build_both(first: Rule, second: Rule, characters: Characters) -> Automaton:
+    return first.over(characters) & second.over(characters)
+
+
+def _build_weighed(rule: Rule, factor: float, characters: Characters) -> Automaton:
+    return factor * rule.over(characters)
 
 
 def only(allowed: Sequence[str]) -> Rule:
@@ -88,17 +100,18 @@ def only(allowed: Sequence[str]) -> Rule:
     >>> language.accepts("55.207"), language.accepts("55a")
     (True, False)
     """
-    listed = _listed(allowed, "only", "0123456789")
+    return Rule(partial(_build_only, allowed, _listed(allowed, "only", "0123456789")))
 
-    def build(characters: Characters) -> WeightedAutomaton:
-        inside = [_all_in(c, allowed, listed) for c in characters]
-        if not any(inside):
-            raise ValueError(
-                f"only({allowed!r:.200}) allows none of the characters {characters!r:.200}."
-            )
-        return _one_state(characters, inside)
 
-    return Rule(build)
+def _build_only(
+    allowed: Sequence[str], listed: set[str], characters: Characters
+) -> WeightedAutomaton:
+    inside = [_all_in(c, allowed, listed) for c in characters]
+    if not any(inside):
+        raise ValueError(
+            f"only({allowed!r:.200}) allows none of the characters {characters!r:.200}."
+        )
+    return _one_state(characters, inside)
 
 
 def never(blocked: Sequence[str]) -> Rule:
@@ -116,19 +129,18 @@ def never(blocked: Sequence[str]) -> Rule:
     >>> language.accepts("I10"), language.accepts("lO")
     (True, False)
     """
-    listed = _listed(blocked, "never", "lO")
+    return Rule(partial(_build_never, blocked, _listed(blocked, "never", "lO")))
 
-    def build(characters: Characters) -> WeightedAutomaton:
-        free = [
-            not (set(c) & listed if isinstance(blocked, str) else c in listed) for c in characters
-        ]
-        if not any(free):
-            raise ValueError(
-                f"never({blocked!r:.200}) blocks all of the characters {characters!r:.200}."
-            )
-        return _one_state(characters, free)
 
-    return Rule(build)
+def _build_never(
+    blocked: Sequence[str], listed: set[str], characters: Characters
+) -> WeightedAutomaton:
+    free = [not (set(c) & listed if isinstance(blocked, str) else c in listed) for c in characters]
+    if not any(free):
+        raise ValueError(
+            f"never({blocked!r:.200}) blocks all of the characters {characters!r:.200}."
+        )
+    return _one_state(characters, free)
 
 
 def _listed(characters: Sequence[str], name: str, example: str) -> set[str]:
@@ -164,7 +176,8 @@ def hot_words(bonuses: Mapping[str, float], *, space: str | None = " ") -> Rule:
         Log-weights. A word may have several parts, as "New York" has.
     space : str, optional
         What stands between words: only whole words count, between spaces or at an end of the text.
-        It need not be in the alphabet. None: they count inside of words, too.
+        It need not be in the alphabet, unless a word has several parts. None: they count inside of
+        words, too.
 
     Examples
     --------
@@ -190,19 +203,21 @@ def hot_words(bonuses: Mapping[str, float], *, space: str | None = " ") -> Rule:
         if not bonus < math.inf:  # NaN is not smaller either
             raise ValueError(f"A bonus is a finite number, or -inf; {word!r} has {bonus}.")
         given[word] = float(bonus)
+    return Rule(partial(_build_hot_words, given, space))
 
-    def build(characters: Characters) -> WeightedAutomaton:
-        letters = "".join(dict.fromkeys("".join(characters)))
-        for word in given:
-            if missing := "".join(sorted(set(word) - set(letters) - {space})):
-                raise ValueError(
-                    f"The hot word {word!r} has characters that are not there: {missing!r} is not "
-                    f"in {characters!r:.200}."
-                )
-        found = _search_for(given, letters, space)
-        return found if isinstance(characters, str) else respell(found, characters)
 
-    return Rule(build)
+def _build_hot_words(
+    given: dict[str, float], space: str | None, characters: Characters
+) -> WeightedAutomaton:
+    letters = "".join(dict.fromkeys("".join(characters)))
+    for word in given:
+        if missing := "".join(sorted(set(word) - set(letters))):
+            raise ValueError(
+                f"The hot word {word!r} has characters that are not there: {missing!r} is not "
+                f"in {characters!r:.200}."
+            )
+    found = _search_for(given, letters, space)
+    return found if isinstance(characters, str) else respell(found, characters)
 
 
 def _search_for(bonuses: dict[str, float], letters: str, space: str | None) -> WeightedAutomaton:

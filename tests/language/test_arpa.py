@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import random
+import re
 from itertools import product
 
 import numpy as np
@@ -267,6 +268,7 @@ def test_without_marks_the_end_is_free_and_the_beginning_is_like_any_place(tmp_p
         ("-0.45\ttwo", "nan\ttwo", r"line 18: expected a logarithm of a probability, 0 or less"),
         ("-0.45\ttwo", "0.45\ttwo", r"line 18: expected a logarithm of a probability, 0 or less"),
         ("five\t-0.15", "five\tinf", r"line 16: expected a back-off weight, a finite number"),
+        ("five\t-0.15", "five\t-inf", r"line 16: expected a back-off weight, a finite number"),
         ("five\t-0.15", "five\t?", r"line 16: expected a back-off weight, a number, not '\?'"),
         (
             "two zero\n-0.6",
@@ -340,3 +342,21 @@ def test_large_models_number_their_states_as_they_are_reached(tmp_path, monkeypa
     assert (tables.next_state.reshape(-1) == targets).all()
     assert tables.log_weight.reshape(-1) == pytest.approx(weights)
     assert (small.distances(everything) == 0).all()
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "small.arpa"
+    path.write_bytes(SMALL.encode("utf-8-sig").replace(b"\n", b"\r\n"))
+    plain = tmp_path / "plain.arpa"
+    plain.write_text(SMALL)
+    for text in (["two"], ["five", "zero"], []):
+        assert read_arpa(path).score(text) == read_arpa(plain).score(text) > -math.inf
+
+
+@pytest.mark.parametrize("claimed", [9, 200_000, 10**13])
+def test_a_file_that_claims_to_hold_more_is_told_where_it_holds_less(claimed, tmp_path):
+    """Without room for what nobody wrote: 10**13 numbers are 80 TB."""
+    path = tmp_path / "broken.arpa"
+    path.write_text(re.sub("ngram 2=.*", f"ngram 2={claimed}", SMALL))
+    with pytest.raises(ValueError, match=f"line 21: expected one of {claimed} 2-grams: a log"):
+        read_arpa(path)

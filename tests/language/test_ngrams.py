@@ -242,6 +242,9 @@ def test_the_file_of_a_usual_model_is_small(tmp_path):
     [
         (lambda: NGram.fit([]), ValueError, "at least one text"),
         (lambda: NGram.fit("55207"), TypeError, r"such as \['55207'\]"),
+        (lambda: NGram.fit({"5": 0}), ValueError, "at least one text"),
+        (lambda: NGram.fit({"5": -1}), ValueError, "whole numbers, 0 or more; '5' has -1"),
+        (lambda: NGram.fit({"5": 0.5}), ValueError, "whole numbers, 0 or more; '5' has 0.5"),
         (lambda: NGram.fit(["5S"]), ValueError, "'5S' has the character 'S'"),
         (lambda: NGram.fit(["5"], order=0), ValueError, "1 to 5; got 0"),
         (lambda: NGram.fit(["5"], order=6), ValueError, "1 to 5; got 6"),
@@ -257,3 +260,9 @@ def test_the_file_of_a_usual_model_is_small(tmp_path):
 def test_bad_input_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_text_that_counts_nothing_teaches_nothing():
+    some, none = NGram.fit({"57": 2, "75": 0}, order=3), NGram.fit({"57": 2}, order=3)
+    for beginning in ("", "5", "7", "75"):
+        assert some.probabilities(beginning).tolist() == none.probabilities(beginning).tolist()

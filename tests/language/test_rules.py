@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import random
 from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 from crnn_lib.language import (
     Mixture,
@@ -257,3 +260,41 @@ def test_sparse_tables_are_checked(change, message):
     assert SparseAutomaton("ab", **good).accepts("abb")
     with pytest.raises(ValueError, match=message):
         SparseAutomaton("ab", **{**good, **change})
+
+
+# --- As objects -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        only("ab "),
+        never(["c"]),
+        hot_words({"ab": 2.0, "b a": -1.0}),
+        0.5 * hot_words({"ab": 2.0}) & never("c") & only("ab "),
+    ],
+)
+def test_a_rule_can_be_sent_to_another_process(rule):
+    for again in (pickle.loads(pickle.dumps(rule)), copy.deepcopy(rule)):
+        for text in ("ab", "b a ab", "abc", ""):
+            assert again.over("abc ").score(text) == rule.over("abc ").score(text)
+
+
+def test_a_phrase_needs_its_space():
+    """Without one in the alphabet it could never be read; at the ends none is needed."""
+    assert hot_words({"b": 2.0}).over("ab").score("b") == 2.0
+    assert hot_words({"a b": 2.0}).over("ab ").score("a b") == 2.0
+    with pytest.raises(ValueError, match="hot word 'a b' has characters that are not there: ' '"):
+        hot_words({"a b": 2.0}).over("ab")
+
+
+def test_numbers_of_other_libraries_are_factors():
+    words = lexicon("ab", {"ab": -2.0})
+    for language in (words, Mixture((words,))):
+        for factor in (0.5, np.float32(0.5), torch.tensor(0.5)):
+            assert (factor * language).score("ab") == -1.0
+        for wrong in ("0.5", -1, math.inf):
+            with pytest.raises(ValueError, match="Log-weights are multiplied by a finite number"):
+                wrong * language
+    with pytest.raises(ValueError, match="Log-weights are multiplied by a finite number"):
+        -1 * only("ab")  # at once, and not when it is used

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from crnn_lib import Alphabet, ctc_loss, exact_search, prefix_beam_search
-from crnn_lib.language import lexicon, parse_constraint, strings, word_counts, word_log_probs
+from crnn_lib.language import (
+    lexicon,
+    parse_constraint,
+    spelling_model,
+    strings,
+    word_counts,
+    word_log_probs,
+)
 
 LETTERS = string.ascii_letters + "'"
 ALPHABET = Alphabet(LETTERS)
@@ -167,3 +174,19 @@ def test_all_words_in_the_decoders():
             lattice[None], label, torch.tensor([24]), torch.tensor([len(word)]), reduction="sum"
         )
         assert one.score >= chances[word] - float(loss) - 1e-9
+
+
+@pytest.mark.parametrize("many", [-1.2, 0.25, -3, "3"])
+def test_what_is_no_count_is_refused(many):
+    """Shares and log-probabilities stand in other mappings of words."""
+    with pytest.raises(ValueError, match="Counts are whole numbers, 0 or more; 'hand' has "):
+        word_log_probs({"hand": many})
+    with pytest.raises(ValueError, match="Counts are whole numbers, 0 or more; 'hand' has "):
+        spelling_model({"hand": many})
+
+
+def test_words_that_count_nothing_are_left_out():
+    assert word_log_probs({"hand": 2, "land": 0}) == {"hand": 0.0}
+    for counts in ({}, {"hand": 0}):
+        with pytest.raises(ValueError, match="There are no words: all counts are 0, or none"):
+            word_log_probs(counts)
