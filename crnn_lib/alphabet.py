@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 
 BLANK_SYMBOL = "-"
 
@@ -50,6 +51,9 @@ class Alphabet:
         object.__setattr__(self, "characters", distinct_characters(self.characters, "an Alphabet"))
         if not self.characters:
             raise ValueError("Alphabet needs at least one character; got none.")
+        if not hasattr(self.blank, "__index__"):
+            raise TypeError(f"blank is a class index, a whole number; got {self.blank!r}.")
+        object.__setattr__(self, "blank", index(self.blank))
         if not 0 <= self.blank <= len(self.characters):
             raise ValueError(
                 f"blank is a class index from 0 to {len(self.characters)} for "

@@ -198,3 +198,9 @@ def test_decode_refuses_an_alignment(blank):
 def test_decode_refuses_classes_that_do_not_exist(c):
     with pytest.raises(ValueError, match=rf"contains class {c}; .* 0 to 10"):
         Alphabet().decode([1, c])
+
+
+def test_a_blank_is_a_whole_number():
+    with pytest.raises(TypeError, match="blank is a class index, a whole number; got 1.5"):
+        Alphabet("ab", 1.5)
+    assert type(Alphabet("ab", True).blank) is int

@@ -21,14 +21,12 @@ def check_batch(
 
     Without ``must_fit`` a line may have fewer frames than its target needs.
     """
-    if getattr(log_probs, "dtype", None) not in (torch.float32, torch.float64):
-        given = getattr(log_probs, "dtype", type(log_probs).__name__)
-        raise TypeError(f"log_probs must be a float32 or float64 tensor; got {given}.")
+    _check_kind(log_probs)
     if log_probs.ndim != 3 or 0 in log_probs.shape:
         raise ValueError(f"log_probs must be (N, T, C), none 0; got {tuple(log_probs.shape)}.")
     (N, T, C), device = log_probs.shape, log_probs.device
-    if not 0 <= blank < C:
-        raise ValueError(f"blank must be one of the classes 0 to {C - 1}; got {blank}.")
+    if not hasattr(blank, "__index__") or not 0 <= blank < C:
+        raise ValueError(f"blank must be one of the classes 0 to {C - 1}; got {blank!r}.")
     targets = check_integers("targets", targets, (N, None), device)
     L = targets.shape[1]
     frame_lengths = check_integers("frame_lengths", frame_lengths, (N,), device, T)
@@ -55,6 +53,16 @@ def check_batch(
     return targets.where(inside, blank), frame_lengths, target_lengths
 
 
+def _check_kind(log_probs: Tensor) -> None:
+    if not isinstance(log_probs, Tensor):
+        raise TypeError(
+            "log_probs must be a float32 or float64 tensor; got "
+            f"{type(log_probs).__name__}. torch.as_tensor makes a tensor of it."
+        )
+    if log_probs.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"log_probs must be a float32 or float64 tensor; got {log_probs.dtype}.")
+
+
 def _check_targets_fit(targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> None:
     """Raise a ValueError if a line has too few frames for its target: its loss would be infinite.
 
@@ -77,7 +85,8 @@ def check_line(
     log_probs: Tensor, label: Sequence[int], blank: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One line and its label, checked, as targets and lengths of a batch of one."""
-    if isinstance(log_probs, Tensor) and log_probs.ndim != 2:
+    _check_kind(log_probs)
+    if log_probs.ndim != 2:
         raise ValueError(f"log_probs of one line must be (T, C); got {tuple(log_probs.shape)}.")
     try:
         target = torch.tensor([plain_label(label)], dtype=torch.int64)  # (1, L)

@@ -34,9 +34,7 @@ def collapse(alignment: Iterable[int], *, blank: int = 0) -> list[int]:
     >>> "".join(collapse("55-55222--07", blank="-"))  # any symbols will do
     '55207'
     """
-    if hasattr(alignment, "tolist"):  # tensors and arrays
-        alignment = alignment.tolist()
-    return [c for c, _ in groupby(alignment) if c != blank]
+    return [c for c, _ in groupby(_symbols(alignment)) if c != blank]
 
 
 def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
@@ -48,10 +46,22 @@ def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
     [0, 1, 2, 3, 5]
     """
     way, characters = [], 0
-    for symbol, run in groupby(alignment):
+    for symbol, run in groupby(_symbols(alignment)):
         characters += symbol != blank
         way += [2 * characters - (symbol != blank)] * len(list(run))
     return way
+
+
+def _symbols(alignment: Iterable) -> Iterable:
+    """The symbols of one alignment; those of a tensor or an array as Python's numbers."""
+    if not hasattr(alignment, "tolist"):
+        return alignment
+    if getattr(alignment, "ndim", 1) != 1:
+        raise ValueError(
+            f"An alignment is one line's, (T,); got {tuple(alignment.shape)}. Take the lines of a "
+            "batch one by one."
+        )
+    return alignment.tolist()
 
 
 def minimum_frames(label: Sequence[int]) -> int:

@@ -30,6 +30,7 @@ from crnn_lib.ctc import (
     label_probability_brute_force,
     length_mask,
     minimum_frames,
+    states_of,
 )
 
 settings.register_profile("ctc", deadline=None)  # a busy machine is no error
@@ -793,3 +794,34 @@ def test_integers_are_checked_by_name(values, error, message):
     assert check_integers("lengths", [], (0,), most=4).dtype == torch.int64
     with pytest.raises(error, match=re.escape(message)):
         check_integers("lengths", values, (3,), most=4)
+
+
+# --- Other kinds of arrays ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [list, tuple, iter, torch.tensor, np.array])
+def test_states_are_those_of_any_sequence(convert):
+    way = states_of(convert([0, 2, 2, 0, 2, 1]))
+    assert way == [0, 1, 1, 2, 3, 5] and {type(state) for state in way} == {int}
+
+
+@pytest.mark.parametrize("function", [collapse, states_of])
+@pytest.mark.parametrize("convert", [torch.tensor, np.array])
+def test_an_alignment_is_one_lines(function, convert):
+    """What a batch of alignments would give is a row, and no label."""
+    with pytest.raises(ValueError, match=r"one line's, \(T,\); got \(1, 3\)"):
+        function(convert([[0, 2, 2]]))
+
+
+@pytest.mark.parametrize("function", [forward_backward, forced_alignment])
+def test_what_is_no_tensor_is_named(function):
+    for rows, kind in ((np.log([[0.5, 0.5]]), "ndarray"), ([[-0.7, -0.7]], "list")):
+        with pytest.raises(TypeError, match=rf"tensor; got {kind}\. torch\.as_tensor makes"):
+            function(rows, [1])
+    with pytest.raises(TypeError, match=r"float64 tensor; got torch.float16"):
+        function(torch.zeros(1, 2, dtype=torch.float16), [1])
+
+
+def test_a_blank_is_a_whole_number():
+    with pytest.raises(ValueError, match=r"blank must be one of the classes 0 to 1; got 0.5"):
+        forward_backward(torch.tensor([[0.5, 0.5]]).log(), [1], blank=0.5)
