@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -93,6 +94,12 @@ class Plain(Layers):
 
 def with_weights(network: nn.Module, seed: int = 0) -> nn.Module:
     """The network with weights that depend on the seed alone, its averages as after some steps."""
+    network.load_state_dict(_weights(seed))  # which copies them
+    return network.eval()
+
+
+@functools.cache
+def _weights(seed: int) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         weights = Layers().state_dict()
@@ -101,8 +108,7 @@ def with_weights(network: nn.Module, seed: int = 0) -> nn.Module:
                 values.uniform_(0.5, 1.5)
             elif "tracked" in name:
                 values.fill_(30)
-    network.load_state_dict(weights)
-    return network.eval()
+    return weights
 
 
 def class_of(attempt: Attempt) -> None:
@@ -295,6 +301,7 @@ def learns(learn: Callable) -> Callable:
     return calls_of_learn
 
 
+@functools.cache
 def by_hand(count: int) -> list[float]:
     """With the loss of crnn_lib, and each step taken by hand: the oracle."""
     network = with_weights(Plain()).train()

@@ -104,19 +104,50 @@ class Attempt:
         name = getattr(answer, "__name__", "")
         usable = isinstance(name, str) and name.isidentifier()
         self.name = name if usable else reference.__name__
-        self.call, self.inputs = f"{self.name}(...)", []
+        self._asked: tuple[tuple, dict] | None = None  # arguments that nobody has shown yet
+        self._shown: tuple[str, list[str]] = f"{self.name}(...)", []
         self.changed = ""  # the first call that changed its arguments
         self.printed, self.plain = "", True  # by the last call
         self.seconds = self._left = seconds
 
     def __call__(self, *args, **kwargs):
         """Call the answer with copies of these arguments; return what it returns, made clean."""
+        return self._call(args, kwargs, watched=True)
+
+    def result(self, *args, **kwargs):
+        """The same, where it does not matter whether the arguments are changed."""
+        return self._call(args, kwargs, watched=False)
+
+    def _call(self, args: tuple, kwargs: dict, watched: bool) -> Any:
         given, named = copy.deepcopy((args, kwargs))
-        call, inputs = show_call(self.reference, self.name, args, kwargs)
-        value = self.run(lambda: self.answer(*given, **named), call, inputs=inputs)
-        if not self.changed and not untouched((args, kwargs), (given, named)):
-            self.changed = call
+        self._asked = args, kwargs
+        value = self._guarded(lambda: self.answer(*given, **named), self.returns)
+        if watched and not self.changed and not untouched((args, kwargs), (given, named)):
+            self.changed = self.call
         return value
+
+    @property
+    def call(self) -> str:
+        return self._sentence()[0]
+
+    @call.setter
+    def call(self, call: str) -> None:
+        self._shown = call, self.inputs
+
+    @property
+    def inputs(self) -> list[str]:
+        return self._sentence()[1]
+
+    @inputs.setter
+    def inputs(self, inputs: list[str]) -> None:
+        self._shown = self.call, inputs
+
+    def _sentence(self) -> tuple[str, list[str]]:
+        """The last call in words, which are found when they are asked for: few calls go wrong."""
+        if self._asked is not None:
+            self._shown = show_call(self.reference, self.name, *self._asked)
+            self._asked = None
+        return self._shown
 
     def run(
         self,
@@ -136,19 +167,22 @@ class Attempt:
         Broken
             If it raised anything else, returned what cannot be read, or did not end.
         """
-        self.call, self.inputs = call, list(inputs)
+        self._asked, self._shown = None, (call, list(inputs))
+        return self._guarded(action, returns or self.returns)
+
+    def _guarded(self, action: Callable, returns: Callable) -> Any:
         printed = _Printed()
         try:
             with contextlib.redirect_stdout(printed), warnings.catch_warnings(), self._deadline():
                 warnings.simplefilter("ignore")
                 value = action()
                 self.plain = not isinstance(value, Tensor | np.ndarray)
-                return (returns or self.returns)(value)
+                return returns(value)
         except Unreadable as error:
-            raise Broken(f"{call} gives {error}", failure=str(error)) from None
+            raise Broken(f"{self.call} gives {error}", failure=str(error)) from None
         except _OutOfTime:
             raise Broken(
-                f"{call} has not ended after {self.seconds:g} s of computing: does a loop "
+                f"{self.call} has not ended after {self.seconds:g} s of computing: does a loop "
                 "never end, or is there a shorter way?"
             ) from None
         except KeyboardInterrupt:
@@ -160,7 +194,7 @@ class Attempt:
             where = f", in line {line}" if line else ""
             where += f": `{source}`" if source else ""
             failure = type(error).__name__
-            raise Broken(f"{call} raises {describe(error)}{where}.", failure=failure) from None
+            raise Broken(f"{self.call} raises {describe(error)}{where}.", failure=failure) from None
         finally:
             self.printed = printed.getvalue()
 

@@ -249,8 +249,9 @@ def plural(count: int, one: str) -> str:
 def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) -> bool:
     """Whether a known mistake returns the same as the attempt did, in all of these cases."""
     wrong = Attempt(mistake.does, attempt.reference, attempt.returns)
+    last_first = [*seen[-1:], *seen[:-1]]  # up to the last the attempt is right, as most are
     try:
-        return all(same(wrong(*case, **named), got) for case, got in seen)
+        return all(same(wrong.result(*case, **named), got) for case, got in last_first)
     except (Broken, NotAttempted):
         return False
 
@@ -300,10 +301,12 @@ def _fails_alike(
     attempt: Attempt, mistake: Mistake, case: tuple, named: dict, broken: Broken
 ) -> bool:
     """Whether a known mistake raises the same error, or returns what is unreadable alike."""
+    if not broken.failure:
+        return False
     try:
-        Attempt(mistake.does, attempt.reference, attempt.returns)(*case, **named)
+        Attempt(mistake.does, attempt.reference, attempt.returns).result(*case, **named)
     except Broken as other:
-        return bool(broken.failure) and other.failure == broken.failure
+        return other.failure == broken.failure
     except NotAttempted:
         pass
     return False
