@@ -36,6 +36,8 @@ def check_lattices(
             f"log_probs is (N, T, C), or (T, C) for one line; got {(*log_probs.shape,)}."
         )
     count, frames, classes = log_probs.shape
+    if alphabet is not None:
+        check_alphabet(alphabet)
     if alphabet is not None and classes != alphabet.num_classes:
         raise ValueError(
             f"log_probs has {classes} classes; this alphabet has {alphabet.num_classes}, the "
@@ -49,6 +51,15 @@ def check_lattices(
         shape = (*log_probs.shape,)
         raise ValueError(f"{error} log_probs is {shape}, batch first: (N, T, C).") from None
     return log_probs, lengths
+
+
+def check_alphabet(alphabet: Alphabet) -> None:
+    """Raise an error if it is something else, such as the characters alone."""
+    if not isinstance(alphabet, Alphabet):
+        raise TypeError(
+            "alphabet is an Alphabet, which knows the blank, too, such as Alphabet('0123456789'); "
+            f"got {alphabet!r:.80}."
+        )
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

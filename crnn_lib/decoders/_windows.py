@@ -59,6 +59,13 @@ class Window:
         self._gains = np.empty((LONG + STEP, 2))
         self._page = empty_page(1, classes)
 
+    def __getstate__(self) -> dict:
+        """A copy makes its own page: two of its arrays share memory, and their copies would not."""
+        return {name: value for name, value in self.__dict__.items() if name != "_page"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _page=empty_page(1, state["_log_p"].shape[1]))
+
     def add(self, log_p: np.ndarray) -> int:
         """Take up to ``BLOCK`` frames, (T, C) float64; returns FINE, RISKY or WRONG."""
         from crnn_lib.decoders._compiled.scores import read_line

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.decoders._lattices import as_tensor, tolerance
+from crnn_lib.ctc import length_mask
+from crnn_lib.decoders._lattices import as_tensor, check_alphabet, check_lattices, tolerance
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.best import best_path
 from crnn_lib.decoders.exact import exact_search
@@ -44,7 +45,8 @@ def decode(
     ------
     ValueError
         If the classes do not fit the alphabet; if values given as logits are probabilities, values
-        given as probabilities are below 0, or any is NaN; and what the decoder raises.
+        given as probabilities are below 0, or any is NaN, within a line; and what the decoder
+        raises.
     TypeError
         If the values are no floating-point numbers.
 
@@ -62,11 +64,12 @@ def decode(
     if decoder not in decoders:
         raise ValueError(f"decoder is one of {', '.join(decoders)}; got {decoder!r}.")
     alphabet = alphabet or Alphabet()
-    log_probs = _as_log_probs(values, layout, kind, alphabet.num_classes)
+    check_alphabet(alphabet)
+    log_probs = _as_log_probs(values, frame_lengths, layout, kind, alphabet.num_classes)
     return decoders[decoder](log_probs, frame_lengths, alphabet=alphabet, **options)
 
 
-def _as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
+def _as_log_probs(values, frame_lengths, layout: str, kind: str, classes: int) -> Tensor:
     """Log-probabilities (N, T, C), of what is in another order or not normalised yet."""
     if layout not in ("NTC", "TNC", "NCT"):
         raise ValueError(f"layout is NTC, TNC or NCT; got {layout!r}.")
@@ -92,6 +95,12 @@ def _as_log_probs(values, layout: str, kind: str, classes: int) -> Tensor:
             f"values has {values.shape[-1]} classes as {layout}, in the shape {shape}; the "
             f"alphabet has {classes}, the blank included.{hint}"
         )
+    if frame_lengths is not None:  # beyond a line's end anything may stand
+        _, lengths = check_lattices(values, frame_lengths)
+        frames = values.shape[-2]
+        if bool((lengths < frames).any()):
+            inside = length_mask(lengths, frames).reshape(*values.shape[:-1], 1)
+            values = values.where(inside, 0.0)
     if bool(values.isnan().any()):
         raise ValueError(f"values holds NaN at index {values.isnan().nonzero()[0].tolist()}.")
     if kind == "log_probs":

@@ -185,8 +185,8 @@ def best_path_labels(
     [[6, 6, 3, 1, 8]]
     """
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths)
-    if not 0 <= blank < log_probs.shape[2]:
-        raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank}.")
+    if not hasattr(blank, "__index__") or not 0 <= blank < log_probs.shape[2]:
+        raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank!r}.")
     path, _ = _best_classes(log_probs, length_mask(frame_lengths, log_probs.shape[1]), blank)
     starts, _ = _runs(path, blank)
     labels, lengths = path[starts].tolist(), starts.sum(1).tolist()

@@ -26,7 +26,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -46,6 +48,7 @@ from crnn_lib.language import (
 UNKNOWN_CHARACTER = "\u2047"  # two question marks: what SentencePiece, too, writes for <unk>
 PRIVATE = 0xE000  # code points that mean nothing; for tokens that are no text
 
+_LABEL = re.compile(r"\[[^\[\]\"',]+\]")  # what a file of rows may begin with, and JSON does not
 _BLANKS = {
     "pyctcdecode": re.compile(r"|_|[<\[]pad[>\]]", re.IGNORECASE),
     "torchaudio": re.compile(r"-"),
@@ -135,19 +138,42 @@ def alphabet_from(
 def _listed(labels) -> list[str]:
     """Labels in the order of their classes."""
     if isinstance(labels, str | os.PathLike):
-        text = Path(labels).read_text(encoding="utf-8")
-        labels = json.loads(text) if text.lstrip()[:1] in ("{", "[") else text.splitlines()
+        labels = _written(Path(labels))
     if isinstance(labels, Mapping):
-        by_class = {int(number): label for label, number in labels.items()}
+        try:  # a class in quotes is one, too
+            by_class = {
+                int(number) if isinstance(number, str) else index(number): label
+                for label, number in labels.items()
+            }
+        except (TypeError, ValueError):
+            by_class = {}
         if sorted(by_class) != list(range(len(labels))):
             raise ValueError(
                 f"The {len(labels)} labels have the classes 0 to {len(labels) - 1}, each once; got "
-                f"{sorted(labels.values())!r:.200}."
+                f"{list(labels.values())!r:.200}."
             )
         labels = [by_class[k] for k in range(len(labels))]
     if not labels or not all(isinstance(label, str) for label in labels):
         raise ValueError(f"labels are texts, one for each class; got {labels!r:.200}.")
     return list(labels)
+
+
+def _written(path: Path) -> Any:
+    """What a file of labels holds: JSON, or a label in each row."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file in UTF-8 ({error.reason}).") from None
+    rows = text.splitlines()
+    if text.lstrip()[:1] not in ("{", "[") or _LABEL.fullmatch(rows[0].strip()):
+        return rows
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} begins as JSON does, and is none ({error}). A file of labels is JSON, or has "
+            "a label in each row."
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +253,9 @@ def from_pyctcdecode(
     >>> decoder.decode(line), from_pyctcdecode(["", "5", "7"]).decode(line)
     ('57', '55')
     """
+    for name, given in (("unigrams", unigrams), ("hotwords", hotwords)):
+        if isinstance(given, str):
+            raise TypeError(f"{name} is a list of words, such as [{given!r}]; got a str.")
     alphabet = alphabet_from(labels, "pyctcdecode")
     characters = alphabet.characters
     language: Automaton | Rule | None = None

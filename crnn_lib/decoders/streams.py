@@ -19,7 +19,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, refuse, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE, RISKY, WRONG
-from crnn_lib.decoders._lattices import check_lattices, check_whole
+from crnn_lib.decoders._lattices import check_alphabet, check_lattices, check_whole
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BeamLine, PathLine
 from crnn_lib.decoders.beam import prefix_beam_search
@@ -51,6 +51,7 @@ class _Stream:
 
     def __init__(self, alphabet: Alphabet | None) -> None:
         self.alphabet = alphabet or Alphabet()
+        check_alphabet(self.alphabet)
         self._lines: list = []
         self._dtype: torch.dtype | None = None
         self._finished = False

@@ -90,6 +90,11 @@ def _find_words(
         )
     texts = ["".join(pieces[first:last]) for first, last in places]
     known: list[bool | None] = [None] * len(texts)
+    if isinstance(lexicon, str):
+        raise TypeError(
+            f"lexicon is a collection of words, such as {{{lexicon!r}}}, or an automaton, such as "
+            f"lexicon({lexicon!r}) makes; got a str."
+        )
     if lexicon is not None:
         accepts = lexicon.accepts if hasattr(lexicon, "accepts") else lexicon.__contains__
         known = [bool(accepts(text)) for text in texts]

@@ -302,7 +302,7 @@ def refusal_threshold(
     if not 0 <= refuse < 1:
         raise ValueError(f"refuse is a share of the lines, from 0 to below 1; got {refuse}.")
     # 0.29 * 100 is 28.999999999999996
-    most = math.floor(refuse * len(confidences) * (1 + 1e-12))
+    most = min(math.floor(refuse * len(confidences) * (1 + 1e-12)), len(confidences) - 1)
     return refuse_below(confidences, correct, float(np.sort(confidences)[most]))
 
 

@@ -191,3 +191,43 @@ def test_tokens_of_torchaudio_in_a_file(tmp_path):
 def test_labels_that_make_no_alphabet_are_refused(labels, convention, message):
     with pytest.raises(ValueError, match=message):
         alphabet_from(labels, convention)
+
+
+@pytest.mark.parametrize(
+    "content, convention, characters",
+    [
+        ("[PAD]\n[UNK]\na\nb\n", "huggingface", "\u2047ab"),  # rows, and no JSON
+        ("\ufeff-\r\n|\r\na\r\n", "torchaudio", " a"),  # as Windows writes it
+        ('\ufeff{\n "a": 0,\n "[PAD]": 1\n}', "huggingface", "a"),
+        ('["[PAD]", "a"]', "huggingface", "a"),
+        ('[\n "[PAD]",\n "a"\n]', "huggingface", "a"),
+        ('{"a": "1", "[PAD]": "0"}', "huggingface", "a"),
+    ],
+)
+def test_files_of_labels_as_they_are_written(content, convention, characters, tmp_path):
+    path = tmp_path / "labels"
+    path.write_bytes(content.encode())
+    assert alphabet_from(path, convention).characters == characters
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b'{"a": 0,', "labels begins as JSON does, and is none"),
+        (b"\xe9\n-\n", "labels is not a text file in UTF-8"),
+        (b'{"eng": {"a": 0, "[PAD]": 1}}', "have the classes 0 to 0, each once; got .*'a'"),
+        (b'{"a": 0.5, "[PAD]": 1}', r"have the classes 0 to 1, each once; got \[0.5, 1\]"),
+        (b'{"a": null, "[PAD]": 1}', r"have the classes 0 to 1, each once; got \[None, 1\]"),
+    ],
+)
+def test_files_that_hold_no_labels_are_named(content, message, tmp_path):
+    path = tmp_path / "labels"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        alphabet_from(path, "huggingface")
+
+
+@pytest.mark.parametrize("name", ["unigrams", "hotwords"])
+def test_one_word_is_no_list_of_its_letters(name, arpa):
+    with pytest.raises(TypeError, match=rf"{name} is a list of words, such as \['ab'\]; got a str"):
+        from_pyctcdecode(["", "a", "b", " "], arpa, **{name: "ab"})

@@ -8,7 +8,9 @@ import math
 import pickle
 import subprocess
 import sys
+import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -20,6 +22,9 @@ from hypothesis import strategies as st
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import collapse, ctc_loss, forced_alignment
 from crnn_lib.decoders import (
+    BestPath,
+    Fusion,
+    PrefixBeam,
     _blocks,
     best_path,
     decode,
@@ -748,6 +753,69 @@ def test_decode_takes_other_layouts_and_kinds(decoder):
 def test_decode_refuses(values, options, error, message):
     with pytest.raises(error, match=message):
         decode(values, **options)
+
+
+@pytest.mark.parametrize("decoder", ["best-path", "beam", "exact"])
+@pytest.mark.parametrize("layout", ["NTC", "TNC", "NCT"])
+def test_decode_ignores_what_stands_beyond_a_line(layout, decoder):
+    logits = torch.randn(2, 6, 11, generator=torch.Generator().manual_seed(1))
+    expected = decode(logits, [4, 6], decoder=decoder)
+    axes = {"NTC": (0, 1, 2), "TNC": (1, 0, 2), "NCT": (0, 2, 1)}[layout]
+    for kind, values in (
+        ("logits", logits),
+        ("log_probs", logits.log_softmax(-1)),
+        ("probs", logits.softmax(-1)),
+    ):
+        for padding in (math.nan, -1.0, -math.inf):
+            padded = values.clone()
+            padded[0, 4:] = padding
+            options = {"layout": layout, "kind": kind, "decoder": decoder}
+            found = decode(padded.permute(axes), [4, 6], **options)
+            assert [h.label for h in found] == [h.label for h in expected]
+    line = torch.cat([logits[0, :4], torch.full((2, 11), math.nan)])
+    options = {"layout": layout, "decoder": decoder}
+    (found,) = decode(line.T if layout == "NCT" else line, [4], **options)
+    assert found.label == expected[0].label
+    with pytest.raises(ValueError, match="holds NaN at index"):
+        decode(line.T if layout == "NCT" else line, [5], **options)
+
+
+def test_what_is_no_alphabet_is_named():
+    for read in (best_path, prefix_beam_search, exact_search, decode):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet, .*; got '0123456789'"):
+            read(GOOD, alphabet="0123456789")
+    for stream in (PrefixBeam, BestPath):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+            stream("0123456789")
+
+
+def test_what_is_no_language_is_named_with_what_makes_one():
+    for language, way in (("luhn", "parse_constraint"), (NGram.fit(["5"]), r"automaton\(\)")):
+        with pytest.raises(TypeError, match=f"Rule, a Mixture or None; got .* {way}"):
+            prefix_beam_search(GOOD, language=language)
+
+
+def test_a_search_with_a_language_can_be_copied():
+    """A lock belongs to one object; copies have one each."""
+    fusion = fuse(lexicon("ab", ["ab", "ba"]), Alphabet("ab"))
+    for again in (pickle.loads(pickle.dumps(fusion)), copy.deepcopy(fusion)):
+        assert again.weight((1, 2)) == 0.0 and again.most(5) == fusion.most(5)
+
+
+def test_what_a_language_can_gather_is_the_same_for_all_threads(monkeypatch):
+    """Of many threads that ask at the same time, each length is computed once."""
+    fusion = fuse(lexicon("a", {"a" * n: float(n) for n in range(1, 9)}), Alphabet("a"))
+    gather = Fusion._gather
+
+    def slowly(self):
+        time.sleep(0.01)
+        gather(self)
+
+    monkeypatch.setattr(Fusion, "_gather", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fusion.most, [8, 3, 8, 5]))
+    assert found == [8.0, 3.0, 8.0, 5.0]
+    assert [fusion.most(n) for n in range(1, 9)] == list(range(1, 9))
 
 
 def peaked(count, frames, classes, generator):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -243,3 +245,25 @@ def test_numbers_that_floats_cannot_hold_are_read_if_the_line_is_short(early):
     with pytest.raises(ValueError, match="set such classes to -inf"):
         stream.feed(line)
     assert prefix_beam_search(line, **options)[0].text  # a whole line is left to slower code
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("frames", [8, 40])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_copy_of_a_stream_reads_on_by_itself(frames, named, again, early):
+    line, alphabet = lattice(frames, 3, 7, 3.0), Alphabet("ab")
+    options = {"language": NGram.fit(["ab", "ba"], characters="ab").automaton()} if named else {}
+    for make, read in (
+        (
+            lambda: PrefixBeam(alphabet, **options),
+            lambda x: prefix_beam_search(x, alphabet=alphabet, **options),
+        ),
+        (lambda: BestPath(alphabet), lambda x: best_path(x, alphabet=alphabet)),
+    ):
+        stream = make()
+        stream.feed(line[: frames // 2])
+        fork = again(stream)
+        fork.feed(line[frames // 2 : -1])
+        stream.feed(line[frames // 2 :])
+        assert fork.finish() == read(line[:-1])[0]
+        assert stream.finish() == read(line)[0]

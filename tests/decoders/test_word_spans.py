@@ -140,3 +140,10 @@ def test_words_without_frames_are_not_sure_and_copies_keep_theirs():
     assert h.words[0].text == "a" and math.isnan(h.words[0].confidence)
     (empty,) = best_path(torch.zeros(1, 0, 3), alphabet=Alphabet("a "), words=True)
     assert empty.words == ()
+
+
+def test_the_name_of_a_list_is_no_list():
+    """Of a str, "in" would look for a piece of it."""
+    (h,) = best_path(torch.eye(3).log_softmax(-1), alphabet=Alphabet("an"), words=True)
+    with pytest.raises(TypeError, match=r"lexicon\('english'\) makes; got a str"):
+        h.split_words(lexicon="english")

@@ -234,3 +234,8 @@ def test_charts_of_the_smallest_cases():
         plot_risk_coverage({})
     with pytest.raises(ValueError, match="from 0 to below 1"):
         plot_risk_coverage(risk_coverage(*sure), refuse=1)
+
+
+def test_a_share_just_below_one_leaves_a_line():
+    found = refusal_threshold([0.5, 0.9], [True, True], refuse=1 - 1e-13)
+    assert (found.threshold, found.n_refused) == (0.9, 1)
