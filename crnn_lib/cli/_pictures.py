@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from crnn_lib.photos import page_of
 
 ENDING = "-read.png"
+DRAWN = "a picture that --show drew"  # why such a file is no photo
 KEY = "crnn read"  # what a picture says of itself: which photo it shows
 
 

@@ -44,7 +44,7 @@ def glyphs_preview(options: argparse.Namespace) -> int:
     """Draw a grid of glyphs as a PNG file."""
     from crnn_lib.plots import plot_glyphs, to_png
 
-    check_target("-o", options.out)
+    check_target("-o", options.out, picture=True)
     if Path(options.out).suffix.lower() != ".png":
         raise ValueError(f"-o {options.out}: the name must end in .png.")
     figure = plot_glyphs(glyphs_on_disk(options.source, options.split), options.count)

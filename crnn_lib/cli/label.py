@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
+from crnn_lib.cli._pictures import DRAWN, is_picture
 from crnn_lib.photos import Reader, list_images
 
 
@@ -23,7 +25,17 @@ def label(options: argparse.Namespace) -> int:
         except (OSError, ValueError):  # named when it is to be learned from
             return ""
 
-    new = list_images(options.folder, proposed if reader else None)
+    drawn: list[Path] = []
+
+    def is_drawn(path: Path) -> bool:
+        if is_picture(str(path)):
+            drawn.append(path)
+            return True
+        return False
+
+    new = list_images(options.folder, proposed if reader else None, skip=is_drawn)
+    if drawn:
+        print(f"{options.folder}: {len(drawn)} left out ({DRAWN})", file=sys.stderr)
     table = Path(options.folder) / "labels.csv"
     rows = "1 image is new" if len(new) == 1 else f"{len(new)} images are new"
     todo = "correct its texts" if reader else "fill in its texts"

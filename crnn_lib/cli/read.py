@@ -15,8 +15,14 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.cli._pictures import check_picture, free_name, is_picture, save_picture
-from crnn_lib.cli._targets import check_target
+from crnn_lib.cli._pictures import (
+    DRAWN,
+    check_picture,
+    free_name,
+    is_picture,
+    save_picture,
+)
+from crnn_lib.cli._targets import check_distinct, check_target
 from crnn_lib.cli.archive import read_with_ray
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
 from crnn_lib.language import parse_constraint
@@ -27,7 +33,6 @@ COLUMNS = ("file", "line", "text", "confidence", "status", "error")
 READ, EMPTY, REFUSED = "read", "nothing", "refused"  #: what became of a line
 UNSURE = 3  # exit status: all files were read, and some line has no text to rely on
 LEAST = 1e-3  # a text that a constraint forces on a line is less probable: it says something else
-DRAWN = "a picture that --show drew"  # why a folder's file is not read
 ESCAPED = "backslashreplace"  # of a file's name, what is no text
 NAMED = 5  # files that a folder skips, by name; of more only the number is said
 
@@ -50,10 +55,10 @@ def read(options: argparse.Namespace) -> int:
         raise ValueError("--out is the folder of --engine ray; without it add --csv FILE.")
     if options.table and not options.csv:
         raise ValueError("--table says how --csv writes; add --csv FILE.")
-    for option, target in (("--csv", options.csv), ("--show", options.show or None)):
-        check_target(option, target, keep=[page_of(name)[0] for name in options.images])
-    if options.csv and options.show and Path(options.csv).resolve() == Path(options.show).resolve():
-        raise ValueError(f"--csv and --show both name {options.csv}; give each a file of its own.")
+    keep = [page_of(name)[0] for name in options.images]
+    check_target("--csv", options.csv, keep)
+    check_target("--show", options.show or None, keep, picture=True)
+    check_distinct({"--csv": options.csv, "--show": options.show or None})
     files, failures = _files(options)
     if options.show:
         if Path(options.show).suffix.lower() != ".png":

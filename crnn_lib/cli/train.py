@@ -16,7 +16,7 @@ import torch
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._folders import train_on_folder
 from crnn_lib.cli._pages import train_on_pages
-from crnn_lib.cli._targets import check_target
+from crnn_lib.cli._targets import check_distinct, check_target
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
 from crnn_lib.evaluation import Report
@@ -74,6 +74,7 @@ def train(options: argparse.Namespace) -> int:
     """Train a network on fresh lines, or on a folder's, and write its weights."""
     for name in WRITTEN:
         check_target(f"--{name}", getattr(options, name))
+    check_distinct({f"--{name}": getattr(options, name) for name in WRITTEN})
     if Path(options.out).suffix != ".safetensors":
         raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
     if options.keep_start and not options.start and options.lines is None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.photos.files import SUFFIXES
+from crnn_lib.photos.files import SUFFIXES, page_of
 
 TABLE = "labels.csv"
 COLUMNS = ("file", "text")
@@ -123,7 +123,7 @@ def _rows(table: Path) -> Iterator[Label]:
                 f"it has {len(cells)} cells instead of {last}: put a text with {separator!r} in "
                 "it into double quotes"
             )
-        elif not os.path.isfile(path):
+        elif not os.path.isfile(page_of(path)[0]):
             reason = "it names a file which is not there"
         else:
             reason = fault_of(said)
@@ -154,7 +154,7 @@ def form_of(first: str, table: Path) -> tuple[str, tuple[int, int] | None]:
         names = [cell.lower() for cell in cells]
         if set(COLUMNS) <= set(names):
             return separator, (names.index(COLUMNS[0]), names.index(COLUMNS[1]))
-        if len(cells) > 1 and Path(cells[0]).suffix.lower() in IMAGES:
+        if len(cells) > 1 and Path(page_of(cells[0])[0]).suffix.lower() in IMAGES:
             return separator, None
     raise ValueError(f"{table} starts with {first[:80]!r}. {FORM}")
 

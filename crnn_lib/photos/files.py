@@ -4,16 +4,19 @@ An image is shrunk to :data:`WORK_PIXELS` on its way, because a network reads 32
 is damaged, too large or no image is refused with one sentence that says why.
 
 Pillow opens the usual kinds. Photos of iPhones (HEIC) need the package pillow-heif, pages of PDF
-files pypdfium2; where one is missing, the refusal says how to install it.
+files pypdfium2; where one is missing, the refusal says how to install it. Of a PDF file or a TIFF
+file of several pages each is an image, and ``form.pdf#page=2`` names one.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import os
 import re
 import warnings
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -27,7 +30,8 @@ SUFFIXES = (
     *(".pbm", ".pgm", ".ppm", ".heic", ".heif"),
 )
 PDF = ".pdf"
-PAGE = re.compile(r"(.+\.pdf)#page=(\d+)", re.IGNORECASE | re.DOTALL)  # as links name a page
+TIFF = (".tif", ".tiff")
+PAGE = re.compile(r"(.+)#page=(\d+)", re.DOTALL)  # as links name a page
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 NEEDED = {  # what opens a kind of file beside Pillow
     "HEIC": ("pillow_heif", "pip install pillow-heif"),
@@ -37,6 +41,8 @@ DOTS_PER_INCH = 200  # of a PDF's page; paper of that resolution has 2,300 rows
 MAX_PIXELS = 64_000_000  # a phone's 50-megapixel photo passes; decoding more takes gigabytes
 WORK_PIXELS = 4_000_000  # what has more is shrunk first
 LUMA = (0.2125, 0.7154, 0.0721)  # how bright red, green and blue look: ITU-R BT.709
+SUBFILE = 254  # of a TIFF's tags, the one that says what an image in it is
+NO_PAGE = 1 | 4  # a smaller copy of another, or a mask
 ORIENTATION = 0x0112  # of EXIF's tags, the one that says how the camera was held
 FAINT = 0.5  # luma is used unless it has less than this share of the best channel's contrast
 
@@ -54,8 +60,8 @@ def to_grey(image) -> np.ndarray:
     Parameters
     ----------
     image : path, PIL.Image.Image, ndarray or Tensor
-        A path names a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or HEIC file, or a page of a PDF file:
-        ``form.pdf`` if it has one, else ``form.pdf#page=2``. Arrays are (H, W) or
+        A path names a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or HEIC file, or a page of a PDF or
+        TIFF file: ``form.pdf`` if it has one, else ``form.pdf#page=2``. Arrays are (H, W) or
         (H, W, 1 to 4): bytes, 16 bits, booleans, or floats in [0, 1]. Tensors may also be
         (1 to 4, H, W). Light drawn on transparency is laid on black, all else on white. A photo
         that was taken sideways is turned as its EXIF entry says.
@@ -133,13 +139,15 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
     if "\0" in os.fsdecode(path):  # of which open says no more than "embedded null byte"
         raise ImageError(f"{path!r} is no file's name")
     named, page = page_of(path)
-    with open(named, "rb") as file, warnings.catch_warnings():
+    with open(named, "rb") as opened, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images; the limit here is lower
         try:
+            # decoders go back and forth in a file, which a pipe does not allow
+            file: BinaryIO = opened if opened.seekable() else io.BytesIO(opened.read())
             start = file.read(12)
             file.seek(0)
             if start.startswith(b"%PDF-"):
-                image = _pdf_page(named, page)
+                image = _pdf_page(file, named, page)
                 return _colours(image), image.size
             formats: tuple[str, ...] = FORMATS
             if start[4:8] == b"ftyp" and start[8:] in HEIC_BRANDS:
@@ -147,6 +155,10 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
                 formats = ("HEIF",)
             # Named formats only: Pillow hands some others to programs outside.
             image = Image.open(file, formats=formats)
+            pages = _tiff_pages(image)
+            index = _index_of(page, len(pages), named)
+            if image.format == "TIFF":  # a HEIC file stands at its main image already
+                image.seek(pages[index])
             width, height = image.size  # from the header: nothing has been decoded yet
             _require_size(image.size)
             factor = _factor(image.size)
@@ -164,12 +176,13 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
         except Image.DecompressionBombError:
             raise ImageError(TOO_LARGE) from None
         except UnidentifiedImageError:
-            if not os.path.getsize(named):
+            if not start:
                 raise ImageError("the file is empty") from None
             kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP, PPM, HEIC or PDF"
             raise ImageError(f"it is not an image ({kinds})") from None
         except Exception as error:  # a decoder may stumble over damage in any way
-            raise ImageError(f"the image is damaged or cut off ({error})") from None
+            reason = " ".join(str(error).split())  # some decoders say it on several lines
+            raise ImageError(f"the image is damaged or cut off ({reason})") from None
 
 
 def page_of(path: str | os.PathLike[str]) -> tuple[str, int | None]:
@@ -186,17 +199,24 @@ def page_of(path: str | os.PathLike[str]) -> tuple[str, int | None]:
 
 
 def pages_of(path: str | os.PathLike[str]) -> list[str]:
-    """A path for each page of a PDF file; the path itself if it has one page or is another file.
+    """A path for each page of a PDF or TIFF file; the path itself if it has one or is another file.
 
-    A PDF file that cannot be opened is left as it is: :func:`to_grey` says what is wrong with it.
+    A file that cannot be opened is left as it is: :func:`to_grey` says what is wrong with it.
     """
     path = os.fspath(path)
-    if not os.fsdecode(path).lower().endswith(PDF):
+    kind = os.path.splitext(os.fsdecode(path))[1].lower()
+    if kind not in (PDF, *TIFF) or not os.path.isfile(path):  # a pipe can be read once only
         return [path]
     try:
-        with _needed("PDF").PdfDocument(path) as document:
-            count = len(document)
-    except (ImageError, OSError, RuntimeError):  # a PdfiumError is a RuntimeError
+        if kind == PDF:
+            with _needed("PDF").PdfDocument(path) as document:
+                count = len(document)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(path, formats=["TIFF"]) as image:
+                    count = len(_tiff_pages(image))
+    except Exception:  # a decoder may stumble over damage in any way
         return [path]
     return [path] if count < 2 else [f"{path}#page={n}" for n in range(1, count + 1)]
 
@@ -204,8 +224,8 @@ def pages_of(path: str | os.PathLike[str]) -> list[str]:
 def files_of(path: str | os.PathLike[str]) -> list[str]:
     """The file itself, or all image files and PDF files of a folder, by name.
 
-    Each page of a PDF file is one of them; folders within and hidden files are left out, and so is
-    what :func:`skipped_in` names.
+    Each page of a PDF or TIFF file is one of them; folders within and hidden files are left out,
+    and so is what :func:`skipped_in` names.
 
     Raises
     ------
@@ -257,15 +277,35 @@ def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in (*SUFFIXES, PDF)
 
 
-def _pdf_page(path: str, page: int | None) -> Image.Image:
-    with _needed("PDF").PdfDocument(path) as document:
-        count = len(document)
-        if page is None and count > 1:
-            raise ImageError(f"it has {count} pages; name one, as in {path}#page=1")
-        page = 1 if page is None else page
-        if not 1 <= page <= count:
-            raise ImageError(f"it has {count} pages, and no page {page}")
-        sheet = document[page - 1]
+def _tiff_pages(image: Image.Image) -> list[int]:
+    """Which frames of a file are pages of their own: all of a TIFF that are no copy and no mask.
+
+    What moves, such as a GIF, is one page.
+    """
+    if image.format != "TIFF":
+        return [0]
+    pages = []
+    for frame in range(getattr(image, "n_frames", 1)):
+        image.seek(frame)
+        if not image.tag_v2.get(SUBFILE, 0) & NO_PAGE:  # type: ignore[attr-defined]
+            pages.append(frame)
+    return pages or [0]
+
+
+def _index_of(page: int | None, count: int, path: str) -> int:
+    """The place of a page among so many; which one is meant must be said if there are several."""
+    if page is None and count > 1:
+        raise ImageError(f"it has {count} pages; name one, as in {path}#page=1")
+    page = 1 if page is None else page
+    if not 1 <= page <= count:
+        pages = "1 page" if count == 1 else f"{count} pages"
+        raise ImageError(f"it has {pages}, and no page {page}")
+    return page - 1
+
+
+def _pdf_page(file: BinaryIO, path: str, page: int | None) -> Image.Image:
+    with _needed("PDF").PdfDocument(file) as document:
+        sheet = document[_index_of(page, len(document), path)]
         width, height = sheet.get_size()  # points, 72 to an inch
         points = max(width * height, 1.0)
         scale = min(DOTS_PER_INCH / 72, math.sqrt(WORK_PIXELS / points))
@@ -326,6 +366,13 @@ def _pillow(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8))
 
 
+def _has_transparency(image: Image.Image) -> bool:
+    """Whether pixels of an image may be transparent; a palette may hold that by itself."""
+    palette = image.mode == "P" and image.palette is not None and image.palette.mode.endswith("A")
+    layered = image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
+    return layered or palette or "transparency" in image.info
+
+
 def _colours(image: Image.Image) -> np.ndarray:
     factor = _factor(image.size)
     if image.mode[0] in "IF":  # more than 8 bits per pixel: one channel, of unknown range
@@ -335,7 +382,7 @@ def _colours(image: Image.Image) -> np.ndarray:
             peak = max(2.0 ** math.ceil(math.log2(peak + 1)) - 1, 255.0)
         values = np.clip(values / max(peak, 1.0), 0, 1)
         return np.repeat(values[..., None], 3, axis=2)  # (H, W, 3)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if _has_transparency(image):
         # premultiplied, so that shrinking does not mix in the colour of what is transparent
         layers = np.asarray(image.convert("RGBA").convert("RGBa").reduce(factor)) / 255
         colours, cover = layers[..., :3], layers[..., 3:]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -42,7 +42,13 @@ from crnn_lib.photos._labels import (
     unknown_in,
     without_doubles,
 )
-from crnn_lib.photos.files import FORMATS, SUFFIXES, ImageError
+from crnn_lib.photos.files import (
+    SUFFIXES,
+    ImageError,
+    page_of,
+    pages_of,
+    to_grey,
+)
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
 
@@ -95,7 +101,8 @@ def save_line(
         Made if it is not there.
     image : ndarray (H, W) in [0, 1], or a Pillow image
         An array holds ink, bright on black, and is stored dark on white. A Pillow image is stored
-        as it is, without what a camera adds to it (place, time, owner).
+        as it is, upright, without what a camera adds to it (place, time, owner); what is neither
+        grey nor RGB becomes grey.
     text : str
         What is written there, at most 200 characters. It is stored composed (NFC), with single
         spaces.
@@ -219,9 +226,11 @@ def _png(image: np.ndarray | Image.Image) -> bytes:
             raise ValueError(f"image holds ink in [0, 1], (H, W); got the shape {image.shape}.")
         image = Image.fromarray((255 - 255 * image).round().astype(np.uint8))
     content = io.BytesIO()
-    plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
-    plain = Image.fromarray(np.asarray(plain))  # the pixels alone
-    plain.save(content, "PNG")
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        pixels = np.asarray(ImageOps.exif_transpose(image))  # these alone
+    else:  # as it will be read: laid on paper, and 16 bits not cut off at 8
+        pixels = (255 * to_grey(image)).round().astype(np.uint8)
+    Image.fromarray(pixels).save(content, "PNG")
     return content.getvalue()
 
 
@@ -268,11 +277,9 @@ def _append(table: Path, name: str, text: str) -> None:
 
 def _darkness(path: Path) -> np.ndarray:
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            grey = np.asarray(image.convert("L"), dtype=np.float32)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        return 1 - to_grey(path)  # (H, W)
+    except (OSError, ImageError) as error:
         raise ValueError(f"{path} cannot be read as an image ({error}).") from None
-    return 1 - grey / 255  # (H, W)
 
 
 def lines_of_photos(
@@ -505,7 +512,7 @@ def lines_of_folder(
     images: list[Tensor] = []
     texts: list[str] = []
     bad: list[BadRow] = []
-    seen: dict[bytes, str] = {}
+    seen: dict[tuple[bytes, int | None], str] = {}
     lacking = False
     for label in tqdm(labels, desc="images", unit="file", disable=None):  # on a terminal
         image, reason = None, label.reason
@@ -547,25 +554,30 @@ def _seen_from(folder: str | os.PathLike[str], label: Label) -> str:
 
 
 def _image_of(
-    label: Label, height: int, alphabet: Alphabet, seen: dict[bytes, str]
+    label: Label, height: int, alphabet: Alphabet, seen: dict[tuple[bytes, int | None], str]
 ) -> tuple[Tensor | None, str | None]:
     """The grey line of a label's image, or why there is none."""
     try:
-        digest = hashlib.sha256(label.path.read_bytes()).digest()
-        if digest in seen:
-            return None, f"the image is the same as {seen[digest]}"
-        seen[digest] = label.path.name
+        file, page = page_of(label.path)
+        content = hashlib.sha256(Path(file).read_bytes()).digest(), page
+        if content in seen:
+            return None, f"the image is the same as {seen[content]}"
+        seen[content] = label.path.name
         return _line_of(label.path, height, alphabet), None
     except (OSError, ValueError) as error:
         return None, str(error)
 
 
 def list_images(
-    folder: str | os.PathLike[str], read: Callable[[Path], str] | None = None
+    folder: str | os.PathLike[str],
+    read: Callable[[Path], str] | None = None,
+    *,
+    skip: Callable[[Path], bool] | None = None,
 ) -> list[Path]:
     """Give each image of a folder a row in its ``labels.csv``; the texts are yours to fill in.
 
-    Rows that are there stay as they are. Images in folders within get rows too.
+    Rows that are there stay as they are. Images in folders within get rows too, and each page of a
+    TIFF file of several does.
 
     Parameters
     ----------
@@ -573,6 +585,8 @@ def list_images(
     read : callable, optional
         Proposes a text for an image. Without it texts are left empty, and :func:`lines_of_folder`
         names each row that still is.
+    skip : callable, optional
+        Says of an image that it is to get no row.
 
     Returns
     -------
@@ -602,10 +616,12 @@ def list_images(
     for root, inner, files in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         visible = sorted(name for name in files if not name.startswith("."))
-        images += [Path(root, name) for name in visible if Path(name).suffix.lower() in SUFFIXES]
+        paths = [Path(root, name) for name in visible if Path(name).suffix.lower() in SUFFIXES]
+        images += [Path(page) for path in paths for page in pages_of(path)]
     if not images:
         raise ValueError(f"The folder {str(folder)!r} holds no image: {', '.join(SUFFIXES)}.")
     new = [path for path in images if os.path.realpath(path) not in known]
+    new = [path for path in new if skip is None or not skip(path)]
     for path in tqdm(new, desc="images", unit="file", disable=None):  # on a terminal
         text = "" if read is None else tidy(read(path))
         _append(folder / TABLE, path.relative_to(folder).as_posix(), text)

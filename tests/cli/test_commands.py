@@ -463,6 +463,22 @@ def test_train_finds_out_first_that_it_cannot_write(option, target, reason, tmp_
     assert reason in err[0] and option in err[0]
 
 
+@pytest.mark.parametrize(
+    "first, second", [("out", "history"), ("out", "checkpoint"), ("checkpoint", "history")]
+)
+def test_train_writes_no_file_over_another(first, second, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "out": "a.safetensors",
+        first: "b.safetensors",
+        second: f"../{tmp_path.name}/b.safetensors",
+    }
+    words = [word for name, target in given.items() for word in (f"--{name}", target)]
+    status, out, err = run(capsys, *TRAIN, *words)
+    assert status == 1 and not out and len(err) == 1 and not list(tmp_path.iterdir())
+    assert f"--{first}" in err[0] and f"--{second}" in err[0] and "both name" in err[0]
+
+
 def test_train_refuses_a_checkpoint_of_another_run(tmp_path, capsys):
     options = ["--checkpoint", tmp_path / "run.ckpt", "--out", tmp_path / "a.safetensors"]
     assert run(capsys, *TRAIN, *options, "--steps", "2")[0] == 0

@@ -16,7 +16,7 @@ from PIL import Image
 
 from crnn_lib.cli import _pictures
 from crnn_lib.cli import read as room
-from crnn_lib.cli.arguments import main
+from crnn_lib.cli.arguments import PROG, main
 from crnn_lib.models import CRNN, CRNNConfig, save_model
 from crnn_lib.photos import PhotoLine, Reading, Row
 
@@ -225,6 +225,20 @@ def test_what_a_user_has_made_is_not_overwritten(says, here, capsys):
     assert (here / "labels.csv").read_text() == "file,text\na.png,7\n"
     status, _, err = run(capsys, "read", second, "--csv", "d.png", "--show", "d.png")
     assert status == 1 and "--csv and --show both name d.png" in err[0]
+
+
+@pytest.mark.parametrize("kind", ["png", "JPG", "tif", "pdf", "heic"])
+def test_a_table_takes_the_place_of_no_image(kind, says, here, capsys):
+    says(reading("1"))
+    scans = [here / f"{name}.{kind}" for name in "abc"]
+    for scan in scans:
+        Image.fromarray(GREY).save(scan, "PNG")
+    for words in (["--csv", *scans], [".", "--csv", scans[0]], scans + ["--csv", scans[0]]):
+        status, out, err = run(capsys, "read", *words)
+        assert status == 1 and not out and f"a.{kind} would overwrite an image" in err[0]
+        assert scans[0].read_bytes() == scans[1].read_bytes()
+    status, _, err = run(capsys, "read", scans[0], "--csv", "new/")
+    assert status == 1 and err == [f"{PROG} read: --csv new/ is a folder; name a file."]
 
 
 def test_options_that_an_archive_has_no_use_for_are_named(says, here, capsys):

@@ -130,6 +130,16 @@ def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
         assert status == 1 and words in err[0]
 
 
+def test_label_leaves_out_what_show_has_drawn(folder, weights, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert run(capsys, "read", "0.png", "--show", "--weights", weights)[0] in (0, 3)
+    (folder / "labels.csv").unlink()
+    status, said, err = run(capsys, "label", ".")
+    assert (status, said) == (0, ["labels.csv: 10 images are new. Open it and fill in its texts."])
+    assert err == [".: 1 left out (a picture that --show drew)"]
+    assert (folder / "0-read.png").exists()
+
+
 def test_the_same_command_gives_the_same_weights(folder, weights, capsys):
     found = []
     for _ in range(2):

@@ -24,12 +24,29 @@ from crnn_lib.photos import (
     ink_of,
     lines_of_folder,
     lines_of_photos,
+    list_images,
     load_test_set,
     save_line,
 )
 
 WORDS = ["cat", "Anna", "tea pot", "No. 7", "quick", "jam"]
 LETTERS = Alphabet("".join(sorted(set("".join(WORDS)))), blank=3)
+
+
+def test_pages_of_a_tiff_are_images_of_their_own(pictures, tmp_path):
+    pages = [Image.fromarray(picture) for picture in pictures[:2]]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    assert [path.name for path in list_images(tmp_path)] == ["scan.tif#page=1", "scan.tif#page=2"]
+    assert list_images(tmp_path) == []
+    table = tmp_path / "labels.csv"
+    table.write_text("scan.tif#page=1,cat\nscan.tif#page=2,Anna\n")  # no header, as a hand writes
+    assert lines_of_folder(tmp_path, alphabet=LETTERS).texts == ["cat", "Anna"]
+    assert list_images(tmp_path) == []
+    table.write_text("file,text\nscan.tif,cat\nscan.tif#page=3,cat\n")
+    with pytest.raises(BadRows) as raised:
+        lines_of_folder(tmp_path, alphabet=LETTERS)
+    reasons = [row.reason for row in raised.value.rows]
+    assert "it has 2 pages; name one" in reasons[0] and "and no page 3" in reasons[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,17 @@
-"""HEIC photos and PDF pages, each with a package of its own; what a folder holds and skips."""
+"""HEIC photos, pages of PDF and TIFF files, pipes; what a folder holds and skips."""
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import re
 import sys
+import threading
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from crnn_lib import photos
 from crnn_lib.photos import ImageError, files_of, grey_and_size, skipped_in, to_grey
@@ -112,6 +115,93 @@ def test_a_missing_package_is_named(content, package, install, tmp_path, monkeyp
     assert files_of(path) == [str(path)]
     with pytest.raises(ImageError, match=install):
         to_grey(path)
+
+
+def test_pages_of_a_tiff_are_read_one_by_one(tmp_path):
+    scan = str(tmp_path / "scan.TIF")
+    pages = [Image.fromarray(page) for page in (PICTURE, PICTURE[:, :90].copy(), 255 - PICTURE)]
+    pages[0].save(scan, "TIFF", save_all=True, append_images=pages[1:])
+    assert files_of(scan) == [f"{scan}#page={n}" for n in (1, 2, 3)] == files_of(tmp_path)
+    for page, path in zip(pages, files_of(scan), strict=True):
+        assert np.allclose(to_grey(path), np.asarray(page) / 255)
+        assert grey_and_size(path)[1] == page.size
+    for page, complaint in [
+        ("", "3 pages; name one, as in"),
+        ("#page=4", "3 pages, and no page 4"),
+    ]:
+        with pytest.raises(ImageError, match=complaint):
+            to_grey(scan + page)
+    one = str(tmp_path / "one.tiff")
+    pages[0].save(one)
+    assert files_of(one) == [one] and to_grey(f"{one}#page=1").shape == PICTURE.shape
+    with pytest.raises(ImageError, match="it has 1 page, and no page 2"):
+        to_grey(f"{one}#page=2")
+
+
+def test_each_page_of_a_tiff_is_turned_by_its_own_entry(tmp_path):
+    scan = tmp_path / "scan.tif"
+    with TiffImagePlugin.AppendingTiffWriter(scan) as file:
+        for image, turn in ((PICTURE, 1), (np.rot90(PICTURE).copy(), 6)):
+            Image.fromarray(image).save(file, "TIFF", tiffinfo={ORIENTATION: turn})
+            file.newFrame()
+    for path in files_of(scan):
+        grey, size = grey_and_size(path)
+        assert size == (120, 60) and np.allclose(grey, PICTURE / 255)
+
+
+def test_a_smaller_copy_in_a_tiff_is_no_page(tmp_path):
+    scan = tmp_path / "scan.tif"
+    with TiffImagePlugin.AppendingTiffWriter(scan) as file:
+        for image, kind in ((PICTURE[::4, ::4].copy(), 1), (PICTURE, 0), (PICTURE, 4)):
+            Image.fromarray(image).save(file, "TIFF", tiffinfo={254: kind})
+            file.newFrame()
+    assert files_of(scan) == [str(scan)]
+    assert np.allclose(to_grey(scan), PICTURE / 255)
+
+
+def test_a_damaged_tiff_is_left_for_to_grey_to_refuse(tmp_path):
+    broken = tmp_path / "broken.tif"
+    Image.fromarray(PICTURE).save(broken)
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert files_of(broken) == [str(broken)]
+    with pytest.raises(ImageError, match="damaged|not an image"):
+        to_grey(broken)
+
+
+@pdf
+def test_a_page_is_named_whatever_the_file_is_called(document):
+    odd = (document / "form.pdf").rename(document / "form.png")
+    with pytest.raises(ImageError, match=r"name one, as in (.*form.png#page=1)") as raised:
+        to_grey(odd)
+    told = re.search(r"as in (.*)$", str(raised.value))
+    assert told is not None and np.abs(np.subtract(to_grey(told[1]).shape, (120, 240))).max() <= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", pytest.param("PDF", marks=pdf)])
+def test_a_pipe_is_read_as_a_file_is(kind, tmp_path):
+    content = io.BytesIO()
+    Image.fromarray(PICTURE).save(content, kind, resolution=200)
+    pipe = tmp_path / "pipe.tif"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(content.getvalue()), daemon=True)
+    writer.start()
+    (path,) = files_of(pipe)  # looks at no content: what is read of a pipe is gone
+    grey = to_grey(path)
+    writer.join()
+    assert grey[20, 30] < 0.3 < 0.8 < grey[5, 5]
+
+
+@pytest.mark.parametrize("said", ["one\nline", "one\r\n  line\n"])
+def test_what_a_decoder_says_of_damage_is_told_on_one_line(said, tmp_path, monkeypatch):
+    def stumble(*_):
+        raise RuntimeError(said)
+
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    monkeypatch.setattr("crnn_lib.photos.files._colours", stumble)
+    with pytest.raises(ImageError) as raised:
+        to_grey(tmp_path / "a.png")
+    assert str(raised.value) == "the image is damaged or cut off (one line)"
 
 
 def test_a_file_may_be_called_like_a_page(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from crnn_lib.photos import load_test_set, save_line
 from crnn_lib.photos._labels import TABLE
@@ -148,6 +148,44 @@ def test_any_text_is_stored_or_refused(tmp_path_factory, text):
         assert not list(folder.iterdir())
     else:
         assert load_test_set(folder).texts == [text.strip()]
+
+
+PEN = np.full((40, 90), 230, np.uint8)
+PEN[10:30, 20:24] = 40
+
+
+def turned(image):
+    image = image.transpose(Image.Transpose.ROTATE_90)
+    image.getexif()[0x0112] = 6
+    return image
+
+
+def on_nothing(ink):
+    return Image.merge("RGBA", (*[Image.new("L", ink.size, 0)] * 3, ImageOps.invert(ink)))
+
+
+FORMS = {  # one picture, as cameras, scanners and drawing programs keep it
+    "turned": turned,
+    "on nothing": on_nothing,
+    "palette": lambda image: on_nothing(image).quantize(256, method=Image.Quantize.FASTOCTREE),
+    "16 bits": lambda image: Image.fromarray(np.asarray(image).astype(np.uint16) * 257),
+    "CMYK": lambda image: image.convert("RGB").convert("CMYK"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("way", ["saved here", "a file"])
+def test_any_kind_of_image_comes_back_as_it_is_seen(form, way, tmp_path):
+    image = FORMS[form](Image.fromarray(PEN))
+    if way == "saved here":
+        save_line(tmp_path, image, "1")
+    else:
+        kind = "tif" if form == "CMYK" else "png"
+        image.save(tmp_path / f"a.{kind}", exif=image.getexif())
+        (tmp_path / TABLE).write_text(f"file,text\na.{kind},1\n")
+    (ink,) = load_test_set(tmp_path).images
+    assert ink.shape == PEN.shape and ink.dtype == np.float32
+    assert ink[20, 22] > 0.8 and ink[20, 60] < 0.12
 
 
 @pytest.mark.parametrize("image", [INK[0], INK[:0], 2 * INK, INK * np.nan])
