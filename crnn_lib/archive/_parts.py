@@ -120,14 +120,25 @@ def files_done(folder: str) -> set[str]:
 def read_rows(folder: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """All rows of an archive's folder, one dictionary each; columns as in :data:`SCHEMA`.
 
+    A part that is broken is moved aside, with a warning.
+
     For anything larger, ``pyarrow.dataset.dataset(folder)``, DuckDB and pandas read the folder as
     it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
 
     Examples
     --------
     >>> [row["text"] for row in read_rows("texts")]  # doctest: +SKIP
     ['55207', '48016']
     """
+    system, root = file_system(os.fspath(folder))
+    kinds = require("pyarrow.fs")
+    if system.get_file_info(root).type != kinds.FileType.Directory:
+        raise FileNotFoundError(f"there is no folder {os.fspath(folder)}")
     for batch in _batches(os.fspath(folder), list(SCHEMA)):
         yield from batch.to_pylist()
 

@@ -73,14 +73,22 @@ def _files_of(name: str) -> Iterator[str]:
 
 
 def _listed(name: str) -> Iterator[str]:
-    table = require("pyarrow.parquet").ParquetFile(open_source(name))
+    try:
+        table = require("pyarrow.parquet").ParquetFile(open_source(name))
+    except ValueError as error:  # an ArrowInvalid is one
+        raise ValueError(f"{name} is no Parquet file that lists files: {error}") from None
     if "file" not in table.schema_arrow.names:
         raise ValueError(
             f"{name} lists no files: it needs a column named file; its columns are "
             f"{', '.join(table.schema_arrow.names)}"
         )
     for batch in table.iter_batches(columns=["file"]):
-        yield from (file for file in batch.column(0).to_pylist() if file is not None)
+        for file in batch.column(0).to_pylist():
+            if file is None:
+                continue
+            if not isinstance(file, str):
+                raise ValueError(f"{name} lists no files: its column file holds {file!r:.80}")
+            yield file
 
 
 def file_system(name: str) -> tuple[Any, str]:

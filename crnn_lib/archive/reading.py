@@ -40,7 +40,7 @@ class ArchiveReport:
     files : int
         Files that were read now.
     errors : int
-        Those of them that could not be read; their rows say why.
+        Those of them that could not be read, or a page of which could not; the rows say why.
     rows : int
         Rows written, one a line of writing, or one for a file without any.
     parts : int
@@ -190,21 +190,11 @@ class _Job:
         """Stage 1: the lines of some files, or why there are none."""
         arrow = require("pyarrow")
         reader = _reader(pickle.dumps(self))
-        names: list[str] = []
-        found: list[bytes] = []
-        reasons: list[str | None] = []
+        files: list[bytes] = []  # all pages of each: what is apart might end in two parts
         for name, file in zip(batch["name"].to_pylist(), batch["file"].to_pylist(), strict=True):
-            for page, lines, why in _find(reader, file):
-                names.append(name + page)
-                found.append(pickle.dumps(lines, pickle.HIGHEST_PROTOCOL))
-                reasons.append(why)
-        return arrow.table(
-            {
-                "name": names,
-                "lines": arrow.array(found, arrow.large_binary()),
-                "error": arrow.array(reasons, arrow.string()),
-            }
-        )
+            pages = [(name + page, lines, why) for page, lines, why in _find(reader, file)]
+            files.append(pickle.dumps(pages, pickle.HIGHEST_PROTOCOL))
+        return arrow.table({"pages": arrow.array(files, arrow.large_binary())})
 
 
 class _ReadLines:
@@ -217,13 +207,16 @@ class _ReadLines:
 
     def __call__(self, batch: Any) -> Any:
         arrow = require("pyarrow")
-        found = [pickle.loads(lines) for lines in batch["lines"].to_pylist()]
-        readings = iter(self.reader.read_lines([line for lines in found for line in lines]))
+        files = [pickle.loads(pages) for pages in batch["pages"].to_pylist()]
+        lines = [line for pages in files for _, found, _ in pages for line in found]
+        readings = iter(self.reader.read_lines(lines))
         rows = []
-        names, errors = batch["name"].to_pylist(), batch["error"].to_pylist()
-        for name, lines, error in zip(names, found, errors, strict=True):
-            row = Row(name, tuple(next(readings) for _ in lines), error)
-            rows.append(pickle.dumps(_parts.rows_of(row)))
+        for pages in files:
+            read = [
+                Row(name, tuple(next(readings) for _ in found), error)
+                for name, found, error in pages
+            ]
+            rows.append(pickle.dumps([row for page in read for row in _parts.rows_of(page)]))
         return arrow.table({"rows": arrow.array(rows, arrow.large_binary())})
 
 
@@ -233,9 +226,8 @@ def _write(batch: Any, folder: str) -> Any:
     files = [pickle.loads(rows) for rows in batch["rows"].to_pylist()]
     rows = [row for each in files for row in each]
     _parts.write_part(rows, folder)
-    errors = sum(row["error"] is not None for row in rows)
-    read = len({page_of(row["file"])[0] for row in rows})
-    return arrow.table({"files": [read], "errors": [errors], "rows": [len(rows)]})
+    errors = len({page_of(row["file"])[0] for row in rows if row["error"] is not None})
+    return arrow.table({"files": [len(files)], "errors": [errors], "rows": [len(rows)]})
 
 
 @functools.lru_cache(maxsize=1)

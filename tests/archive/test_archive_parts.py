@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
-from crnn_lib.archive import SCHEMA, list_files, read_rows
+from crnn_lib.archive import SCHEMA, list_files, read_rows, reading
 from crnn_lib.archive._parts import files_done, parts_of, remove_unfinished, write_part
 
 pa = pytest.importorskip("pyarrow", reason="the extra archive is not installed")
@@ -47,6 +48,44 @@ def test_what_is_not_there_is_named(tmp_path):
         list_files(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="no image file in"):
         list_files(tmp_path)
+
+
+def test_a_list_that_is_none_is_named(tmp_path):
+    (tmp_path / "list.parquet").write_bytes(b"no table")
+    with pytest.raises(ValueError, match="list.parquet is no Parquet file that lists files"):
+        list_files(tmp_path / "list.parquet")
+    pq.write_table(pa.table({"file": [1, 2]}), tmp_path / "list.parquet")
+    with pytest.raises(ValueError, match="list.parquet lists no files: its column file holds 1"):
+        list_files(tmp_path / "list.parquet")
+
+
+def test_rows_of_a_folder_that_is_not_there_are_not_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*typo"):
+        next(read_rows(tmp_path / "typo"))
+    assert list(read_rows(tmp_path)) == []  # nothing has been read yet
+
+
+def test_all_pages_of_a_file_are_in_one_part(tmp_path, monkeypatch):
+    """What is done is known by the file: a part with some of its pages would cost the others."""
+    pages = {"a.png": [""], "b.pdf": [f"#page={n}" for n in range(1, 6)], "c.png": [""]}
+    monkeypatch.setattr(
+        reading, "_reader", lambda job: types.SimpleNamespace(read_lines=lambda lines: [])
+    )
+    monkeypatch.setattr(
+        reading, "_find", lambda reader, file: [(page, [], "torn") for page in pages[file]]
+    )
+    job = reading._Job("weights", {})
+    found = job.find(pa.table({"name": list(pages), "file": list(pages)}))
+    rows = reading._ReadLines(job)(found)
+    done, counts = set(), {"files": 0, "errors": 0, "rows": 0}
+    for start in range(len(rows)):  # as if a batch were as small as can be
+        report = reading._write(rows.slice(start, 1), folder=str(tmp_path))
+        done = files_done(str(tmp_path))
+        read = {row["file"] for row in read_rows(tmp_path)}
+        assert read == {name + page for name in done for page in pages[name]}
+        for name in counts:
+            counts[name] += report[name][0].as_py()
+    assert done == set(pages) and counts == {"files": 3, "errors": 3, "rows": 7}
 
 
 def test_parts_give_back_their_rows(tmp_path):
