@@ -11,6 +11,7 @@ and what its outputs say, counts for nothing. Quizzes are not graded.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -32,6 +33,7 @@ from crnn_lib.lessons.engine import kernel
 
 LARGEST = 64_000_000  # bytes of a notebook
 START = 180.0  # seconds that the process may take to begin
+FORKS = sys.platform == "linux"  # as the worker has it
 STOPS = 6  # so often a notebook may have to be stopped before the rest is left
 ORDER = ("not attempted", "error", "timeout", "not yet", "correct")  # the best of several counts
 STATED = re.compile(r"""(?:Exercise\s+|\bcheck\(\s*["'])(\d+\.\d+)""")
@@ -120,15 +122,16 @@ def grade(
         One for each path, whatever the file holds.
     """
     paths = [Path(path) for path in paths]
-    for number, (path, learner) in enumerate(zip(paths, learners(paths), strict=True), 1):
-        result = Result(path, learner)
-        try:
-            _grade(result, limits)
-            said = f"{result.correct} of {len(result.verdicts)} correct"
-        except UnreadableNotebook as error:
-            result.unreadable = said = str(error)
-        progress(f"{number} of {len(paths)}  {path}: {said}")
-        yield result
+    with contextlib.closing(_Workers()) as workers:
+        for number, (path, learner) in enumerate(zip(paths, learners(paths), strict=True), 1):
+            result = Result(path, learner)
+            try:
+                _grade(result, limits, workers)
+                said = f"{result.correct} of {len(result.verdicts)} correct"
+            except UnreadableNotebook as error:
+                result.unreadable = said = str(error)
+            progress(f"{number} of {len(paths)}  {path}: {said}")
+            yield result
 
 
 def find_notebooks(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -233,21 +236,23 @@ def write_csv(results: Iterable[Result], file: TextIO) -> None:
 # ---------------------------------------------------------------------------- one notebook
 
 
-def _grade(result: Result, limits: Limits) -> None:
+def _grade(result: Result, limits: Limits, workers: _Workers) -> None:
     cells = read_cells(result.path)
     ids = [e.id for e in kernel.chapter_exercises(chapter_of(cells, result.path))]
     result.verdicts = dict.fromkeys(ids, "not attempted")
     sources = [source for kind, source in cells if kind == "code"]
-    _run(result, sources, ids, limits)
+    _run(result, sources, ids, limits, workers)
 
 
-def _run(result: Result, sources: list[str], ids: list[str], limits: Limits) -> None:
+def _run(
+    result: Result, sources: list[str], ids: list[str], limits: Limits, workers: _Workers
+) -> None:
     """Run a notebook, again without what it had to be stopped in, until it comes to its end."""
     skip: set[int] = set()
     for _ in range(STOPS):
         left = [id for id in ids if result.verdicts[id] != "correct"]
         plan = {"cells": sources, "ids": left, "skip": sorted(skip), **vars(limits)}
-        at, reason = _follow(result, plan, limits)
+        at, reason = _follow(result, plan, limits, workers)
         if not reason:
             return
         verdict = "timeout" if reason == ENDLESS else "error"
@@ -264,38 +269,41 @@ def _run(result: Result, sources: list[str], ids: list[str], limits: Limits) -> 
     result.remarks["notebook"] = f"stopped {STOPS} times; what was left was not run"
 
 
-def _follow(result: Result, plan: dict, limits: Limits) -> tuple[dict, str]:
-    """Start a worker and take down what it tells; what it did last, and why it was stopped."""
-    token, at = secrets.token_hex(16), {}
-    plan = {**plan, "token": token}
+def _follow(result: Result, plan: dict, limits: Limits, workers: _Workers) -> tuple[dict, str]:
+    """Let a worker carry out a plan; what it did last, and why it was stopped."""
+    token, at, done = secrets.token_hex(16), {}, False
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with open(os.path.join(folder, ".errors"), "w+", encoding="utf-8") as errors:
-            work = os.path.join(folder, "work")
-            os.mkdir(work)
-            process = _start(work, errors)
-            lines: queue.Queue[str] = queue.Queue()
-            threading.Thread(target=_talk, args=(process, plan, lines), daemon=True).start()
-            try:
-                seconds = START
-                while True:
-                    line = lines.get(timeout=seconds)
-                    if not line:
-                        process.wait()
-                        return at, _why(process.returncode, errors, at)
-                    stamp, _, text = line.partition(" ")
-                    if stamp != token:
-                        continue
-                    message = json.loads(text)
-                    if "done" in message:
-                        return at, ""
-                    seconds = 30 + 3 * limits.seconds
-                    if "begin" in message or "check" in message:
-                        at = message
-                    _take_down(result, message)
-            except queue.Empty:
-                return at, ENDLESS if at else f"it had not begun after {seconds:g} s"
-            finally:
-                _end(process)
+        workers.begin({**plan, "token": token, "folder": os.path.realpath(folder)})
+        seconds = START
+        try:
+            while True:
+                line = workers.lines.get(timeout=seconds)
+                if not line:
+                    status = workers.end_process(patience=30.0)
+                    return at, "" if done else workers.why(at, status)
+                stamp, _, text = line.partition(" ")
+                if stamp != token:
+                    continue
+                message = json.loads(text)
+                if "pid" in message:
+                    workers.pid = message["pid"]
+                    continue
+                if "ended" in message:
+                    workers.pid = None
+                    return at, "" if done else workers.why(at, message["ended"])
+                seconds = 30 + 3 * limits.seconds
+                if "done" in message:
+                    done = True
+                    continue
+                if "begin" in message or "check" in message:
+                    at = message
+                _take_down(result, message)
+        except queue.Empty:
+            if done:
+                return at, ""
+            return at, ENDLESS if at else f"it had not begun after {seconds:g} s"
+        finally:
+            workers.end()
 
 
 def _take_down(result: Result, message: dict) -> None:
@@ -306,6 +314,80 @@ def _take_down(result: Result, message: dict) -> None:
             result.note(id, "error", f"its cell {message['text']}")
         if not message["ids"]:
             result.remarks[f"code cell {message['failed'] + 1}"] = message["text"]
+
+
+class _Workers:
+    """A process for each plan, one after the other: see :mod:`crnn_lib.lessons.grading.worker`.
+
+    Attributes
+    ----------
+    lines : queue.Queue of str
+        What the process says; an empty line at its end.
+    pid : int or None
+        Of the process that runs a notebook now.
+    """
+
+    def __init__(self) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.pid: int | None = None
+        self._process: subprocess.Popen | None = None
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+
+    def begin(self, plan: dict) -> None:
+        """Hand over a plan; to a new process, if there is none or it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            self.end_process()
+            self._errors.seek(0)
+            self._errors.truncate()
+            self.lines = queue.Queue()
+            self._process = _start(self._folder.name, self._errors)
+            about = self._process.stdout, self.lines
+            threading.Thread(target=_listen, args=about, daemon=True).start()
+        about = self._process.stdin, json.dumps(plan) + "\n"
+        threading.Thread(target=_hand_over, args=about, daemon=True).start()
+
+    def why(self, at: dict, status: int) -> str:
+        """Why a worker ended before its time, in words."""
+        if not at:
+            self._errors.seek(0)
+            last = self._errors.read().strip().splitlines()[-1:] or [f"exit status {status}"]
+            return last[0]
+        if status < 0:
+            name = signal.Signals(-status).name
+            if name == "SIGXCPU":
+                return ENDLESS
+            return f"its process was ended by the system ({name}): out of memory?"
+        return f"it ended its process (exit status {status})"
+
+    def end(self) -> None:
+        """End the worker and whatever it has started."""
+        if not FORKS:
+            self.end_process()
+        elif self.pid is not None:
+            _kill_group(self.pid)
+        self.pid = None
+
+    def close(self) -> None:
+        self.end()
+        self.end_process()
+        self._errors.close()
+        self._folder.cleanup()
+
+    def end_process(self, patience: float = 0.0) -> int:
+        """End the process that takes plans, if it does not end by itself; its exit status."""
+        if self._process is None:
+            return 0
+        try:
+            status = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        _kill_group(self._process.pid)  # what it has started may live on
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.close()
+        self._process = None
+        return status
 
 
 def _start(folder: str, errors: TextIO) -> subprocess.Popen:
@@ -327,41 +409,24 @@ def _start(folder: str, errors: TextIO) -> subprocess.Popen:
     )
 
 
-def _talk(process: subprocess.Popen, plan: dict, lines: queue.Queue) -> None:
-    """Hand the plan over and pass on what comes back; an empty line at the end."""
-    try:
-        with process.stdin as stream:
-            json.dump(plan, stream)
-        for line in process.stdout:
+def _listen(stream: TextIO, lines: queue.Queue) -> None:
+    """Pass on what a process says."""
+    with contextlib.suppress(OSError, ValueError), stream:
+        for line in stream:
             lines.put(line)
-    except (OSError, ValueError):  # the worker died, or was stopped
-        pass
     lines.put("")
 
 
-def _end(process: subprocess.Popen) -> None:
-    """End a worker and whatever it has started."""
+def _hand_over(stream: TextIO, text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # the process died, or was stopped
+        stream.write(text)
+        stream.flush()
+
+
+def _kill_group(pid: int) -> None:
     if hasattr(os, "killpg"):
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-    process.kill()
-    process.wait()
-
-
-def _why(status: int, errors: TextIO, at: dict) -> str:
-    """Why a worker ended before its time, in words."""
-    if not at:
-        errors.seek(0)
-        last = errors.read().strip().splitlines()[-1:] or [f"exit status {status}"]
-        return last[0]
-    if status < 0:
-        name = signal.Signals(-status).name
-        if name == "SIGXCPU":
-            return ENDLESS
-        return f"its process was ended by the system ({name}): out of memory?"
-    return f"it ended its process (exit status {status})"
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _harmless(value: object) -> object:

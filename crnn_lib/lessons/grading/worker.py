@@ -1,7 +1,9 @@
-"""The process that runs one learner's notebook: ``python -m crnn_lib.lessons.grading.worker``.
+"""The process that runs learners' notebooks: ``python -m crnn_lib.lessons.grading.worker``.
 
-It reads a plan from its standard input and tells what it does, line by line, to whoever started it.
-Before it begins anything it says so: if it is stopped, the last line names what it was stopped in.
+It reads plans from its standard input, one a line, and tells what it does, line by line, to whoever
+started it. Before it begins anything it says so: if it is stopped, the last line names what it was
+stopped in. Each notebook has a process of its own. On Linux it is forked from this one, so that
+Python, torch and the exercises are loaded once for a class; elsewhere this process ends after one.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import linecache
 import math
 import os
 import re
+import signal
 import sys
 import types
 from collections.abc import Callable
@@ -26,6 +29,7 @@ try:
 except ImportError:  # Windows: the one who started this process watches the clock
     resource = None
 
+FORKS = sys.platform == "linux"
 RAISES = re.compile(r"\A[^\n]{1,200}? raises [A-Za-z_][\w.]*[:,.]")
 ENDLESS = re.compile(r"\A[^\n]{1,200}? has not ended after ")
 ITS_OWN = "the check itself failed"
@@ -33,14 +37,40 @@ LARGEST_FILE = 64_000_000  # bytes that the notebook's code may write into one f
 
 
 def main() -> None:
-    """Carry out the plan on the standard input."""
-    plan = json.load(sys.stdin)
-    say = _messenger(plan["token"])
-    _silence()
-    limit_memory(plan["megabytes"])
-    run(plan, say)
-    say(done=True)
-    os._exit(0)  # threads of the notebook's own need not end
+    """Carry out the plans on the standard input."""
+    for line in iter(sys.stdin.readline, ""):
+        plan = json.loads(line)
+        if not FORKS:
+            carry_out(plan)
+        for id in plan["ids"]:
+            kernel.find_exercise(id)  # loaded here, it is there for all who come after
+        child = os.fork()
+        if child == 0:
+            os.setsid()  # a group of its own, with all that it starts
+            carry_out(plan)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)  # before its number can be another's
+        _, status = os.waitpid(child, 0)
+        _messenger(plan["token"])(ended=os.waitstatus_to_exitcode(status))
+
+
+def carry_out(plan: dict) -> None:
+    """Run one notebook in its folder, and end this process."""
+    status = 1
+    try:
+        say = _messenger(plan["token"])
+        say(pid=os.getpid())
+        _silence()
+        here, folder = os.getcwd(), plan["folder"]
+        os.chdir(folder)
+        sys.path[:] = [folder if path == here else path for path in sys.path]
+        limit_memory(plan["megabytes"])
+        run(plan, say)
+        say(done=True)
+        status = 0
+    finally:
+        os._exit(status)  # threads of the notebook's own need not end
 
 
 def run(plan: dict, say: Callable) -> None:
