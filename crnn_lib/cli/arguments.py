@@ -348,7 +348,7 @@ def _add_read(commands) -> None:
         type=_number(0, 1),
         metavar="P",
         help="refuse a line whose text is less probable than this (0: read all; default: 0.1 for "
-        "a crop, 0.15 for a line on a page)",
+        "a crop, 0.15 for a line on a page, 0 with a network that knows letters)",
     )
     sub.add_argument(
         "--marks",

@@ -495,6 +495,8 @@ class Reader:
         if hypothesis is None:  # the decoder's language accepts nothing that fits
             return Reading(None, 0.0, (), line, log_probs, None, False, line.kind, *where)
         kind = line.kind if hypothesis.text else "nothing"
+        if any(character.isalpha() for character in hypothesis.text):
+            kind = "word"  # where no detector looked, only the text tells
         if hypothesis.text:
             sure = certainty(line.score, crop=line.crop and line.kind == "number")
             confidence *= sure if self.whole or line.kind == "number" else 1 - sure

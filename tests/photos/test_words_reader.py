@@ -49,6 +49,12 @@ def test_it_reads_people_who_wrote_none_of_its_training(model):
     assert report.exact_match > 0.65
 
 
+def test_what_has_letters_is_a_word_and_no_number():
+    reader = Reader.pretrained("crnn-words")
+    kinds = [reader.read(photo).kind for photo in photos_of(["window", "1942"])]
+    assert kinds == ["word", "number"]
+
+
 def test_it_reads_photographs_of_words_with_spaces_and_capitals():
     generator = torch.Generator().manual_seed(5)
     texts = random_texts(60, generator, TextStyle(letters=0, marks=0))
