@@ -21,7 +21,7 @@ from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import Automaton
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
-from crnn_lib.language.vocabulary import check_counts, with_capitals
+from crnn_lib.language.vocabulary import _check_counts, with_capitals
 
 SHARE = 0.9  # of the words, where nothing was fitted: about what a lexicon covers of a text
 MARKS = ".,;:!?"  # that stand right behind a word
@@ -175,7 +175,7 @@ def spelling_model(
     >>> model.log_prob("Handel") > model.log_prob("dneHal") > -math.inf
     True
     """
-    check_counts(counts)
+    _check_counts(counts)
     texts: dict[str, int] = {}
     for word, count in counts.items():
         for form, share in with_capitals({word: 0.0}, capitalised=0.3, capitals=0.1).items():

@@ -33,7 +33,7 @@ import torch
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
 from crnn_lib.language.automata import WeightedAutomaton
-from crnn_lib.language.vocabulary import check_counts
+from crnn_lib.language.vocabulary import _check_counts
 
 START = "\x02"  # stands before the first character, in contexts only
 ORDERS = range(1, 6)
@@ -121,7 +121,7 @@ class NGram:
         empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
         counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
         times = texts if isinstance(texts, Mapping) else Counter(texts)
-        check_counts(times)
+        _check_counts(times)
         for text, many in times.items():
             if not many:  # a context that nothing followed is none
                 continue

@@ -65,7 +65,7 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
-def check_counts(counts: Mapping[str, int]) -> None:
+def _check_counts(counts: Mapping[str, int]) -> None:
     """Raise an error if one of the counts is not whole or below 0, as a log-probability is."""
     for text, count in counts.items():
         if not hasattr(count, "__index__") or count < 0:
@@ -91,7 +91,7 @@ def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> 
     >>> {word: round(math.exp(chance), 2) for word, chance in chances.items()}
     {'the': 0.75, 'hand': 0.25}
     """
-    check_counts(counts)
+    _check_counts(counts)
     counts = {word: count for word, count in counts.items() if count}
     if not counts:
         raise ValueError("There are no words: all counts are 0, or none is given.")
