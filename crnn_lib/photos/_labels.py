@@ -116,6 +116,9 @@ def _rows(table: Path) -> Iterator[Label]:
         path = table.parent / name
         if not os.path.exists(path):  # unlike the path's method, it bears any name
             path = table.parent / name.replace("\\", "/")  # written on Windows
+        uncut = next(csv.reader([line], delimiter=separator), [])[file:][:1]
+        if uncut and os.path.isfile(page_of(table.parent / uncut[0])[0]):
+            path = table.parent / uncut[0]  # its name begins or ends with a space
         if not name:
             reason: str | None = "it names no file"
         elif len(cells) > last:

@@ -33,6 +33,13 @@ WORDS = ["cat", "Anna", "tea pot", "No. 7", "quick", "jam"]
 LETTERS = Alphabet("".join(sorted(set("".join(WORDS)))), blank=3)
 
 
+def test_the_name_of_an_image_may_begin_with_a_space(pictures, tmp_path):
+    Image.fromarray(pictures[0]).save(tmp_path / " a, b.png")
+    assert len(list_images(tmp_path)) == 1 and list_images(tmp_path) == []
+    (tmp_path / "labels.csv").write_text('file,text\n" a, b.png", cat\n')
+    assert lines_of_folder(tmp_path, alphabet=LETTERS).texts == ["cat"]
+
+
 def test_pages_of_a_tiff_are_images_of_their_own(pictures, tmp_path):
     pages = [Image.fromarray(picture) for picture in pictures[:2]]
     pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
