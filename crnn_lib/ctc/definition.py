@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, groupby, pairwise
+from typing import Any
 
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
     return way
 
 
-def _symbols(alignment: Iterable) -> Iterable:
+def _symbols(alignment: Any) -> Iterable:
     """The symbols of one alignment; those of a tensor or an array as Python's numbers."""
     if not hasattr(alignment, "tolist"):
         return alignment
