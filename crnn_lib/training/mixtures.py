@@ -14,6 +14,7 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    LineVariation,
     NumberStyle,
     compose_lines,
     fonts,
@@ -171,6 +172,16 @@ def photo_sample(
 
 TEXT = pen.TEXT_CHARACTERS + " "  #: what ``crnn-words`` reads
 HANDS = {"pen": 0.4, "fonts": 0.42, "stroke-fonts": 0.18}  #: that wrote what it learned from
+# Hands lean further, and write wider, closer, thinner and thicker, than those of fonts and pen.
+VARIED_WORDS = LineVariation(
+    slant=(-0.35, 0.65),
+    size=(0.8, 1.0),
+    width=(0.65, 1.4),
+    climb=(-0.06, 0.06),
+    down=(-0.05, 0.05),
+    stroke=(-0.5, 0.7),
+    plain=0.5,
+)
 
 
 def word_lines(
@@ -185,8 +196,8 @@ def word_lines(
     """Words from which a network learns to read what people write.
 
     Of eight batches seven hold words, names and numbers, by the pen, in fonts, and by the pen with
-    letters of single-stroke fonts. The eighth holds numbers of scanned digits, which real people
-    wrote.
+    letters of single-stroke fonts. Some of the pen's hands are in haste, and half of these lines
+    are varied. The eighth batch holds numbers of scanned digits, which real people wrote.
 
     Parameters
     ----------
@@ -210,6 +221,8 @@ def word_lines(
         return WordStream(
             alphabet,
             hands=tuple(written.items()),
+            haste=1.0,
+            variation=VARIED_WORDS,
             height=height,
             batch_size=batch_size,
             seed=seed + number,

@@ -21,6 +21,7 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    LineVariation,
     NumberStyle,
     TextStyle,
     compose_lines,
@@ -33,6 +34,7 @@ from crnn_lib.handwriting import (
     random_amounts,
     random_numbers,
     random_texts,
+    vary_lines,
 )
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.photos import ink_of
@@ -145,6 +147,10 @@ class WordStream:
         Of a line, in pixels.
     variety : float
         As that of :func:`crnn_lib.handwriting.lines_of_words`.
+    haste : float
+        Of the pen's hands, as :func:`crnn_lib.handwriting.pen.draw_words` has it.
+    variation : LineVariation, optional
+        What is done to lines afterwards: other slants, widths and strokes than their hands have.
     paper : PaperStyle
     clean : float
         Share of the lines that stay as they were written.
@@ -160,6 +166,8 @@ class WordStream:
     split: str = "train"
     height: int = 40
     variety: float = 1.0
+    haste: float = 0.0
+    variation: LineVariation | None = None
     paper: PaperStyle = PaperStyle.page()
     clean: float = 0.1
     batch_size: int = 32
@@ -204,7 +212,9 @@ class WordStream:
                 written = fonts.draw_words(chosen, generator, split=self.split, height=tall)
             else:
                 book = None if name == "pen" else _letterbook(data_root())
-                written = pen.draw_words(chosen, generator, height=tall, book=book)
+                written = pen.draw_words(
+                    chosen, generator, height=tall, book=book, haste=self.haste
+                )
             parts.append(
                 lines_of_words(
                     written,
@@ -215,6 +225,9 @@ class WordStream:
                 )
             )
         lines = join_batches(parts, self.alphabet.blank)
+        if self.variation is not None:
+            least = ROOM * lines.target_lengths
+            lines = vary_lines(lines, self.variation, generator, least=least)
         untouched = torch.rand(count, generator=generator) < self.clean
         made = [
             photograph(lines.select(~untouched), self.paper, generator),

@@ -23,7 +23,7 @@ from crnn_lib.handwriting.pen import (
 from crnn_lib.handwriting.pen import words as module
 from crnn_lib.handwriting.pen.forms import FLIGHT, NAMES, TEXT_FORMS
 from crnn_lib.handwriting.pen.strokes import _end_at, _hands
-from crnn_lib.handwriting.pen.words import _links
+from crnn_lib.handwriting.pen.words import _cut_corners, _links
 
 LETTERS = string.ascii_letters
 
@@ -347,6 +347,31 @@ def test_some_writers_spread_their_capitals_and_words():
         written = draw_words(["nun nun"] * 30, seeded(), writers=writers)
         widths.append(sum(float(spans[3, 1] - spans[3, 0]) for spans in written.spans) / 30)
     assert widths[1] > widths[0] + 5
+
+
+def test_hands_in_haste_cut_corners_and_the_others_do_not():
+    texts, writers = ["minimum"] * 60, range(60)
+    calm = draw_words(texts, seeded(), writers=writers, haste=0.0)
+    plain = draw_words(texts, seeded(), writers=writers)
+    assert all(map(torch.equal, calm.images, plain.images))
+    hasty = draw_words(texts, seeded(), writers=writers, haste=1.0)
+    # arches that grow flat are shorter strokes
+    ink = [[float(image.sum()) for image in w.images] for w in (calm, hasty)]
+    assert sum(ink[1]) < 0.95 * sum(ink[0])
+    for image, spans in zip(hasty.images, hasty.spans, strict=True):
+        assert len(spans) == 7 and int(spans.max()) <= image.shape[1]
+    with pytest.raises(ValueError, match="haste is a number from 0 to 1; got 2"):
+        draw_words(texts, seeded(), haste=2)
+
+
+def test_where_a_stroke_begins_or_ends_it_stays_in_haste():
+    curve = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [5.0, 0.0], [6.0, 1.0], [7.0, 0.0]])
+    joined = torch.tensor([[1.0, 1.0, 0.0, 1.0, 1.0]])  # two strokes, each with a corner
+    (cut,) = _cut_corners(curve[None], joined, torch.tensor([3.0]))
+    assert torch.equal(cut[[0, 2, 3, 5]], curve[[0, 2, 3, 5]])
+    assert (cut[[1, 4], 1] < 0.1).all() and torch.allclose(cut[[1, 4], 0], curve[[1, 4], 0])
+    (same,) = _cut_corners(curve[None], joined, torch.zeros(1))
+    assert torch.equal(same, curve)
 
 
 def test_a_broad_pen_is_thin_along_its_edge(monkeypatch):

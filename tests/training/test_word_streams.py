@@ -5,7 +5,7 @@ import torch
 
 from crnn_lib import Alphabet
 from crnn_lib.ctc import frames_needed
-from crnn_lib.handwriting import TextStyle, load_glyphs
+from crnn_lib.handwriting import LineVariation, TextStyle, load_glyphs
 from crnn_lib.models import CRNN
 from crnn_lib.training import (
     LineStream,
@@ -50,6 +50,17 @@ def test_every_label_fits_into_frames_of_four_columns():
     narrow = stream(texts=TextStyle(words=0, names=0, numbers=0, letters=1, phrases=0))
     for lines in [narrow.batch(k) for k in range(6)] + [stream().batch(k) for k in range(6)]:
         assert (lines.widths // 4 >= frames_needed(lines.targets, lines.target_lengths)).all()
+        assert labels_fit(CRNN(alphabet=LETTERS), lines).all()
+
+
+def test_lines_that_are_varied_hold_their_labels_still():
+    variation = LineVariation(slant=(0.5, 0.5), width=(0.5, 0.5), plain=0.0)
+    plain, varied = stream().batch(0), stream(variation=variation, haste=1.0).batch(0)
+    assert varied.images.shape[2] == 40 and varied.texts != [] and len(varied) == len(plain)
+    narrow = stream(
+        texts=TextStyle(words=0, names=0, numbers=0, letters=1, phrases=0), variation=variation
+    )
+    for lines in (varied, narrow.batch(0), narrow.batch(1)):
         assert labels_fit(CRNN(alphabet=LETTERS), lines).all()
 
 

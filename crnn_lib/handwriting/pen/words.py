@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from crnn_lib.handwriting.pen.strokes import (
 
 JOIN = 20  # points on the line from one letter to the next
 REACH = 7  # pixels from a line beyond which its ink is nothing
+HURRIED = 0.6  # of the hands write in haste, if any do
+HASTIEST = 14.0  # samples of a letter: how far they cut its corners
 LETTERS = 256  # written at once, if no word is longer
 
 
@@ -59,6 +62,7 @@ def draw_words(
     writers: Tensor | Sequence[int] | None = None,
     height: int = 48,
     book: LetterBook | None = None,
+    haste: float = 0.0,
 ) -> WrittenWords:
     """Write words, or whole lines of them, each by one hand.
 
@@ -79,6 +83,9 @@ def draw_words(
         Rows of every image: capitals take about half of them.
     book : LetterBook, optional
         The forms to choose from; the pen's own by default.
+    haste : float
+        How hurried the hastiest hands are: a quick pen cuts corners, so that arches and loops
+        grow flat. 0 for hands that take their time, 1 for some that are hard to read.
 
     Returns
     -------
@@ -101,6 +108,8 @@ def draw_words(
         raise TypeError(f"texts needs a sequence of texts; got the text {texts!r} itself.")
     if height < 16:
         raise ValueError(f"height must be at least 16 rows; got {height}.")
+    if not 0 <= haste <= 1:
+        raise ValueError(f"haste is a number from 0 to 1; got {haste}.")
     texts = list(texts)
     for text in texts:
         if not text or text != text.strip(" "):
@@ -117,7 +126,7 @@ def draw_words(
         letters += len(text)
         if letters >= LETTERS or end == len(texts):
             words = texts[first:end], writers[first:end]
-            parts.append(_write_words(*words, generator, height, book or "letters"))
+            parts.append(_write_words(*words, generator, height, book or "letters", haste))
             first, letters = end, 0
     return WrittenWords(
         images=[image for images, _, _ in parts for image in images],
@@ -128,7 +137,12 @@ def draw_words(
 
 
 def _write_words(
-    texts: list[str], writers: Tensor, generator: torch.Generator, height: int, book: Book
+    texts: list[str],
+    writers: Tensor,
+    generator: torch.Generator,
+    height: int,
+    book: Book,
+    haste: float,
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Images, spans and baselines of some words; M letters in all, N words."""
     table = form_tables(book)
@@ -159,6 +173,10 @@ def _write_words(
     start = enter.clamp_min(0) * bare
     curve, joined = _begin_at(curve, joined, start)
     curve = _end_at(curve, leave, u[:, 2] * table.tail[row] * ~joint)
+    if haste:
+        hurry = torch.rand((len(texts), 2), generator=generator)
+        hurry = haste * (hurry[:, 0] < HURRIED) * hurry[:, 1]  # (N,)
+        curve = _cut_corners(curve, joined, HASTIEST * hurry[word] * (0.5 + 0.5 * _progress(last)))
 
     # Each letter: narrower or higher, tilted a little, with its foot near the line. A word's last
     # letters are the flattest.
@@ -258,6 +276,24 @@ def _positions(
     first = torch.diff(word, prepend=torch.tensor([-1])) > 0
     place = torch.where(first, 0.0, step).cumsum(0)
     return (place - place[first][word]).float()
+
+
+def _cut_corners(curve: Tensor, joined: Tensor, reach: Tensor) -> Tensor:
+    """Curves (M, P, 2) as a hand in haste writes them: each point drawn towards those around it.
+
+    It is diffusion along the stroke, which is as good as a mean with Gaussian weights; ``reach``
+    (M,) is their deviation in samples. Where a stroke begins or ends it stays.
+    """
+    most = float(reach.max())
+    if most <= 0:
+        return curve
+    rounds = math.ceil(most**2 / 0.8)
+    both = (joined[:, 1:] * joined[:, :-1])[..., None]  # (M, P - 2, 1) drawn to and from
+    rate = 0.4 * (reach / most).square()[:, None, None] * both
+    curve = curve.clone()
+    for _ in range(rounds):
+        curve[:, 1:-1] += rate * (curve[:, 2:] + curve[:, :-2] - 2 * curve[:, 1:-1])
+    return curve
 
 
 def _links(curve: Tensor, enter: Tensor, leave: Tensor) -> Tensor:
