@@ -41,6 +41,7 @@ from crnn_lib.training import seeded_generator
 
 TESTED, OTHERS, SEED, HEIGHT = 1000, 300, 4242, 64  # others read the first of each set
 LEXICON_WEIGHT = 0.5
+HASTE = {"pen": 0.0, "pen in haste": 1.0}  # of hands that are no fonts
 ALPHABET = Alphabet(pen.TEXT_CHARACTERS + " ")
 WORDS = TextStyle(words=1, names=0, numbers=0, letters=0, phrases=0)
 CAPITALS = TextStyle(words=0, names=1, numbers=0, letters=0, phrases=0, capitals=1)
@@ -60,8 +61,8 @@ def write_images(
     """
     generator = seeded_generator(SEED, seed)
     texts = random_texts(count, generator, style, characters=ALPHABET.characters)
-    if hands == "pen":
-        written = pen.draw_words(texts, generator, height=2 * HEIGHT)
+    if hands in HASTE:
+        written = pen.draw_words(texts, generator, height=2 * HEIGHT, haste=HASTE[hands])
     else:
         written = fonts.draw_words(texts, generator, split="test", height=2 * HEIGHT)
     lines = lines_of_words(written, ALPHABET, height=HEIGHT)
@@ -200,6 +201,7 @@ def run(count: int = TESTED) -> str:
         sets["names in capitals, held-out fonts"] = (CAPITALS, "fonts", 0.0)
     for lean in (0.6, -0.6):
         sets[f"words, held-out people, leaning by {lean} more"] = (WORDS, "pen", lean)
+    sets["words, held-out people in haste"] = (WORDS, "pen in haste", 0.0)
     rows = []
     for number, (name, (style, hands, lean)) in enumerate(sets.items()):
         with tempfile.TemporaryDirectory() as place:
