@@ -66,7 +66,7 @@ def empty_results(lines: int, keep: int, frames: int) -> Results:
 
 def empty_page(frames: int, classes: int) -> Page:
     """Room for a line."""
-    bits = np.empty(classes, np.int64)
+    bits = np.empty(max(1, min(frames * classes, 512)), np.int64)
     return Page(
         p=np.empty((frames, classes)),
         peak=np.empty(frames),
@@ -81,11 +81,12 @@ def beam_room(width: int, frames: int, classes: int) -> BeamRoom:
     """Room for a beam of ``width`` prefixes over so many frames."""
     return BeamRoom(
         trie=np.empty((5, width * frames + 2), np.int32),
+        masses=np.empty(2 * width + 2),
         work=np.empty((8, width)),
-        ints=np.empty((10, width), np.int32),
-        active=np.empty(classes, np.int32),
-        merged=np.empty((width, classes), np.int32),
-        at=np.zeros(7, np.int64),
+        ints=np.empty((13, width + 1), np.int32),
+        active=np.empty((3, classes), np.int32),
+        merged=np.empty((width + 1, classes), np.int32),
+        at=np.zeros(4, np.int64),
         log_scale=np.zeros(1),
     )
 

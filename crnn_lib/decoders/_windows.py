@@ -57,14 +57,14 @@ class Window:
         self._log_p, self._p = np.empty((2, LONG + STEP, classes))
         self._peak = np.empty(LONG + STEP)
         self._gains = np.empty((LONG + STEP, 2))
-        self._page = empty_page(1, classes)
+        self._page = empty_page(BLOCK, classes)
 
     def __getstate__(self) -> dict:
         """A copy makes its own page: two of its arrays share memory, and their copies would not."""
         return {name: value for name, value in self.__dict__.items() if name != "_page"}
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, _page=empty_page(1, state["_log_p"].shape[1]))
+        self.__dict__.update(state, _page=empty_page(BLOCK, state["_log_p"].shape[1]))
 
     def add(self, log_p: np.ndarray) -> int:
         """Take up to ``BLOCK`` frames, (T, C) float64; returns FINE, RISKY or WRONG."""
@@ -447,8 +447,8 @@ class BeamLine:
         self.room = beam_room(width, LONG + STEP, classes)
         room = self.room
         begin_beam(
-            fusion.start if fusion else 0, room.trie, room.work, room.ints, room.merged, room.at,
-            room.log_scale,
+            fusion.start if fusion else 0, room.trie, room.masses, room.work, room.ints,
+            room.merged, room.at, room.log_scale,
         )  # fmt: skip
         self._root_state, self._root_weight = (fusion.start if fusion else 0), 0.0
         self.label: list[int] = []  # what is settled
@@ -505,8 +505,8 @@ class BeamLine:
     def beam(self, room: BeamRoom | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Nodes, states and masses of the prefixes in the beam, the best first."""
         room = room or self.room
-        count, now = int(room.at[2]), int(room.at[6])
-        return room.ints[now, :count], room.ints[2 + now, :count], room.work[6, :count]
+        count, now = int(room.at[2]), int(room.at[3])
+        return room.ints[now, :count], room.ints[2 + now, :count], room.masses[:count]
 
     # What is settled ------------------------------------------------------------------------------
 

@@ -263,7 +263,7 @@ def _compiled_search(
             ) == MISSING
         ):  # fmt: skip
             if fusion:
-                first = 2 + room.at[6]
+                first = 2 + room.at[3]
                 fusion.reach(room.ints[first, : room.at[2]])
         rows = filled(results)
         proven = rows[1][:, 1] > rows[1][:, 2] + ROUNDING

@@ -49,20 +49,17 @@ def find(labels, first, size, all_classes, blank, c):
 
 
 @compiled
-def begin_beam(start, trie, work, ints, merged, at, log_scale):
+def begin_beam(start, trie, masses, work, ints, merged, at, log_scale):
     """The beam before the first frame: the empty prefix alone."""
-    for i in range(merged.shape[0]):
-        for c in range(merged.shape[1]):
-            merged[i, c] = -1
-    for i in range(5):
-        trie[i, 0] = -1
-    for i in range(10):
-        ints[i, 0] = -1
-    for i in range(8):
-        work[i, 0] = 0.0
-    ints[0, 0], ints[2, 0] = 0, start
-    work[0, 0], work[6, 0] = 1.0, 1.0
-    at[0], at[1], at[2], at[3], at[4], at[5], at[6] = 0, 1, 1, 0, 1, 2, 0
+    merged[:] = -1
+    masses[:] = 0.0
+    trie[:, 0] = -1
+    width = ints.shape[1] - 1
+    half = width + 1
+    masses[0], masses[half], work[0, 0], work[6, 0] = 1.0, 1.0, 0.0, 1.0
+    ints[0, 0], ints[2, 0], ints[4, 0] = 0, start, -1
+    ints[6, 0], ints[8, 0], ints[11, width] = width, width, width
+    at[0], at[1], at[2], at[3] = 0, 1, 1, 0
     log_scale[0] = 0.0
 
 
@@ -74,66 +71,53 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
     probable class but the blank. Returns what the line is; MISSING if a state has no steps yet:
     then the beam stands before the frame that needs them, and goes on when it is called again.
 
-    On return the room's ``ints[0]`` and ``ints[2]``, or the copies beside them (``at[6]``), hold
-    the beam's nodes and states, and ``work[6]`` their masses. Each step of a fused automaton
+    On return the room's ``ints[0]`` and ``ints[2]``, or the copies beside them (``at[3]``), hold
+    the beam's nodes and states, and ``masses`` their masses. Each step of a fused automaton
     multiplies by a factor, and a prefix needs frames to its end.
     """
     classes = p.shape[1]
     fused, most, full = arcs.fused, arcs.largest, classes - 1
     firsts, sizes, labels = arcs.first, arcs.size, arcs.label
     near, nearest, again = arcs.near, arcs.nearest, arcs.again
-    trie, work, ints, at = room.trie, room.work, room.ints, room.at
+    trie, masses, work, ints, at = room.trie, room.masses, room.work, room.ints, room.at
     active, merged = room.active, room.merged
-    # Copies of each, to write one while the other is read: a now, s if all stay, z the new beam.
-    # Masses at a blank are work[0:3], on a character work[3:6], their sums work[6]. Nodes are
-    # ints[0:2], then states, last classes, and the places of the parents.
-    scores, codes, moved = work[7], ints[8], ints[9]
-    nodes, count, a, s, z, now = at[1], at[2], at[3], at[4], at[5], at[6]
+    # Of what is written while the other is read there are two copies: now, and new.
+    nodes, count, now = at[1], at[2], at[3]
+    half = width + 1
     log_scale = room.log_scale[0]
     shift = 1  # a code is a place in the beam that stays, or ``width`` and a place and a class
     while 1 << shift < classes:
         shift += 1
-    for t in range(at[0], stop):
+    t, status = at[0], FINE
+    while t < stop:
         new, row, left = 1 - now, t - start, end - 1 - t
-        at[0], at[1], at[2], at[3], at[4], at[5], at[6] = t, nodes, count, a, s, z, now
-        room.log_scale[0] = log_scale
         if fused:
             if t == 0 and near[arcs.start] > end:
                 count = 0
             for i in range(count):
                 if firsts[ints[2 + now, i]] < 0:
-                    return MISSING
+                    status = MISSING
+            if status != FINE:
+                break
         q = p[row, blank]
         # 1. Prefixes that stay as they are, or are made from a parent that is in the beam too.
         found, in_place = 0, True
         for i in range(count):
-            c = np.int64(ints[4 + now, i])  # of each type of it, functions are compiled anew
-            b, n = work[6, i] * q, 0.0
-            if c >= 0:
-                x, before = p[row, c], work[3 + a, i]
-                n = before * x
-                if n < TINY and x > 0.0 and before > 0.0:
-                    n = TINY
-                u = ints[6 + now, i]
-                if u >= 0:
-                    mass = (work[a, u] if ints[4 + now, u] == c else work[6, u]) * x
-                    if fused:
-                        state = ints[2 + now, u]
-                        e = find(
-                            labels, int(firsts[state]), int(sizes[state]), full, blank, np.int64(c)
-                        )
-                        mass *= arcs.factor[e]
-                    n += mass
+            x, before = p[row, ints[4 + now, i]], work[0, i]
+            b, n = masses[i] * q, before * x
+            if n < TINY and x > 0.0 and before > 0.0:
+                n = TINY
+            n += masses[ints[8 + now, i]] * x * work[6 + now, i]
             if b < TINY and q > 0.0:
                 b = TINY
             if 0.0 < b + n < SAFE:
                 return RISKY
-            work[s, i], work[3 + s, i] = b, n
+            work[1, i], work[2, i] = b, n
             score = rounded(b + n)
             if fused:
                 state = ints[2 + now, i]
                 needed = near[state]  # frames, from here to an accepted end
-                if b == 0.0 and c == nearest[state]:
+                if b == 0.0 and ints[4 + now, i] == nearest[state]:
                     needed = again[state]
                 if needed > left:
                     score = 0.0
@@ -142,76 +126,57 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                 continue
             j = found
             found += 1
-            while j > 0 and scores[j - 1] < score:
-                scores[j], codes[j] = scores[j - 1], codes[j - 1]
+            while j > 0 and work[5, j - 1] < score:
+                work[5, j], ints[10, j] = work[5, j - 1], ints[10, j - 1]
                 j -= 1
                 in_place = False
-            scores[j], codes[j] = score, i
-        # 2. Classes that can bring in a new prefix, the most probable first.
-        floor = scores[width - 1] * (1.0 - 1e-8) if found == width else 0.0
-        reach = work[6, 0] * (1.0 + 1e-8) * most if count > 0 else 0.0
+            work[5, j], ints[10, j] = score, i
+        # 2. Classes that can bring in a new prefix.
+        floor = work[5, width - 1] * (1.0 - 1e-8) if found == width else 0.0
+        reach = masses[0] * (1.0 + 1e-8) * most if count > 0 else 0.0
         if reach * peak[row] > floor:
+            small = False
             for i in range(count):
-                u = ints[6 + now, i]
-                if u >= 0:  # in this frame the extension of that prefix is in the beam itself
-                    merged[u, ints[4 + now, i]] = t
-            alive, sorts = 0, not fused
-            for c in range(classes):  # type: ignore[assignment]
-                if p[row, c] * reach > floor and c != blank:
-                    alive += 1
-            if fused:
-                for i in range(count):
-                    sorts = sorts or sizes[ints[2 + now, i]] >= alive
-            if sorts:
-                looks = alive if fused else min(alive, width + count + 1)  # no more can matter
-                alive = 0
-                for c in range(classes):  # type: ignore[assignment]
-                    x = p[row, c]
-                    if x * reach > floor and c != blank:
-                        j = alive
-                        if alive < looks:
-                            alive += 1
-                        elif x > p[row, active[looks - 1]]:
-                            j = looks - 1
-                        else:
-                            continue
-                        while j > 0 and p[row, active[j - 1]] < x:
-                            active[j] = active[j - 1]
-                            j -= 1
-                        active[j] = c
+                # in this frame the extension of that prefix is in the beam itself
+                merged[ints[6 + now, i], ints[4 + now, i]] = t
+            alive = 0
+            for k in range(classes):
+                active[0, alive] = k
+                alive += (p[row, k] * reach > floor) & (k != blank)
             for i in range(count):
-                total = work[6, i]
+                total = masses[i]
                 reach = total * most
                 if reach * peak[row] <= floor:
                     break
-                last, state, looks, first = ints[4 + now, i], 0, alive, -1
+                # Without branches, which nobody could foretell: what goes on to the next round.
+                last, state, tried, listed = ints[4 + now, i], 0, 0, False
                 if fused:
                     state = ints[2 + now, i]
-                    if sizes[state] < alive:
-                        looks, first = int(sizes[state]), int(firsts[state])
-                for k in range(looks):
-                    c = np.int64(active[k] if first < 0 else labels[first + k])
-                    x = p[row, c]
-                    if reach * x <= floor:
-                        if first < 0:
-                            break
-                        continue
-                    if merged[i, c] == t:
-                        continue
-                    score = (work[a, i] if last == c else total) * x
+                    listed = sizes[state] < alive
+                if listed:
+                    first = int(firsts[state])
+                    for k in range(first, first + int(sizes[state])):
+                        c = np.int64(labels[k])
+                        active[1, tried], active[2, tried] = c, k
+                        tried += (p[row, c] * reach > floor) & (merged[i, c] != t)
+                else:
+                    kept = 0
+                    for k in range(alive):
+                        c = np.int64(active[0, k])
+                        matters = p[row, c] * reach > floor
+                        active[0, kept], active[1, tried] = c, c
+                        kept += matters  # else for no later prefix
+                        tried += matters & (merged[i, c] != t)
+                    alive = kept
+                for k in range(tried):
+                    c = np.int64(active[1, k])
+                    score = (masses[half + i] if last == c else total) * p[row, c]
                     if score == 0.0:
                         continue
                     if fused:
-                        e = first + k
-                        if first < 0:
-                            e = find(
-                                labels,
-                                int(firsts[state]),
-                                int(sizes[state]),
-                                full,
-                                blank,
-                                np.int64(c),
-                            )
+                        e = np.int64(active[2, k])
+                        if not listed:
+                            e = find(labels, int(firsts[state]), int(sizes[state]), full, blank, c)
                             if e < 0:
                                 continue
                         after = arcs.target[e]
@@ -219,55 +184,63 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                             continue
                         score *= arcs.factor[e]
                     if score < TINY:
-                        return RISKY
-                    score, code = rounded(score), width + (i << shift | c)
-                    if found == width:  # of equals the lower code goes first
+                        small = True
+                        continue
+                    # They come in the order of their codes, and of equals the first stays first.
+                    score = rounded(score)
+                    if found == width:
                         j = width - 1
-                        if score < scores[j] or (score == scores[j] and code > codes[j]):
+                        if score <= work[5, j]:
                             continue
                     else:
                         j = found
                         found += 1
-                    while j > 0 and (
-                        scores[j - 1] < score or (scores[j - 1] == score and codes[j - 1] > code)
-                    ):
-                        scores[j], codes[j] = scores[j - 1], codes[j - 1]
+                    while j > 0 and work[5, j - 1] < score:
+                        work[5, j], ints[10, j] = work[5, j - 1], ints[10, j - 1]
                         j -= 1
-                    scores[j], codes[j] = score, code
+                    work[5, j], ints[10, j] = score, width + (i << shift | c)
                     in_place = False
                     if found == width:
-                        floor = scores[width - 1] * (1.0 - 1e-8)
+                        floor = work[5, width - 1] * (1.0 - 1e-8)
+            if small and found < width:
+                return RISKY
         if found == 0:
-            at[2] = 0
-            return FINE
+            count = 0
+            break
         # 3. The new beam.
-        if in_place:
-            a, s = s, a
-        else:
-            moved[:count] = -1
+        kept = 1
+        if not in_place:
+            kept = 3
+            for i in range(count):
+                ints[11, i] = width
             for j in range(found):
-                if codes[j] < width:
-                    moved[codes[j]] = j
-            found_again = False
+                if ints[10, j] < width:
+                    ints[11, ints[10, j]] = j
+            returned = 0
             for j in range(found):
-                i = codes[j]
+                i = ints[10, j]
                 if i < width:
                     ints[new, j], ints[2 + new, j] = ints[now, i], ints[2 + now, i]
-                    ints[4 + new, j], u = ints[4 + now, i], ints[6 + now, i]
-                    work[z, j], work[3 + z, j] = work[s, i], work[3 + s, i]
-                    ints[6 + new, j] = moved[u] if u >= 0 else -1
+                    u, place = ints[6 + now, i], ints[11, ints[6 + now, i]]
+                    ints[4 + new, j], ints[6 + new, j] = ints[4 + now, i], place
+                    ints[8 + new, j] = ints[8 + now, i] - u + place
+                    work[3, j], work[4, j] = work[1, i], work[2, i]
+                    work[6 + new, j] = work[6 + now, i]
                     continue
                 i, c = (i - width) >> shift, (i - width) & ((1 << shift) - 1)
-                score = (work[a, i] if ints[4 + now, i] == c else work[6, i]) * p[row, c]
+                repeats, gain = ints[4 + now, i] == c, 1.0
                 if fused:
                     state = ints[2 + now, i]
                     e = find(
                         labels, int(firsts[state]), int(sizes[state]), full, blank, np.int64(c)
                     )
-                    score *= arcs.factor[e]
+                    gain = arcs.factor[e]
                     ints[2 + new, j] = arcs.target[e]
-                work[z, j], work[3 + z, j] = 0.0, score
-                ints[4 + new, j], ints[6 + new, j] = c, moved[i]
+                work[3, j], work[6 + new, j] = 0.0, gain
+                work[4, j] = (masses[half + i] if repeats else masses[i]) * p[row, c] * gain
+                place = ints[11, i]
+                ints[4 + new, j], ints[6 + new, j] = c, place
+                ints[8 + new, j] = place + (half if repeats else 0)
                 above = ints[now, i]
                 k = trie[2, above]
                 while k >= 0 and trie[1, k] != c:
@@ -278,27 +251,28 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                     trie[0, k], trie[1, k], trie[2, k] = above, c, -1
                     trie[3, k], trie[4, k] = trie[2, above], t
                     trie[2, above] = k
-                else:
-                    found_again = True  # it left the beam once, and its children may be there yet
+                else:  # it left the beam once, and its children may be there yet
+                    ints[12, returned] = j
+                    returned += 1
                 ints[new, j] = k
-            a, z, now, count = z, a, new, found
-            if found_again:
+            now, count = new, found
+            for k in range(returned):
+                i = ints[12, k]
                 for j in range(count):
-                    for i in range(count):
-                        if trie[0, ints[now, j]] == ints[now, i]:
-                            ints[6 + now, j] = i
+                    if trie[0, ints[now, j]] == ints[now, i]:
+                        repeats = ints[4 + now, j] == ints[4 + now, i]
+                        ints[6 + now, j], ints[8 + now, j] = i, i + (half if repeats else 0)
         scale = 1.0
-        if scores[0] < 1e-30 or scores[0] > 1e30:
-            scale = 1.0 / scores[0]
+        if work[5, 0] < 1e-30 or work[5, 0] > 1e30:
+            scale = 1.0 / work[5, 0]
             log_scale -= math.log(scale)
         for j in range(count):
-            if scale != 1.0:
-                work[a, j] *= scale
-                work[3 + a, j] *= scale
-            work[6, j] = work[a, j] + work[3 + a, j]
-    at[0], at[1], at[2], at[3], at[4], at[5], at[6] = stop, nodes, count, a, s, z, now
+            b, n = work[kept, j] * scale, work[kept + 1, j] * scale
+            masses[half + j], work[0, j], masses[j] = b, n, b + n
+        t += 1
+    at[0], at[1], at[2], at[3] = t, nodes, count, now
     room.log_scale[0] = log_scale
-    return FINE
+    return status
 
 
 @inner
@@ -327,7 +301,7 @@ def beam_batch(
     counts, statuses, sizes, scores, at = (
         results.counts, results.statuses, results.sizes, results.scores, results.at,
     )  # fmt: skip
-    labels, work, ints, masses = results.labels, room.work, room.ints, lists.masses
+    labels, masses, ints, whole = results.labels, room.masses, room.ints, lists.masses
     texts, text_sizes, top = lists.texts, lists.text_sizes, lists.top
     lower, weight, top_log_p, top_score = lists.lower, lists.weight, lists.log_probs, lists.scores
     worst = 0.0
@@ -337,14 +311,15 @@ def beam_batch(
         if at[0] < n or at[3] == 0:  # else the line was begun before
             at[0] = n
             counts[n] = 0
-            statuses[n], masses[0] = read_line(
+            statuses[n], whole[0] = read_line(
                 log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
             )
             if statuses[n] != FINE:
                 continue
             begin_beam(
-                arcs.start, room.trie, room.work, room.ints, room.merged, room.at, room.log_scale
-            )
+                arcs.start, room.trie, room.masses, room.work, room.ints, room.merged, room.at,
+                room.log_scale,
+            )  # fmt: skip
         statuses[n] = beam_frames(line, page.peak, 0, frames, frames, blank, width, arcs, room)
         at[3] = statuses[n] == MISSING
         if statuses[n] == MISSING:
@@ -352,15 +327,15 @@ def beam_batch(
         if statuses[n] != FINE:
             continue
         # What the beam knows of each of its labels, and the rest, which may be any label's.
-        count, now, log_scale = room.at[2], room.at[6], room.log_scale[0]
-        rest, scale = masses[0], math.exp(log_scale)
+        count, now, log_scale = room.at[2], room.at[3], room.log_scale[0]
+        rest, scale = whole[0], math.exp(log_scale)
         for i in range(count):
             text_sizes[i] = -1
-            weight[i], lower[i] = 0.0, work[6, i] * scale
+            weight[i], lower[i] = 0.0, masses[i] * scale
             if fused:
                 text_sizes[i] = spell(room.trie, ints[now, i], texts[i])
                 weight[i] = label_weight(arcs, classes - 1, blank, texts[i], text_sizes[i])
-                lower[i] = math.exp(math.log(work[6, i]) + log_scale - weight[i])
+                lower[i] = math.exp(math.log(masses[i]) + log_scale - weight[i])
                 weight[i] += arcs.ends_at[ints[2 + now, i]]
             rest -= lower[i]
         rest = max(rest, 0.0) + 1e-12

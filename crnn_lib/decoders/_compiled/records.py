@@ -93,11 +93,14 @@ class BeamRoom(NamedTuple):
     """A beam of W prefixes at some frame, and the memory that it needs to go on."""
 
     trie: np.ndarray  # (5, nodes) int32: parent, last class, first child, next sibling, frame
-    work: np.ndarray  # (8, W): masses at a blank (3), on a character (3), both, and scores
-    ints: np.ndarray  # (10, W) int32: nodes, states, last classes, parents' places (2 each), more
-    active: np.ndarray  # (C,) int32
-    merged: np.ndarray  # (W, C) int32
-    at: np.ndarray  # (7,): frame, nodes, prefixes, and which copies of the masses hold what
+    masses: np.ndarray  # (2W + 2,): at a blank and on a character, a zero, at a blank, a zero
+    work: np.ndarray  # (8, W): masses on a character, new masses, scores, factors of last steps
+    # (13, W + 1) int32: nodes, states, last classes, places of the parents and of their masses that
+    # are passed on (2 each), codes, and places in the new beam
+    ints: np.ndarray
+    active: np.ndarray  # (3, C) int32: classes that may matter, and of one prefix they and steps
+    merged: np.ndarray  # (W + 1, C) int32
+    at: np.ndarray  # (4,): frame, nodes, prefixes, and which copy of what has two is the beam's
     log_scale: np.ndarray  # (1,): of the masses
 
 

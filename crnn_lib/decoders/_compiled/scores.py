@@ -57,24 +57,39 @@ def read_line(log_p, blank, lowest, highest, mass, p, peak, bits, powers):
     what the line is, and ``mass`` times all sums.
     """
     frames, classes = log_p.shape
-    status = FINE
-    for t in range(frames):
-        exponentials(log_p[t], p[t], bits, powers)
-        total, least, most = 0.0, 1.0, 0.0
+    status, step = FINE, len(bits)
+    flat, out = log_p.ravel(), p.ravel()
+    for i in range(0, len(flat), step):
+        exponentials(flat[i : i + step], out[i : i + step], bits, powers)
+    # Four frames at once: each is added up in its own order, while the others' sums are on the way.
+    for first in range(0, frames, 4):
+        last = min(first + 4, frames)
+        i, j, k = min(first + 1, last - 1), min(first + 2, last - 1), last - 1
+        total, total_i, total_j, total_k = 0.0, 0.0, 0.0, 0.0
+        most, most_i, most_j, most_k, least = 0.0, 0.0, 0.0, 0.0, 1.0
         for c in range(classes):
-            x = p[t, c]
-            total += x
-            least = min(least, x)
+            x, y, z, w = p[first, c], p[i, c], p[j, c], p[k, c]
+            total, total_i, total_j, total_k = total + x, total_i + y, total_j + z, total_k + w
+            least = min(least, min(min(x, y), min(z, w)))
             if c != blank:
-                most = max(most, x)
-        if not lowest <= total <= highest:  # NaN is neither
-            return WRONG, 0.0
+                most, most_i = max(most, x), max(most_i, y)
+                most_j, most_k = max(most_j, z), max(most_k, w)
+        peak[first], peak[i], peak[j], peak[k] = most, most_i, most_j, most_k
+        for t in range(first, last):
+            if t == k:
+                total = total_k
+            elif t == i:
+                total = total_i
+            elif t == j:
+                total = total_j
+            if not lowest <= total <= highest:  # NaN is neither
+                return WRONG, 0.0
+            mass *= total
         if least < 1e-200:
-            for c in range(classes):
-                if p[t, c] < 1e-200 and log_p[t, c] > -math.inf:
-                    status = RISKY
-        peak[t] = most
-        mass *= total
+            for t in range(first, last):
+                for c in range(classes):
+                    if p[t, c] < 1e-200 and log_p[t, c] > -math.inf:
+                        status = RISKY
     return status, mass
 
 
