@@ -39,6 +39,12 @@ os.environ.pop("MPLBACKEND", None)  # a kernel chooses its own
 os.environ["CRNN_COMPILE"] = "first"  # what is tested are the compiled loops, not their stand-ins
 matplotlib.use("Agg")
 
+if (ROOT / "crnn_lib").is_dir():  # elsewhere there are other notebooks, without torch
+    import kernels
+    from jupyter_client.provisioning import local_provisioner
+
+    local_provisioner.launch_kernel = kernels.Launcher(local_provisioner.launch_kernel)
+
 # An example that takes long says that the machine is busy, not that something is wrong.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
