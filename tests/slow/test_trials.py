@@ -88,7 +88,7 @@ WRONGS = {
 
 
 def test_each_kind_of_fault_is_seen_and_named(tmp_path):
-    outcome = trials.run("slow.trials_that_fail", tmp_path, cases=16, hang=20.0)
+    outcome = trials.run("slow.trials_that_fail", tmp_path, cases=16, hang=10.0)
     found = {int(fault.split()[1]): fault for fault in outcome.faults}
     assert sorted(found) == sorted(WRONGS)
     for number, words in WRONGS.items():

@@ -169,7 +169,7 @@ def _run_process(
             break
         if current.value != seen:
             seen, since = current.value, time.monotonic()
-        elif time.monotonic() - since > hang:
+        elif time.monotonic() - since > (hang if seen >= first else HANG):  # it may be loading
             hangs = True
             process.kill()
             break
