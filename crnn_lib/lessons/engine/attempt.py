@@ -83,10 +83,6 @@ class Attempt:
 
     Attributes
     ----------
-    call : str
-        The last call, as one would type it.
-    inputs : list of str
-        Its arguments, where they are too long to stand in it.
     plain : bool
         Whether the last result was a list or a number, and no tensor or array.
     """
@@ -128,6 +124,7 @@ class Attempt:
 
     @property
     def call(self) -> str:
+        """The last call, as one would type it."""
         return self._sentence()[0]
 
     @call.setter
@@ -136,6 +133,7 @@ class Attempt:
 
     @property
     def inputs(self) -> list[str]:
+        """Its arguments, where they are too long to stand in it."""
         return self._sentence()[1]
 
     @inputs.setter
