@@ -681,7 +681,7 @@ GOOD = torch.zeros(2, 3, 11).log_softmax(-1)
         (torch.randn(2, 3, 11), {}, ValueError, "line 0, frame 0 sum to .*log_softmax"),
         (GOOD.exp(), {}, ValueError, "sum to .*not to 1"),
         (GOOD, {"threads": 0}, ValueError, "threads is a whole number of at least 1; got 0"),
-        (GOOD, {"language": "luhn"}, TypeError, "a WeightedAutomaton or None; got str"),
+        (GOOD, {"language": "luhn"}, TypeError, "a Rule, a Mixture or None; got str"),
         (GOOD, {"language_weight": -1}, ValueError, "0 or more; got -1"),
         (GOOD, {"length_bonus": math.inf}, ValueError, "finite number per character; got inf"),
         (GOOD, {"language": of_length(2, "ab")}, ValueError, "they share none"),
