@@ -79,6 +79,8 @@ class Detector(nn.Module):
         self.to_sixteenth = nn.Sequential(_step(c, d, stride=2), _step(d, d))
         self.to_deepest = nn.Sequential(_step(d, e, stride=2), _step(e, e))
         deep, fine = config.deep, config.fine
+        self.more_quarter, self.more_eighth = _More(b), _More(c)
+        self.more_joined, self.more_marked = _More(fine), _More(fine)
         self.from_deepest, self.from_sixteenth = _step(e, deep, kernel=1), _step(d, deep, kernel=1)
         self.from_eighth, self.from_quarter = _step(c, deep, kernel=1), _step(b, fine, kernel=1)
         self.join_sixteenth, self.join_eighth = _step(deep, deep), _step(deep, fine)
@@ -109,13 +111,13 @@ class Detector(nn.Module):
         height, width = images.shape[2:]
         below, right = -height % COARSEST, -width % COARSEST
         x = normalised(F.pad(images, (0, right, 0, below), mode="replicate"))  # (N, 2, H', W')
-        quarter = self.to_quarter(self.to_half(x))
-        eighth = self.to_eighth(quarter)
+        quarter = self.more_quarter(self.to_quarter(self.to_half(x)))
+        eighth = self.more_eighth(self.to_eighth(quarter))
         sixteenth = self.to_sixteenth(eighth)
         deepest = self.to_deepest(sixteenth)
         x = self.join_sixteenth(self.from_sixteenth(sixteenth) + _twice(self.from_deepest(deepest)))
-        x = self.join_eighth(self.from_eighth(eighth) + _twice(x))
-        x = self.join_quarter(self.from_quarter(quarter) + _twice(x))
+        x = self.more_joined(self.join_eighth(self.from_eighth(eighth) + _twice(x)))
+        x = self.more_marked(self.join_quarter(self.from_quarter(quarter) + _twice(x)))
         maps = self.mark(x)  # (N, M, H' / 4, W' / 4)
         return maps[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
 
@@ -139,6 +141,22 @@ def normalised(images: Tensor) -> Tensor:
     local, square = squares[:, :1], squares[:, 1:]
     deviation = (square - local.square()).clamp_min(0).sqrt()
     return torch.cat([whole, (images - local) / (deviation + 0.03)], 1)
+
+
+class _More(nn.Module):
+    """One more layer of the same size, whose findings are added (He et al., 2016).
+
+    It begins as one that finds nothing, so a network that has learned can be given more layers.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.norm(self.conv(x)))
 
 
 def _step(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:

@@ -53,6 +53,7 @@ from .reader import certainty as certainty
 from .reader import reason_of as reason_of
 from .regions import Region as Region
 from .regions import direction_of as direction_of
+from .regions import one_way as one_way
 from .regions import overlap as overlap
 from .regions import reading_order as reading_order
 from .regions import regions_of as regions_of

@@ -40,6 +40,8 @@ def cut_lines(
     image,
     detector,
     views: Mapping[str, tuple[int, tuple[float, ...]]],
+    *,
+    half_turn: bool = False,
 ) -> list[tuple[PhotoLine, ...]]:
     """Find the lines of a photo and cut them out, in reading order.
 
@@ -52,6 +54,8 @@ def cut_lines(
     views : mapping of str to (int, tuple of float)
         For each kind of line that is wanted, ``"number"`` or ``"word"``: the height of its images
         in pixels, and the shares of it that the bodies of the characters fill, one view for each.
+    half_turn : bool
+        Show the photo to the detector upside down; the lines still lie where they are on the photo.
 
     Returns
     -------
@@ -68,6 +72,20 @@ def cut_lines(
     grey, size = grey_and_size(image)
     if min(grey.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
+    if not half_turn:
+        return _cut(grey, size, detector, views)
+    lines = _cut(np.ascontiguousarray(grey[::-1, ::-1]), size, detector, views)
+    back = np.array([[-1, 0, size[0]], [0, -1, size[1]], [0, 0, 1]], float)
+    return [tuple(replace(view, matrix=back @ view.matrix) for view in line) for line in lines]
+
+
+def _cut(
+    grey: np.ndarray,
+    size: tuple[int, int],
+    detector,
+    views: Mapping[str, tuple[int, tuple[float, ...]]],
+) -> list[tuple[PhotoLine, ...]]:
+    """:func:`cut_lines` of a grey image (H, W)."""
     regions, looks = find_on_grey(grey, detector)
     wanted = [region for region in regions if region.kind in views]
     if "number" in views and has_shape_of_crop(size) and _is_one_line(wanted, size):

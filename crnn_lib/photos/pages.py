@@ -18,7 +18,14 @@ from crnn_lib.models import MAPS
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import grey_and_size
 from crnn_lib.photos.places import Place, map_points
-from crnn_lib.photos.regions import CELL, Region, reading_order, regions_of, without_doubles
+from crnn_lib.photos.regions import (
+    CELL,
+    Region,
+    one_way,
+    reading_order,
+    regions_of,
+    without_doubles,
+)
 from crnn_lib.photos.sheets import find_sheet, flat_sheet, is_aslant
 
 PIXELS = 1_000_000  #: of a page that a detector looks at
@@ -116,7 +123,7 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         regions += [
             moved(region, there) for region in of_look if lowest <= region.height <= highest
         ]
-    ordered = reading_order(without_doubles(regions))
+    ordered = reading_order(one_way(without_doubles(regions)))
     return [replace(region, matrix=matrix) for region in ordered], looks
 
 

@@ -66,6 +66,11 @@ class Place:
         points = np.array([x, (y[0], y[0], y[1], y[1]), (1, 1, 1, 1)], float)
         return (self.matrix() @ points)[:2].T
 
+    def turned(self) -> Place:
+        """The same band, read from its other end."""
+        left, right, top, bottom = -self.right, -self.left, -self.bottom, -self.top
+        return Place(left, right, top, bottom, self.degrees % 360 - 180)
+
     def scaled(self, factor: float) -> Place:
         """The same place on an image that is larger by a factor."""
         left, right, top, bottom = (

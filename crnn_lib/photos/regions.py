@@ -25,6 +25,7 @@ LEAST_CELLS = 2  # of a piece of a line
 LEAST_SCORE = 0.65  # mean probability of a line's cells
 FIRM = 0.5  # length of the mean of a piece's directions from which it is believed
 ELONGATED = 3.0  # times the variance across a piece: that along it, from which its cells show it
+OBLONG = 1.3  # heights: how long it must be for that, for a single digit is higher than wide
 NARROWEST = 0.12  # of its height: no line is shorter, not even a 1
 BODY = 0.6  # of a line's height: how high its cells reach
 TRUSTED = 2.0  # times what its cells say: a height that differs more is theirs
@@ -176,9 +177,10 @@ def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
     ]
     points = [np.stack([x + 0.5, y + 0.5], 1) for y, x in groups]
     said = np.array([[maps["cos"][g].mean(), maps["sin"][g].mean()] for g in groups])
+    heights = [math.exp(min(float(maps["height"][g].mean()), 9.0)) / CELL for g in groups]
+    directions = _directions(points, said, heights)
     pieces = []
-    for group, own, direction in zip(groups, points, _directions(points, said), strict=True):
-        height = math.exp(min(float(maps["height"][group].mean()), 9.0)) / CELL
+    for group, own, direction, height in zip(groups, points, directions, heights, strict=True):
         length = float(np.ptp(own @ direction)) + 1
         seen = max(len(own) / length / BODY, 1.0)
         if not seen / TRUSTED < height < seen * TRUSTED:
@@ -187,12 +189,15 @@ def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
     return pieces
 
 
-def _directions(points: Sequence[np.ndarray], said: np.ndarray) -> list[np.ndarray]:
-    """Unit vectors along pieces, from their cells (M, 2) and what the maps say there, (P, 2).
+def _directions(
+    points: Sequence[np.ndarray], said: np.ndarray, heights: Sequence[float]
+) -> list[np.ndarray]:
+    """Unit vectors along P pieces, from their cells (M, 2) and what the maps say: (P, 2), (P,).
 
     Where a detector cannot tell which of both ends comes first, its means of cosine and sine
     cancel out. Then the cells say along which line a piece lies, short pieces lie as the others
-    do, and all begin at the end at which most of the page does.
+    do, and all begin at the end at which most of the page does. So do those that are sure of the
+    opposite: few digits hardly tell which way up they are.
     """
     count, norms = len(said), np.linalg.norm(said, axis=1) if len(said) else np.empty(0)
     axes = np.zeros((count, 2))
@@ -201,20 +206,24 @@ def _directions(points: Sequence[np.ndarray], said: np.ndarray) -> list[np.ndarr
             axes[k] = said[k] / norms[k]
         elif len(points[k]) > 2:
             (low, high), vectors = np.linalg.eigh(np.cov(points[k].T))
-            if high >= ELONGATED * low:
+            long = np.ptp(points[k] @ vectors[:, 1]) + 1 > OBLONG * heights[k]
+            if long and high >= ELONGATED * low:
                 axes[k] = vectors[:, 1]
-    sizes = np.array([len(own) for own in points], float)
+    # as long as a piece is beside its height, so that no blot speaks for a page of digits
+    sizes = np.array([len(own) / high**2 for own, high in zip(points, heights, strict=True)])
     turn = np.arctan2(axes[:, 1], axes[:, 0])
     known = sizes * axes.any(1)
     # twice the angle is the same for both ways along a line
     twice = math.atan2(known @ np.sin(2 * turn), known @ np.cos(2 * turn))
     usual = np.array([math.cos(twice / 2), math.sin(twice / 2)])
     most = sizes @ said if count else usual
+    most /= max(float(np.linalg.norm(most)), 1e-6)
     directions = []
     for axis, mean, norm in zip(axes, said, norms, strict=True):
         if norm < FIRM:
             axis = axis if axis.any() else usual if known.any() else mean / max(norm, 1e-6)
-            axis = -axis if axis @ most < 0 else axis
+        opposite = -math.cos(math.radians(STEEP)) if norm >= FIRM else 0.0
+        axis = -axis if axis @ most < opposite else axis
         directions.append(axis if axis.any() else np.array([1.0, 0.0]))
     return directions
 
@@ -300,15 +309,33 @@ def overlap(one: Region, other: Region) -> float:
 
 
 def direction_of(regions: Sequence[Region]) -> float:
-    """Which way most of a page's writing runs, in degrees; 0 if there is none."""
+    """Which way most of a page's writing runs, in degrees; 0 if there is none.
+
+    A line counts as long as it is beside its height, so that no blot speaks for a page of digits.
+    """
     if not regions:
         return 0.0
     angles = np.radians([region.place.degrees for region in regions])
-    weights = np.array([region.length * region.score for region in regions])
+    weights = np.array([region.length / region.height * region.score for region in regions])
     near = np.cos(angles[:, None] - angles).clip(0) ** 8  # (M, M)
     best = int((near @ weights).argmax())
     chosen = weights * (near[best] > 0.25)
     return math.degrees(math.atan2(chosen @ np.sin(angles), chosen @ np.cos(angles)))
+
+
+def one_way(regions: Sequence[Region]) -> list[Region]:
+    """Regions of one page, those turned that stand on their head as most of the page has it.
+
+    Which of its ends comes first, a line of few digits hardly tells; a page does.
+    """
+    angle = math.radians(direction_of(regions))
+    steep = math.cos(math.radians(STEEP))
+    return [
+        replace(region, place=region.place.turned())
+        if math.cos(math.radians(region.place.degrees) - angle) < -steep
+        else region
+        for region in regions
+    ]
 
 
 def reading_order(regions: Sequence[Region]) -> list[Region]:

@@ -69,6 +69,13 @@ def test_a_line_says_how_it_lies():
         assert abs(abs(line(degrees).turned().degrees() - degrees) - 180) < 1e-6
 
 
+def test_a_place_that_is_turned_is_the_same_band_from_its_other_end():
+    place = Place(40, 260, 45, 80, 14.0)
+    turned = place.turned()
+    assert np.allclose(turned.corners(), place.corners()[[2, 3, 0, 1]])
+    assert turned.degrees == -166 and turned.turned() == place
+
+
 def test_a_page_upside_down_is_read_from_its_other_end():
     def line(row, column):
         return (PhotoLine(torch.zeros(1, 32, 50), np.eye(3), (90, 90), row=row, column=column),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.models import MAPS
-from crnn_lib.photos import Place, Region, direction_of, reading_order, regions_of, without_doubles
+from crnn_lib.photos import (
+    Place,
+    Region,
+    direction_of,
+    one_way,
+    reading_order,
+    regions_of,
+    without_doubles,
+)
 from crnn_lib.training import seeded_generator
 
 
@@ -66,6 +75,41 @@ def test_lines_whose_first_end_nobody_knows_all_begin_at_the_same(turn):
         assert common(region.corners(), corners_of(line)) > 0.7
         assert (region.row, region.column) == divmod(number, 4)
         assert abs((region.place.degrees - line["degrees"] + 180) % 360 - 180) < 10
+
+
+def test_single_digits_lie_as_the_page_does_whatever_a_blot_says():
+    """They are higher than wide, the detector doubts which way they run, and a blot does not."""
+    lines = [row(200 + 150 * c, 200 + 130 * r, 16, 30) for r in range(5) for c in range(5)]
+    lines += [row(560, 980, 120, 30), row(300, 980, 120, 30)]  # two longer numbers
+    blot = row(1000, 500, 180, 150, 90)
+    maps = draw_maps((1200, 1200), [*lines, blot])
+    for name in ("cos", "sin"):
+        maps[name][:, :200] *= 0.05  # left of the blot
+    regions = regions_of(maps)
+    small = [region for region in regions if region.height < 60]
+    assert len(small) == len(lines) and len(regions) == len(lines) + 1
+    assert all(abs(region.place.degrees) < 6 for region in small)
+
+
+def test_lines_that_stand_on_their_head_are_turned_as_the_page_lies():
+    lines = [row(300, 100 + 90 * k, 200, 30, 3) for k in range(6)]
+    regions = regions_of(draw_maps((700, 700), [*lines, row(560, 350, 160, 30, 90)]))
+    upside = [
+        replace(region, place=region.place.turned()) if k in (1, 4) else region
+        for k, region in enumerate(regions)
+    ]
+    again = one_way(upside)
+    for region, one in zip(regions, again, strict=True):
+        assert np.allclose(region.corners(), one.corners())
+    assert sum(abs(region.place.degrees - 90) < 6 for region in again) == 1  # that is no head
+
+
+def test_a_sure_piece_is_turned_as_most_are():
+    lines = [row(300, 100 + 90 * k, 200, 30) for k in range(6)]
+    maps = draw_maps((700, 700), lines)
+    high = slice(int((100 + 90 * 2 - 20) / 4), int((100 + 90 * 2 + 20) / 4))
+    maps["cos"][high] *= -1  # the third line reads from the right
+    assert all(abs(region.place.degrees) < 6 for region in regions_of(maps))
 
 
 def test_an_empty_cell_keeps_its_column():
