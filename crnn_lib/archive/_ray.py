@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 ATTEMPTS = 10  # to start Ray on this machine
+RAYS = re.compile(r"(^|[/\\])ray([/\\:]|$)|\braylet\b|\bgcs_server\b")  # words of its commands
 
 
 def require(name: str) -> ModuleType:
@@ -50,9 +52,14 @@ def start_ray(**options: Any) -> None:
 
 
 def _processes() -> set[Any]:
-    """This process's children and theirs. None without psutil, which comes with Ray."""
+    """Ray's processes among this one's children and theirs. psutil comes with Ray."""
     try:
         psutil = importlib.import_module("psutil")
     except ImportError:
         return set()
-    return set(psutil.Process().children(recursive=True))
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it may have ended meanwhile
+            if any(RAYS.search(word) for word in process.cmdline()):
+                found.add(process)
+    return found

@@ -113,16 +113,21 @@ def test_what_a_failed_start_left_behind_is_ended(monkeypatch):
     """Ray gives up twice and leaves processes; only its giving up is forced here."""
     import ray
 
-    left, attempts = [], []
+    left, attempts, others = [], [], []
 
     def give_up(**options) -> None:
         attempts.append(options)
         if len(attempts) < 3:
             sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
-            left.append(subprocess.Popen(sleeper))
+            left.append(subprocess.Popen([*sleeper, "/lib/ray/dashboard.py"]))
+            others.append(subprocess.Popen([*sleeper, "arrays"]))  # somebody else's
             raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr(ray, "init", give_up)
     start_ray(num_cpus=2)
     assert len(attempts) == 3 and attempts[0]["num_cpus"] == 2
     assert [process.wait(timeout=500) for process in left] == [-signal.SIGKILL] * 2
+    assert [process.poll() for process in others] == [None] * 2
+    for process in others:
+        process.kill()
+        process.wait()
