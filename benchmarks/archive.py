@@ -28,7 +28,8 @@ from crnn_lib.training import photo_sample
 
 SEED, PHOTOS, FILES, HURT = 5501, 20_000, 400, 5  # a fifth of the photos is read while workers die
 KILLS, PARTS = 3, 16
-MEMORY_EVERY = 2.0  # seconds
+MEMORY_EVERY = 10.0  # seconds: to ask costs the processes that are asked
+SPARED = 8.0  # seconds from one kill to the next
 
 PROGRAM = """\
 import sys
@@ -104,16 +105,15 @@ class Memory:
         self.thread.join()
 
 
-def kill_readers(out: Path, times: int) -> list[int]:
-    """Kill a process that reads whenever a part more is there; the list of those killed grows."""
+def kill_readers(times: int) -> list[int]:
+    """Kill a process that reads, after some seconds another; the list of those killed grows."""
     killed: list[int] = []
 
     def kill() -> None:
-        for n in range(times):
-            while len(list(out.glob("*.parquet"))) <= n:
-                time.sleep(0.05)
+        while len(killed) < times:
+            time.sleep(SPARED)
             for number, command in ray_processes().items():
-                if b"MapWorker" in command:
+                if b"_ReadLines" in command and number not in killed:
                     os.kill(number, signal.SIGKILL)
                     killed.append(number)
                     break
@@ -168,7 +168,7 @@ def run(photos: int = PHOTOS) -> str:
         for scan in sorted(scans.iterdir())[: photos // HURT]:
             os.symlink(scan.resolve(), few / scan.name)
         wanted = [row for row in sorted(alone) if (few / row[0]).exists()]
-        dead = kill_readers(here / "killed", KILLS)
+        dead = kill_readers(KILLS)
         read_archive(few, here / "killed", progress=False, files_per_part=part)
         unhurt = texts(here / "killed") == wanted
         import ray

@@ -69,7 +69,7 @@ def workers() -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if command.startswith(b"ray::") and b"MapWorker" in command:
+            if command.startswith(b"ray::") and b"_ReadLines" in command:
                 found.append(int(entry.name))
     return found
 
