@@ -36,6 +36,7 @@ SECTIONS = (
     "lexicon",
     "in_page",
     "notebooks",
+    "archive",
     "endurance",
 )
 
