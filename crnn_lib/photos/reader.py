@@ -60,7 +60,7 @@ CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
 READABLE = 0.9  # mean confidence of a page below which it may stand on its head
 RARE = math.log(2)  # pages upside down are rare: they must be more probable by this
 SETTLED = 6.0  # difference of log-probabilities from which no more lines are asked
-ASKED = 24  # lines of a page, at most, say which way is up
+ASKED = 24  # lines of a page, at most, that say at a time which way is up
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
 STEP = 32  # columns: a batch is as wide as a multiple of this
 COLUMNS = 1 << 15  # of all lines of one batch together: what bounds the network's memory
@@ -379,15 +379,16 @@ class Reader:
         if level and len(lines) < 2:
             return lines
         every = math.ceil(len(lines) / ASKED)
-        other, gain = turned_page(lines)[::-1], 0.0  # the same lines in the same order
-        for first in range(every):  # single digits tell little: then others are asked as well
-            asked = lines[first::every]
-            worth = self._worth(asked)
-            if not first and level and worth >= len(asked) * math.log(READABLE):
-                return lines
-            gain += self._worth(other[first::every]) - worth
+        asked = lines[::every]
+        worth = self._worth(asked)
+        if level and worth >= len(asked) * math.log(READABLE):
+            return lines
+        other = turned_page(lines)[::-1]  # the same lines in the same order
+        gain = self._worth(other[::every]) - worth
+        for first in range(1, every):  # single digits tell little: then others are asked as well
             if abs(gain) >= SETTLED:
                 break
+            gain += self._worth(other[first::every]) - self._worth(lines[first::every])
         return other[::-1] if gain > (RARE if level else 0) else lines
 
     def _worth(self, lines: Sequence[tuple[PhotoLine, ...]]) -> float:

@@ -35,6 +35,19 @@ def test_the_network_is_small():
     assert sum(parameter.numel() for parameter in Detector().parameters()) <= 300_000
 
 
+def test_layers_that_are_added_begin_as_layers_that_find_nothing():
+    grown = Detector(SMALL).eval()
+    page = pages(1, 1, 64, 96)
+    with torch.no_grad():
+        before = grown(page)
+        for name, parameter in grown.named_parameters():
+            if name.startswith("more_") and "conv" in name:
+                parameter.fill_(7.0)  # whatever they hold, it does not count yet
+        assert torch.equal(grown(page), before)
+        grown.more_marked.norm.weight.fill_(1.0)
+        assert not torch.equal(grown(page), before)
+
+
 @pytest.mark.parametrize("size", [(32, 32), (33, 70), (1, 1), (100, 9), (128, 260)])
 def test_maps_are_a_quarter_of_any_size(small, size):
     with torch.no_grad():

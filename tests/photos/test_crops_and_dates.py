@@ -7,9 +7,9 @@ import pytest
 import torch
 from drawn_faults import Sheet
 
-from crnn_lib import Alphabet, Reader
+from crnn_lib import CRNN, Alphabet, Reader
 from crnn_lib.handwriting.pen import draw_words
-from crnn_lib.photos import ImageError, find_regions
+from crnn_lib.photos import ImageError, PhotoLine, find_regions
 from crnn_lib.photos._dates import with_slashes
 
 KNOWN = Alphabet("0123456789/")
@@ -104,6 +104,31 @@ def test_paper_with_a_stripe_is_no_number_with_confidence(reader):
     sheet = np.full((70, 240), 0.85, np.float32)
     sheet[:, 118:124] = 0.2
     assert reader.read(sheet).confidence < 0.5
+
+
+@pytest.mark.parametrize(("later", "turned"), [(3.0, True), (-3.0, False)])
+def test_more_lines_are_asked_while_the_first_leave_a_doubt(monkeypatch, later, turned):
+    """Of 60 lines every third is asked first, and these are read alike both ways."""
+    lines = [
+        (PhotoLine(torch.zeros(1, 32, 50), np.eye(3), (900, 900), row=k, column=0),)
+        for k in range(60)
+    ]
+    asked = []
+
+    def worth(reader, some):
+        rows = [line[0].row for line in some]
+        upside = some[0][0].degrees() > 90
+        asked.append(len(rows))
+        first = (59 - rows[0] if upside else rows[0]) % 3 == 0
+        return -9.0 * len(rows) + (0.0 if first or not upside else later)
+
+    monkeypatch.setattr(Reader, "_worth", worth)
+    reader = Reader(CRNN().eval())
+    found = reader._upright(lines)
+    assert asked == [20] * 6, "6 is not reached before all were asked"
+    assert (found is not lines) == turned
+    if turned:
+        assert all(abs(line[0].degrees()) > 179 for line in found)
 
 
 def test_a_page_on_its_head_is_read_as_if_it_stood(reader):

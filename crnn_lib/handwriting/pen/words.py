@@ -27,7 +27,7 @@ from crnn_lib.handwriting.pen.strokes import (
 
 JOIN = 20  # points on the line from one letter to the next
 REACH = 7  # pixels from a line beyond which its ink is nothing
-HURRIED = 0.6  # of the hands write in haste, if any do
+HASTY = 0.6  # of the hands write in haste, if any do
 HASTIEST = 14.0  # samples of a letter: how far they cut its corners
 LETTERS = 256  # written at once, if no word is longer
 
@@ -174,9 +174,9 @@ def _write_words(
     curve, joined = _begin_at(curve, joined, start)
     curve = _end_at(curve, leave, u[:, 2] * table.tail[row] * ~joint)
     if haste:
-        hurry = torch.rand((len(texts), 2), generator=generator)
-        hurry = haste * (hurry[:, 0] < HURRIED) * hurry[:, 1]  # (N,)
-        curve = _cut_corners(curve, joined, HASTIEST * hurry[word] * (0.5 + 0.5 * _progress(last)))
+        who, how_much = torch.rand((len(texts), 2), generator=generator).unbind(1)  # (N,) each
+        reach = HASTIEST * haste * (who < HASTY) * how_much
+        curve = _cut_corners(curve, joined, reach[word] * (0.5 + 0.5 * _progress(last)))
 
     # Each letter: narrower or higher, tilted a little, with its foot near the line. A word's last
     # letters are the flattest.
