@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crnn_lib.archive._ray import require
-from crnn_lib.archive._sources import file_system
+from crnn_lib.archive._sources import file_system, identity, is_local
 from crnn_lib.photos import page_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ SCHEMA = {
     "error": "string",  # why the file could not be read
 }
 PREFIX, SUFFIX, BROKEN = "part-", ".parquet", ".broken"
+SEEN_FROM = b"seen_from"  # of a part's metadata: the folder from which its files' paths are seen
 
 
 def rows_of(row: Row) -> list[dict[str, Any]]:
@@ -58,8 +59,10 @@ def rows_of(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def write_part(rows: Sequence[dict[str, Any]], folder: str) -> str:
+def write_part(rows: Sequence[dict[str, Any]], folder: str, seen_from: str | None = None) -> str:
     """Write all rows of some files as one part; returns where.
+
+    ``seen_from`` is the folder from which paths of files are seen, by default the working folder.
 
     Raises
     ------
@@ -67,12 +70,14 @@ def write_part(rows: Sequence[dict[str, Any]], folder: str) -> str:
         If the disk is full or the folder cannot be written to. Nothing half-written is left.
     """
     arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
-    names = sorted({row["file"] for row in rows})
+    seen_from = os.getcwd() if seen_from is None else seen_from
+    names = [seen_from, *sorted({row["file"] for row in rows})]
     key = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:20]
     system, root = file_system(folder)
     target = f"{root}/{PREFIX}{key}{SUFFIX}"
     unfinished = f"{root}/.{PREFIX}{key}{SUFFIX}.{uuid.uuid4().hex}"
     table = arrow.Table.from_pylist(list(rows), schema=_schema())
+    table = table.replace_schema_metadata({SEEN_FROM: os.fsencode(seen_from)})
     try:
         with system.open_output_stream(unfinished) as stream:
             parquet.write_table(table, stream, compression="zstd")
@@ -85,42 +90,94 @@ def write_part(rows: Sequence[dict[str, Any]], folder: str) -> str:
 
 
 def parts_of(folder: str) -> list[str]:
-    """The parts in a folder that can be read, by name.
+    """The parts in a folder, by name.
 
     One that is broken, by a disk or by a copy that was cut off, is moved aside with a warning, so
     that its files are read again.
+
+    Raises
+    ------
+    OSError
+        If a part cannot be read at present, or a broken one not be moved. That says nothing of it.
+    ValueError
+        If it is whole, and no part of an archive.
     """
-    parquet = require("pyarrow.parquet")
+    return [path for path, _ in _parts(folder)]
+
+
+def _parts(folder: str) -> Iterator[tuple[str, Any]]:
+    """Each part and its file, opened; of :func:`parts_of`."""
+    arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
     system, _ = file_system(folder)
-    whole = []
     for path in _parquet_files(folder, PREFIX):
+        try:  # first its bytes: whatever is wrong with them is no fault of disk or net
+            with system.open_input_file(path) as file:
+                content = file.read()
+        except OSError as error:
+            raise OSError(error.errno, f"{path} cannot be read ({error})") from None
         try:
-            with system.open_input_file(path) as file, parquet.ParquetFile(file) as part:
-                for number in range(part.num_row_groups):
-                    part.read_row_group(number, columns=["file"])
-            whole.append(path)
+            part = parquet.ParquetFile(arrow.BufferReader(content))
+            part.read(columns=["file"])
+        except MemoryError:
+            raise
+        except NotImplementedError as error:
+            raise ValueError(f"this pyarrow does not know how to read {path} ({error})") from None
         except Exception as error:  # whatever pyarrow makes of a damaged file
-            system.move(path, path + BROKEN)
-            warnings.warn(
-                f"{path} is broken ({error}). It was moved to {path + BROKEN}; its files are read "
-                "again.",
-                stacklevel=2,
+            _move_aside(system, path, error)
+            continue
+        missing = [name for name in SCHEMA if name not in part.schema_arrow.names]
+        if missing:
+            raise ValueError(
+                f"{path} is no part of an archive: it has no column {missing[0]}. Move it away, or "
+                "name another folder."
             )
-    return whole
+        yield path, part
+
+
+def _move_aside(system: Any, path: str, fault: Exception) -> None:
+    try:
+        system.move(path, path + BROKEN)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{path} is broken ({fault}) and cannot be moved aside ({error})"
+        ) from None
+    warnings.warn(
+        f"{path} is broken ({fault}). It was moved to {path + BROKEN}; its files are read again.",
+        stacklevel=2,
+    )
 
 
 def files_done(folder: str) -> set[str]:
-    """The files whose rows are in the folder; a PDF file is one, however many pages it has."""
+    """The files whose rows are in the folder, by their identities.
+
+    A PDF file is done if its first page is: a file's pages are in one part.
+    """
     done: set[str] = set()
-    for batch in _batches(folder, ["file"]):
-        done.update(page_of(name)[0] for name in batch.column(0).to_pylist())
+    for _, part in _parts(folder):
+        names = set(part.read(columns=["file"]).column(0).to_pylist())
+        place = _seen_from(part, names)
+        for name in names:
+            whole = identity(name, place)
+            file, page = page_of(whole)
+            done.update({whole, file} if page in (None, 1) else {whole})
     return done
+
+
+def _seen_from(part: Any, names: set[str]) -> str:
+    """From where the paths of a part's files are seen.
+
+    It is the folder where the archive was read; the working folder if that is unknown, as in parts
+    of earlier versions, or if the files are there no more: they were moved with the archive.
+    """
+    place = os.fsdecode((part.schema_arrow.metadata or {}).get(SEEN_FROM, b""))
+    local = next((page_of(name)[0] for name in names if is_local(name)), "")
+    return place if os.path.exists(os.path.join(place, local)) else ""
 
 
 def read_rows(folder: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """All rows of an archive's folder, one dictionary each; columns as in :data:`SCHEMA`.
 
-    A part that is broken is moved aside, with a warning.
+    A part that is broken is moved aside, with a warning. ``file`` is a path as it was given.
 
     For anything larger, ``pyarrow.dataset.dataset(folder)``, DuckDB and pandas read the folder as
     it is.
@@ -139,16 +196,9 @@ def read_rows(folder: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     kinds = require("pyarrow.fs")
     if system.get_file_info(root).type != kinds.FileType.Directory:
         raise FileNotFoundError(f"there is no folder {os.fspath(folder)}")
-    for batch in _batches(os.fspath(folder), list(SCHEMA)):
-        yield from batch.to_pylist()
-
-
-def _batches(folder: str, columns: list[str]) -> Iterator[Any]:
-    parquet = require("pyarrow.parquet")
-    system, _ = file_system(folder)
-    for path in parts_of(folder):
-        with system.open_input_file(path) as file, parquet.ParquetFile(file) as part:
-            yield from part.iter_batches(columns=columns)
+    for _, part in _parts(os.fspath(folder)):
+        for batch in part.iter_batches(columns=list(SCHEMA)):
+            yield from batch.to_pylist()
 
 
 def remove_unfinished(folder: str) -> None:

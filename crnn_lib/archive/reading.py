@@ -17,8 +17,8 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -47,6 +47,8 @@ class ArchiveReport:
         Parquet files written.
     done_before : int
         Files that earlier calls had read.
+    skipped : mapping of str to str
+        Files of the folders that are not read, and why.
     """
 
     files: int
@@ -54,6 +56,7 @@ class ArchiveReport:
     rows: int
     parts: int
     done_before: int
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_archive(
@@ -124,17 +127,17 @@ def read_archive(
         )
     ray = require("ray")
     data, arrow = require("ray.data"), require("pyarrow")
-    files = _sources.list_files(sources)
+    files, skipped = _sources.listed_and_skipped(sources)
     out = os.fspath(out) if "://" in os.fspath(out) else os.path.abspath(out)
     Reader.pretrained(weights, **(options or {}))  # whatever is wrong with them is said here
     _make_folder(out)
     _parts.remove_unfinished(out)
     done = _parts.files_done(out)
-    new = [_absolute(file) for file in files if file not in done]
-    names = [file for file in files if file not in done]
+    names = [file for file in files if _sources.identity(file) not in done]
+    new = [_absolute(file) for file in names]
     before = len(files) - len(names)
     if not names:
-        return ArchiveReport(0, 0, 0, 0, before)
+        return ArchiveReport(0, 0, 0, 0, before, skipped)
 
     if not ray.is_initialized():
         start_ray()
@@ -159,7 +162,7 @@ def read_archive(
             num_gpus=gpus or None,
         )
         .map_batches(
-            functools.partial(_write, folder=out),
+            functools.partial(_write, folder=out, seen_from=os.getcwd()),
             batch_format="pyarrow",
             batch_size=files_per_part,
             num_cpus=0,  # next to no work, and it must not wait until an actor gives up its core
@@ -176,7 +179,7 @@ def read_archive(
         if isinstance(error.cause, OSError):
             raise OSError(error.cause.errno or errno.EIO, str(error.cause)) from None
         raise
-    return ArchiveReport(**total, parts=written, done_before=before)
+    return ArchiveReport(**total, parts=written, done_before=before, skipped=skipped)
 
 
 @dataclass(frozen=True)
@@ -220,12 +223,12 @@ class _ReadLines:
         return arrow.table({"rows": arrow.array(rows, arrow.large_binary())})
 
 
-def _write(batch: Any, folder: str) -> Any:
+def _write(batch: Any, folder: str, seen_from: str) -> Any:
     """Stage 3: the rows of some files, as one part."""
     arrow = require("pyarrow")
     files = [pickle.loads(rows) for rows in batch["rows"].to_pylist()]
     rows = [row for each in files for row in each]
-    _parts.write_part(rows, folder)
+    _parts.write_part(rows, folder, seen_from)
     errors = len({page_of(row["file"])[0] for row in rows if row["error"] is not None})
     return arrow.table({"files": [len(files)], "errors": [errors], "rows": [len(rows)]})
 
@@ -244,7 +247,7 @@ def _find(reader: Reader, file: str) -> Iterator[tuple[str, list, str | None]]:
         here = file
         try:
             if not _sources.is_local(file):
-                here = os.path.join(folder, PurePosixPath(file).name)
+                here = os.path.join(folder, PurePath(file).name)
                 with _sources.open_source(file) as stream, open(here, "wb") as copy:
                     shutil.copyfileobj(stream, copy)
             pages = files_of(here)

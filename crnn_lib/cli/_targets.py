@@ -81,4 +81,4 @@ def check_distinct(targets: Mapping[str, str | None]) -> None:
 
 
 def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in (*SUFFIXES, ".pdf")
+    return Path(name).suffix.lower() in SUFFIXES

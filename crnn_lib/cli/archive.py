@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import Any
 
+from crnn_lib.cli._messages import tell_skipped
+
 UNFIT = (
     *("json", "csv", "table", "show"),  # a million lines are neither printed nor drawn
     *("workers", "threads"),  # Ray shares out the cores, one thread to each reader
@@ -33,6 +35,7 @@ def read_with_ray(options: argparse.Namespace, weights: str, how: dict[str, Any]
         )
     except ImportError as error:
         raise ValueError(str(error)) from None
+    tell_skipped(" ".join(options.images), report.skipped)
     print(
         f"{report.files} files read, {report.errors} of them with an error, {report.rows} rows in "
         f"{report.parts} new parts of {options.out}; {report.done_before} files were there before"

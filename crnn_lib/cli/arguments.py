@@ -76,8 +76,9 @@ For each line the file's name, a tab and the text are printed, from top to botto
 text to rely on has a word in its place: [nothing] if there is none on it, [refused] if the text is
 less probable than --refuse-below, or if --constraint allows none that is probable. With --json it
 is an object with the text, its probability, the status, row and column on a page, for each
-character the columns of the image in which the network saw it, and the corners of the line. Why a
-line or a file has no text is said on the error output.
+character the columns of the image in which the network saw it, and the corners of the line. First
+comes, for each folder that holds other files, {{"file": FOLDER, "skipped": {{NAME: REASON, ...}}}}.
+Why a line or a file has no text is said on the error output.
 
 A date is 8 digits, or 10 with separators: date:DD/MM/YYYY, date:MM/DD/YYYY, date:YYYY-MM-DD; D and
 M take no leading zeros, YY two digits; date:DD/MM/YYYY:1990-2030 has these years only. Separators

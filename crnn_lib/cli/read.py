@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli._messages import plain, say, tell, tell_skipped
 from crnn_lib.cli._pictures import (
     DRAWN,
     check_picture,
@@ -27,14 +28,23 @@ from crnn_lib.cli.archive import read_with_ray
 from crnn_lib.decoders import best_path, exact_search, prefix_beam_search
 from crnn_lib.language import parse_constraint
 from crnn_lib.models import shipped_models
-from crnn_lib.photos import DIGITS, PHOTOS, Reader, Reading, Row, files_of, page_of, skipped_in
+from crnn_lib.photos import (
+    DIGITS,
+    PHOTOS,
+    Reader,
+    Reading,
+    Row,
+    files_of,
+    natural_order,
+    page_of,
+    skipped_in,
+)
 
 COLUMNS = ("file", "line", "text", "confidence", "status", "error")
 READ, EMPTY, REFUSED = "read", "nothing", "refused"  #: what became of a line
 UNSURE = 3  # exit status: all files were read, and some line has no text to rely on
 LEAST = 1e-3  # a text that a constraint forces on a line is less probable: it says something else
 ESCAPED = "backslashreplace"  # of a file's name, what is no text
-NAMED = 5  # files that a folder skips, by name; of more only the number is said
 
 
 def read(options: argparse.Namespace) -> int:
@@ -112,43 +122,17 @@ def _files(options: argparse.Namespace) -> tuple[list[str], int]:
             skipped = {}
             if os.path.isdir(name):
                 drawn = [file for file in os.listdir(name) if is_picture(os.path.join(name, file))]
-                skipped = skipped_in(name) | dict.fromkeys(sorted(drawn), DRAWN)
+                skipped = skipped_in(name) | dict.fromkeys(sorted(drawn, key=natural_order), DRAWN)
             if skipped:
-                _tell_skipped(name, skipped, options)
+                if options.json:
+                    say(json.dumps({"file": name, "skipped": skipped}))
+                tell_skipped(name, skipped)
             files += [file for file in files_of(name) if os.path.basename(file) not in skipped]
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            _tell(f"{plain(name)}: {reason}")
+            tell(f"{plain(name)}: {reason}")
             failures += 1
     return files, failures
-
-
-def _tell_skipped(folder: str, skipped: dict[str, str], options: argparse.Namespace) -> None:
-    if options.json:
-        _say(json.dumps({"file": folder, "skipped": skipped}))
-    reasons: dict[str, list[str]] = {}
-    for name, reason in skipped.items():
-        reasons.setdefault(reason, []).append(plain(name))
-    for reason, names in reasons.items():
-        shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-        _tell(f"{plain(folder)}: {len(names)} left out ({reason}): {shown}")
-
-
-def plain(name: str) -> str:
-    """A file's name on one line, in characters that can be printed.
-
-    >>> plain("scan 7.png"), plain("a\\tb.png")
-    ('scan 7.png', 'a\\\\tb.png')
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def shown_text(reading: Reading, options: argparse.Namespace) -> str:
@@ -161,17 +145,17 @@ def _print_row(row: Row, options: argparse.Namespace) -> None:
     """A file's lines on the output; what cannot be read, and what is unsure, on the other."""
     name = plain(row.path)
     if row.error is not None:
-        _tell(f"{name}: {row.error}")
+        tell(f"{name}: {row.error}")
         return
     for n, reading in enumerate(row.readings, 1):
         if options.json:
-            _say(json.dumps(_as_object(row.path, reading, options)))
+            say(json.dumps(_as_object(row.path, reading, options)))
         else:
-            _say(f"{name}\t{shown_text(reading, options)}")
+            say(f"{name}\t{shown_text(reading, options)}")
         status, reason = status_of(reading, options)
         if status != READ:
             line = f", line {n}" if len(row.readings) > 1 else ""
-            _tell(f"{name}{line}: {status}: {reason}")
+            tell(f"{name}{line}: {status}: {reason}")
 
 
 def _as_object(name: str, reading: Reading, options: argparse.Namespace) -> dict:

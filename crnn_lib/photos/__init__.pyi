@@ -4,10 +4,12 @@ from .files import ImageError as ImageError
 from .files import colours_and_size as colours_and_size
 from .files import files_of as files_of
 from .files import grey_and_size as grey_and_size
+from .files import natural_order as natural_order
 from .files import page_of as page_of
 from .files import pages_of as pages_of
 from .files import skipped_in as skipped_in
 from .files import to_grey as to_grey
+from .files import unreadable_by_name as unreadable_by_name
 from .finding import Step as Step
 from .finding import Trace as Trace
 from .finding import clean_grey as clean_grey

@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.photos.files import SUFFIXES, page_of
+from crnn_lib.photos.files import SUFFIXES, natural_order, page_of
 
 TABLE = "labels.csv"
 COLUMNS = ("file", "text")
 LONGEST = 200  # characters of a line; no hand writes more in one
 NAMED = re.compile(r"([0-9A-Za-z]+)-[0-9a-f]{8}\.png")  # what save_line calls an image
 SEPARATORS = (",", ";", "\t")
-IMAGES = SUFFIXES  # what may stand in a table without a header
 FORM = (
     f"Such a table has a first row that names the columns {' and '.join(COLUMNS)}, or starts at "
     "once with rows of an image's name and its text."
@@ -51,11 +50,10 @@ def labels_in(folder: Path) -> list[Label]:
     """
     found: list[Label] = []
     for root, inner, files in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        inner[:] = sorted((n for n in inner if not n.startswith(".")), key=natural_order)
         place = Path(root)
-        named = {
-            place / name: match[1] for name in sorted(files) if (match := NAMED.fullmatch(name))
-        }
+        listed = sorted(files, key=natural_order)
+        named = {place / name: match[1] for name in listed if (match := NAMED.fullmatch(name))}
         if TABLE in files:
             for label in _rows(place / TABLE):
                 said = named.pop(label.path, "")
@@ -157,7 +155,7 @@ def form_of(first: str, table: Path) -> tuple[str, tuple[int, int] | None]:
         names = [cell.lower() for cell in cells]
         if set(COLUMNS) <= set(names):
             return separator, (names.index(COLUMNS[0]), names.index(COLUMNS[1]))
-        if len(cells) > 1 and Path(page_of(cells[0])[0]).suffix.lower() in IMAGES:
+        if len(cells) > 1 and Path(page_of(cells[0])[0]).suffix.lower() in SUFFIXES:
             return separator, None
     raise ValueError(f"{table} starts with {first[:80]!r}. {FORM}")
 

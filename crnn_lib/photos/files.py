@@ -10,7 +10,7 @@ file of several pages each is an image, and ``form.pdf#page=2`` names one.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import io
 import math
 import os
@@ -24,12 +24,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 #: What is opened, by Pillow's names.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-#: What the name of an image ends with.
+PDF = ".pdf"
+#: What the name of an image ends with, or of a file of which each page is one.
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp"),
-    *(".pbm", ".pgm", ".ppm", ".heic", ".heif"),
+    *(".pbm", ".pgm", ".ppm", ".heic", ".heif", PDF),
 )
-PDF = ".pdf"
 TIFF = (".tif", ".tiff")
 PAGE = re.compile(r"(.+)#page=(\d+)", re.DOTALL)  # as links name a page
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -37,6 +37,8 @@ NEEDED = {  # what opens a kind of file beside Pillow
     "HEIC": ("pillow_heif", "pip install pillow-heif"),
     "PDF": ("pypdfium2", "pip install pypdfium2"),
 }
+MISSING = "{} files need one more package: {}"
+NO_IMAGE = "no image by its name"
 DOTS_PER_INCH = 200  # of a PDF's page; paper of that resolution has 2,300 rows
 MAX_PIXELS = 64_000_000  # a phone's 50-megapixel photo passes; decoding more takes gigabytes
 WORK_PIXELS = 4_000_000  # what has more is shrunk first
@@ -222,7 +224,7 @@ def pages_of(path: str | os.PathLike[str]) -> list[str]:
 
 
 def files_of(path: str | os.PathLike[str]) -> list[str]:
-    """The file itself, or all image files and PDF files of a folder, by name.
+    """The file itself, or all image files and PDF files of a folder, in :func:`natural_order`.
 
     Each page of a PDF or TIFF file is one of them; folders within and hidden files are left out,
     and so is what :func:`skipped_in` names.
@@ -252,18 +254,44 @@ def skipped_in(folder: str | os.PathLike[str]) -> dict[str, str]:
         place = os.path.join(os.fsdecode(folder), name)
         if not os.path.isdir(place):
             if not _is_image(name):
-                skipped[name] = "no image by its name"
+                skipped[name] = NO_IMAGE
         elif _holds_images(place):
             skipped[name] = "a folder in the folder; name it to read it"
     return skipped
 
 
+def unreadable_by_name(name: str) -> str | None:
+    """Why a file is not opened, as far as its name says: it is no image, or a package is missing.
+
+    >>> unreadable_by_name("notes.txt"), unreadable_by_name("scan.png")
+    ('no image by its name', None)
+    """
+    if not _is_image(name):
+        return NO_IMAGE
+    kind = {PDF: "PDF", ".heic": "HEIC", ".heif": "HEIC"}.get(os.path.splitext(name)[1].lower())
+    if kind is None or importlib.util.find_spec(NEEDED[kind][0]):
+        return None
+    return MISSING.format(kind, NEEDED[kind][1])
+
+
+def natural_order(path: str) -> tuple:
+    """What files are sorted by: numbers in their names count as numbers, folder by folder.
+
+    >>> sorted(["scan10.png", "scan2.png", "a b/1.png", "a/2.png"], key=natural_order)
+    ['a/2.png', 'a b/1.png', 'scan2.png', 'scan10.png']
+    """
+    parts = [re.split(r"([0-9]+)", part) for part in path.split("/")]
+    numbered = [[int(piece) if k % 2 else piece for k, piece in enumerate(part)] for part in parts]
+    return numbered, path  # the path itself, for 1.png and 01.png
+
+
 def _visible(folder: str | os.PathLike[str], *, folders: bool = False) -> list[str]:
-    """Names of a folder's files that are not hidden, sorted; of folders within too, if asked."""
+    """Names of a folder's files that are not hidden, in order; of folders within too, if asked."""
     with os.scandir(os.fsdecode(folder)) as entries:
-        return sorted(
+        names = [
             e.name for e in entries if not e.name.startswith(".") and (folders or not e.is_dir())
-        )
+        ]
+    return sorted(names, key=natural_order)
 
 
 def _holds_images(folder: str) -> bool:
@@ -274,7 +302,7 @@ def _holds_images(folder: str) -> bool:
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in (*SUFFIXES, PDF)
+    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _tiff_pages(image: Image.Image) -> list[int]:
@@ -318,7 +346,7 @@ def _needed(kind: str):
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ImageError(f"{kind} files need one more package: {install}") from None
+        raise ImageError(MISSING.format(kind, install)) from None
 
 
 TOO_LARGE = f"it is too large: more than {MAX_PIXELS // 10**6} million pixels. Crop or shrink it"

@@ -45,6 +45,7 @@ from crnn_lib.photos._labels import (
 from crnn_lib.photos.files import (
     SUFFIXES,
     ImageError,
+    natural_order,
     page_of,
     pages_of,
     to_grey,
@@ -178,7 +179,7 @@ def load_test_set(*folders: str | os.PathLike[str]) -> OwnLines:
         found = {
             label.path: label for label in _labels_of(folder)
         }  # a later row mends earlier ones
-        for label in sorted(found.values(), key=lambda label: str(label.path)):
+        for label in sorted(found.values(), key=lambda label: natural_order(label.path.as_posix())):
             if label.reason is not None:
                 raise ValueError(f"{label.table}, line {label.row}: {_named(label)}.")
             if NAMED.fullmatch(label.path.name):
@@ -577,7 +578,7 @@ def list_images(
     """Give each image of a folder a row in its ``labels.csv``; the texts are yours to fill in.
 
     Rows that are there stay as they are. Images in folders within get rows too, and each page of a
-    TIFF file of several does.
+    PDF or TIFF file of several does.
 
     Parameters
     ----------
@@ -614,8 +615,8 @@ def list_images(
     known = {os.path.realpath(label.path) for label in labels_in(folder)}
     images = []
     for root, inner, files in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        visible = sorted(name for name in files if not name.startswith("."))
+        inner[:] = sorted((n for n in inner if not n.startswith(".")), key=natural_order)
+        visible = sorted((n for n in files if not n.startswith(".")), key=natural_order)
         paths = [Path(root, name) for name in visible if Path(name).suffix.lower() in SUFFIXES]
         images += [Path(page) for path in paths for page in pages_of(path)]
     if not images:

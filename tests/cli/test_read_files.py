@@ -14,6 +14,7 @@ import torch
 from drawn_photos import photo, strokes
 from PIL import Image
 
+from crnn_lib.archive import ArchiveReport
 from crnn_lib.cli import _pictures
 from crnn_lib.cli import read as room
 from crnn_lib.cli.arguments import PROG, main
@@ -249,6 +250,15 @@ def test_options_that_an_archive_has_no_use_for_are_named(says, here, capsys):
         assert status == 1 and not out and f"{option[0]} is for reading without it" in err[0]
 
 
+def test_what_an_archive_leaves_out_is_said(says, here, capsys, monkeypatch):
+    says(reading("1"))
+    report = ArchiveReport(2, 0, 3, 1, 0, {"in/a.txt": "no image by its name"})
+    monkeypatch.setattr("crnn_lib.archive.read_archive", lambda *_, **__: report)
+    status, out, err = run(capsys, "read", "in", "more", "--engine", "ray", "--out", "texts")
+    assert status == 0 and out[0].startswith("2 files read")
+    assert err == ["in more: 1 left out (no image by its name): in/a.txt"]
+
+
 def test_a_process_that_died_is_said_in_one_line(says, here, capsys, monkeypatch):
     says(reading("1"))
 
@@ -287,8 +297,12 @@ def test_what_a_folder_skips_is_said(says, here, capsys):
     assert err[0].endswith(files)
     assert err[1].endswith("in: 1 left out (a folder in the folder; name it to read it): more")
     _, out, _ = run(capsys, "read", here / "in", "--json")
-    skipped = json.loads(out[0])["skipped"]
-    assert len(skipped) == 10 and skipped["notes.txt"] == "no image by its name"
+    first, *lines = map(json.loads, out)
+    assert first.keys() == {"file", "skipped"} and first["file"] == str(here / "in")
+    assert len(first["skipped"]) == 10 and first["skipped"]["notes.txt"] == "no image by its name"
+    assert [line["text"] for line in lines] == ["1"]
+    _, told, _ = run(capsys, "read", "--help")
+    assert '{"file": FOLDER, "skipped": {NAME: REASON, ...}}' in " ".join(told)
 
 
 @pytest.mark.parametrize("name", ["zwei Zahlen.png", "число ٣.png", "tab\tnew\nline.png", "🖊.png"])

@@ -40,6 +40,18 @@ def test_the_name_of_an_image_may_begin_with_a_space(pictures, tmp_path):
     assert lines_of_folder(tmp_path, alphabet=LETTERS).texts == ["cat"]
 
 
+def test_rows_of_a_table_are_in_natural_order(pictures, tmp_path):
+    names = ["1.png", "2.png", "10.png", "11.png", "folder 2/1.png", "folder 10/1.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pictures[0]).save(tmp_path / name)
+    (tmp_path / "form.pdf").write_bytes(b"")  # pages of PDF files are images, too
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == [*names[:4], "form.pdf", *names[4:]]
+    (tmp_path / "labels.csv").write_text("form.pdf,7\n")  # and need no header to be known
+    assert len(list_images(tmp_path)) == len(names)
+
+
 def test_pages_of_a_tiff_are_images_of_their_own(pictures, tmp_path):
     pages = [Image.fromarray(picture) for picture in pictures[:2]]
     pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])

@@ -221,3 +221,12 @@ def test_a_folder_gives_its_images_and_names_the_rest(tmp_path):
     found = [os.path.basename(file) for file in files_of(tmp_path)]
     assert found == ["a.png", "b.JPE", "c.heic", "d.jfif"]
     assert list(skipped_in(tmp_path)) == ["notes.txt", "scans"]
+
+
+def test_files_are_listed_as_people_count(tmp_path):
+    names = ["1.png", "02.png", "2.png", "10.png", "10b.png", "scan 9.jpg", "scan 10.jpg"]
+    for name in reversed(names):
+        (tmp_path / name).write_bytes(b"")
+        (tmp_path / f"{name}.txt").write_bytes(b"")
+    assert [os.path.basename(file) for file in files_of(tmp_path)] == names
+    assert list(skipped_in(tmp_path)) == [f"{name}.txt" for name in names]
