@@ -24,7 +24,7 @@ FRESH_ONLY = {  # options that have no meaning for lines that are there; their d
     "glyphs": {"auto": 1.0},
     "style": "default",
     "length": None,
-    "network": "crnn",
+    "network": None,
     "validation_lines": 1000,
     "keep_start": 0.0,
 }

@@ -22,7 +22,7 @@ LINES_ONLY = {  # options that have no meaning for pages; their defaults
     "lines": None,
     "style": "default",
     "length": None,
-    "network": "crnn",
+    "network": None,
     "held_out": None,
     "keep_start": 0.0,
     "validation_lines": 1000,

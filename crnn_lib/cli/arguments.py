@@ -469,10 +469,9 @@ def _add_train(commands) -> None:
     add("--detector", action="store_true", help="train the one that finds writing on pages instead")
     add(
         "--network",
-        choices=("crnn", "large", "words", "article", "window"),
-        default="crnn",
-        help="CRNN, a larger one, one for words, the article's, or a window without convolutions "
-        "(crnn)",
+        choices=("crnn", "large", "photos", "words", "article", "window"),
+        help="CRNN, larger ones, one for words, the article's, or a window without convolutions "
+        "(crnn); with --start, a wider network that begins by reading as that one does",
     )
     add(
         "--start",

@@ -38,6 +38,7 @@ from crnn_lib.models import (
     SlidingWindowRNN,
     load_model,
     save_model,
+    widen_crnn,
 )
 from crnn_lib.training import (
     Alternating,
@@ -57,6 +58,13 @@ from crnn_lib.training import train as train_model
 
 SEEDS = 1000  # from a run's seed to that of the words it is validated with
 WRITTEN = ("checkpoint", "out", "history")  # options that name a file to write
+CONFIGS = {
+    "crnn": CRNNConfig,
+    "large": CRNNConfig.large,
+    "photos": CRNNConfig.photos,
+    "words": CRNNConfig.words,
+    "article": CRNNConfig.article,
+}
 DEFAULTS = {  # of what differs with --lines, where FINE_TUNING has the others
     "steps": 1000,
     "learning_rate": 4e-3,
@@ -119,7 +127,7 @@ def train(options: argparse.Namespace) -> int:
         verb = "Resuming" if config.checkpoint and Path(config.checkpoint).exists() else "Training"
         parameters = sum(parameter.numel() for parameter in model.parameters())
         print(
-            f"{verb} {type(model).__name__} ({options.start or options.network}, "
+            f"{verb} {type(model).__name__} ({options.start or options.network or 'crnn'}, "
             f"{parameters:,} parameters): "
             f"{config.steps} steps of {options.batch_size} lines, style {options.style}, "
             f"{_written_by(lines, glyphs)}.",
@@ -184,20 +192,21 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
 def _first_weights(options: argparse.Namespace, alphabet: Alphabet):
     """The network that a run begins with; one that is to read photos learns the marks, too."""
     if not options.start:
-        return _network(options.network, alphabet)
-    return load_model(options.start, alphabet=alphabet if options.style == "photos" else None)
-
-
-def _network(name: str, alphabet: Alphabet) -> CRNN | SlidingWindowRNN:
-    if name == "window":
-        return SlidingWindowRNN(alphabet=alphabet)
-    configs = {
-        "crnn": CRNNConfig,
-        "large": CRNNConfig.large,
-        "words": CRNNConfig.words,
-        "article": CRNNConfig.article,
-    }
-    return CRNN(configs[name](), alphabet)
+        if options.network == "window":
+            return SlidingWindowRNN(alphabet=alphabet)
+        return CRNN(CONFIGS[options.network or "crnn"](), alphabet)
+    model = load_model(options.start, alphabet=alphabet if options.style == "photos" else None)
+    if options.network is None:
+        return model
+    if options.network not in CONFIGS or not isinstance(model, CRNN):
+        raise ValueError(
+            f"--start {options.start} --network {options.network}: a CRNN can be widened to "
+            f"another, one of {', '.join(CONFIGS)}. Leave out --network to go on with it as it is."
+        )
+    try:
+        return widen_crnn(model, CONFIGS[options.network](), seed=options.seed)
+    except ValueError as error:
+        raise ValueError(f"--start {options.start} --network {options.network}: {error}") from None
 
 
 def _training_lines(

@@ -108,7 +108,10 @@ def random_texts(
     style = style or TextStyle()
     known = None if characters is None else frozenset(characters)
     frozen = lexicon if isinstance(lexicon, str) else tuple(lexicon.items())
-    words, weights = _word_weights(frozen, style.temper, known)
+    words: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    if style.words or style.names or style.phrases:  # numbers alone need no word
+        words, weights = _word_weights(frozen, style.temper, known)
     chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
     kinds = chance.choices(KINDS, [getattr(style, kind) for kind in KINDS], k=count)
     signs = "".join(sorted(known or _SIGNS))

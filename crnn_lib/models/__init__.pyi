@@ -31,3 +31,4 @@ from .reading import without_marks as without_marks
 from .resnet import ResNet18 as ResNet18
 from .sliding_window import SlidingWindowRNN as SlidingWindowRNN
 from .sliding_window import SlidingWindowRNNConfig as SlidingWindowRNNConfig
+from .widening import widen_crnn as widen_crnn

@@ -85,8 +85,13 @@ class CRNNConfig:
 
     @classmethod
     def large(cls) -> CRNNConfig:
-        """The shape of the weights that ship: twice the parameters, for long training runs."""
+        """The shape of ``crnn-digits``: twice the parameters, for long training runs."""
         return cls(channels=(32, 48, 64, 96, 128, 128), hidden=128)
+
+    @classmethod
+    def photos(cls) -> CRNNConfig:
+        """The shape of ``crnn-photos``: hands differ more on photographs than on clean lines."""
+        return cls(channels=(32, 48, 64, 96, 160, 192), hidden=192)
 
     @classmethod
     def words(cls) -> CRNNConfig:

@@ -16,6 +16,7 @@ from crnn_lib.handwriting import (
     LineStyle,
     LineVariation,
     NumberStyle,
+    TextStyle,
     compose_lines,
     fonts,
     pen,
@@ -36,6 +37,20 @@ from crnn_lib.training.streams import (
 )
 
 POOL = 4  # batches a stream composes at once: there are ten streams
+# What hands of the pen and of data sets leave out: whole lines that lean, stretch, thicken.
+VARIED_NUMBERS = LineVariation(
+    slant=(-0.3, 0.5),
+    size=(0.85, 1.0),
+    width=(0.7, 1.35),
+    climb=(-0.06, 0.06),
+    down=(-0.05, 0.05),
+    stroke=(-0.4, 0.6),
+    plain=0.6,
+)
+# Written in one go, as words are: numbers, dates, and prices with the marks between their digits.
+WRITTEN_NUMBERS = TextStyle(words=0, names=0, numbers=1, letters=0, phrases=0, longest=14)
+TEXT = pen.TEXT_CHARACTERS + " "  #: what ``crnn-words`` reads
+HANDS = {"pen": 0.4, "fonts": 0.42, "stroke-fonts": 0.18}  #: that wrote what it learned from
 ONES = NumberStyle(dates=0, decimals=0, phones=0, fractions=0, thousands=0, ones=1)
 
 
@@ -62,7 +77,7 @@ class PhotoMixture:
     clean: float = 0.15
     ones: float = 0.08
     marks: str = MARKS
-    textless: int = 2
+    textless: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.textless <= 4:
@@ -111,12 +126,25 @@ def photo_lines(
     amounts, written = AmountStyle(ones=mixture.ones), LineStyle.amounts()
     close = replace(LineStyle().varied(), spacing=(-0.3, 0.15))
     freely = LineStyle().varied()
-    numbers: list[LineStream | PaperStream] = [
-        *(on_paper(stream(all_signs, written, k, amounts=amounts)) for k in range(3)),
-        on_paper(stream(all_signs, written, 10, amounts=NumberStyle())),
-        *(on_paper(stream(digits, freely, k)) for k in (5, 11)),
+    amounts_of = {"amounts": amounts, "variation": VARIED_NUMBERS}
+    in_words = _in_haste(
+        alphabet,
+        texts=WRITTEN_NUMBERS,
+        height=written.height,
+        batch_size=batch_size,
+        variation=VARIED_NUMBERS,
+        paper=paper,
+        clean=mixture.clean,
+        pool=2,
+    )
+    numbers: list[LineStream | PaperStream | WordStream] = [
+        *(on_paper(stream(all_signs, written, k, **amounts_of)) for k in range(3)),
+        on_paper(stream(all_signs, written, 10, amounts=NumberStyle(), variation=VARIED_NUMBERS)),
         stream(digits, freely, 13),
         stream(all_signs, close, 12, amounts=ONES),
+        on_paper(stream(digits, freely, 5)),
+        *(replace(in_words, seed=seed + 30 + k) for k in range(2)),
+        on_paper(stream(digits, freely, 11)),
     ]
     others = [
         on_paper(TextlessStream(written.height, batch_size, seed + 20 + k, 2, alphabet), still)
@@ -128,6 +156,13 @@ def photo_lines(
     strips = [stream(scanned, (sized, varied)[k % 2], 6 + k, POOL) for k in range(4)]
     turns = (0, None, 1, None, 2, None, 3, None, None, None)
     return Alternating(tuple(mixed if turn is None else strips[turn] for turn in turns))
+
+
+def _in_haste(alphabet: Alphabet, hands: Mapping[str, float] | None = None, **more) -> WordStream:
+    """Words of hands in haste, by default of all that are on this disk, or of the pen alone."""
+    if hands is None:
+        hands = HANDS if fonts.count_fonts()["train"] else {"pen": 1.0}
+    return WordStream(alphabet, hands=tuple(hands.items()), haste=1.0, **more)
 
 
 def photo_sample(
@@ -170,8 +205,6 @@ def photo_sample(
     return replace(photos, images=ink_of(photos.images, photos.widths))
 
 
-TEXT = pen.TEXT_CHARACTERS + " "  #: what ``crnn-words`` reads
-HANDS = {"pen": 0.4, "fonts": 0.42, "stroke-fonts": 0.18}  #: that wrote what it learned from
 # Hands lean further, and write wider, closer, thinner and thicker, than those of fonts and pen.
 VARIED_WORDS = LineVariation(
     slant=(-0.35, 0.65),
@@ -214,25 +247,15 @@ def word_lines(
         or the pen alone where no font is on this disk.
     """
     alphabet = alphabet or Alphabet(TEXT)
-    if written is None:
-        written = HANDS if fonts.count_fonts()["train"] else {"pen": 1.0}
-
-    def stream(number: int) -> WordStream:
-        return WordStream(
-            alphabet,
-            hands=tuple(written.items()),
-            haste=1.0,
-            variation=VARIED_WORDS,
-            height=height,
-            batch_size=batch_size,
-            seed=seed + number,
-        )
-
+    words = _in_haste(
+        alphabet, written, variation=VARIED_WORDS, height=height, batch_size=batch_size
+    )
     if scanned is None:
-        return Alternating((stream(0),))
+        return Alternating((replace(words, seed=seed),))
     style = replace(LineStyle(height=height).varied(), length=(1, 6))
     digits = LineStream(scanned, style, batch_size, seed + 7, POOL, alphabet)
-    return Alternating((*map(stream, range(7)), PaperStream(digits, PaperStyle.page(), 0.1, seed)))
+    streams = [replace(words, seed=seed + number) for number in range(7)]
+    return Alternating((*streams, PaperStream(digits, PaperStyle.page(), 0.1, seed)))
 
 
 def word_sample(

@@ -80,6 +80,8 @@ class LineStream:
         Write amounts or other numbers with their marks, in which only digits are labelled, and the
         marks that the alphabet has; without it, lengths and characters are drawn uniformly. The
         glyphs hold the marks too, as those of :func:`crnn_lib.handwriting.pen_people` do.
+    variation : LineVariation, optional
+        What is done to lines afterwards: other slants, widths and strokes than their glyphs have.
     """
 
     glyphs: Glyphs
@@ -89,6 +91,7 @@ class LineStream:
     pool: int = 8
     alphabet: Alphabet | None = None
     amounts: AmountStyle | NumberStyle | None = None
+    variation: LineVariation | None = None
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +125,9 @@ class LineStream:
         )
         if self.amounts is not None:
             lines = _with_room(lines)
+        if self.variation is not None:
+            least = ROOM * lines.target_lengths
+            lines = vary_lines(lines, self.variation, generator, least=least)
         by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
         order = by_width[torch.randperm(self.pool, generator=generator)]
         return [lines.select(chosen) for chosen in order]
@@ -367,13 +373,13 @@ class Mixed:
 
     Parameters
     ----------
-    streams : tuple of LineStream, PaperStream or TextlessStream
+    streams : tuple of LineStream, PaperStream, WordStream or TextlessStream
         Of one height and one batch size. One that stands twice gives twice as many lines.
     seed : int
         Of the order of the batches.
     """
 
-    streams: tuple[LineStream | PaperStream | TextlessStream, ...]
+    streams: tuple[LineStream | PaperStream | WordStream | TextlessStream, ...]
     seed: int = 0
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 

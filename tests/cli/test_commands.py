@@ -508,6 +508,19 @@ def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
     assert status == 1 and "--keep-start mixes in the weights of --start" in err[-1]
 
 
+def test_train_can_widen_the_network_it_starts_from(tmp_path, capsys):
+    out = tmp_path / "wide.safetensors"
+    options = ["--style", "photos", "--glyphs", "pen", "--batch-size", "4", "--steps", "1"]
+    start = ["--start", "crnn-digits", "--network", "photos"]
+    status, told, _ = run(capsys, "train", *options, *start, "--out", out)
+    assert status == 0 and "1,627,551 parameters" in told[0]
+    assert load_model(out).config == CRNNConfig.photos()
+    for network, why in (("window", "a CRNN can be widened"), ("words", "height 32 -> 40")):
+        start = ["--start", "crnn-digits", "--network", network]
+        status, _, err = run(capsys, "train", *options, *start, "--out", out)
+        assert status == 1 and why in err[-1]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_train_without_a_gpu_says_so(tmp_path, capsys):
     options = ["--device", "cuda", "--out", tmp_path / "a.safetensors"]

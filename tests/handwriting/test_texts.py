@@ -77,6 +77,11 @@ def test_a_lexicon_of_ones_own():
     assert set(texts) == {"Zürich", "Genf"}
 
 
+def test_numbers_need_no_word_of_the_lexicon():
+    texts = random_texts(200, seeded(), only("numbers"), characters="0123456789.")
+    assert set("".join(texts)) == set("0123456789.") and "." in "".join(texts)
+
+
 def test_what_cannot_be_written_is_said():
     with pytest.raises(ValueError, match="no word of the characters 'qz'"):
         random_texts(1, seeded(), characters="zq")

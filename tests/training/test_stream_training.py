@@ -14,6 +14,7 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineBatch,
     LineStyle,
+    LineVariation,
     NumberStyle,
     compose_lines,
     load_glyphs,
@@ -210,6 +211,18 @@ def test_marks_of_the_alphabet_are_labelled_and_each_label_has_its_frames():
     assert not any(" " in text or "'" in text for text in lines.texts)
     assert (lines.widths >= 8 * lines.target_lengths).all()
     assert lines.images.shape[3] >= int(lines.widths.max())
+
+
+def test_varied_lines_keep_their_texts_and_the_frames_of_their_labels(stream):
+    narrow = LineVariation(width=(0.1, 0.2), plain=0.5)
+    varied = fresh(stream, variation=narrow)
+    for step in range(4):
+        lines, plain = varied.batch(step), stream.batch(step)
+        assert (lines.widths >= 8 * lines.target_lengths).all()
+        assert float(lines.images.amax((1, 2, 3)).min()) > 0.5  # no line has lost its ink
+        assert plain.widths.sum() != lines.widths.sum()
+    texts = [sorted(t for s in range(4) for t in of.batch(s).texts) for of in (varied, stream)]
+    assert texts[0] == texts[1]
 
 
 def test_mixed_streams_deal_every_line_once(stream):
