@@ -196,7 +196,8 @@ def _first_weights(options: argparse.Namespace, alphabet: Alphabet):
             return SlidingWindowRNN(alphabet=alphabet)
         return CRNN(CONFIGS[options.network or "crnn"](), alphabet)
     model = load_model(options.start, alphabet=alphabet if options.style == "photos" else None)
-    if options.network is None:
+    window = options.network == "window" and isinstance(model, SlidingWindowRNN)
+    if options.network is None or window:
         return model
     if options.network not in CONFIGS or not isinstance(model, CRNN):
         raise ValueError(

@@ -489,8 +489,9 @@ def test_train_refuses_a_checkpoint_of_another_run(tmp_path, capsys):
 def test_train_keeps_a_share_of_the_weights_it_started_from(weights, tmp_path, capsys):
     ended, mixed = (tmp_path / f"{name}.safetensors" for name in ("ended", "mixed"))
     options = ["--start", weights, "--steps", "3", "--held-out", "0.2", "--validation-lines", "40"]
-    assert run(capsys, *TRAIN, *options, "--out", ended)[0] == 0
-    assert run(capsys, *TRAIN, *options, "--keep-start", "0.25", "--out", mixed)[0] == 0
+    options += [option for option in TRAIN[1:] if option not in ("--network", "window")]
+    assert run(capsys, "train", *options, "--out", ended)[0] == 0
+    assert run(capsys, "train", *options, "--keep-start", "0.25", "--out", mixed)[0] == 0
     first, last, found = (load_model(path).state_dict() for path in (weights, ended, mixed))
     for name, value in found.items():
         expected = 0.25 * first[name] + 0.75 * last[name]

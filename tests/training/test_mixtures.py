@@ -12,7 +12,14 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import load_glyphs
 from crnn_lib.models import MARKS, describe_checkpoint, load_model
-from crnn_lib.training import PhotoMixture, TrainConfig, photo_lines, photo_sample, train
+from crnn_lib.training import (
+    PhotoMixture,
+    TrainConfig,
+    WordStream,
+    photo_lines,
+    photo_sample,
+    train,
+)
 
 RUNS = Path(__file__).parents[2] / "data" / "runs"
 
@@ -65,8 +72,16 @@ def test_a_batch_depends_on_seed_and_step_alone(scanned, stream):
 
 
 def test_half_of_the_digits_are_scanned(stream):
-    glyphs = stream.streams[1].streams[5].lines.glyphs
+    glyphs = stream.streams[1].streams[6].lines.glyphs
     assert glyphs.characters == "0123456789" and len(glyphs) == 2 * 4 * 40
+
+
+def test_two_of_the_streams_are_written_as_words_are(stream):
+    written = [s for s in stream.streams[1].streams if isinstance(s, WordStream)]
+    assert len(written) == 2 and written[0].seed != written[1].seed
+    lines = written[0].batch(0)
+    assert lines.images.shape[2] == 32
+    assert all(set(text) <= set("0123456789" + MARKS) and text for text in lines.texts)
 
 
 def test_a_network_learns_from_it(stream):
