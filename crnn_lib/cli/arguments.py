@@ -70,7 +70,7 @@ An image holds one or more lines of digits: a phone's photo, a scan, a crop of a
 GIF, BMP, TIFF, WebP or PPM, as HEIC (pip install pillow-heif) or PDF (pip install pypdfium2). The
 pages of a PDF or TIFF are read one after the other; form.pdf#page=2 is a second one. Of a folder
 all of these are read, and what is left out is said. With --model words an image holds one word or
-short line.
+short line; a page of several is read word by word.
 
 For each line the file's name, a tab and the text are printed, from top to bottom. A line without a
 text to rely on has a word in its place: [nothing] if there is none on it, [refused] if the text is

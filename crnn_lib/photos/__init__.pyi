@@ -18,6 +18,7 @@ from .finding import find_band as find_band
 from .finding import find_lines as find_lines
 from .finding import find_whole as find_whole
 from .finding import has_shape_of_crop as has_shape_of_crop
+from .finding import stands_in_lines as stands_in_lines
 from .ink import ink_of as ink_of
 from .own_lines import BadRow as BadRow
 from .own_lines import BadRows as BadRows
@@ -29,6 +30,7 @@ from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
 from .page_lines import cut_lines as cut_lines
+from .page_lines import cut_word as cut_word
 from .page_lines import direction_of_lines as direction_of_lines
 from .page_lines import turned_page as turned_page
 from .pages import PageLook as PageLook

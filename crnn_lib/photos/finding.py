@@ -251,15 +251,33 @@ def _like_writing(patches: _Patches) -> np.ndarray:
 
 def _lines_of(patches: _Patches, chosen: np.ndarray) -> list[Place]:
     """:func:`find_lines` among these patches."""
+    places = [_place(patches, group, 0.5) for group in _groups_of(patches, chosen)]
+    return sorted(places, key=lambda place: (place.corners()[:, 1].mean(), place.left))
+
+
+def _groups_of(patches: _Patches, chosen: np.ndarray) -> list[np.ndarray]:
+    """The patches of each line."""
     groups = [chosen[group] for group in _side_by_side(patches.boxes[chosen])]
     tall = [float(np.percentile(patches.heights[group], 75)) for group in groups]
-    highest = max(tall, default=0.0)
-    places = [
-        _place(patches, group, 0.5)
-        for group, high in zip(groups, tall, strict=True)
-        if high >= LOWEST * highest
-    ]
-    return sorted(places, key=lambda place: (place.corners()[:, 1].mean(), place.left))
+    least = LOWEST * max(tall, default=0.0)
+    return [group for group, high in zip(groups, tall, strict=True) if high >= least]
+
+
+def stands_in_lines(mask: np.ndarray) -> bool:
+    """Whether ink may stand in several lines: what :func:`find_lines` asks, and where it gives up.
+
+    >>> mask = np.zeros((60, 40), bool)
+    >>> mask[10:20, 5:35] = True
+    >>> one = stands_in_lines(mask)
+    >>> mask[40:50, 5:35] = True
+    >>> one, stands_in_lines(mask)
+    (False, True)
+    """
+    patches = _Patches(mask)
+    try:
+        return len(_groups_of(patches, _like_writing(patches))) > 1
+    except ImageError:
+        return True
 
 
 def find_band(mask: np.ndarray) -> Place | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,7 +18,13 @@ from scipy import ndimage
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
-from crnn_lib.photos.finding import CROP_HEIGHT, SMALLEST, clean_grey, has_shape_of_crop
+from crnn_lib.photos.finding import (
+    CROP_HEIGHT,
+    SMALLEST,
+    clean_grey,
+    has_shape_of_crop,
+    stands_in_lines,
+)
 from crnn_lib.photos.pages import PageLook, find_on_grey
 from crnn_lib.photos.places import PhotoLine, Place, crop_views, to_lines
 from crnn_lib.photos.regions import CELL, Region
@@ -79,6 +86,45 @@ def cut_lines(
     return [tuple(replace(view, matrix=back @ view.matrix) for view in line) for line in lines]
 
 
+def cut_word(
+    image,
+    detector,
+    height: int,
+    fills: tuple[float, ...],
+    views: Mapping[str, tuple[int, tuple[float, ...]]],
+) -> list[tuple[PhotoLine, ...]]:
+    """Cut out the one word or line of an image; if it is a page of several lines, cut out these.
+
+    It is one if its ink stands in several lines and the detector sees them below each other, too.
+
+    Parameters
+    ----------
+    image, detector, views
+        As for :func:`cut_lines`, which cuts out the lines of a page.
+    height, fills
+        As for :func:`crnn_lib.photos.clean_photo`, which cuts out a word.
+
+    Returns
+    -------
+    list of tuple of PhotoLine
+
+    Raises
+    ------
+    ImageError
+        If there is no ink, or it is no image.
+    OSError
+        If the file cannot be opened.
+    """
+    grey, size = grey_and_size(image)
+    trace = clean_grey(grey, size, height, fills=fills, whole=True)
+    if stands_in_lines(trace.steps[-1].image):
+        with suppress(ImageError):  # the detector sees none of them
+            lines = _cut(grey, size, detector, views)
+            if len({line[0].row for line in lines}) > 1:
+                return lines
+    return [trace.lines]
+
+
 def _cut(
     grey: np.ndarray,
     size: tuple[int, int],
@@ -95,7 +141,7 @@ def _cut(
             return [line]
         others = sorted({f"{region.kind}s" for region in regions})
         if others:
-            hint = "; crnn-words reads words, one to an image" if "words" in others else ""
+            hint = "; crnn-words reads words" if "words" in others else ""
             raise ImageError(f"nothing but {' and '.join(others)} was found on it{hint}")
         raise ImageError("no line of writing was found on it")
     if "number" in views and (

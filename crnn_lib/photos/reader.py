@@ -43,7 +43,7 @@ from crnn_lib.photos._slant import steadied
 from crnn_lib.photos.files import ImageError, files_of
 from crnn_lib.photos.finding import PhotoLine, clean_photo
 from crnn_lib.photos.ink import ink_of
-from crnn_lib.photos.page_lines import cut_lines, direction_of_lines, turned_page
+from crnn_lib.photos.page_lines import cut_lines, cut_word, direction_of_lines, turned_page
 
 PHOTOS = "crnn-photos"  #: the weights that read photographs of numbers
 WORDS = "crnn-words"  #: the weights that read words, names and numbers
@@ -169,8 +169,9 @@ class Reader:
         Read each line upside down as well, and take that where it is far more probable. A 6 upside
         down is a 9, and 0, 1 and 8 look alike: a line of these alone cannot be told apart.
     whole : bool, optional
-        All that is written on an image is one word or line. By default so for a network that knows
-        letters, which have no common height as digits have.
+        All that is written on an image is one word or line, unless the detector sees that it is a
+        page of several. By default so for a network that knows letters, which have no common height
+        as digits have.
     detector : Detector, optional
         Finds the lines of a page; see :func:`crnn_lib.photos.find_regions`. Without one they are
         found by rules of thumb, :func:`crnn_lib.photos.clean_photo`.
@@ -231,7 +232,7 @@ class Reader:
 
         Options are those of :class:`Reader`. Where ``crnn-photos`` is not installed,
         ``crnn-digits`` takes its place with a warning: it knows clean lines only. The detector that
-        ships finds the lines of pages, unless the network knows letters or another is given.
+        ships finds the lines of pages, unless another is given.
         """
         if name == PHOTOS and PHOTOS not in shipped_models():
             warnings.warn(
@@ -240,7 +241,7 @@ class Reader:
             )
             name = DIGITS
         reader = cls(load_model(name), **options)
-        if "detector" not in options and not reader.whole:
+        if "detector" not in options:
             with suppress(FileNotFoundError):  # then lines are found by rules of thumb
                 reader.detector = load_detector()
         return reader
@@ -353,21 +354,34 @@ class Reader:
         ----------
         image : path, PIL.Image.Image, ndarray or Tensor
         whole : bool, optional
-            Take all that is written on the image for one line; the reader's own habit if left out.
+            Take all that is written on the image for one line, whatever a detector would say; the
+            reader's own habit if left out.
         """
-        whole = self.whole if whole is None else whole
-        if self.detector is not None and not whole:
-            views = {"number": (self.model.config.height, self.fills)}
-            if self.words is not None:
-                views["word"] = (self.words.model.config.height, WORD_FILLS)
-            lines = self._upright(cut_lines(image, self.detector, views))
-            if math.cos(math.radians(direction_of_lines(lines))) < -TURNED:
-                with suppress(ImageError):  # a detector sees best what stands
-                    return cut_lines(image, self.detector, views, half_turn=True)
-            return lines
-        images = clean_photo(image, self.model.config.height, fills=self.fills, whole=whole)
-        count = len(self.fills)
-        return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
+        height, fills = self.model.config.height, self.fills
+        if self.detector is None or whole:
+            whole = self.whole if whole is None else whole
+            images = clean_photo(image, height, fills=fills, whole=whole)
+            count = len(fills)
+            return [tuple(images[k : k + count]) for k in range(0, len(images), count)]
+        views = {"number": (height, fills)}
+        if self._of_words is not None:
+            views["word"] = (self._of_words.model.config.height, WORD_FILLS)
+        if whole is None and self.whole:
+            lines = cut_word(image, self.detector, height, fills, views)
+            if len(lines) == 1:
+                return lines
+        else:
+            lines = cut_lines(image, self.detector, views)
+        lines = self._upright(lines)
+        if math.cos(math.radians(direction_of_lines(lines))) < -TURNED:
+            with suppress(ImageError):  # a detector sees best what stands
+                return cut_lines(image, self.detector, views, half_turn=True)
+        return lines
+
+    @property
+    def _of_words(self) -> Reader | None:
+        """Who reads the words of a page."""
+        return self.words or (self if self.whole else None)
 
     def _upright(self, lines: list[tuple[PhotoLine, ...]]) -> list[tuple[PhotoLine, ...]]:
         """The lines of a page, turned if it seems to lie on its side or to stand on its head.
@@ -397,7 +411,7 @@ class Reader:
         That nothing is read is as probable as it is that the detector is wrong.
         """
         worth = 0.0
-        readers = {"number": self} | ({"word": self.words} if self.words else {})
+        readers = {"number": self} | ({"word": self._of_words} if self._of_words else {})
         for kind, reader in readers.items():
             seen = [(line[len(line) // 2],) for line in lines if line[0].kind == kind]
             for (view,), reading in zip(seen, reader._read_views(seen), strict=True):

@@ -12,6 +12,7 @@ from crnn_lib.handwriting import TextStyle, lines_of_words, random_texts
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.handwriting.pen import draw_words
 from crnn_lib.models import describe_checkpoint, shipped_models
+from crnn_lib.photos import ImageError
 from crnn_lib.training import word_sample
 
 ALL = ("crnn-digits", "crnn-photos", "crnn-words")
@@ -67,6 +68,48 @@ def test_it_reads_photographs_of_words_with_spaces_and_capitals():
         starts = [span.start for span in reading.spans]
         assert [span.character for span in reading.spans] == list(reading.text)
         assert starts == sorted(starts)
+
+
+def page_of(rows, seed=0):
+    """Words on a sheet, a row below the other: (H, W), grey."""
+    lines = [photos_of(row, seed + k) for k, row in enumerate(rows)]
+    width = max(sum(word.shape[1] + 50 for word in line) for line in lines)
+    page = np.full((100 * len(lines) + 80, width + 80), np.median(lines[0][0]), np.float32)
+    for k, line in enumerate(lines):
+        left = 40
+        for word in line:
+            page[40 + 100 * k :, left:][: word.shape[0], : word.shape[1]] = word
+            left += word.shape[1] + 50
+    return page
+
+
+ROWS = [["window", "garden"], ["house", "paper"], ["river", "bread"]]
+
+
+@pytest.mark.parametrize("turned", [0, 2])
+def test_a_page_is_not_taken_for_one_word(turned):
+    """Its words are read where the detector finds them, row by row."""
+    page = np.rot90(page_of(ROWS), turned).copy()
+    reader = Reader.pretrained("crnn-words")
+    readings = reader.read_lines(reader.find_lines(page))
+    assert [r.row for r in readings] == sorted(r.row for r in readings)
+    assert len({r.row for r in readings}) == 3
+    right = {reading.text for reading in readings} & {word for row in ROWS for word in row}
+    assert len(right) >= 4
+    with pytest.raises(ImageError, match=f"{len(readings)} lines of writing were found on it"):
+        reader.read(page)
+    assert len(reader.find_lines(page, whole=True)) == 1  # who says so is believed
+
+
+def test_no_word_is_taken_for_a_page():
+    """However its letters stand apart, it is cut as it was without a detector."""
+    lines = word_sample(100, 31)
+    images = [i[0, :, :w].numpy() for i, w in zip(lines.images, lines.widths, strict=True)]
+    images += photos_of(["i j", "No. 7: (x)", "t i l l", "a-b;c", "Jill's"], height=128)
+    looking, plain = Reader.pretrained("crnn-words"), Reader.pretrained("crnn-words", detector=None)
+    for image in images:
+        (found,), (expected,) = looking.find_lines(image), plain.find_lines(image)
+        assert all(torch.equal(a.image, b.image) for a, b in zip(found, expected, strict=True))
 
 
 def test_a_line_reads_the_same_alone_and_in_company(model):
