@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
 import torch
+from test_widgets import modules, run_in_node
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import forward_backward
@@ -47,34 +44,29 @@ def test_coarse_numbers_are_near_the_true_ones(film):
     assert (made.log_probs - fine.double()).abs().max() < 2e-3
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="this test needs node on the PATH")
+TELL = """
+const tell = (c) => {
+    const all = momentsOf(c.said, c.steps.length, c.frames, c.symbols.length);
+    const found = all.map((line) => forwardBackward(line, c.label, c.blank));
+    const texts = all.map((line) => readAlong(bestClasses(line), c.symbols, c.blank));
+    const blanks = all.map((line) => meanProbability(line, c.blank));
+    const last = found.at(-1);
+    return {
+        losses: found.map((f) => -f.logProb), texts, stations: stationsOf(texts, blanks, c.text),
+        gradient: [...last.gradient],
+    };
+};
+"""
+
+
 @pytest.mark.parametrize("blank", [0, 3])
 def test_javascript_finds_what_python_finds(film, blank):
+    names = ("momentsOf", "bestClasses", "meanProbability", "readAlong", "stationsOf")
+    logic = modules(*names, of="film.js") + modules("forwardBackward", of="ctc.js") + TELL
     for one in (film, small(blank=blank, text="11"), small(blank=blank, text="2", seed=5)):
         asked = {name: getattr(one, name) for name in ("said", "steps", "frames", "symbols")}
         asked |= {"label": one.label, "blank": one.blank, "text": one.text}
-        script = f"""
-            import {{ momentsOf, bestClasses, meanProbability, readAlong, stationsOf }} from "{
-            (FOLDER / "film.js").as_uri()
-        }";
-            import {{ forwardBackward }} from "{(FOLDER / "ctc.js").as_uri()}";
-            import {{ readFileSync }} from "node:fs";
-            const c = JSON.parse(readFileSync(0, "utf8"));
-            const all = momentsOf(c.said, c.steps.length, c.frames, c.symbols.length);
-            const found = all.map((line) => forwardBackward(line, c.label, c.blank));
-            const texts = all.map((line) => readAlong(bestClasses(line), c.symbols, c.blank));
-            const blanks = all.map((line) => meanProbability(line, c.blank));
-            const last = found.at(-1);
-            console.log(JSON.stringify({{
-                losses: found.map((f) => -f.logProb), texts,
-                stations: stationsOf(texts, blanks, c.text),
-                gradient: [...last.gradient],
-            }}));
-        """
-        command = ["node", "--no-warnings", "--input-type=module", "--eval", script]
-        ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        found = json.loads(ran.stdout)
+        (found,) = run_in_node(logic, "tell(c)", [asked])
         assert found["losses"] == pytest.approx(one.losses.tolist(), abs=1e-6)
         assert found["texts"] == [reading.text for reading in one.readings]
         assert dict(map(tuple, found["stations"])) == one.stations

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import math
 import random
-import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from itertools import groupby
@@ -16,13 +13,13 @@ from itertools import groupby
 import numpy as np
 import pytest
 import torch
+from test_widgets import modules, run_in_node
 
 from crnn_lib.ctc import collapse
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN, load_model
 from crnn_lib.widgets import FrozenReader, StripMaker, pack, strip_maker
-from crnn_lib.widgets.base import FOLDER
 
 STOPS = (0.3, 0.0, -0.4)
 
@@ -44,22 +41,6 @@ def lines(texts=("55207",) * 3):
 @pytest.fixture(scope="module")
 def model():
     return load_model("crnn-digits")
-
-
-def in_node(logic: str, cases: list) -> list:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("holding JavaScript against Python needs node on the PATH")
-    script = f"""
-        import {{ runs, unpack }} from "{(FOLDER / "line_view.js").as_uri()}";
-        import {{ readFileSync }} from "node:fs";
-        const cases = JSON.parse(readFileSync(0, "utf8"));
-        console.log(JSON.stringify(cases.map((c) => ({logic}))));
-    """
-    command = [node, "--no-warnings", "--input-type=module", "--eval", script]
-    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_each_stop_holds_what_the_network_says(model):
@@ -90,14 +71,17 @@ def test_padding_of_a_batch_is_left_out(model):
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (32, 10)])
 def test_javascript_unpacks_what_python_packs(shape):
     image = np.random.default_rng(0).random(shape)
-    (found,) = in_node("unpack(Uint8Array.from(c[0]), c[1])", [[pack(image).tolist(), image.size]])
+    logic = modules("unpack", of="line_view.js")
+    cases = [[pack(image).tolist(), image.size]]
+    (found,) = run_in_node(logic, "unpack(Uint8Array.from(c[0]), c[1])", cases)
     assert np.abs(np.array(found).reshape(shape) - image).max() <= 0.5 / 15 + 1e-9
 
 
 def test_javascript_finds_the_runs():
     chance = random.Random(0)
     paths = ["", "-", "55-5", *("".join(chance.choices("-05", k=12)) for _ in range(200))]
-    for path, found in zip(paths, in_node('runs(c, "-")', paths), strict=True):
+    said = run_in_node(modules("runs", of="line_view.js"), 'runs(c, "-")', paths)
+    for path, found in zip(paths, said, strict=True):
         expected, t = [], 0
         for symbol, run in groupby(path):
             length = len(list(run))

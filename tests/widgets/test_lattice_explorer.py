@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from test_widgets import modules, run_in_node
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import (
@@ -28,36 +26,12 @@ from crnn_lib.widgets import LatticeExplorer
 from crnn_lib.widgets.base import FOLDER
 from crnn_lib.widgets.stills import plot_lattice
 
-NODE = shutil.which("node")
 LINE = """
 const line = (c) => ({ frames: c.T, classes: c.C,
     logProbs: Float64Array.from(c.logProbs, (p) => p ?? -Infinity) });
 // JSON knows no infinities
 const plain = (values) => Array.from(values, (v) => (v === -Infinity ? null : v));
 """
-
-
-def run_in_node(imports: str, expression: str, cases: list) -> list:
-    """Evaluate an expression in ``c`` for each case."""
-    if NODE is None:
-        pytest.skip("holding JavaScript against Python needs node on the PATH")
-    script = f"""
-        {imports}
-        import {{ readFileSync }} from "node:fs";
-        {LINE}
-        const cases = JSON.parse(readFileSync(0, "utf8"));
-        console.log(JSON.stringify(cases.map((c) => ({expression}))));
-    """
-    command = [NODE, "--no-warnings", "--input-type=module", "--eval", script]
-    done = subprocess.run(
-        command, input=json.dumps(cases), capture_output=True, text=True, cwd=FOLDER
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def modules(*names: str, of: str = "ctc.js") -> str:
-    return f'import {{ {", ".join(names)} }} from "{(FOLDER / of).as_uri()}";'
 
 
 def random_case(generator, T: int, C: int, label_length: int, blank: int, zeros: bool = False):
@@ -107,7 +81,9 @@ def test_forward_backward_and_gradient(zeros):
         states, alpha: plain(alpha), beta: plain(beta), stateOccupancy: plain(stateOccupancy),
         occupancy: plain(occupancy), gradient: plain(gradient), logProb: plain([logProb])[0],
     }))(forwardBackward(line(c), c.label, c.blank))"""
-    found = run_in_node(modules("forwardBackward"), expression, [c for _, c in cases])
+    found = run_in_node(
+        modules("forwardBackward", of="ctc.js") + LINE, expression, [c for _, c in cases]
+    )
     impossible = 0
     for (log_probs, case), js in zip(cases, found, strict=True):
         lattice = forward_backward(log_probs, case["label"], blank=case["blank"])
@@ -149,7 +125,7 @@ def test_brute_force_agrees_with_the_recursion_and_with_python():
             count: countAlignments(c.label, c.T), least: minimumFrames(c.label),
         };
     })()"""
-    logic = modules("bruteForce", "forwardBackward")
+    logic = modules("bruteForce", "forwardBackward", of="ctc.js") + LINE
     logic += modules("countAlignments", "minimumFrames", of="counting.js")
     found = run_in_node(logic, expression, [c for _, c in cases])
     for (log_probs, case), js in zip(cases, found, strict=True):
@@ -172,9 +148,8 @@ def test_shares_of_the_steps_are_those_of_the_alignments():
             t, s, whole: flows(data, lattice), cell: flows(data, lattice, { t, s }),
         };
     })()"""
-    found = run_in_node(
-        modules("bruteForce", "flows", "forwardBackward"), expression, [c for _, c in cases]
-    )
+    logic = modules("bruteForce", "flows", "forwardBackward", of="ctc.js") + LINE
+    found = run_in_node(logic, expression, [c for _, c in cases])
     seen = 0
     for (_, case), js in zip(cases, found, strict=True):
         through = [(path, p) for path, p in js["all"] if path[js["t"]] == js["s"]]
@@ -204,7 +179,7 @@ def test_changes_keep_each_frame_a_distribution():
         };
     })()"""
     names = ("forwardBackward", "nudged", "withProbability")
-    found = run_in_node(modules(*names), expression, [c for _, c in cases])
+    found = run_in_node(modules(*names, of="ctc.js") + LINE, expression, [c for _, c in cases])
     fell = []
     for (log_probs, case), js in zip(cases, found, strict=True):
         T, C, label, blank = case["T"], case["C"], case["label"], case["blank"]
@@ -237,7 +212,8 @@ def test_sentences_say_what_python_computes():
         return [words.ofState("alpha", 3, 2, 3), words.ofState("alpha", 2, 2, 3),
             words.ofState("beta", 3, 0, 1), words.ofState("gamma", 3, 1, 2), words.ofClass(0, 1)];
     })()"""
-    logic = modules("forwardBackward") + modules("wordsOf", of="lattice_words.js")
+    logic = modules("forwardBackward", of="ctc.js") + LINE
+    logic += modules("wordsOf", of="lattice_words.js")
     ((alpha, hidden, beta, gamma, posterior),) = run_in_node(logic, expression, [case])
     assert alpha == (
         "Frame 2, “a”: α = p × (0 stay + 0.1 next) = 0.4 × 0.1 = 0.04. No skip: “a” follows “a”, "

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from test_widgets import modules, run_in_node
 
 from crnn_lib.cutting import CutReader, DigitNet, column_profile, cut_line, find_components
 from crnn_lib.evaluation import read_lines
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN
 from crnn_lib.widgets import TouchExplorer
-from crnn_lib.widgets.base import FOLDER
 
 SPACINGS = (0.3, 0.0, -0.3)
 
@@ -71,26 +68,14 @@ def test_what_does_not_fit_is_refused(readers):
 
 
 def test_javascript_finds_the_pieces_that_python_finds():
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("holding JavaScript against Python needs node on the PATH")
     chance = np.random.default_rng(0)
     images = [chance.integers(0, 256, (h, w)).astype(np.uint8) for h, w in ((1, 1), (5, 9), (8, 3))]
     images += [np.where(chance.random((12, 30)) < p, 255, 0).astype(np.uint8) for p in (0.2, 0.4)]
     images += [(255 * line.images[0, 0]).round().byte().numpy() for line in closer()]
     cases = [[i.ravel().tolist(), i.shape[1], i.shape[0], s] for i in images for s in (1, 6)]
-    script = f"""
-        import {{ columnProfile, findComponents }} from "{(FOLDER / "touch.js").as_uri()}";
-        import {{ readFileSync }} from "node:fs";
-        const cases = JSON.parse(readFileSync(0, "utf8"));
-        console.log(JSON.stringify(cases.map((c) => [findComponents(...c), columnProfile(...c)])));
-    """
-    command = [node, "--no-warnings", "--input-type=module", "--eval", script]
-    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for (pixels, width, height, speck), (found, profile) in zip(
-        cases, json.loads(done.stdout), strict=True
-    ):
+    logic = modules("columnProfile", "findComponents", of="touch.js")
+    said = run_in_node(logic, "[findComponents(...c), columnProfile(...c)]", cases)
+    for (pixels, width, height, speck), (found, profile) in zip(cases, said, strict=True):
         image = np.array(pixels, np.float32).reshape(height, width) / np.float32(255)
         expected = find_components(image, speck=speck)
         assert found["labels"] == expected.ravel().tolist()
