@@ -352,6 +352,7 @@ class Alternating:
     Parameters
     ----------
     streams : tuple of LineStream, PaperStream, WordStream, TextlessStream or Mixed
+        One that stands several times gives its next batch each time.
     """
 
     streams: tuple[LineStream | PaperStream | WordStream | TextlessStream | Mixed, ...]
@@ -359,12 +360,18 @@ class Alternating:
     @property
     def pool(self) -> int:
         """Batches in which each stream uses up what it composes at once."""
-        return len(self.streams) * math.lcm(*(stream.pool for stream in self.streams))
+        turns = [s.pool // math.gcd(s.pool, self._times(s)) for s in self.streams]
+        return len(self.streams) * math.lcm(*turns)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
         turn, place = divmod(step, len(self.streams))
-        return self.streams[place].batch(turn)
+        stream = self.streams[place]
+        earlier = sum(other is stream for other in self.streams[:place])
+        return stream.batch(turn * self._times(stream) + earlier)
+
+    def _times(self, stream) -> int:
+        return sum(other is stream for other in self.streams)
 
 
 @dataclass(frozen=True)

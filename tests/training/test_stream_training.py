@@ -225,6 +225,19 @@ def test_varied_lines_keep_their_texts_and_the_frames_of_their_labels(stream):
     assert texts[0] == texts[1]
 
 
+def test_a_stream_that_stands_several_times_gives_its_next_batch_each_time(stream):
+    other = fresh(stream, seed=8)
+    turns = Alternating((stream, other, stream, stream))
+    in_order = [turns.batch(step) for step in range(turns.pool)]
+    expected = iter(range(turns.pool))
+    for step, lines in enumerate(in_order):
+        own = other.batch(step // 4) if step % 4 == 1 else stream.batch(next(expected))
+        assert same(lines, own), step
+    assert turns.pool == 16  # 4 turns: 4 batches of one stream, 12 of the other
+    again = pickle.loads(pickle.dumps(turns))
+    assert all(same(again.batch(step), in_order[step]) for step in (9, 2, 15))
+
+
 def test_mixed_streams_deal_every_line_once(stream):
     textless = TextlessStream(batch_size=5, seed=1, pool=2)
     mixed = Mixed((stream, textless, fresh(stream, seed=9)), seed=4)
