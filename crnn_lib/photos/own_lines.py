@@ -27,7 +27,7 @@ from tqdm import tqdm
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import minimum_frames
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import unwrap_model
+from crnn_lib.models import load_detector, unwrap_model
 from crnn_lib.photos._labels import (
     COLUMNS,
     LONGEST,
@@ -52,6 +52,8 @@ from crnn_lib.photos.files import (
 )
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
+from crnn_lib.photos.page_lines import cut_lines, cut_word
+from crnn_lib.photos.places import FILL
 
 LONGEST_NAME = 40  # characters of a text that an image is called after
 WAY_OUT = (
@@ -288,8 +290,9 @@ def lines_of_photos(
 ) -> LineBatch:
     """Labelled photos as a network sees them: found, cut out, and made bright ink on black.
 
-    They take the way that :class:`crnn_lib.photos.Reader` takes, so that a network learns from
-    what it will have to read.
+    They take the way that :meth:`crnn_lib.photos.Reader.pretrained` takes, with the detector that
+    ships, so that a network learns from what it will have to read. Only which way up a line is that
+    stands on its side, a reader asks its network; here the detector says it.
 
     Parameters
     ----------
@@ -333,22 +336,40 @@ def lines_of_photos(
                 "texts hold."
             )
     images = []
+    detector = _shipped_detector()
     for photo, text in zip(photos, texts, strict=True):
         name = os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else f"the photo of {text}"
         try:
-            images.append(_line_of(photo, height, alphabet))
+            images.append(_line_of(photo, height, alphabet, detector))
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
     return _batch_of(images, texts, alphabet)
 
 
-def _line_of(photo, height: int, alphabet: Alphabet) -> Tensor:
-    """The one line of a photo, grey: (1, H, W). With letters it is all that is on it."""
+def _shipped_detector() -> nn.Module | None:
+    try:
+        return load_detector()
+    except FileNotFoundError:  # then lines are found by rules of thumb, as by the Reader
+        return None
+
+
+def _line_of(photo, height: int, alphabet: Alphabet, detector: nn.Module | None) -> Tensor:
+    """The one line of a photo, grey: (1, H, W), cut as :meth:`crnn_lib.photos.Reader.find_lines`.
+
+    With letters it is all that is on the photo.
+    """
     letters = any(character.isalpha() for character in alphabet.characters)
-    found = clean_photo(photo, height, whole=letters)  # as the Reader does
+    views = {"number": (height, (FILL,))}
+    if detector is None:
+        found = [(line,) for line in clean_photo(photo, height, whole=letters)]
+    elif letters:
+        views["word"] = views["number"]
+        found = cut_word(photo, detector, height, (FILL,), views)
+    else:
+        found = cut_lines(photo, detector, views)
     if len(found) != 1:
         raise ImageError(f"{len(found)} lines were found on it, and one is expected")
-    return found[0].image
+    return found[0][0].image
 
 
 def _batch_of(images: list[Tensor], texts: Sequence[str], alphabet: Alphabet) -> LineBatch:
@@ -454,9 +475,8 @@ def lines_of_folder(
     column ``text``; other columns are ignored. Without a header there are these two. It is in
     UTF-8, its cells separated by commas, semicolons or tabs; a text that holds the separator
     stands in double quotes. Files may lie in folders within, which may have tables of their own.
-    Each image holds one line, or one word, dark on light or the reverse. It takes the way that
-    :class:`crnn_lib.photos.Reader` takes with such an alphabet: found, cut out, and made ink by
-    :func:`ink_of`.
+    Each image holds one line, or one word, dark on light or the reverse. It is found, cut out and
+    made ink as by :func:`lines_of_photos`.
 
     Parameters
     ----------
@@ -515,12 +535,13 @@ def lines_of_folder(
     bad: list[BadRow] = []
     seen: dict[tuple[bytes, int | None], str] = {}
     lacking = False
+    detector = _shipped_detector()
     for label in tqdm(labels, desc="images", unit="file", disable=None):  # on a terminal
         image, reason = None, label.reason
         if reason is None and (unknown := unknown_in(label.text, alphabet)):
             lacking, reason = True, _lacks(unknown, alphabet)
         if reason is None:
-            image, reason = _image_of(label, height, alphabet, seen)
+            image, reason = _image_of(label, height, alphabet, detector, seen)
         if image is not None and frame_lengths is not None:
             frames = int(frame_lengths(torch.tensor([image.shape[2]])))
             needed = minimum_frames(alphabet.encode(label.text))
@@ -555,7 +576,11 @@ def _seen_from(folder: str | os.PathLike[str], label: Label) -> str:
 
 
 def _image_of(
-    label: Label, height: int, alphabet: Alphabet, seen: dict[tuple[bytes, int | None], str]
+    label: Label,
+    height: int,
+    alphabet: Alphabet,
+    detector: nn.Module | None,
+    seen: dict[tuple[bytes, int | None], str],
 ) -> tuple[Tensor | None, str | None]:
     """The grey line of a label's image, or why there is none."""
     try:
@@ -564,7 +589,7 @@ def _image_of(
         if content in seen:
             return None, f"the image is the same as {seen[content]}"
         seen[content] = label.path.name
-        return _line_of(label.path, height, alphabet), None
+        return _line_of(label.path, height, alphabet, detector), None
     except (OSError, ValueError) as error:
         return None, str(error)
 

@@ -21,6 +21,7 @@ from crnn_lib.photos.files import ImageError
 
 FILL = 0.72  #: share of the image's height that the bodies of the digits fill
 MAX_WIDTH = 8192  # of a line: some 400 characters
+MAX_PART = 16_000_000  # pixels that are read for one line; a photo has fewer
 
 
 def map_points(matrix: np.ndarray, points) -> np.ndarray:
@@ -217,12 +218,14 @@ def crop_views(
         if wide > MAX_WIDTH:
             raise ImageError(
                 f"its ink is {place.right - place.left:.0f} pixels wide and "
-                f"{band:.0f} high; that is too long for one line"
+                f"{band:.0f} high; that is too long for one line: cut it into shorter ones"
             )
         sizes.append((unit, wide))
+    coarsest, longest = max(unit for unit, _ in sizes), max(unit * wide for unit, wide in sizes)
+    fine = min(fine, math.sqrt(MAX_PART / (longest * height * coarsest)))
     left, centre = place.left * fine, (place.top + place.bottom) / 2 * fine
-    right = left + max(unit * wide for unit, wide in sizes) * fine
-    above = height / 2 * max(unit for unit, _ in sizes) * fine
+    right = left + longest * fine
+    above = height / 2 * coarsest * fine
     column, row = math.floor(left), math.floor(centre - above)
     there = page @ place.matrix() @ np.diag([1 / fine, 1 / fine, 1])
     there = there @ np.array([[1, 0, column], [0, 1, row], [0, 0, 1]], float)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import unicodedata
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.handwriting.pen import draw_words
-from crnn_lib.models import CRNN, CRNNConfig
+from crnn_lib.models import CRNN, CRNNConfig, load_detector
 from crnn_lib.photos import (
     FILL,
     BadRows,
@@ -183,22 +185,42 @@ def test_all_bad_rows_are_named_at_once(folder, pictures):
     assert str(again) == str(caught.value) and again.rows == found
 
 
-def test_a_page_is_no_line_of_digits(folder, pictures):
+def test_a_page_of_words_is_no_line_of_digits(folder, pictures):
     path, _ = folder
     page = np.pad(np.vstack([pictures[0]] * 3), 50, constant_values=255)
     Image.fromarray(page).save(path / "page.png")
     (path / "labels.csv").write_text("page.png,7\n")
-    with pytest.raises(BadRows, match="row 1, page.png, '7': 3 lines were found"):
+    with pytest.raises(BadRows, match="row 1, page.png, '7': nothing but words was"):
         lines_of_folder(path)
 
 
 def test_a_line_is_cut_as_the_reader_cuts_it(folder):
     path, names = folder
-    for text, alphabet in (("7", Alphabet("71")), ("cat", Alphabet("act"))):
-        (path / "labels.csv").write_text(f"{names[5]},{text}\n")
+    phone = "55207-phone.jpg"  # a whole photo, on which the detector finds the line
+    shutil.copy(ROOT / "data" / "photos" / phone, path)
+    for name, text, alphabet in (
+        (names[5], "7", Alphabet("71")),
+        (names[5], "cat", Alphabet("act")),
+        (phone, "55207", Alphabet()),
+    ):
+        (path / "labels.csv").write_text(f"{name},{text}\n")
         lines = lines_of_folder(path, alphabet=alphabet)
-        reading = Reader(CRNN(None, alphabet), fills=(FILL,)).read(path / names[5])
-        assert torch.equal(lines.images[0], ink_of(reading.line.image))
+        reader = Reader(CRNN(None, alphabet), fills=(FILL,), detector=load_detector())
+        (line,) = reader.find_lines(path / name)
+        assert torch.equal(lines.images[0], ink_of(line[0].image))
+
+
+def test_a_page_is_no_word(folder, pictures):
+    path, _ = folder
+    gap = np.full((60, max(p.shape[1] for p in pictures)), 255, np.uint8)
+    wide = [
+        np.pad(p, ((0, 0), (0, gap.shape[1] - p.shape[1])), constant_values=255) for p in pictures
+    ]
+    page = np.vstack([part for picture in wide[:4] for part in (picture, gap)])
+    Image.fromarray(np.pad(page, 50, constant_values=255)).save(path / "page.png")
+    (path / "labels.csv").write_text("page.png,cat\n")
+    with pytest.raises(BadRows, match="lines were found on it, and one is expected"):
+        lines_of_folder(path, alphabet=LETTERS)
 
 
 def test_labels_too_long_for_their_images_are_named(folder):

@@ -58,6 +58,22 @@ def test_views_are_what_each_fill_gives_alone():
         assert np.abs(image - alone).mean() < 0.02
 
 
+def test_a_tall_strip_takes_no_more_memory_than_a_photo(monkeypatch):
+    """A column of the line is as wide as hundreds of pixels of the strip."""
+    asked = []
+
+    def resample(grey, matrix, shape, paper):
+        asked.append(shape)
+        return np.zeros(shape, np.float32)
+
+    monkeypatch.setattr("crnn_lib.photos.steps.resample", resample)
+    for high, wide in ((20_000, 20_000), (2000, 2000), (64, 12_000)):
+        crop_views(np.zeros((2, 2), np.float32), Place(0, wide, 0, high), 32, (0.6, 0.72, 0.85))
+    pixels = [np.prod(shape) for shape in asked]
+    assert max(pixels) < 16_100_000
+    assert pixels[1] > 2000 * 2000  # a photo is not read more coarsely than it is
+
+
 def test_a_line_says_how_it_lies():
     def line(degrees):
         return to_lines(
