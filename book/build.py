@@ -89,6 +89,7 @@ class Stage:
             self.sections[name] = [path for path in found if path not in self.places]
             self.places |= {path: path for path in self.sections[name]}
         self.reference = reference.pages(self.root)
+        self.linked = self.places | reference.links(self.root)
         self.sections[LIBRARY] = [place for place in self.reference if place == reference.FRONT]
 
     def _found(self, pattern: str) -> list[str]:
@@ -168,9 +169,8 @@ class Stage:
         if target.startswith("..") or not file.exists():
             self.notes.append(f"{path} names {link}, which is not there")
             return "" if image else words
-        places = self.places | reference.links(self.root)
-        if target in places:
-            target = places[target]
+        if target in self.linked:
+            target = self.linked[target]
         elif kind in SHOWN | HANDED_OUT:
             (self.source / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, self.source / target)

@@ -103,11 +103,12 @@ def _page(wing: str, path: Path, root: Path) -> str:
         listed = [("", name) for name in public_names(rooms[""])]
     rows, parts = _handed_on(wing, root), []
     for room, source in rooms.items():
+        nodes = ast.parse(source).body
         if room:
             parts += [_heading(room, "-"), f".. automodule:: {wing}.{room}"]
         parts.append(f".. currentmodule:: {wing}")
         for name in (name for where, name in listed if where == room):
-            sentence, entry = _entry(wing, name, source)
+            sentence, entry = _entry(wing, name, source, nodes)
             rows.append(f"* - :py:obj:`~{wing}.{name}`\n  - {sentence}")
             parts.append(entry)
     title = _heading(wing.removeprefix("crnn_lib."), "=")
@@ -137,9 +138,9 @@ def public_names(source: str) -> list[str]:
     return [name for name in found if not name.startswith("_")]
 
 
-def _entry(wing: str, name: str, source: str) -> tuple[str, str]:
-    """The first sentence about a name, and the directive that documents it."""
-    for node in reversed(ast.parse(source).body):  # overloads come before what they are of
+def _entry(wing: str, name: str, source: str, nodes: list[ast.stmt]) -> tuple[str, str]:
+    """The first sentence about a name of a room, and the directive that documents it."""
+    for node in reversed(nodes):  # overloads come before what they are of
         if getattr(node, "name", None) == name:
             about = (ast.get_docstring(node) or "").partition("\n\n")[0].replace("\n", " ")
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
