@@ -42,9 +42,9 @@ def new_detector(seed=0):
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    again = dataclasses.replace(STREAM)
-    assert torch.equal(STREAM.batch(2).images, again.batch(2).images)
-    assert not torch.equal(STREAM.batch(2).images, STREAM.batch(3).images)
+    images = STREAM.batch(2).images
+    assert torch.equal(images, dataclasses.replace(STREAM).batch(2).images)
+    assert not torch.equal(images, STREAM.batch(3).images)
 
 
 def test_each_page_comes_twice_the_second_time_changed():

@@ -4,11 +4,10 @@ import dataclasses
 import io
 import json
 import math
+import multiprocessing
 import os
 import pickle
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,6 @@ from crnn_lib.training import (
 )
 
 BLANKS = (0, 10)
-HERE = Path(__file__).resolve().parent
 TINY = CRNNConfig(channels=(4, 4, 6, 6, 8, 8), hidden=8, dropout=0.3)
 WINDOW = SlidingWindowRNNConfig(hidden=8)
 
@@ -84,22 +82,13 @@ def what_was_learned(history: History) -> dict:
     return {**dataclasses.asdict(history), "seconds": None}
 
 
-def python(*arguments: str | Path) -> subprocess.CompletedProcess:
-    """Run a Python of its own, which can import this file."""
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        output, errors = process.communicate(timeout=500)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # not kill: torchrun then ends its own processes too
-        output, errors = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+def start(function, *arguments) -> multiprocessing.Process:
+    """Call a function of this file in a process of its own; torch is imported once for all."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=function, args=arguments)
+    process.start()
+    return process
 
 
 # ---------------------------------------------------------------------------- learning
@@ -419,9 +408,9 @@ def start_and_die(checkpoint: str) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_run_ends_as_if_nothing_had_happened(glyphs, tmp_path):
     path = tmp_path / "run.pt"
-    code = "import sys, test_loop; test_loop.start_and_die(sys.argv[1])"
-    killed = python("-c", code, path)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = start(start_and_die, str(path))
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert torch.load(path, weights_only=True)["step"] == 6
     half_way = path.read_bytes()
 
@@ -559,25 +548,29 @@ def learn_together(glyphs: Glyphs, name: str) -> tuple[History, torch.nn.Module]
     return train(model, lines, config), model
 
 
-def be_one_of_two(folder: str) -> None:
+def be_one_of_two(folder: Path, rank: int, port: int) -> None:
+    """What torchrun starts: it says by the environment who is there, and holds their store."""
+    about = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+    about["TORCHELASTIC_USE_AGENT_STORE"] = True
+    os.environ.update({name: str(value) for name, value in about.items()})
     torch.set_num_threads(1)
     glyphs = load_glyphs("pen", count=300)
     for name in SHARED:
         history, model = learn_together(glyphs, name)
-        file = Path(folder) / f"{name}-{os.environ['RANK']}.pt"
+        file = folder / f"{name}-{rank}.pt"
         torch.save({"history": dataclasses.asdict(history), "model": model.state_dict()}, file)
     try:
         train(build(WINDOW), stream(glyphs, batch_size=1), TrainConfig(steps=1, device="cpu"))
     except ValueError as error:
-        (Path(folder) / f"refusal-{os.environ['RANK']}.txt").write_text(str(error))
+        (folder / f"refusal-{rank}.txt").write_text(str(error))
 
 
 def test_two_processes_learn_what_one_learns(glyphs, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text("import sys, test_loop\ntest_loop.be_one_of_two(sys.argv[1])\n")
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    done = python(*torchrun, script, tmp_path)
-    assert done.returncode == 0, done.stderr
+    store = torch.distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    both = [start(be_one_of_two, tmp_path, rank, store.port) for rank in (0, 1)]
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
     for name in SHARED:
         history, model = learn_together(glyphs, name)
         for rank in (0, 1):
