@@ -85,7 +85,7 @@ def what_was_learned(history: History) -> dict:
 def start(function, *arguments) -> multiprocessing.Process:
     """Call a function of this file in a process of its own; torch is imported once for all."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["torch", "crnn_lib.training.loop"])
     process = context.Process(target=function, args=arguments)
     process.start()
     return process
