@@ -26,24 +26,26 @@ NOISES = {"sharp": 0.3, "readable": 0.7, "noisy": 1.0, "hard": 1.3}
 ALPHABET = Alphabet(TEXT_CHARACTERS)
 
 
-def word_lattices(texts: list[str], noise: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def word_lattices(
+    texts: list[str], noise: float, seed: int, alphabet: Alphabet = ALPHABET, longest: int = 40
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Made-up lattices of words (N, T, C), 25 to 40 frames: peaks, rivals beside them, and noise.
 
     A character's peak is near the middle of its share of the line. Three random classes rival it,
     each up to 1.1 times as high; every score has noise of Gumbel's distribution.
     """
     random = np.random.default_rng(seed)
-    frames = np.array([min(40, max(25, 4 * len(text))) for text in texts])
-    logits = noise * random.gumbel(size=(len(texts), 40, ALPHABET.num_classes))
-    logits[:, :, ALPHABET.blank] += 6.0
+    frames = np.array([min(longest, max(25, 4 * len(text))) for text in texts])
+    logits = noise * random.gumbel(size=(len(texts), longest, alphabet.num_classes))
+    logits[:, :, alphabet.blank] += 6.0
     for line, text, length in zip(logits, texts, frames, strict=True):
-        for i, label in enumerate(ALPHABET.encode(text)):
+        for i, label in enumerate(alphabet.encode(text)):
             centre = (i + 0.5 + random.uniform(-0.25, 0.25)) * length / len(text)
-            peak = np.exp(-(((np.arange(40) - centre) / 0.6) ** 2) / 2)
-            line[:, ALPHABET.blank] -= 6.0 * peak
+            peak = np.exp(-(((np.arange(longest) - centre) / 0.6) ** 2) / 2)
+            line[:, alphabet.blank] -= 6.0 * peak
             line[:, label] += 8.0 * peak
             for _ in range(3):
-                line[:, random.choice(ALPHABET.num_classes)] += random.uniform(4, 8.8) * peak
+                line[:, random.choice(alphabet.num_classes)] += random.uniform(4, 8.8) * peak
     return torch.from_numpy(logits).log_softmax(2).float(), torch.from_numpy(frames)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from table import interleaved_medians, markdown_table
 
 from crnn_lib import Alphabet, best_path, exact_search, prefix_beam_search
 from crnn_lib.decoders import BestPath, PrefixBeam
-from crnn_lib.language import lexicon
+from crnn_lib.language import Automaton, lexicon, read_arpa, word_language
 
 SEED, REPEATS, CLASSES, NOISE = 1, 5, 48, 1.0
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ALPHABET = Alphabet("".join(map(chr, range(0x100, 0x100 + CLASSES - 1))))
 
 # In a process of its own, with nothing compiled. CPU time: the machine may be shared.
@@ -103,17 +105,22 @@ def long_lines() -> str:
     return f"Noise of {CLASSES} classes, seed {SEED}.\n\n" + markdown_table(header, rows)
 
 
+def random_words() -> tuple[list[str], np.random.Generator]:
+    """100,000 of four to nine letters, and the generator that goes on."""
+    random = np.random.default_rng(SEED)
+    words = {"".join(random.choice(list(LETTERS), n)) for n in random.integers(4, 10, 110_000)}
+    return sorted(words)[:100_000], random
+
+
 def large_lexicon() -> str:
     """What a lexicon of 100,000 words adds to a call, and what it costs to make."""
-    random = np.random.default_rng(SEED)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = {"".join(random.choice(list(letters), n)) for n in random.integers(4, 10, 110_000)}
+    words, random = random_words()
     began = time.process_time()
-    language = lexicon(letters, sorted(words)[:100_000])
+    language = lexicon(LETTERS, words)
     made = time.process_time() - began
     noise = torch.from_numpy(random.normal(size=(1, 30, 27)) * 3).log_softmax(2)
-    read, frames = word_lattices([sorted(words)[50_000]], 0.7, SEED)
-    lines = {"a word": (read[:, : int(frames)], TEXT), "noise": (noise, Alphabet(letters))}
+    read, frames = word_lattices([words[50_000]], 0.7, SEED)
+    lines = {"a word": (read[:, : int(frames)], TEXT), "noise": (noise, Alphabet(LETTERS))}
     decoders = {"beam of 10": prefix_beam_search, "exact_search": exact_search}
     rows = []
     for (line, (lattice, alphabet)), name in itertools.product(lines.items(), decoders):
@@ -136,10 +143,70 @@ def large_lexicon() -> str:
     )
 
 
+def trigrams(words: list[str], random: np.random.Generator) -> tuple[Automaton, list[list[str]]]:
+    """A model of words from random sentences of five, and the sentences.
+
+    Common words are much commoner than rare ones (Zipf). Behind each context all that was seen
+    there is equally likely, and as likely as all the rest together.
+    """
+    shares = 1 / np.arange(1, len(words) + 1)
+    numbers = random.choice(len(words), (30_000, 5), p=shares / shares.sum())
+    shuffled = random.permutation(words).tolist()
+    texts = [[shuffled[k] for k in row] for row in numbers.tolist()]
+    grams = [dict.fromkeys((word,) for word in ("<s>", "</s>", *words))]
+    for n in (2, 3):
+        grams.append(dict.fromkeys(tuple(t[i : i + n]) for t in texts for i in range(6 - n)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "trigrams.arpa")
+        with path.open("w") as file:
+            sizes = (f"ngram {n}={len(rows)}" for n, rows in enumerate(grams, 1))
+            print("\\data\\", *sizes, sep="\n", file=file)
+            for n, rows in enumerate(grams, 1):
+                print(f"\n\\{n}-grams:", file=file)
+                after = Counter(row[:-1] for row in rows)
+                for row in rows:
+                    chance = np.log10(0.5 / after[row[:-1]])
+                    price = "\t-0.301" if n < len(grams) else ""
+                    print(f"{chance:.4f}\t{' '.join(row)}{price}", file=file)
+            print("\n\\end\\", file=file)
+        return read_arpa(path), texts
+
+
+def word_model() -> str:
+    """A lexicon and a model of words, whose states are made when a line reaches them."""
+    words, random = random_words()
+    model, sentences = trigrams(words, random)
+    texts = [" ".join(sentence[:4]) for sentence in sentences[:200]]
+    alphabet = Alphabet(LETTERS + " ")
+    lattices, frames = word_lattices(texts, 0.7, SEED, alphabet, longest=160)
+    read = partial(prefix_beam_search, lattices, frames, alphabet=alphabet)
+    read(language=word_language(words[:9], model))  # compiles
+    seconds = []
+    for _ in range(REPEATS):
+        language = word_language(words, model)
+        began = time.process_time()
+        read(language=language)
+        read_once = time.process_time()
+        read(language=language)
+        seconds.append((read_once - began, time.process_time() - read_once))
+    cold, warm = np.median(seconds, axis=0)
+    return (
+        f"`word_language` of these words and {model!r}, a trigram; beam of "
+        f"10, {len(texts)} lines of four words: {len(texts) / cold:,.0f} lines/s the first time, "
+        f"when all states are made that the lines reach, {len(texts) / warm:,.0f} the second."
+    )
+
+
 def run() -> str:
     torch.set_num_threads(1)
     return "\n\n".join(
-        ["## First use, long lines, large lexica", first_use(), long_lines(), large_lexicon()]
+        [
+            "## First use, long lines, large lexica",
+            first_use(),
+            long_lines(),
+            large_lexicon(),
+            word_model(),
+        ]
     )
 
 

@@ -20,6 +20,7 @@ from crnn_lib.decoders._compiled.records import (
     CHUNK,
     PREFIXES,
     ROOM,
+    UNREAD,
     WRONG,
     BeamLists,
     BeamRoom,
@@ -33,6 +34,7 @@ from crnn_lib.decoders._lattices import first_frame, frame_log_sums, tolerance
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, LateSpans
 
 BLOCK = 1 << 17  # numbers that a block's lattices hold: one MB
+INTEGERS = 1 << 29  # that a beam may need: 2 GB, and places in it are 32 bits
 
 
 @lru_cache(maxsize=1)
@@ -54,22 +56,22 @@ def empty_results(lines: int, keep: int, frames: int) -> Results:
     hypotheses, characters = lines * keep, lines * keep * frames
     return Results(
         counts=np.zeros(lines, np.int32),
-        statuses=np.zeros(lines, np.int32),
+        statuses=np.full(lines, UNREAD, np.int32),
         sizes=np.empty(hypotheses, np.int64),
         scores=np.empty((hypotheses, 3)),
         labels=np.empty(characters, np.int32),
         spans=np.empty((2, characters), np.int32),
         span_scores=np.empty(characters),
-        at=np.zeros(4, np.int64),
+        at=np.zeros(3, np.int64),
     )
 
 
-def empty_page(frames: int, classes: int) -> Page:
-    """Room for a line."""
+def empty_page(frames: int, classes: int, *lines: int) -> Page:
+    """Room for a line, or for so many."""
     bits = np.empty(max(1, min(frames * classes, 512)), np.int64)
     return Page(
-        p=np.empty((frames, classes)),
-        peak=np.empty(frames),
+        p=np.empty((*lines, frames, classes)),
+        peak=np.empty((*lines, frames)),
         bits=bits,
         powers=bits.view(np.float64),
         rows=np.empty((2, frames + 1)),
@@ -77,24 +79,40 @@ def empty_page(frames: int, classes: int) -> Page:
     )
 
 
-def beam_room(width: int, frames: int, classes: int) -> BeamRoom:
-    """Room for a beam of ``width`` prefixes over so many frames."""
+def widest(width: int, frames: int, classes: int) -> int:
+    """A beam's width, or as many prefixes as there can be on so many frames if that is less."""
+    prefixes, longer = 1, 1
+    for _ in range(frames):
+        if prefixes >= width:
+            break
+        longer *= classes - 1
+        prefixes += longer
+    return min(width, prefixes)
+
+
+def beam_room(width: int, frames: int, classes: int, *lines: int) -> BeamRoom:
+    """Room for a beam of ``width`` prefixes over so many frames, or for one of each line."""
+    if width * max(5 * frames, 2 * classes) > INTEGERS:
+        raise ValueError(
+            f"A beam of {width} prefixes on {frames} frames of {classes} classes would take more "
+            "than 2 GB. What a beam can find it mostly finds with a beam_width of 10 to 1,000."
+        )
     return BeamRoom(
-        trie=np.empty((5, width * frames + 2), np.int32),
-        masses=np.empty(2 * width + 2),
-        work=np.empty((8, width)),
-        ints=np.empty((13, width + 1), np.int32),
-        active=np.empty((3, classes), np.int32),
-        merged=np.empty((width + 1, classes), np.int32),
-        at=np.zeros(4, np.int64),
-        log_scale=np.zeros(1),
+        trie=np.empty((*lines, 5, width * frames + 2), np.int32),
+        masses=np.empty((*lines, 2 * width + 2)),
+        work=np.empty((*lines, 8, width)),
+        ints=np.empty((*lines, 13, width + 1), np.int32),
+        active=np.empty((*lines, 3, classes), np.int32),
+        merged=np.empty((*lines, width + 1, classes), np.int32),
+        at=np.zeros((*lines, 4), np.int64),
+        log_scale=np.zeros((*lines, 1)),
     )
 
 
-def beam_lists(width: int, keep: int, frames: int) -> BeamLists:
-    """Room for what a beam holds at the end."""
+def beam_lists(width: int, keep: int, frames: int, lines: int = 1) -> BeamLists:
+    """Room for what a beam holds at the end, and for the mass of so many lines."""
     return BeamLists(
-        masses=np.empty(1),
+        masses=np.empty(lines),
         texts=np.empty((width, frames), np.int32),
         text_sizes=np.empty(width, np.int64),
         lower=np.empty(width),
@@ -138,7 +156,7 @@ def filled(results: Results) -> tuple[np.ndarray, ...]:
 
     Spans are copied, for the hypotheses keep them, and the block has room for many more.
     """
-    _, made, used, _ = results.at.tolist()
+    _, made, used = results.at.tolist()
     return (
         results.sizes[:made],
         results.scores[:made],

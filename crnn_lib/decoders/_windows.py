@@ -668,7 +668,7 @@ class BeamLine:
                     last, gain = fusion.step(last, c)
                     weight += gain
             rest -= math.exp(min(math.log(mass) + log_scale - weight, 0.0)) if mass > 0 else 0.0
-            weight += float(fusion.arcs.ends_at[state]) if fusion else 0.0
+            weight += fusion.ends_at(state) if fusion else 0.0
             if weight > NEVER:
                 log_prob, sure = self._tracked(node).log_prob(window, frames)
                 self.sure &= sure

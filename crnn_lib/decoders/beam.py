@@ -33,6 +33,7 @@ from crnn_lib.decoders._blocks import (
     make_hypotheses,
     refuse,
     sums_allowed,
+    widest,
 )
 from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, WRONG
 from crnn_lib.decoders._lattices import (
@@ -45,6 +46,8 @@ from crnn_lib.decoders._windows import BLOCK, BeamLine
 from crnn_lib.decoders.fusion import Fusion, _no_arcs, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
+
+NODES = 1 << 20  # of the tries of beams that are taken side by side: 20 bytes each
 
 
 def prefix_beams(
@@ -249,22 +252,26 @@ def _compiled_search(
 
     sums = sums_allowed(log_probs)
     upper = 0.0 if fusion is None else fusion.most(log_probs.shape[1])
-    keep = min(n_best or 1, beam_width)
 
     def decode(kernel: Callable, block: np.ndarray, lengths: np.ndarray) -> Decoded:
         lines, frames, classes = block.shape
-        room = beam_room(beam_width, frames, classes)
-        page, lists = empty_page(frames, classes), beam_lists(beam_width, keep, frames)
-        results = empty_results(lines, keep, frames)
+        width = widest(beam_width, frames, classes)
+        keep = min(n_best or 1, width)
+        # Where states are made when they are reached, lines wait for each other's.
+        many = 1 if fusion is None or fusion.whole else NODES // (width * frames + 1)
+        many = max(1, min(many, lines))
+        rooms, page = beam_room(width, frames, classes, many), empty_page(frames, classes, many)
+        lists, results = beam_lists(width, keep, frames, many), empty_results(lines, keep, frames)
         while (
             kernel(
-                block, lengths, alphabet.blank, beam_width, keep, *sums,
-                fusion.arcs if fusion else _no_arcs(), upper, page, room, lists, results,
+                block, lengths, alphabet.blank, width, keep, *sums,
+                fusion.arcs if fusion else _no_arcs(), upper, page, rooms, lists, results,
             ) == MISSING
         ):  # fmt: skip
             if fusion:
-                first = 2 + room.at[3]
-                fusion.reach(room.ints[first, : room.at[2]])
+                waiting = (results.statuses == MISSING).nonzero()[0] % many
+                pairs = zip(rooms.ints[waiting], rooms.at[waiting].tolist(), strict=True)
+                fusion.reach(np.concatenate([x[2 + now, :size] for x, (_, _, size, now) in pairs]))
         rows = filled(results)
         proven = rows[1][:, 1] > rows[1][:, 2] + ROUNDING
         hypotheses = make_hypotheses(alphabet, proven, *rows)

@@ -24,7 +24,7 @@ from crnn_lib.decoders._blocks import (
     sums_allowed,
     view_of,
 )
-from crnn_lib.decoders._compiled.records import Outlook
+from crnn_lib.decoders._compiled.records import ROOM, Outlook
 from crnn_lib.decoders._lattices import check_lattices, check_whole
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
@@ -94,6 +94,7 @@ def exact_search(
     alphabet = alphabet or Alphabet()
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(0, budget=budget)
+    budget = min(budget, ROOM)  # more is never split
     check_whole(1, threads=threads)
     parts = language.parts if isinstance(language, Mixture) else (language,)
     rows: list = [[] for _ in log_probs]  # of each line what the parts have found

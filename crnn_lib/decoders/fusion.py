@@ -21,7 +21,8 @@ are whole, or any object that makes its states when they are reached:
     ``counts`` says how many they are; within a state the columns rise. What is not among them is
     forbidden. All log-weights are finite. A state is asked for once and its answer kept.
 ``final_weights(states)``
-    The log-weight of ending in each of them, (M,); ``-inf`` where no string may end.
+    The log-weight of ending in each of them, (M,); ``-inf`` where no string may end. It is asked
+    for with their steps.
 ``distances(states)``
     The least number of characters from each of them to an accepted end, (M,). A lower bound will
     do, such as 0 where a string may end: then a beam may keep what comes to no end in time.
@@ -116,6 +117,7 @@ class Fusion:
             if not len(states):
                 return
             counts, columns, targets, weights = self._language.arcs(states)
+            final = np.asarray(self._language.final_weights(states), np.float64)
             row, label = np.repeat(np.arange(len(states)), counts), self._class_of[columns]
             known = label >= 0
             row, label, target = row[known], label[known], targets[known]
@@ -135,24 +137,24 @@ class Fusion:
             arcs.label[own], arcs.target[own] = label, target
             arcs.cost[own], arcs.factor[own] = cost, factor
             arcs.size[states] = counts = np.bincount(row, minlength=len(states))
+            ends = final > NEVER
+            arcs.ends_at[states] = np.where(ends, self._weight * np.where(ends, final, 0.0), NEVER)
+            # last: others take it to say that all of a state is here
             arcs.first[states] = first + counts.cumsum() - counts
             self._made = made
             self.fits_floats &= bool((np.abs(cost) < 400).all())
 
     def _name(self, count: int) -> None:
-        """Have room for so many states, and ask of each new one how it may end."""
+        """Have room for so many states, and ask of each new one how far it is to an end."""
         new = np.arange(self._named, count)
         if not len(new):
             return
         self.arcs = arcs = self.arcs._replace(**_grown(self.arcs, STATE_COLUMNS, count))
-        final = np.asarray(self._language.final_weights(new), np.float64)
-        accepted = final > NEVER
-        arcs.first[new], arcs.size[new] = UNKNOWN, 0
-        arcs.ends_at[new] = np.where(accepted, self._weight * np.where(accepted, final, 0.0), NEVER)
-        arcs.near[new] = np.where(accepted, 0, UNREACHABLE)
-        if not self.whole:
-            arcs.near[new] = np.minimum(self._language.distances(new), UNREACHABLE)
-        arcs.nearest[new], arcs.again[new] = -1, arcs.near[new]
+        arcs.first[new], arcs.size[new], arcs.nearest[new] = UNKNOWN, 0, -1
+        if not self.whole:  # else they are counted in frames
+            arcs.near[new] = arcs.again[new] = np.minimum(
+                self._language.distances(new), UNREACHABLE
+            )
         self._named = count
 
     @property
@@ -172,7 +174,9 @@ class Fusion:
         that begins the nearest way, ``nearest``: it needs a blank first, or another way, ``again``.
         """
         steps, arcs = self.steps, self.arcs
-        starts = arcs.size[: self._named].nonzero()[0]  # states with steps
+        own = slice(self._named)
+        arcs.near[own] = arcs.again[own] = np.where(steps.ends_at > NEVER, 0, UNREACHABLE)
+        starts = arcs.size[own].nonzero()[0]  # states with steps
         if not len(starts):
             return
         firsts = steps.first[starts]
@@ -391,9 +395,11 @@ class Fusion:
         for c in label:
             state, gain = self.step(state, c)
             total += gain
-        if total == NEVER or not end:
-            return total
-        return total + float(self.arcs.ends_at[state])
+        return total if total == NEVER or not end else total + self.ends_at(state)
+
+    def ends_at(self, state: int) -> float:
+        """What ending in a state adds."""
+        return float(self._own(state)[0].ends_at[state])
 
     def weights_after(self, label: Sequence[int]) -> list[float]:
         """What each class would add after a label: C numbers."""

@@ -22,23 +22,19 @@ class Numbers:
         found = list(map(self._number.get, listed))
         if None in found:
             with _LOCK:
-                found = list(map(self._named, listed))
+                new = [code for code in dict.fromkeys(listed) if code not in self._number]
+                size = len(self._number)
+                if size + len(new) > len(self._codes):
+                    more = np.empty(len(self._codes) + len(new), np.int64)
+                    self._codes = np.concatenate([self._codes, more])
+                self._codes[size : size + len(new)] = new  # before others see the numbers
+                self._number.update(zip(new, range(size, size + len(new)), strict=True))
+            found = list(map(self._number.get, listed))
         return np.array(found, np.int64)
 
     def one(self, code: int) -> int:
         """The number of one code."""
-        with _LOCK:
-            return self._named(code)
-
-    def _named(self, code: int) -> int:
-        number = self._number.get(code)
-        if number is None:
-            number = len(self._number)
-            if number == len(self._codes):
-                self._codes = np.concatenate([self._codes, np.empty_like(self._codes)])
-            self._codes[number] = code  # before the number is seen by others
-            self._number[code] = number
-        return number
+        return int(self.of(np.array([code]))[0])
 
     def codes(self, numbers: np.ndarray) -> np.ndarray:
         """The codes that have these numbers."""

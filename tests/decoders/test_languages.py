@@ -12,6 +12,7 @@ import torch
 from crnn_lib import Alphabet, exact_search, prefix_beam_search
 from crnn_lib.ctc import collapse
 from crnn_lib.language import (
+    Automaton,
     SparseAutomaton,
     WeightedAutomaton,
     hot_words,
@@ -143,3 +144,54 @@ def sparse(automaton):
     counts, columns, targets, weights = automaton.arcs(np.arange(automaton.num_states))
     first = np.append(0, counts.cumsum())
     return automaton.characters, first, columns, targets, weights, automaton.final, automaton.start
+
+
+class Asked(Automaton):
+    """An automaton that makes its states when they are reached, and notes which are asked for."""
+
+    def __init__(self, inner):
+        self.characters, self.start, self.inner = inner.characters, inner.start, inner
+        self.steps, self.ends = [], []
+
+    def arcs(self, states):
+        self.steps.append(states.tolist())
+        return self.inner.arcs(states)
+
+    def final_weights(self, states):
+        self.ends.append(states.tolist())
+        return self.inner.final_weights(states)
+
+    def distances(self, states):
+        return self.inner.distances(states)
+
+    @property
+    def farthest(self):
+        return self.inner.farthest
+
+
+@pytest.mark.parametrize("nodes", [0, 250, 1 << 20])
+def test_lines_are_taken_side_by_side_and_ask_for_states_together(nodes, monkeypatch):
+    monkeypatch.setattr("crnn_lib.decoders.beam.NODES", nodes)
+    random = np.random.default_rng(4)
+    words = {"".join(random.choice(list("abc"), 6)): -random.random() for _ in range(200)}
+    lines = torch.from_numpy(2 * random.normal(size=(7, 12, 4))).log_softmax(2)
+    frames = torch.tensor([12, 12, 0, 9, 12, 5, 12])
+    options = {"alphabet": Alphabet("abc"), "beam_width": 8, "n_best": 3}
+    language = Asked(lexicon("abc", words))
+    together = prefix_beam_search(lines, frames, language=language, **options)
+    for n, found in enumerate(together):
+        alone = prefix_beam_search(
+            lines[n : n + 1], frames[n : n + 1], language=lexicon("abc", words), **options
+        )[0]
+        assert [(h.label, h.log_prob, h.score) for h in found] == [
+            (h.label, h.log_prob, h.score) for h in alone
+        ]
+        assert [tuple(h.spans) for h in found] == [tuple(h.spans) for h in alone]
+    assert [len(found) > 0 for found in together] == (frames >= 6).tolist()
+    assert language.ends == language.steps  # only of what a beam has reached
+    asked = [state for states in language.steps for state in states]
+    assert len(asked) == len(set(asked)) > 50
+    if nodes > 250:  # all lines go on before any is waited for twice
+        assert len(language.steps) <= 13
+    else:
+        assert len(language.steps) > 13

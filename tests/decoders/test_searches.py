@@ -905,3 +905,21 @@ def test_numba_is_asked_for_late_and_without_it_all_works_and_warns_once():
     lattices = torch.randn(3, 6, 11, generator=torch.Generator().manual_seed(2)).log_softmax(-1)
     beams, exact = prefix_beam_search(lattices), exact_search(lattices)
     assert read == f"{[h.text for h in beams]} {[h.text for h in exact]} True"
+
+
+def test_a_beam_is_as_wide_as_there_are_prefixes_or_is_refused():
+    torch.manual_seed(2)
+    alphabet, line = Alphabet("ab"), torch.randn(1, 4, 3, dtype=torch.float64).log_softmax(2)
+    wide, wider = (
+        prefix_beam_search(line, alphabet=alphabet, beam_width=width, n_best=width)[0]
+        for width in (100, 10**30)
+    )
+    assert wide == wider and [h.score for h in wide] == [h.score for h in wider]
+    many = torch.randn(1, 31, 3).log_softmax(2)
+    for width in (10**9, 10**30):
+        with pytest.raises(ValueError, match="beam of .* prefixes on 31 frames .* than 2 GB"):
+            prefix_beam_search(many, alphabet=alphabet, beam_width=width)
+        with pytest.raises(ValueError, match=f"beam of {width} prefixes .* than 2 GB"):
+            PrefixBeam(alphabet, beam_width=width).feed(many[0])
+    few, all_of_it = (exact_search(line, alphabet=alphabet, budget=b) for b in (10_000, 10**30))
+    assert few == all_of_it

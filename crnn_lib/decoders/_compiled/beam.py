@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from crnn_lib.decoders._compiled.jit import compiled, inner
-from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY
+from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, UNREAD, BeamRoom
 from crnn_lib.decoders._compiled.scores import (
     label_log_prob,
     read_line,
@@ -69,7 +69,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
 
     ``p`` holds the probabilities of the frames from ``start`` on, ``peak`` of each its most
     probable class but the blank. Returns what the line is; MISSING if a state has no steps yet:
-    then the beam stands before the frame that needs them, and goes on when it is called again.
+    then the beam stands where they are needed, and goes on when it is called again.
 
     On return the room's ``ints[0]`` and ``ints[2]``, or the copies beside them (``at[3]``), hold
     the beam's nodes and states, and ``masses`` their masses. Each step of a fused automaton
@@ -89,16 +89,16 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
     while 1 << shift < classes:
         shift += 1
     t, status = at[0], FINE
-    while t < stop:
-        new, row, left = 1 - now, t - start, end - 1 - t
+    while True:
         if fused:
             if t == 0 and near[arcs.start] > end:
                 count = 0
             for i in range(count):
                 if firsts[ints[2 + now, i]] < 0:
                     status = MISSING
-            if status != FINE:
-                break
+        if status != FINE or t >= stop:
+            break
+        new, row, left = 1 - now, t - start, end - 1 - t
         q = p[row, blank]
         # 1. Prefixes that stay as they are, or are made from a parent that is in the beam too.
         found, in_place = 0, True
@@ -289,11 +289,12 @@ def label_weight(arcs, all_classes, blank, text, size):
 
 @compiled
 def beam_batch(
-    log_p, lengths, blank, width, keep, lowest, highest, arcs, upper, page, room, lists, results
+    log_p, lengths, blank, width, keep, lowest, highest, arcs, upper, page, rooms, lists, results
 ):
     """Decode some lines into ``results``, from line ``results.at[0]`` on.
 
     Returns MISSING if a state has no steps yet, to be called again when it has them, else FINE.
+    Meanwhile the lines behind are begun, as many as there are rooms: their states are missing, too.
     A frame's probabilities may sum to between ``lowest`` and ``highest``. ``upper`` is the most
     that the language can add to a label's log-probability.
     """
@@ -301,34 +302,41 @@ def beam_batch(
     counts, statuses, sizes, scores, at = (
         results.counts, results.statuses, results.sizes, results.scores, results.at,
     )  # fmt: skip
-    labels, masses, ints, whole = results.labels, room.masses, room.ints, lists.masses
+    labels, whole = results.labels, lists.masses
     texts, text_sizes, top = lists.texts, lists.text_sizes, lists.top
     lower, weight, top_log_p, top_score = lists.lower, lists.weight, lists.log_probs, lists.scores
     worst = 0.0
     for n in range(at[0], len(log_p)):
-        frames = lengths[n]
-        line, log_line = page.p[:frames], log_p[n, :frames]
-        if at[0] < n or at[3] == 0:  # else the line was begun before
-            at[0] = n
+        if n - at[0] == len(rooms.at):
+            break
+        frames, k = lengths[n], n % len(rooms.at)
+        line, log_line, peak = page.p[k, :frames], log_p[n, :frames], page.peak[k]
+        room = BeamRoom(
+            rooms.trie[k], rooms.masses[k], rooms.work[k], rooms.ints[k], rooms.active[k],
+            rooms.merged[k], rooms.at[k], rooms.log_scale[k],
+        )  # fmt: skip
+        masses, ints = room.masses, room.ints
+        if statuses[n] == UNREAD:
             counts[n] = 0
-            statuses[n], whole[0] = read_line(
-                log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
+            statuses[n], whole[k] = read_line(
+                log_line, blank, lowest, highest, 1.0, line, peak, page.bits, page.powers
             )
-            if statuses[n] != FINE:
-                continue
-            begin_beam(
-                arcs.start, room.trie, room.masses, room.work, room.ints, room.merged, room.at,
-                room.log_scale,
-            )  # fmt: skip
-        statuses[n] = beam_frames(line, page.peak, 0, frames, frames, blank, width, arcs, room)
-        at[3] = statuses[n] == MISSING
+            if statuses[n] == FINE:
+                begin_beam(
+                    arcs.start, room.trie, masses, room.work, ints, room.merged, room.at,
+                    room.log_scale,
+                )  # fmt: skip
+                statuses[n] = MISSING
         if statuses[n] == MISSING:
-            return MISSING
+            statuses[n] = beam_frames(line, peak, 0, frames, frames, blank, width, arcs, room)
+        if statuses[n] == MISSING or at[0] < n:  # results come in the order of the lines
+            continue
+        at[0] = n + 1
         if statuses[n] != FINE:
             continue
         # What the beam knows of each of its labels, and the rest, which may be any label's.
         count, now, log_scale = room.at[2], room.at[3], room.log_scale[0]
-        rest, scale = whole[0], math.exp(log_scale)
+        rest, scale = whole[k], math.exp(log_scale)
         for i in range(count):
             text_sizes[i] = -1
             weight[i], lower[i] = 0.0, masses[i] * scale
@@ -385,4 +393,4 @@ def beam_batch(
             write_spans(log_line, blank, used, size, page, results)
             at[1], at[2] = made + 1, used + size
         counts[n] = kept
-    return FINE
+    return FINE if at[0] == len(log_p) else MISSING

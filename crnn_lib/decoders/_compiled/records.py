@@ -16,6 +16,7 @@ REACH = 8  # columns of it before and behind a place that are compared with it
 GROW = 2.0**64  # its entries are numbers times a power of it, which changes no digit
 LOG_GROW = 64 * math.log(2.0)
 MISSING = 3  # the steps of a state that a beam has reached are to be made before it can go on
+UNREAD = 4
 
 
 class Arcs(NamedTuple):
@@ -69,17 +70,20 @@ class Results(NamedTuple):
     """Decoded lines: per line, then per hypothesis, then per character, end to end."""
 
     counts: np.ndarray  # (N,) int32, hypotheses of each line
-    statuses: np.ndarray  # (N,) int32, FINE, RISKY or WRONG
+    statuses: np.ndarray  # (N,) int32, FINE, RISKY or WRONG; before, UNREAD or MISSING
     sizes: np.ndarray  # (M,) int32, the length of each label
     scores: np.ndarray  # (M, 3): log-probability, score, the bound on all others
     labels: np.ndarray  # (L,) int32
     spans: np.ndarray  # (2, L) int32, starts and ends
     span_scores: np.ndarray  # (L,)
-    at: np.ndarray  # (4,): line, hypotheses and characters made, and whether the line was begun
+    at: np.ndarray  # (3,): lines, hypotheses and characters made
 
 
 class Page(NamedTuple):
-    """Memory for one line of T frames, used again for each."""
+    """Memory for one line of T frames, used again for each.
+
+    Where several lines are read side by side, ``p`` and ``peak`` have a row for each.
+    """
 
     p: np.ndarray  # (T, C): its probabilities
     peak: np.ndarray  # (T,): each frame's most probable class but the blank
@@ -90,7 +94,10 @@ class Page(NamedTuple):
 
 
 class BeamRoom(NamedTuple):
-    """A beam of W prefixes at some frame, and the memory that it needs to go on."""
+    """A beam of W prefixes at some frame, and the memory that it needs to go on.
+
+    Of several beams, side by side, each array has a row for each.
+    """
 
     trie: np.ndarray  # (5, nodes) int32: parent, last class, first child, next sibling, frame
     masses: np.ndarray  # (2W + 2,): at a blank and on a character, a zero, at a blank, a zero
@@ -107,7 +114,7 @@ class BeamRoom(NamedTuple):
 class BeamLists(NamedTuple):
     """What a beam of W prefixes holds at the end of a line of T frames, and the best K of it."""
 
-    masses: np.ndarray  # (1,): of the whole line
+    masses: np.ndarray  # of each line that is read, (1,) or more: of all of it
     texts: np.ndarray  # (W, T) int32
     text_sizes: np.ndarray  # (W,) int64
     lower: np.ndarray  # (W,): what the beam knows of each label's probability
