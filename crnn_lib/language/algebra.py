@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
 from typing import Any, overload
 
 import numpy as np
@@ -28,6 +29,7 @@ from crnn_lib.language.automata import (
     _side_by_side,
     trim,
 )
+from crnn_lib.language.sparse import MOST_CELLS, SparseAutomaton
 
 # Building -----------------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class _Respelled(Automaton):
         return self.inner.most
 
 
-def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
+def minimise(automaton: Automaton) -> WeightedAutomaton:
     """Merge states that nothing tells apart (Moore 1956).
 
     States start in one class if they end alike and weigh each step alike; a class is split as long
@@ -211,13 +213,13 @@ def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
     automaton there is. With weights it is correct, but weights that could be moved along the way
     may keep states apart.
     """
-    automaton = trim(automaton)
-    if is_empty(automaton):
-        return automaton
-    columns = [automaton.final, *automaton.log_weight.T]
+    tables = trim(_tables(automaton, "minimise"))
+    if is_empty(tables):
+        return tables
+    columns = [tables.final, *tables.log_weight.T]
     classes = _classes(np.unique(column, return_inverse=True)[1] for column in columns)
     while True:
-        after = np.append(classes, NOWHERE)[automaton.next_state]  # (S, K)
+        after = np.append(classes, NOWHERE)[tables.next_state]  # (S, K)
         finer = _classes([classes, *(after + 1).T])
         if finer.max() == classes.max():
             break
@@ -227,7 +229,7 @@ def minimise(automaton: WeightedAutomaton) -> WeightedAutomaton:
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return _renumbered(automaton, rank[classes], first[order])
+    return _renumbered(tables, rank[classes], first[order])
 
 
 def _classes(columns) -> np.ndarray:
@@ -242,29 +244,39 @@ def _classes(columns) -> np.ndarray:
 # Combining ----------------------------------------------------------------------------------------
 
 
-def union(first: WeightedAutomaton, *others: WeightedAutomaton) -> WeightedAutomaton:
+def union(first: Automaton, *others: Automaton) -> WeightedAutomaton:
     """The strings that at least one of some constraints accepts.
 
     Raises a ValueError for automata with weights: a string that two of them accept would have two.
     """
-    for automaton in (first, *others):
+    found, *left = (_tables(automaton, "union") for automaton in (first, *others))
+    for automaton in (found, *left):
         weights = (automaton.log_weight, automaton.final)
         if any(((w != 0) & (w > -math.inf)).any() for w in weights):
             raise ValueError("union takes constraints, whose weights are all 0; this one has more.")
-    for other in others:
-        first = minimise(_side_by_side(first, other, both=False))
-    return first
+    for automaton in left:
+        found = minimise(_side_by_side(found, automaton, both=False))
+    return found
 
 
 # Asking -------------------------------------------------------------------------------------------
 
 
-def is_empty(automaton: WeightedAutomaton) -> bool:
+def is_empty(automaton: Automaton) -> bool:
     """Whether no string at all is accepted."""
-    return not (trim(automaton).final > -math.inf).any()
+    frontier = np.array([automaton.start])
+    seen = set(frontier.tolist())
+    while len(frontier):
+        if (automaton.final_weights(frontier) > -math.inf).any():
+            return False
+        frontier = frontier[automaton.distances(frontier) < FAR]
+        new = set(automaton.arcs(frontier)[2].tolist()) - seen
+        seen |= new
+        frontier = np.array(sorted(new), np.int64)
+    return True
 
 
-def count_strings(automaton: WeightedAutomaton, length: int) -> int:
+def count_strings(automaton: Automaton, length: int) -> int:
     """Exact number of accepted strings of one length.
 
     A vector of Python integers, the strings that lead to each state, takes ``length`` steps.
@@ -274,51 +286,67 @@ def count_strings(automaton: WeightedAutomaton, length: int) -> int:
     True
     """
     _require_length(length)
-    steps = [Counter(row[row != NOWHERE].tolist()) for row in automaton.next_state]
+    after = _targets(automaton)
     ways = {automaton.start: 1}
     for _ in range(length):
-        after: dict[int, int] = {}
-        for state, count in ways.items():
-            for target, characters in steps[state].items():
-                after[target] = after.get(target, 0) + count * characters
-        ways = after
-    return sum(count for state, count in ways.items() if automaton.final[state] > -math.inf)
+        so_far, ways = ways, {}
+        for state, count in so_far.items():
+            for target, characters in Counter(after(state).values()).items():
+                ways[target] = ways.get(target, 0) + count * characters
+        if not ways:
+            return 0
+    ends = automaton.final_weights(np.array(list(ways))) > -math.inf
+    return sum(count for count, end in zip(ways.values(), ends, strict=True) if end)
 
 
-def strings(automaton: WeightedAutomaton, longest: int) -> Iterator[str]:
+def _targets(automaton: Automaton) -> Callable[[int], dict[int, int]]:
+    """A function: from a state to where each column leads. Each state is asked for once."""
+
+    @cache
+    def after(state: int) -> dict[int, int]:
+        _, columns, targets, _ = automaton.arcs(np.array([state]))
+        return dict(zip(columns.tolist(), targets.tolist(), strict=True))
+
+    return after
+
+
+def strings(automaton: Automaton, longest: int) -> Iterator[str]:
     """All accepted strings of up to ``longest`` characters: short ones first, then in order.
 
     The order of the characters is the automaton's. Lazy: no time is lost on dead ends. What longer
     characters spell in several ways comes once for each.
     """
     _require_length(longest)
-    allowed = automaton.next_state != NOWHERE
-    ends = [automaton.final > -math.inf]  # ends[n][s]: a string of n more characters ends well
-    for _ in range(longest):
-        ends.append((ends[-1][automaton.next_state] & allowed).any(1))
+    after = _targets(automaton)
 
     def written(state: int, left: int) -> Iterator[str]:
         if not left:
             yield ""
             return
-        for k, after in enumerate(automaton.next_state[state]):
-            if after != NOWHERE and ends[left - 1][after]:
-                for rest in written(after, left - 1):
+        for k, target in after(state).items():
+            if target in good[left - 1]:
+                for rest in written(target, left - 1):
                     yield automaton.characters[k] + rest
 
-    for length in range(longest + 1):
-        if ends[length][automaton.start]:
-            yield from written(automaton.start, length)
+    reached = [{automaton.start}]  # reached[n]: by n characters
+    while reached[-1] and len(reached) <= longest + 1:
+        ends = automaton.final_weights(np.array(list(reached[-1]))) > -math.inf
+        good = [{state for state, end in zip(reached[-1], ends, strict=True) if end}]
+        for states in reversed(reached[:-1]):  # good[n]: from there n more characters end well
+            good.append({s for s in states if not good[-1].isdisjoint(after(s).values())})
+        if good[-1]:
+            yield from written(automaton.start, len(reached) - 1)
+        reached.append({target for state in reached[-1] for target in after(state).values()})
 
 
-def draw_string(automaton: WeightedAutomaton, length: int, generator: torch.Generator) -> str:
+def draw_string(automaton: Automaton, length: int, generator: torch.Generator) -> str:
     """Draw one of the accepted strings of one length, with probability as its weight.
 
     Without weights all of them are equally likely.
 
     Parameters
     ----------
-    automaton : WeightedAutomaton
+    automaton : Automaton
     length : int
     generator : torch.Generator
 
@@ -337,13 +365,13 @@ def draw_string(automaton: WeightedAutomaton, length: int, generator: torch.Gene
 
 
 def draw_strings(
-    automaton: WeightedAutomaton, length: int, count: int, generator: torch.Generator
+    automaton: Automaton, length: int, count: int, generator: torch.Generator
 ) -> list[str]:
     """Draw several strings, independently; each as :func:`draw_string` does.
 
     Parameters
     ----------
-    automaton : WeightedAutomaton
+    automaton : Automaton
         Its weights say how likely a string is, among those of this length.
     length, count : int
         Characters of a string, and how many strings.
@@ -352,22 +380,42 @@ def draw_strings(
     _require_length(length)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
-    ahead = [automaton.final]  # ahead[n][s]: log of the total weight of n more characters from s
+    if count * length > MOST_CELLS:
+        raise ValueError(
+            f"At most {MOST_CELLS} characters are drawn at once; got {count} strings of {length}."
+        )
+    tables = _tables(automaton, "draw_strings")
+    ahead = [tables.final]  # ahead[n][s]: log of the total weight of n more characters from s
     for _ in range(length):
-        weights = automaton.log_weight + np.append(ahead[-1], -math.inf)[automaton.next_state]
+        weights = tables.log_weight + np.append(ahead[-1], -math.inf)[tables.next_state]
         ahead.append(np.logaddexp.reduce(weights, axis=1, initial=-math.inf))  # (S,)
-    if ahead[length][automaton.start] == -math.inf:
+    if ahead[length][tables.start] == -math.inf:
         raise ValueError(f"This automaton accepts no string of {length} characters.")
     chances = torch.rand(count, length, generator=generator, dtype=torch.float64).numpy()
-    states, texts = np.full(count, automaton.start), [""] * count
+    states, texts = np.full(count, tables.start), [""] * count
     for place in range(length):
-        after = np.append(ahead[length - place - 1], -math.inf)[automaton.next_state[states]]
-        weights = automaton.log_weight[states] + after  # (count, K)
+        after = np.append(ahead[length - place - 1], -math.inf)[tables.next_state[states]]
+        weights = tables.log_weight[states] + after  # (count, K)
         shares = np.exp(weights - weights.max(1, keepdims=True)).cumsum(1)
         chosen = (shares <= chances[:, place, None] * shares[:, -1:]).sum(1)
-        states = automaton.next_state[states, chosen]
-        texts = [t + automaton.characters[k] for t, k in zip(texts, chosen, strict=True)]
+        states = tables.next_state[states, chosen]
+        texts = [t + tables.characters[k] for t, k in zip(texts, chosen, strict=True)]
     return texts
+
+
+def _tables(automaton: Automaton, what: str) -> WeightedAutomaton:
+    """The automaton with all its states in tables, which some questions need."""
+    if isinstance(automaton, SparseAutomaton):
+        return automaton.automaton()
+    if not isinstance(automaton, WeightedAutomaton):
+        raise TypeError(
+            f"{what} needs all states at once, as a WeightedAutomaton or a small SparseAutomaton "
+            f"has them; got {type(automaton).__name__}, whose states are made when they are "
+            "reached."
+            if isinstance(automaton, Automaton)
+            else f"{what} takes an automaton; got {type(automaton).__name__}."
+        )
+    return automaton
 
 
 def _require_length(length: int) -> None:

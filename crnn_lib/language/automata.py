@@ -26,7 +26,26 @@ MANY_ROUNDS = 200  # after so many, what still grows is taken to grow for ever
 Arcs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-class Automaton:
+class _Operators:
+    """What can be written between languages, and what to write in place of the rest."""
+
+    def __mul__(self, factor: float):
+        return self.__rmul__(factor)
+
+    def __rmul__(self, factor: float):
+        raise NotImplementedError
+
+    def _no_operator(self, other: object):
+        raise TypeError(
+            "Languages are combined by first & second, what both accept, and weighed by "
+            "0.5 * first. What one of two accepts is union(first, second), of constraints, or "
+            "Mixture((first, second))."
+        )
+
+    __or__ = __ror__ = __add__ = __radd__ = __sub__ = __truediv__ = _no_operator
+
+
+class Automaton(_Operators):
     """What a text weighs, character by character: what the decoders take as ``language=``.
 
     :class:`WeightedAutomaton` has all its states in tables. Others make a state when it is first

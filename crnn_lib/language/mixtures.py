@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
-from crnn_lib.language.automata import Automaton
+from crnn_lib.language.automata import Automaton, _Operators
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.vocabulary import _check_counts, with_capitals
@@ -28,7 +28,7 @@ MARKS = ".,;:!?"  # that stand right behind a word
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Mixture(_Operators):
     """Several automata side by side: a string weighs what the best of them says.
 
     The decoders take it where they take a :class:`~crnn_lib.language.WeightedAutomaton`. Like one,

@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from crnn_lib.language.algebra import minimise, respell
-from crnn_lib.language.automata import FAR, Automaton, WeightedAutomaton, intersect
+from crnn_lib.language.algebra import is_empty, minimise, respell
+from crnn_lib.language.automata import Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.constraints import (
     amount,
     isbn,
@@ -92,19 +90,15 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> Automaton | 
     plain = [part for part in parsed if not isinstance(part, Mixture)]
     if not mixed:
         language = _all_of(plain)
-        if _is_empty(language):
+        if is_empty(language):
             raise ValueError(f"No string satisfies {constraint!r}.")
         return language
     # what is in two parts weighs more in the first, with or without a constraint on both
     parts = [_all_of([part, *plain]) for part in mixed[0].parts]
-    parts = [part for part in parts if not _is_empty(part)]
+    parts = [part for part in parts if not is_empty(part)]
     if not parts:
         raise ValueError(f"No string satisfies {constraint!r}.")
     return Mixture(tuple(parts))
-
-
-def _is_empty(language: Automaton) -> bool:
-    return bool(language.distances(np.array([language.start]))[0] >= FAR)
 
 
 def _all_of(parts: Sequence[Automaton]) -> Automaton:

@@ -16,14 +16,20 @@ import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.algebra import respell
-from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, _check_factor
+from crnn_lib.language.automata import (
+    NOWHERE,
+    Automaton,
+    WeightedAutomaton,
+    _check_factor,
+    _Operators,
+)
 from crnn_lib.language.mixtures import Mixture
 
 Characters = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
+class Rule(_Operators):
     """A language that is given its characters later: what :func:`only` and its like return.
 
     The decoders take it as ``language=``. ``first & second`` is what both accept, their log-weights

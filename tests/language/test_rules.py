@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import pickle
 import random
 from itertools import product
@@ -17,15 +18,21 @@ from crnn_lib.language import (
     NGram,
     SparseAutomaton,
     WeightedAutomaton,
+    count_strings,
+    draw_strings,
     fixed_length,
     hot_words,
     intersect,
+    is_empty,
     lexicon,
     luhn,
+    minimise,
     never,
     only,
     open_lexicon,
     sentences_of,
+    strings,
+    union,
 )
 
 
@@ -298,3 +305,42 @@ def test_numbers_of_other_libraries_are_factors():
                 wrong * language
     with pytest.raises(ValueError, match="Log-weights are multiplied by a finite number"):
         -1 * only("ab")  # at once, and not when it is used
+
+
+def test_a_factor_stands_on_either_side_and_other_signs_say_what_to_write():
+    words = lexicon("ab", {"ab": -2.0})
+    lazy, digits = words & as_sparse(words), hot_words({"ab": 2.0})
+    assert (words * 0.5).score("ab") == -1.0 and (lazy * 0.5).score("ab") == -2.0
+    assert (Mixture((words,)) * 0.5).score("ab") == -1.0
+    assert (digits * 0.5).over("ab").score("ab") == 1.0
+    for language in (words, lazy, digits, Mixture((words,))):
+        with pytest.raises(ValueError, match="multiplied by a finite number, 0 or more; got"):
+            language * words
+        for sign in (operator.or_, operator.add, operator.sub, operator.truediv):
+            with pytest.raises(TypeError, match="first & second, .* union\\(first, second\\)"):
+                sign(language, 2 if sign is operator.truediv else words)
+
+
+def test_what_is_asked_of_tables_is_asked_of_listed_steps_too():
+    tables = lexicon("ab", ["a", "ab", "abb", "ba"]) & never("x").over("ab")
+    listed = as_sparse(tables)
+    lazy = 0.5 * listed & listed
+    for language in (listed, lazy):
+        assert list(strings(language, 9)) == list(strings(tables, 9)) == ["a", "ab", "ba", "abb"]
+        assert [count_strings(language, n) for n in range(5)] == [0, 1, 2, 1, 0]
+        assert not is_empty(language)
+        assert is_empty(language & as_sparse(lexicon("ab", ["bb", "aba"])))
+    assert minimise(listed).num_states == tables.num_states
+    constraint = as_sparse(lexicon("ab", ["b"]))
+    assert list(strings(union(constraint, listed), 3)) == ["a", "b", "ab", "ba", "abb"]
+    with pytest.raises(TypeError, match="minimise needs all states at once, .* got _Both, whose"):
+        minimise(lazy)
+    with pytest.raises(TypeError, match="union takes an automaton; got str"):
+        union(listed, "ab")
+    with pytest.raises(ValueError, match="characters are drawn at once; got 2 strings of 1000000"):
+        draw_strings(tables, 1_000_000_000, 2, torch.Generator())
+
+
+def test_strings_come_one_by_one_however_long_they_may_be():
+    endless = strings(only("ab").over("ab"), 10**9)
+    assert [next(endless) for _ in range(4)] == ["", "a", "b", "aa"]
