@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typed import run, save_tiny
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,15 +20,13 @@ else:
 
 from conftest import ROOT
 
-from crnn_lib.cli.arguments import _parser, main
+from crnn_lib.cli.arguments import _parser
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.models import (
-    CRNN,
     CRNNConfig,
     describe_checkpoint,
     load_model,
-    save_model,
     shipped_models,
 )
 from crnn_lib.photos import Reader
@@ -44,11 +43,7 @@ def few_glyphs(monkeypatch):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A small network that has learned nothing: fast, and as good as any for the plumbing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    model = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8))
-    return str(save_model(model, path, provenance={}))
+    return save_tiny(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +69,6 @@ def folder(tmp_path_factory):
 
 # A network that has learned nothing is sure of nothing; what it says is to be seen all the same.
 ALL = ("--refuse-below", "0")
-
-
-def run(capsys, *arguments):
-    """Exit status, output and error output of a command, as lines."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out.splitlines(), captured.err.splitlines()
 
 
 # ------------------------------------------------------------------ help and usage

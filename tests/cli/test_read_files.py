@@ -13,22 +13,18 @@ import pytest
 import torch
 from drawn_photos import photo, strokes
 from PIL import Image
+from typed import run, save_tiny
 
 from crnn_lib.archive import ArchiveReport
 from crnn_lib.cli import _pictures
 from crnn_lib.cli import read as room
-from crnn_lib.cli.arguments import PROG, main
-from crnn_lib.models import CRNN, CRNNConfig, save_model
+from crnn_lib.cli.arguments import PROG
 from crnn_lib.photos import PhotoLine, Reading, Row
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A small network that has learned nothing: fast, and as good as any for the plumbing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    model = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8))
-    return str(save_model(model, path, provenance={}))
+    return save_tiny(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
@@ -45,16 +41,6 @@ GREY = (255 * photo(strokes())).astype(np.uint8)
 def draw(path):
     Image.fromarray(GREY).save(path)
     return path
-
-
-def run(capsys, *arguments):
-    """Exit status, output and error output of a command, as lines."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out.splitlines(), captured.err.splitlines()
 
 
 def reading(text, confidence=0.9, row=None, column=None, guess=None):

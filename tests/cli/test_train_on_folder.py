@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typed import run, save_tiny
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.cli.arguments import main
 from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.handwriting.pen import draw_words
 from crnn_lib.models import CRNN, CRNNConfig, describe_checkpoint, load_model, save_model
@@ -44,21 +44,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def weights(tmp_path):
-    """A small network of digits that has learned nothing."""
-    torch.manual_seed(0)
-    model = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8))
-    path = tmp_path / "tiny.safetensors"
-    return str(save_model(model, path, provenance={"old": "crnn-digits"}))
-
-
-def run(capsys, *arguments):
-    """Exit status, output and error output of a command, as lines."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out.splitlines(), captured.err.splitlines()
+    return save_tiny(tmp_path, old="crnn-digits")
 
 
 TRAIN = ["train", "--lines", "my_words/", "--out", "mine.safetensors", "--device", "cpu"]
