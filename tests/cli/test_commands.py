@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from crnn_lib.models import (
     shipped_models,
 )
 from crnn_lib.photos import Reader
-from crnn_lib.training import History, LineStream
+from crnn_lib.training import History, LineStream, PhotoMixture
 
 
 @pytest.fixture(autouse=True)
@@ -494,7 +495,9 @@ def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
     assert status == 1 and "--keep-start mixes in the weights of --start" in err[-1]
 
 
-def test_train_can_widen_the_network_it_starts_from(tmp_path, capsys):
+def test_train_can_widen_the_network_it_starts_from(tmp_path, capsys, monkeypatch):
+    few = functools.partial(PhotoMixture, writers=20)  # instead of thousands
+    monkeypatch.setattr("crnn_lib.training.mixtures.PhotoMixture", few)
     out = tmp_path / "wide.safetensors"
     options = ["--style", "photos", "--glyphs", "pen", "--batch-size", "4", "--steps", "1"]
     start = ["--start", "crnn-digits", "--network", "photos"]
