@@ -58,7 +58,6 @@ from .reader import reason_of as reason_of
 from .regions import Region as Region
 from .regions import direction_of as direction_of
 from .regions import one_way as one_way
-from .regions import overlap as overlap
 from .regions import reading_order as reading_order
 from .regions import regions_of as regions_of
 from .regions import without_doubles as without_doubles

@@ -1,8 +1,9 @@
 """Whole pages: from a photo to the regions where its lines stand, by a detector's maps.
 
 An overview of the photo says where the sheet lies and where large writing stands. A sheet whose
-four edges are seen is laid flat; then a finer look, at about a megapixel, finds the lines. What
-both looks find is one line. Every point of a page has its way back to the photo.
+four edges are seen is laid flat; then a fine look, at about a megapixel, finds the lines. Where
+many are small, a finer look takes its place. What two looks find is one line. Every point of a
+page has its way back to the photo.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ SMALLER = (4, 2)  # times, along and across, are the looks before the fine one
 TALLEST = 300.0  # pixels of a line in any look but the smallest
 LEAST_SIDE = 48  # pixels of a look: on what is lower, nothing stands that a finer look cannot see
 LOWEST = 24.0  # pixels of a line that a coarse look may find: the fine one sees smaller ones better
-SMALL = 14.0  # pixels: where most lines are lower than this, a look twice as fine is worth its time
-FINEST = 4_000_000  # pixels of the finest look
+SMALL = 16.0  # pixels: where most lines are lower than this, a finer look is worth its time
+FINER = (1.4, 2.0)  # times, along and across, are the finer looks, whatever pixels the photo has
 SHEET = 0.5  # probability from which a cell belongs to a sheet
 MARGIN = 0.02  # of a sheet's size: what is looked at beyond its edges
 
@@ -95,7 +96,6 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         for factor in (smaller / scale for smaller in SMALLER)
         if min(height, width) / factor >= LEAST_SIDE
     ]
-    coarse = len(looks)
     corners = find_sheet(looks[-1].maps["sheet"] > SHEET) if looks else None
     if corners is not None and is_aslant(corners):
         corners = map_points(looks[-1].matrix, corners * CELL)
@@ -106,25 +106,30 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         page = (wide + 2 * more) * finer, (high + 2 * more) * finer
     else:
         matrix, page = np.diag([1 / scale, 1 / scale, 1]), (width * scale, height * scale)
-    looks.append(look_at(grey, detector, matrix, page))
-    found = [regions_of(look.maps) for look in looks]  # of each look
-    heights = [region.height for region in found[-1]]
-    pixels = page[0] * page[1]
-    if heights and float(np.median(heights)) < SMALL and 4 * pixels <= FINEST:
-        matrix = matrix @ np.diag([0.5, 0.5, 1])
-        looks.append(look_at(grey, detector, matrix, (2 * page[0], 2 * page[1])))
-        found.append(regions_of(looks[-1].maps))
+    coarse = [(look, regions_of(look.maps)) for look in looks]
+    fine = look_at(grey, detector, matrix, page)
+    found = regions_of(fine.maps)
+    for finer in FINER:
+        if np.median([region.height for region in found] or [SMALL]) >= SMALL:
+            break
+        there = matrix @ np.diag([1 / finer, 1 / finer, 1])
+        look = look_at(grey, detector, there, (finer * page[0], finer * page[1]))
+        seen = regions_of(look.maps)
+        if len(seen) < len(found):  # on some photos, what is enlarged is lost
+            break
+        fine, found = look, seen
+    matrix = fine.matrix
     regions: list[Region] = []
-    for look, of_look in zip(looks, found, strict=True):
+    for look, of_look in (*coarse, (fine, found)):
         there = np.linalg.inv(matrix) @ look.matrix
         # small writing is for the fine look; what is too high for a look, for a smaller one
-        lowest = LOWEST if look in looks[:coarse] else 0.0
-        highest = TALLEST if look is not looks[0] else math.inf
+        lowest = LOWEST if look is not fine else 0.0
+        highest = TALLEST if look not in looks[:1] else math.inf
         regions += [
             moved(region, there) for region in of_look if lowest <= region.height <= highest
         ]
     ordered = reading_order(one_way(without_doubles(regions)))
-    return [replace(region, matrix=matrix) for region in ordered], looks
+    return [replace(region, matrix=matrix) for region in ordered], [*looks, fine]
 
 
 def look_at(grey: np.ndarray, detector, matrix: np.ndarray, size: tuple[float, float]) -> PageLook:

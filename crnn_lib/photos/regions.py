@@ -9,6 +9,7 @@ scenes from such maps).
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -229,50 +230,72 @@ def _directions(
 
 
 def _join(pieces: list[_Piece], maps: Mapping[str, np.ndarray]) -> list[_Piece]:
-    """Pieces that follow each other on one line become one, until none do."""
+    """Pieces that follow each other on one line become one, the nearest first, until none do."""
     barrier = np.maximum(maps["ends"], maps["marks"])
-    pieces = list(pieces)
-    while (pair := _next_pair(pieces, barrier)) is not None:
-        a, b = (pieces[k] for k in pair)
-        sizes = np.array([len(a.points), len(b.points)], float)
-        share = sizes / sizes.sum()
-        direction = share[0] * a.axis + share[1] * b.axis
-        joined = _Piece(
-            np.concatenate([a.points, b.points]),
-            np.concatenate([a.weights, b.weights]),
-            direction / np.linalg.norm(direction),
-            float(share @ [a.height, b.height]),
-        )
-        pieces = [piece for k, piece in enumerate(pieces) if k not in pair] + [joined]
-    return pieces
+    pieces, count = list(pieces), len(pieces)
+    rows = np.zeros((2 * count, 8))  # each joint takes two pieces and makes one
+    there = np.zeros(2 * count, bool)
+    queue: list[tuple[float, int, int]] = []  # the gap, and the pieces before and behind it
+
+    def enter(k: int) -> None:
+        piece = pieces[k]
+        kind = float(piece.weights.mean(0).argmax())
+        ends = *piece.at(piece.start), *piece.at(piece.end)
+        rows[k] = *piece.axis, *ends, piece.height, kind
+        others = np.flatnonzero(there)
+        before, behind = _gaps(rows[others], rows[k]), _gaps(rows[k], rows[others])
+        for n in np.flatnonzero(np.isfinite(before)):
+            heapq.heappush(queue, (float(before[n]), int(others[n]), k))
+        for n in np.flatnonzero(np.isfinite(behind)):
+            heapq.heappush(queue, (float(behind[n]), k, int(others[n])))
+        there[k] = True
+
+    for k in range(count):
+        enter(k)
+    while queue:
+        _, a, b = heapq.heappop(queue)
+        if there[a] and there[b] and _is_open(rows[a, 4:6], rows[b, 2:4], barrier):
+            there[[a, b]] = False
+            pieces.append(_joined(pieces[a], pieces[b]))
+            enter(len(pieces) - 1)
+    return [pieces[k] for k in np.flatnonzero(there)]
 
 
-def _next_pair(pieces: list[_Piece], barrier: np.ndarray) -> tuple[int, int] | None:
-    """The two pieces of one line that stand nearest to each other."""
-    if len(pieces) < 2:
-        return None
-    axis = np.stack([piece.axis for piece in pieces])  # (M, 2)
-    height = np.array([piece.height for piece in pieces])
-    ends = np.stack([piece.at(piece.end) for piece in pieces])
-    starts = np.stack([piece.at(piece.start) for piece in pieces])
-    kind = np.array([piece.weights.mean(0).argmax() for piece in pieces])
-    way = starts[None] - ends[:, None]  # (M, M, 2): from the end of one to the start of the other
-    mean = axis[:, None] + axis[None]
-    mean /= np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-6)
+def _gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """From the ends of pieces to the starts of others, in cells; infinite where no line has both.
+
+    Pieces are rows (M, 8): axis, start, end, height, kind.
+    """
+    way = second[..., 2:4] - first[..., 4:6]  # (M, 2)
+    mean = first[..., :2] + second[..., :2]
+    mean = mean / np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-6)
     gap = (way * mean).sum(-1)
     aside = np.abs(way[..., 1] * mean[..., 0] - way[..., 0] * mean[..., 1])
-    low, high = np.minimum(height[:, None], height), np.maximum(height[:, None], height)
+    low = np.minimum(first[..., 6], second[..., 6])
+    high = np.maximum(first[..., 6], second[..., 6])
     fits = (gap <= GAP * low) & (gap >= -0.5 * low) & (aside <= LEVEL * high)
-    fits &= (low >= ALIKE * high) & (axis @ axis.T > math.cos(math.radians(STEEP)))
-    fits &= kind[:, None] == kind
-    np.fill_diagonal(fits, False)
-    for k in np.argsort(gap[fits], kind="stable"):
-        a, b = (int(index[k]) for index in np.nonzero(fits))
-        between = ends[a] + np.linspace(0, 1, 9)[:, None] * (starts[b] - ends[a])
-        x, y = (np.clip(between[:, n].astype(int), 0, barrier.shape[1 - n] - 1) for n in (0, 1))
-        if barrier[y, x].max() < PARTED:
-            return a, b
-    return None
+    fits &= (low >= ALIKE * high) & (first[..., 7] == second[..., 7])
+    fits &= (first[..., :2] * second[..., :2]).sum(-1) > math.cos(math.radians(STEEP))
+    return np.where(fits, gap, np.inf)
+
+
+def _is_open(end: np.ndarray, start: np.ndarray, barrier: np.ndarray) -> bool:
+    """Whether nothing parts two pieces between the end of one and the start of the other."""
+    between = end + np.linspace(0, 1, 9)[:, None] * (start - end)
+    x, y = (np.clip(between[:, n].astype(int), 0, barrier.shape[1 - n] - 1) for n in (0, 1))
+    return bool(barrier[y, x].max() < PARTED)
+
+
+def _joined(a: _Piece, b: _Piece) -> _Piece:
+    sizes = np.array([len(a.points), len(b.points)], float)
+    share = sizes / sizes.sum()
+    direction = share[0] * a.axis + share[1] * b.axis
+    return _Piece(
+        np.concatenate([a.points, b.points]),
+        np.concatenate([a.weights, b.weights]),
+        direction / np.linalg.norm(direction),
+        float(share @ [a.height, b.height]),
+    )
 
 
 # ---------------------------------------------------------------------------- one line twice
@@ -284,25 +307,26 @@ def without_doubles(regions: Sequence[Region]) -> list[Region]:
     What is longer and surer is better. All regions lie on the same page.
     """
     worth = [region.length * region.height**0.5 * region.score**4 for region in regions]
-    kept: list[Region] = []
+    corners = np.reshape([region.place.corners() for region in regions], (-1, 4, 2))
+    kept: list[int] = []
     for k in np.argsort([-value for value in worth], kind="stable"):
-        if all(overlap(regions[k], other) < COVERED for other in kept):
-            kept.append(regions[k])
-    return kept
+        if (_overlaps(regions[k], corners[kept]) < COVERED).all():
+            kept.append(int(k))
+    return [regions[k] for k in kept]
 
 
-def overlap(one: Region, other: Region) -> float:
-    """How much of the smaller of two bands lies in the other, as seen along the first: 0 to 1."""
-    turn = one.place.matrix()[:2, :2]
-    corners = other.place.corners() @ turn
-    low, high = corners.min(0), corners.max(0)
+def _overlaps(one: Region, corners: np.ndarray) -> np.ndarray:
+    """How much of a band and each of others, (M, 4, 2), is common, of the smaller one: 0 to 1.
+
+    As seen along the first band.
+    """
+    seen = corners @ one.place.matrix()[:2, :2]  # (M, 4, 2)
+    low, high = seen.min(1), seen.max(1)
     mine = one.place
-    wide = min(high[0], mine.right) - max(low[0], mine.left)
-    tall = min(high[1], mine.bottom) - max(low[1], mine.top)
-    if wide <= 0 or tall <= 0:
-        return 0.0
-    smaller = min(one.length * one.height, float(np.prod(high - low)))
-    return wide * tall / max(smaller, 1e-9)
+    wide = np.minimum(high[:, 0], mine.right) - np.maximum(low[:, 0], mine.left)
+    tall = np.minimum(high[:, 1], mine.bottom) - np.maximum(low[:, 1], mine.top)
+    smaller = np.minimum(one.length * one.height, (high - low).prod(1))
+    return wide.clip(0) * tall.clip(0) / np.maximum(smaller, 1e-9)
 
 
 # ---------------------------------------------------------------------------- reading order

@@ -19,6 +19,7 @@ from crnn_lib.photos import (
     direction_of,
     one_way,
     reading_order,
+    regions,
     regions_of,
     without_doubles,
 )
@@ -154,6 +155,21 @@ def test_pieces_of_a_line_are_joined_unless_it_ends_between_them(parted):
     if parted:
         maps["ends"][18:32, 73:77] = 1
     assert len(regions_of(maps)) == 1 + parted
+
+
+def test_a_joint_compares_one_piece_with_the_others_and_not_all_with_all(monkeypatch):
+    lines = [row(300, 40 + 60 * n, 400, 40) for n in range(12)]
+    maps = draw_maps((760, 600), lines)
+    maps["number"][:, 53:97:4] = 0  # eleven gaps in each line
+    compared = []
+    monkeypatch.setattr(
+        regions,
+        "_gaps",
+        lambda *pair, gaps=regions._gaps: compared.append(gaps(*pair)) or compared[-1],
+    )
+    assert len(regions_of(maps)) == 12
+    pieces = 12 * 12
+    assert sum(map(len, compared)) <= (2 * pieces) ** 2
 
 
 def test_a_rule_between_two_pieces_parts_them():

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from drawn_maps import common
+from drawn_maps import common, corners_of, draw_maps, row
 
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.models import MAPS
-from crnn_lib.photos import ImageError, page_lines, regions_of
+from crnn_lib.photos import ImageError, find_regions, page_lines, regions_of
 
 LAYOUTS = ("notes", "form", "exam", "boxes", "scattered", "sums", "lined")
 STYLE = PageStyle(height=(16.0, 60.0), layouts=dict.fromkeys(LAYOUTS, 1.0))
@@ -56,3 +56,59 @@ def test_who_looks_for_numbers_among_words_is_told_what_reads_words(monkeypatch)
     monkeypatch.setattr(page_lines, "find_on_grey", lambda grey, detector: ([word], [look]))
     with pytest.raises(ImageError, match="nothing but words was found on it; crnn-words reads"):
         page_lines.cut_lines(np.ones((400, 400), np.float32), None, {"number": (32, (0.6,))})
+
+
+class Seer:
+    """A detector without faults, of a photo with these rows; and the shapes of its looks.
+
+    On pages wider than the widest it sees but one row.
+    """
+
+    def __init__(self, rows, width, widest=9999):
+        self.rows, self.width, self.widest, self.shapes = rows, width, widest, []
+
+    def __call__(self, page):
+        shape = tuple(page.shape[2:])
+        self.shapes.append(shape)
+        scale = shape[1] / self.width
+        sizes = ("x", "y", "length", "height")
+        scaled = [line | {key: scale * line[key] for key in sizes} for line in self.rows]
+        scaled = scaled if shape[1] <= self.widest else scaled[:1]
+        maps = draw_maps(shape, scaled)
+        maps["sheet"][:] = 1
+        for name in ("number", "word", "ends", "print", "marks", "sheet"):
+            maps[name] = 20 * maps[name] - 10  # logits
+        return torch.from_numpy(np.stack([maps[name] for name in MAPS]))[None]
+
+
+@pytest.mark.parametrize(
+    ("side", "height", "looks"),
+    [
+        (1000, 30, [250, 500, 1000]),  # of the usual size
+        (1000, 12, [250, 500, 1000, 1400]),  # small, and then no longer
+        (2000, 26, [250, 500, 1000, 1400]),
+        (2000, 18, [250, 500, 1000, 1400, 2000]),
+    ],
+)
+def test_small_writing_is_looked_at_more_finely_and_found_where_it_is(side, height, looks):
+    rows = [row(side / 2, side * y, 8 * height, height, 4.0) for y in (0.3, 0.5, 0.7)]
+    seer = Seer(rows, side)
+    regions = find_regions(np.ones((side, side), np.float32), seer)
+    assert seer.shapes == [(n, n) for n in looks]
+    assert len(regions) == len(rows)
+    for line, region in zip(rows, regions, strict=True):
+        assert np.abs(corners_of(line) - region.corners()).max() <= 4 * side / looks[-1]
+
+
+def test_one_small_line_among_many_costs_no_finer_look():
+    rows = [row(500, y, 300, 40) for y in (200, 350, 500, 650)] + [row(500, 800, 90, 12)]
+    seer = Seer(rows, 1000)
+    assert len(find_regions(np.ones((1000, 1000), np.float32), seer)) == 5
+    assert seer.shapes[-1] == (1000, 1000)
+
+
+def test_a_finer_look_that_sees_fewer_lines_is_not_taken():
+    rows = [row(500, y, 100, 12) for y in (300, 500, 700)]
+    seer = Seer(rows, 1000, widest=1000)
+    assert len(find_regions(np.ones((1000, 1000), np.float32), seer)) == 3
+    assert seer.shapes[-1] == (1400, 1400)
