@@ -7,9 +7,16 @@ import json
 import pytest
 
 from crnn_lib.cli.arguments import main
+from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.models import load_detector
 
 SHORT = ["train", "--detector", "--glyphs", "pen", "--steps", "1", "--batch-size", "2"]
+
+
+@pytest.fixture(autouse=True)
+def few_glyphs(monkeypatch):
+    """The pages draw writers of their own: of the pen's glyphs only the source is asked."""
+    monkeypatch.setitem(glyph_module.PEN_COUNT, "train", 100)
 
 
 @pytest.mark.slow
