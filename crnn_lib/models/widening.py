@@ -61,13 +61,14 @@ def widen_crnn(model: CRNN, config: CRNNConfig, *, seed: int = 0) -> CRNN:
     both = [(0, before), (width, before)]  # the states of the two directions
     heard = [(0, 1)]  # stretches (start, length) of a layer's inputs that the old network had
     for number, channels in enumerate(old.channels):
-        convolution, norm = wide.convolutions[number], wide.norms[number]
-        given, norm_given = model.convolutions[number], model.norms[number]
-        _keep(convolution.weight, given.weight, [(0, channels)], heard)
-        _keep(convolution.bias, given.bias, [(0, channels)])
-        for name, value in norm_given.state_dict().items():
+        convolution = wide.convolutions[number].state_dict()  # the weights themselves, not copies
+        given = model.convolutions[number].state_dict()
+        _keep(convolution["weight"], given["weight"], [(0, channels)], heard)
+        _keep(convolution["bias"], given["bias"], [(0, channels)])
+        norm = wide.norms[number].state_dict()
+        for name, value in model.norms[number].state_dict().items():
             if value.dim():  # all but the number of batches seen
-                norm.state_dict()[name][:channels] = value
+                norm[name][:channels] = value
         heard = [(0, channels)]
     rows = model.rnn.input_size // old.channels[-1]  # features lie channel by channel
     heard = [(0, old.channels[-1] * rows)]

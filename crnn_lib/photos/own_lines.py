@@ -53,7 +53,7 @@ from crnn_lib.photos.files import (
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
 from crnn_lib.photos.page_lines import cut_lines, cut_word
-from crnn_lib.photos.places import FILL
+from crnn_lib.photos.places import FILL, PhotoLine
 
 LONGEST_NAME = 40  # characters of a text that an image is called after
 WAY_OUT = (
@@ -360,6 +360,7 @@ def _line_of(photo, height: int, alphabet: Alphabet, detector: nn.Module | None)
     """
     letters = any(character.isalpha() for character in alphabet.characters)
     views = {"number": (height, (FILL,))}
+    found: list[tuple[PhotoLine, ...]]
     if detector is None:
         found = [(line,) for line in clean_photo(photo, height, whole=letters)]
     elif letters:

@@ -120,13 +120,16 @@ def photo_lines(
     def stream(glyphs: Glyphs, style: LineStyle, number: int, pool: int = 2, **more) -> LineStream:
         return LineStream(glyphs, style, batch_size, seed + number, pool, alphabet, **more)
 
+    def strung(number: int, amounts: AmountStyle | NumberStyle) -> LineStream:
+        varied = VARIED_NUMBERS
+        return stream(all_signs, written, number, amounts=amounts, variation=varied)
+
     def on_paper(lines: LineStream | TextlessStream, style: PaperStyle = paper) -> PaperStream:
         return PaperStream(lines, style, mixture.clean, lines.seed)
 
     amounts, written = AmountStyle(ones=mixture.ones), LineStyle.amounts()
     close = replace(LineStyle().varied(), spacing=(-0.3, 0.15))
     freely = LineStyle().varied()
-    amounts_of = {"amounts": amounts, "variation": VARIED_NUMBERS}
     in_words = _in_haste(
         alphabet,
         texts=WRITTEN_NUMBERS,
@@ -138,8 +141,8 @@ def photo_lines(
         pool=2,
     )
     numbers: list[LineStream | PaperStream | WordStream] = [
-        *(on_paper(stream(all_signs, written, k, **amounts_of)) for k in range(3)),
-        on_paper(stream(all_signs, written, 10, amounts=NumberStyle(), variation=VARIED_NUMBERS)),
+        *(on_paper(strung(k, amounts)) for k in range(3)),
+        on_paper(strung(10, NumberStyle())),
         stream(digits, freely, 13),
         stream(all_signs, close, 12, amounts=ONES),
         on_paper(stream(digits, freely, 5)),
