@@ -116,11 +116,12 @@ WRITTEN = {
         "a person checks what is refused and a sample of the rest.",
         "not_for": "Decisions about people that nobody checks: grades, benefits, votes, medicine. "
         "Letters, signatures, finding out who wrote a line.",
-        "limits": "It learned from composed lines on rendered paper, never from a photo of a whole "
-        "number by one hand. Corrections and crossed-out digits are not in them. Among its lines "
-        "were words, print, shapes and textures with nothing to read, all of them drawn; it still "
-        "reads a number on some such things. Of the marks between digits it knows the point, the "
-        "comma, the slash and the dash; a slash as steep as a 1 may be read as one.",
+        "limits": "It learned from composed lines on rendered paper, in digits of MNIST, the pen "
+        "and fonts, never from a photo of a whole number by one hand. Corrections and crossed-out "
+        "digits are not in them. Among its lines were words, print, shapes and textures with "
+        "nothing to read, all of them drawn; it still reads a number on some such things. Of the "
+        "marks between digits it knows the point, the comma, the slash and the dash; a slash as "
+        "steep as a 1 may be read as one.",
         "harms": "Whoever writes unlike the training hands is misread more often, and so is who "
         "has a poor camera. A wrong amount costs the one it is booked to. Show the image beside "
         "the reading, refuse below a threshold chosen on your own photos, and let people correct "
