@@ -6,17 +6,22 @@
   nor a script names are left out.
 - Formulas are drawn by a script of 2 MB: a page without one does not load it, and the others do as
   soon as a formula comes near. The index of the search is loaded by the search page alone.
-- An image is loaded when it comes near.
+- An image is loaded when it comes near. A figure that needs no more is stored with 256 colours at
+  most, none of them off by more than an eye sees.
 - The search shows what is around the words that it found. It reads the pages for that, which a page
   from a disk may not do; so their texts stand in one script, which only the search page loads.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*fontawesome\.js[^"]*"[^>]*></script>')
 MATH = re.compile(r'\s*<script[^>]*src="([^"]*tex-svg\.js[^"]*)"[^>]*></script>')
@@ -26,6 +31,7 @@ CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 WORD = re.compile(r"-?[A-Za-z_][\w-]*")
 IMAGE = re.compile(r'<img ((?:[^>"]|"[^"]*")*?)\s*/?>')
 HEAD_END = "</head>"
+COLOURS, STEPS = 256, (1, 2, 4, 8)  # of a palette; of 256 levels, so many are one
 SEARCH, TEXTS = "search.html", "_static/texts.js"
 SILENT = {"script", "style", "svg", "nav", "button", "head"}
 EMPTY = {"img", "br", "hr", "input", "link", "meta", "source", "wbr", "col", "area", "path"}
@@ -111,6 +117,26 @@ def _late(image: re.Match) -> str:
     return image[0] if "loading=" in image[1] else f'<img {image[1]} loading="lazy" />'
 
 
+def with_a_palette(png: bytes) -> bytes:
+    """A figure with a palette, its colours off by 4 of 256 levels at most, or as it is."""
+    image = Image.open(io.BytesIO(png))
+    if "A" in image.getbands() and image.getchannel("A").getextrema()[0] < 255:
+        return png
+    levels = np.asarray(image.convert("RGB")).astype(np.int32)  # (H, W, 3)
+    for step in STEPS:
+        rounded = np.minimum((levels + step // 2) // step * step, 255)
+        codes = rounded @ (1 << 16, 1 << 8, 1)
+        colours, numbers = np.unique(codes, return_inverse=True)
+        if len(colours) <= COLOURS:
+            figure = Image.fromarray(numbers.reshape(codes.shape).astype(np.uint8), "P")
+            palette = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], 1)
+            figure.putpalette(palette.astype(np.uint8).tobytes())
+            made = io.BytesIO()
+            figure.save(made, "PNG", optimize=True)
+            return min(png, made.getvalue(), key=len)
+    return png
+
+
 def lighten(html: Path) -> None:
     """Take from the pages in a folder what they can do without, and give the search its texts."""
     texts = {}
@@ -128,6 +154,8 @@ def lighten(html: Path) -> None:
         if name == SEARCH:
             page = page.replace(HEAD_END, f'<script src="{TEXTS}"></script>\n{HEAD_END}', 1)
         path.write_text(page, encoding="utf-8")
+    for path in html.glob("_images/*.png"):
+        path.write_bytes(with_a_palette(path.read_bytes()))
     for path in (*html.glob("_static/scripts/fontawesome*"), *html.rglob("fontawesome/webfonts/*")):
         path.unlink()
     sources = [*html.rglob("*.html"), *html.rglob("_static/**/*.js")]

@@ -9,6 +9,7 @@ import ast
 import html
 import importlib
 import inspect
+import io
 import json
 import posixpath
 import re
@@ -17,9 +18,11 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from books import BOOK, book_folder, built_book, load_build, load_lighten, need_sphinx
 from conftest import REPOSITORY, ROOT
+from PIL import Image
 
 SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
@@ -529,6 +532,28 @@ def test_what_no_page_needs_is_left_out(tmp_path):
         'const BOOK_TEXTS = {"index.html": "One frame"};\n'
     )
     assert '<script src="_static/texts.js"></script>' in (tmp_path / "search.html").read_text()
+
+
+def png_of(levels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(levels.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_figure_has_a_palette_if_no_eye_sees_it():
+    with_a_palette = load_lighten().with_a_palette
+    chance = np.random.default_rng(0)
+    grey = chance.integers(0, 256, (60, 80, 1)).repeat(3, 2)
+    soft = np.clip(grey + chance.integers(-1, 2, (60, 80, 3)), 0, 255)  # a thousand shades
+    for levels, most in ((grey, 0), (soft // 8 * 8 + soft % 3, 4)):
+        before = png_of(levels)
+        light = with_a_palette(before)
+        image = Image.open(io.BytesIO(light))
+        assert len(light) < len(before) and image.mode == "P"
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int) - levels).max() <= most
+    coloured = png_of(chance.integers(0, 256, (60, 80, 3)))
+    clear = png_of(np.dstack([grey, grey[..., :1] // 2]))
+    assert with_a_palette(coloured) == coloured and with_a_palette(clear) == clear
 
 
 def loaded(page: Path) -> int:
