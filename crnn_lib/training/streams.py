@@ -360,18 +360,27 @@ class Alternating:
     @property
     def pool(self) -> int:
         """Batches in which each stream uses up what it composes at once."""
-        turns = [s.pool // math.gcd(s.pool, self._times(s)) for s in self.streams]
-        return len(self.streams) * math.lcm(*turns)
+        return len(self.streams) * _turns(self.streams)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, len(self.streams))
-        stream = self.streams[place]
-        earlier = sum(other is stream for other in self.streams[:place])
-        return stream.batch(turn * self._times(stream) + earlier)
+        return _batch_at(self.streams, *divmod(step, len(self.streams)))
 
-    def _times(self, stream) -> int:
-        return sum(other is stream for other in self.streams)
+
+def _batch_at(streams: tuple, turn: int, place: int) -> LineBatch:
+    """What the stream at a place gives in a turn: its next batch, wherever else it stands."""
+    stream = streams[place]
+    earlier = sum(other is stream for other in streams[:place])
+    return stream.batch(turn * _times(streams, stream) + earlier)
+
+
+def _times(streams: tuple, stream) -> int:
+    return sum(other is stream for other in streams)
+
+
+def _turns(streams: tuple) -> int:
+    """Turns in which each stream uses up what it composes at once."""
+    return math.lcm(*(s.pool // math.gcd(s.pool, _times(streams, s)) for s in streams))
 
 
 @dataclass(frozen=True)
@@ -393,7 +402,7 @@ class Mixed:
     @property
     def pool(self) -> int:
         """Batches that are dealt at once."""
-        return len(self.streams) * math.lcm(*(stream.pool for stream in self.streams))
+        return len(self.streams) * _turns(self.streams)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
@@ -402,13 +411,14 @@ class Mixed:
 
     def _deal(self, turn: int) -> list[LineBatch]:
         each = self.pool // len(self.streams)
-        steps = range(turn * each, (turn + 1) * each)
-        parts = [stream.batch(step) for stream in self.streams for step in steps]
+        turns = range(turn * each, (turn + 1) * each)
+        places = range(len(self.streams))
+        parts = [_batch_at(self.streams, turn, place) for place in places for turn in turns]
         lines = join_batches(parts, _blank(self.streams[0]))
         order = torch.argsort(lines.widths, stable=True).split([len(part) for part in parts])
         generator = seeded_generator(self.seed, turn, 2)
-        places = torch.randperm(len(parts), generator=generator).tolist()
-        return [lines.select(order[place]) for place in places]
+        shuffled = torch.randperm(len(parts), generator=generator).tolist()
+        return [lines.select(order[place]) for place in shuffled]
 
 
 @dataclass(frozen=True)

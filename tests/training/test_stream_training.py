@@ -238,6 +238,15 @@ def test_a_stream_that_stands_several_times_gives_its_next_batch_each_time(strea
     assert all(same(again.batch(step), in_order[step]) for step in (9, 2, 15))
 
 
+def test_a_stream_that_is_mixed_in_twice_gives_twice_as_many_lines(stream):
+    other = fresh(stream, seed=8)
+    mixed = Mixed((stream, other, stream), seed=4)
+    assert mixed.pool == 12
+    texts = sorted(text for step in range(12) for text in mixed.batch(step).texts)
+    parts = [*(stream.batch(s) for s in range(8)), *(other.batch(s) for s in range(4))]
+    assert texts == sorted(text for lines in parts for text in lines.texts)
+
+
 def test_mixed_streams_deal_every_line_once(stream):
     textless = TextlessStream(batch_size=5, seed=1, pool=2)
     mixed = Mixed((stream, textless, fresh(stream, seed=9)), seed=4)
