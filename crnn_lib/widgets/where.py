@@ -96,8 +96,11 @@ def describe(model: torch.nn.Module, one: LineBatch) -> dict:
                     "frames": [place.start, place.end],
                     "columns": [round(float(edges[f])) for f in (place.start, place.end)],
                     "ink": inks[i] if inks else None,
-                    "sure": share[place.label].item(),
-                    "shares": list(zip(names, share[best].tolist(), strict=True)),
+                    "sure": _rounded(share[place.label].item()),
+                    "shares": [
+                        (name, _rounded(p))
+                        for name, p in zip(names, share[best].tolist(), strict=True)
+                    ],
                 }
             )
     return {
@@ -106,6 +109,11 @@ def describe(model: torch.nn.Module, one: LineBatch) -> dict:
         "height": len(image),
         "truth": one.texts[0],
         "read": hypothesis.text,
-        "probability": math.exp(hypothesis.log_prob),
+        "probability": _rounded(math.exp(hypothesis.log_prob)),
         "characters": characters,
     }
+
+
+def _rounded(probability: float) -> float:
+    """What is shown of it, the same on every processor; what is nearly 0 or 1 stays nearly so."""
+    return min(max(round(probability, 4), 1e-5), 1 - 1e-5)

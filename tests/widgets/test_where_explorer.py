@@ -39,14 +39,15 @@ def test_it_holds_what_the_library_says(model, lines):
         spans, edges = forced_alignment(log_probs, label), frame_edges(model, len(log_probs))
         posteriors = character_posteriors(log_probs, label).exp()
         assert line["probability"] == pytest.approx(
-            math.exp(forward_backward(log_probs, label).log_prob), rel=1e-4
+            math.exp(forward_backward(log_probs, label).log_prob), abs=1e-4
         )
         for i, character in enumerate(line["characters"]):
             assert character["frames"] == [spans[i].start, spans[i].end]
             assert character["columns"] == [round(edges[f]) for f in character["frames"]]
-            assert character["sure"] == pytest.approx(posteriors[i, label[i]].item())
+            assert character["sure"] == pytest.approx(posteriors[i, label[i]].item(), abs=1e-4)
             shares = [p for _, p in character["shares"]]
-            assert shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-6
+            assert all(round(p, 5) == p and 0 < p < 1 for p in (*shares, character["sure"]))
+            assert shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-3
             if line["read"] == line["truth"]:
                 assert character["ink"] == lines.spans[n, i].tolist()
         assert len(base64.b64decode(line["image"])) == line["width"] * line["height"]
