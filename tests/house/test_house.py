@@ -143,7 +143,7 @@ def test_wheel_holds_the_whole_package(tmp_path):
 
 def test_weights_are_small():
     for path in (PACKAGE / "weights").glob("*"):
-        most = 4 if path.stem in ("crnn-photos", "crnn-words") else 2  # hands of all kinds take room
+        most = 4 if path.stem in ("crnn-photos", "crnn-words") else 2  # many hands
         assert path.stat().st_size <= 1e6 * most, f"{path.name} is larger than {most} MB"
 
 
