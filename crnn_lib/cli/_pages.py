@@ -18,6 +18,7 @@ AVERAGE = 0.998
 CLIP = 5.0  # of the gradient's norm, which the sum of many losses has larger than a line's
 VALIDATION_PAGES = 64
 SIZE = (384, 384)  # pixels
+DIGITS = "0123456789"
 LINES_ONLY = {  # options that have no meaning for pages; their defaults
     "lines": None,
     "style": "default",
@@ -35,35 +36,48 @@ LINES_ONLY = {  # options that have no meaning for pages; their defaults
 }
 
 
-def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) -> int:
-    """Train a detector of writing on fresh pages and write its weights."""
+def check_page_options(options: argparse.Namespace) -> None:
+    """Find out before the work that an option has no meaning for pages."""
     for name, default in LINES_ONLY.items():
         if getattr(options, name) != default:
             raise ValueError(
                 f"--{name.replace('_', '-')} is for networks that read lines; leave out --detector."
             )
+
+
+def train_on_pages(options: argparse.Namespace, scanned: Glyphs | None, command: str) -> int:
+    """Train a detector of writing on fresh pages and write its weights.
+
+    ``scanned`` are the digits in which half of the numbers are written, if there are any; the pen
+    writes the others.
+    """
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    config = TrainConfig(**{**given, "average": options.average or AVERAGE, "clip": CLIP})
+    config = TrainConfig(**{"average": AVERAGE, **given, "clip": CLIP})
+    if scanned is not None:
+        source, scanned = scanned.source, scanned.only(DIGITS)
+        if not len(scanned):
+            raise ValueError(f"--glyphs: {source} has no digits, and --detector asks for them.")
     torch.manual_seed(options.seed)  # of the first weights
     detector = load_detector(options.start) if options.start else Detector()
-    scanned = glyphs if glyphs.source != "pen" else None
     pages = PageStream(
         batch_size=options.batch_size or BATCH_SIZE, size=SIZE, seed=options.seed, glyphs=scanned
     )
     others = PageStyle(split="test")  # other people write what it is validated with
     validation = compose_pages(VALIDATION_PAGES, others, seeded_generator(options.seed, 2), SIZE)
+    written = "" if scanned is None else f" and from {len(scanned):,} digits of {scanned.source}"
     parameters = sum(parameter.numel() for parameter in detector.parameters())
     print(
         f"Training Detector ({options.start or 'new'}, {parameters:,} parameters): {config.steps} "
-        f"steps of {pages.batch_size} pages of {pages.size[0]} x {pages.size[1]} pixels.",
+        f"steps of {pages.batch_size} pages of {pages.size[0]} x {pages.size[1]} pixels, written "
+        f"by the pen{written}.",
         flush=True,
     )
     history = train_detector(detector, pages, config, validation=validation)
     metrics = {name: values[-1] for name, values in history.validation_f1.items()}
     provenance = {
         "command": command,
-        "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
+        "glyphs": facts_of(scanned),
         "pages": repr(pages.style),
         "batch_size": pages.batch_size,
         "size": list(pages.size),
@@ -77,3 +91,10 @@ def train_on_pages(options: argparse.Namespace, glyphs: Glyphs, command: str) ->
     if options.history:  # after the weights, which cost more
         history.save(options.history)
     return 0
+
+
+def facts_of(glyphs: Glyphs | None) -> dict[str, object] | None:
+    """What weights keep of the glyphs that they learned from."""
+    if glyphs is None:
+        return None
+    return {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)}

@@ -78,7 +78,8 @@ less probable than --refuse-below, or if --constraint allows none that is probab
 is an object with the text, its probability, the status, row and column on a page, for each
 character the columns of the image in which the network saw it, and the corners of the line. First
 comes, for each folder that holds other files, {{"file": FOLDER, "skipped": {{NAME: REASON, ...}}}}.
-Why a line or a file has no text is said on the error output.
+What cannot be read is {{"file": NAME, "error": REASON}}. Why a line or a file has no text is said
+on the error output, too.
 
 A date is 8 digits, or 10 with separators: date:DD/MM/YYYY, date:MM/DD/YYYY, date:YYYY-MM-DD; D and
 M take no leading zeros, YY two digits; date:DD/MM/YYYY:1990-2030 has these years only. Separators
@@ -426,7 +427,12 @@ def _add_train(commands) -> None:
         ("photos", "or mostly as amounts, photographed on paper"),
         ("words", "or words, names and numbers by the pen and in fonts, photographed"),
     )
-    add("--batch-size", type=_whole(1), metavar="N", help="lines per step (64; --lines 32)")
+    add(
+        "--batch-size",
+        type=_whole(1),
+        metavar="N",
+        help="lines per step (64; --lines 32; --detector 8, of pages)",
+    )
     add(
         "--held-out",
         type=_number(0, 1),
@@ -508,9 +514,8 @@ def _add_train(commands) -> None:
     add(
         "--average",
         type=_number(0, 1),
-        default=0.0,
         metavar="X",
-        help="decay of the weights' moving average, such as 0.999 (0: none)",
+        help="decay of the weights' moving average, such as 0.999; 0: none (0; --detector 0.998)",
     )
     add("--seed", type=_whole(0), default=0, metavar="N", help="of weights and lines (0)")
 

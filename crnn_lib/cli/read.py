@@ -37,6 +37,7 @@ from crnn_lib.photos import (
     files_of,
     natural_order,
     page_of,
+    reason_of,
     skipped_in,
 )
 
@@ -69,7 +70,7 @@ def read(options: argparse.Namespace) -> int:
     check_target("--csv", options.csv, keep)
     check_target("--show", options.show or None, keep, picture=True)
     check_distinct({"--csv": options.csv, "--show": options.show or None})
-    files, failures = _files(options)
+    files, rows = _files(options)
     if options.show:
         if Path(options.show).suffix.lower() != ".png":
             raise ValueError(f"--show {options.show} is no .png file; a PNG picture is drawn.")
@@ -81,7 +82,7 @@ def read(options: argparse.Namespace) -> int:
         )
     reader = Reader.pretrained(weights, **how)
     reader.decoder = chosen_decoder(options, reader.alphabet)
-    rows, unsure = [], 0
+    failures, unsure = len(rows), 0
     try:
         shown = len(files) > 20 and sys.stderr.isatty()
         for row in reader.read_many(files, progress=shown, workers=options.workers):
@@ -113,10 +114,11 @@ def status_of(reading: Reading, options: argparse.Namespace) -> tuple[str, str]:
     return READ, ""
 
 
-def _files(options: argparse.Namespace) -> tuple[list[str], int]:
-    """All files, folders opened; how many names lead to none. What folders skip is said."""
+def _files(options: argparse.Namespace) -> tuple[list[str], list[Row]]:
+    """All files, folders opened; a row for each name that leads to none. Both are said, and so is
+    what folders skip."""
     files: list[str] = []
-    failures = 0
+    failed: list[Row] = []
     for name in options.images:
         try:
             skipped = {}
@@ -129,10 +131,9 @@ def _files(options: argparse.Namespace) -> tuple[list[str], int]:
                 tell_skipped(name, skipped)
             files += [file for file in files_of(name) if os.path.basename(file) not in skipped]
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            tell(f"{plain(name)}: {reason}")
-            failures += 1
-    return files, failures
+            failed.append(Row(name, (), reason_of(error)))
+            _print_row(failed[-1], options)
+    return files, failed
 
 
 def shown_text(reading: Reading, options: argparse.Namespace) -> str:
@@ -145,6 +146,8 @@ def _print_row(row: Row, options: argparse.Namespace) -> None:
     """A file's lines on the output; what cannot be read, and what is unsure, on the other."""
     name = plain(row.path)
     if row.error is not None:
+        if options.json:
+            say(json.dumps({"file": row.path, "error": row.error}))
         tell(f"{name}: {row.error}")
         return
     for n, reading in enumerate(row.readings, 1):

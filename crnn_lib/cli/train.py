@@ -15,7 +15,7 @@ import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._folders import train_on_folder
-from crnn_lib.cli._pages import train_on_pages
+from crnn_lib.cli._pages import check_page_options, facts_of, train_on_pages
 from crnn_lib.cli._targets import check_distinct, check_target
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
@@ -65,10 +65,16 @@ CONFIGS = {
     "words": CRNNConfig.words,
     "article": CRNNConfig.article,
 }
+UNUSED = (  # a style, and an option that such lines make nothing of
+    ("photos", "length"),
+    ("words", "length"),
+    ("words", "held_out"),  # people and fonts of their own write what words are validated with
+)
 DEFAULTS = {  # of what differs with --lines, where FINE_TUNING has the others
     "steps": 1000,
     "learning_rate": 4e-3,
     "batch_size": 64,
+    "average": 0.0,
     "held_out": 0.0,
     "validate_every": 0,
     "patience": 0,
@@ -91,9 +97,9 @@ def train(options: argparse.Namespace) -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
     if options.detector:
+        check_page_options(options)
         try:
-            glyphs = _training_glyphs(options)[0]
-            return train_on_pages(options, glyphs, _command(options.arguments))
+            return train_on_pages(options, _scans(options), _command(options.arguments))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
     if options.lines is not None:
@@ -110,11 +116,19 @@ def train(options: argparse.Namespace) -> int:
             setattr(options, name, value)
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
-    glyphs, held_out = _training_glyphs(options)
+    for style, name in UNUSED:
+        if options.style == style and getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} has no effect on --style {style}; leave it out.")
+    glyphs: Glyphs | None
     words = options.style == "words"
-    alphabet = Alphabet(pen.TEXT_CHARACTERS + " ") if words else Alphabet(glyphs.characters)
-    if options.style == "photos":
-        alphabet = Alphabet(glyphs.characters + MARKS)
+    if words:
+        glyphs, held_out = _scans(options), None
+        alphabet = Alphabet(pen.TEXT_CHARACTERS + " ")
+    else:
+        glyphs, held_out = _training_glyphs(options)
+        marks = MARKS if options.style == "photos" else ""
+        alphabet = Alphabet(glyphs.characters + marks)
     torch.manual_seed(options.seed)  # of the first weights
     model = _first_weights(options, alphabet)
     lines = _training_lines(options, glyphs, alphabet, model.config.height)
@@ -146,7 +160,7 @@ def train(options: argparse.Namespace) -> int:
     metrics = _last_metrics(history, report)
     provenance = {
         "command": _command(options.arguments),
-        "glyphs": {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)},
+        "glyphs": facts_of(glyphs),
         "style": options.style,
         **_described(lines),
         "batch_size": options.batch_size,
@@ -189,6 +203,22 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
     return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
 
 
+def _scans(options: argparse.Namespace) -> Glyphs | None:
+    """Glyphs of data sets, for pages and words; the pen writes these whole, not glyph by glyph."""
+    named = set(options.glyphs)
+    if "auto" in named:  # one glyph tells which source it is
+        named = named - {"auto"} | {load_glyphs("auto", "train", count=1).source}
+    if named == {"pen"}:
+        return None
+    if "pen" in named:
+        what = "--detector" if options.detector else f"--style {options.style}"
+        raise ValueError(
+            f"--glyphs: with {what} the pen writes by itself, and no share makes it more or less. "
+            "Name data sets without it, or pen alone."
+        )
+    return _training_glyphs(options)[0]
+
+
 def _first_weights(options: argparse.Namespace, alphabet: Alphabet):
     """The network that a run begins with; one that is to read photos learns the marks, too."""
     if not options.start:
@@ -211,15 +241,13 @@ def _first_weights(options: argparse.Namespace, alphabet: Alphabet):
 
 
 def _training_lines(
-    options: argparse.Namespace, glyphs: Glyphs, alphabet: Alphabet, height: int
+    options: argparse.Namespace, glyphs: Glyphs | None, alphabet: Alphabet, height: int
 ) -> LineStream | Alternating:
+    if options.style == "words":
+        return word_lines(alphabet, options.batch_size, options.seed, height=height, scanned=glyphs)
+    assert glyphs is not None  # only words are written without
     if options.style == "photos":
         return photo_lines(glyphs, options.batch_size, options.seed)
-    if options.style == "words":
-        scanned = None if glyphs.source == "pen" else glyphs
-        return word_lines(
-            alphabet, options.batch_size, options.seed, height=height, scanned=scanned
-        )
     styles = [_style(options, height)]
     if options.style == "varied":  # two styles that take turns
         bases = LineStyle(), LineStyle.article()
@@ -231,14 +259,14 @@ def _training_lines(
     return Alternating(tuple(streams)) if len(streams) > 1 else streams[0]
 
 
-def _written_by(lines: LineStream | Alternating, glyphs: Glyphs) -> str:
+def _written_by(lines: LineStream | Alternating, glyphs: Glyphs | None) -> str:
     """Who writes the lines, for the first line that a run prints."""
     first = lines.streams[0] if isinstance(lines, Alternating) else lines
+    scanned = "" if glyphs is None else f"{len(glyphs):,} glyphs of {glyphs.source}"
     if not isinstance(first, WordStream):
-        return f"from {len(glyphs):,} glyphs of {glyphs.source}"
+        return f"from {scanned}"
     hands = ", ".join(name for name, _ in first.hands)
-    digits = "" if glyphs.source == "pen" else f", and {len(glyphs):,} digits of {glyphs.source}"
-    return f"written by {hands}{digits}"
+    return f"written by {hands}" + (f", and from {scanned}" if scanned else "")
 
 
 def _described(lines: LineStream | Alternating) -> dict[str, object]:

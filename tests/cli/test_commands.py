@@ -358,6 +358,22 @@ def test_train_learns_words_by_the_pen_where_no_font_is(tmp_path, capsys, monkey
     provenance = describe_checkpoint(weights)["provenance"]
     assert "WordStream" in provenance["lines"]
     assert "held_out_character_error_rate" in provenance["metrics"]
+    assert provenance["glyphs"] is None  # none were drawn
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ("--style words --held-out 0.1", "--held-out has no effect on --style words"),
+        ("--style words --length 5", "--length has no effect on --style words"),
+        ("--style photos --length 1-5", "--length has no effect on --style photos"),
+        ("--style words --glyphs pen,mnist", "with --style words the pen writes by itself"),
+    ],
+)
+def test_train_refuses_what_a_style_makes_nothing_of(options, reason, tmp_path, capsys):
+    out = tmp_path / "a.safetensors"
+    status, said, err = run(capsys, "train", *options.split(), "--out", out)
+    assert status == 1 and not said and reason in err[-1]
 
 
 def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypatch):

@@ -291,6 +291,25 @@ def test_what_a_folder_skips_is_said(says, here, capsys):
     assert '{"file": FOLDER, "skipped": {NAME: REASON, ...}}' in " ".join(told)
 
 
+def test_what_cannot_be_read_is_an_object_and_a_row_too(here, capsys):
+    (here / "broken.png").write_bytes(b"no image")
+    (here / "empty").mkdir()
+    names = [draw(here / "a.png"), here / "broken.png", here / "gone.png", here / "empty"]
+    status, out, err = run(capsys, "read", *names, "--json", "--csv", "a.csv")
+    objects = [json.loads(line) for line in out]
+    reasons = {one["file"]: one["error"] for one in objects if "error" in one}
+    assert status == 1 and {one["file"] for one in objects} == set(map(str, names))
+    assert list(reasons) == [str(names[3]), str(names[1]), str(names[2])]
+    assert reasons[str(names[2])] == "there is no such file"
+    assert err == [f"{name}: {reason}" for name, reason in reasons.items()]
+    with open("a.csv", newline="", encoding="utf-8") as file:
+        assert {
+            row["file"]: row["error"] for row in csv.DictReader(file) if row["error"]
+        } == reasons
+    _, told, _ = run(capsys, "read", "--help")
+    assert '{"file": NAME, "error": REASON}' in " ".join(told)
+
+
 @pytest.mark.parametrize("name", ["zwei Zahlen.png", "число ٣.png", "tab\tnew\nline.png", "🖊.png"])
 def test_any_name_is_read_and_printed_on_one_line(name, says, here, capsys):
     says(reading("1"))
