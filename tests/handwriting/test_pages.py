@@ -85,6 +85,23 @@ def test_ink_lies_in_the_bands_and_bands_hold_ink(kind, request):
     assert lines > 60
 
 
+def test_a_letter_has_numbers_among_its_words_each_where_its_ink_is():
+    pages = compose_pages(6, only("letter"), seeded(6), (320, 320))
+    kinds = {"number": 0, "word": 0}
+    for image, rows in zip(pages.images[:, 0].numpy(), pages.rows, strict=True):
+        ink = image < 0.75
+        allowed = np.zeros_like(ink)
+        for line in rows:
+            assert line.text.isdigit() == (line.kind == "number")
+            allowed |= inside(line.corners, ink.shape, grow=1.0 if line.kind == "word" else 0.4)
+            if line.visible == 1:
+                kinds[line.kind] += 1
+                if any(c.isalnum() for c in line.text):
+                    assert ink[inside(line.corners, ink.shape)].mean() > 0.04, line.text
+        assert (ink & ~allowed).sum() <= 0.05 * ink.sum()
+    assert min(kinds.values()) > 15
+
+
 def test_bodies_fill_their_band(plain):
     """From its upper to its lower edge: a band is neither too high nor too low for its digits."""
     spreads = []

@@ -434,6 +434,27 @@ def large(page: Page, style: PageStyle) -> None:
     w.clutter(page, style.clutter * r.choice([0, 0.5]))
 
 
+def letter(page: Page, style: PageStyle) -> None:
+    """A letter by hand: words with numbers among them, single digits too, each line by one hand."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 50))  # of the digits
+    y = top + 1.5 * height
+    while y < bottom - 0.5 * height:
+        passage = page.store.passages[r.integers(len(page.store.passages))]
+        tall = [piece.height * (1 if piece.kind == "number" else 1.6) for piece in passage]
+        scale = height * r.uniform(0.9, 1.1) / float(np.median(tall))
+        x = left + r.uniform(0, 2) * height
+        for piece in passage:
+            end = x + scale * (piece.x + piece.sprite.aspect * piece.height)
+            if end > right:
+                break
+            page.write(piece.kind, piece.sprite, x + scale * piece.x, y + scale * piece.y,
+                       scale * piece.height, slope=piece.slope)  # fmt: skip
+        y += height * r.uniform(1.4, 2.4)
+    w.clutter(page, 0.3 * style.clutter)
+
+
 def text(page: Page, style: PageStyle) -> None:
     """A letter by hand: words and no number."""
     r = page.r
@@ -479,6 +500,6 @@ def bare(page: Page, style: PageStyle) -> None:
 
 BY_NAME: dict[str, Callable[[Page, PageStyle], None]] = {
     **{f.__name__: f for f in (notes, lined, table, form, cheque, exam, calendar, boxes)},
-    **{f.__name__: f for f in (scattered, sums, crop, large, text, bare)},
+    **{f.__name__: f for f in (scattered, sums, crop, large, letter, text, bare)},
     "print": print_only,
 }

@@ -24,7 +24,7 @@ from crnn_lib.handwriting.people import pen_people
 from crnn_lib.handwriting.styles import LineStyle
 from crnn_lib.handwriting.texts import TextStyle, random_texts
 
-PEOPLE, NUMBERS, WORDS, PRINTS = 120, 1500, 700, 800  # in a store
+PEOPLE, NUMBERS, WORDS, PRINTS, PASSAGES = 120, 1500, 700, 800, 160  # in a store
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
 INK = 90  # of 255: from here on a pixel counts as ink
@@ -71,14 +71,41 @@ class Sprite:
 
 
 @dataclass(frozen=True, eq=False)
+class Piece:
+    """A word or a number of a passage.
+
+    Attributes
+    ----------
+    kind : {"number", "word"}
+    sprite : Sprite
+    x, y : float
+        Where the upper left corner of its band stands: from the passage's left end, and from the
+        baseline downwards, in pixels of the sprite.
+    height, slope : float
+        Of its band.
+    """
+
+    kind: str
+    sprite: Sprite
+    x: float
+    y: float
+    height: float
+    slope: float
+
+
+@dataclass(frozen=True, eq=False)
 class Store:
-    """Sprites of all kinds. ``numbers`` are sorted by how many characters they have."""
+    """Sprites of all kinds. ``numbers`` are sorted by how many characters they have.
+
+    A passage is a line of words with numbers among them, by one hand.
+    """
 
     numbers: dict[int, list[Sprite]]
     amounts: list[Sprite]
     words: list[Sprite]
     prints: list[Sprite]
     labels: list[Sprite]
+    passages: list[list[Piece]]
 
     def number(self, r: np.random.Generator, digits: int) -> Sprite:
         """A number of so many digits, without marks."""
@@ -111,6 +138,7 @@ def _store(split: str, seed: int, glyphs: Glyphs | None) -> Store:
         words=_words(generator, split),
         prints=_prints(generator),
         labels=[_print(label, FONTS[n % len(FONTS)]) for n, label in enumerate(LABELS * 4)],
+        passages=_passages(generator, split),
     )
 
 
@@ -274,6 +302,52 @@ def _capitals(generator: torch.Generator) -> list[Sprite]:
     texts = ["".join(c for c in text.upper() if c in letters) or "OK" for text in texts]
     style = _line_style(LineStyle().varied())
     return _sprites(compose_lines(glyphs, len(texts), style, generator, texts=texts))
+
+
+def _passages(generator: torch.Generator, split: str) -> list[list[Piece]]:
+    """Words with numbers among them, never two numbers side by side."""
+    style = TextStyle(numbers=0, marks=0.1, letters=0.1, phrases=0)
+    known = "".join(c for c in pen.TEXT_CHARACTERS if not c.isdigit())
+    words = iter(random_texts(8 * PASSAGES, generator, style, characters=known))
+    numbers = iter(_random_digits(8 * PASSAGES, generator))
+    texts = []
+    for count in torch.randint(2, 9, (PASSAGES,), generator=generator).tolist():
+        chance = torch.rand(count, generator=generator).tolist()
+        tokens: list[str] = []
+        for drawn in chance:
+            after_number = bool(tokens) and tokens[-1].isdigit()
+            is_number = drawn < 0.4 and not after_number
+            tokens.append("".join(map(str, next(numbers))) if is_number else next(words))
+        texts.append(" ".join(tokens))
+    written = _written(texts, generator, split)
+    return [_pieces_of(text, ink, spans.numpy(), base) for text, ink, spans, base in written]
+
+
+def _pieces_of(text: str, ink: np.ndarray, spans: np.ndarray, baseline: float) -> list[Piece]:
+    """The words and numbers of a written line, cut apart in the middle of its spaces."""
+    gaps = [n for n, c in enumerate(text) if c == " "]
+    cuts = [0, *(int(spans[n - 1, 1] + spans[n + 1, 0]) // 2 for n in gaps), ink.shape[1]]
+    pieces = []
+    for first, end, left, right in zip(
+        [0, *(n + 1 for n in gaps)], [*gaps, len(text)], cuts, cuts[1:], strict=False
+    ):
+        token, part = text[first:end], ink[:, left:right]
+        if not (part > INK).any():
+            continue
+        of_digits = band_of_digits(part, spans[first:end] - left) if token.isdigit() else None
+        band = band_of_word(part, baseline) if of_digits is None else of_digits
+        along, down = band[1] - band[0], band[3] - band[0]
+        pieces.append(
+            Piece(
+                "word" if of_digits is None else "number",
+                _cropped(part, band, token),
+                float(left + band[0, 0]),
+                float(band[0, 1] - baseline),
+                float(np.hypot(*down)),
+                -float(np.arctan2(along[1], along[0])),
+            )
+        )
+    return pieces
 
 
 def band_of_word(ink: np.ndarray, baseline: float) -> np.ndarray:

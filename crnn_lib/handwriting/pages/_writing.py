@@ -188,12 +188,32 @@ def put_scribble(page: Page, x, y, width, height) -> None:
     page.stroke(points, page.thick * between(r, 8, 40))
 
 
+_TURN = np.linspace(0, 2 * np.pi, 33)
+_ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)  # a circle about (0, 0)
+#: What people draw beside numbers, within (0, 0) and (1, 1): closed curves that are no 0 above all.
+_DOODLES: dict[int, list] = {
+    13: [  # a heart
+        0.5 - np.stack([-16 * np.sin(_TURN) ** 3, 13 * np.cos(_TURN) - 5 * np.cos(2 * _TURN)
+                        - 2 * np.cos(3 * _TURN) - np.cos(4 * _TURN)], 1) / 34
+    ],
+    14: [0.5 + 0.5 * _ROUND, *([(x, 0.35), (x, 0.42)] for x in (0.35, 0.65)),
+         0.5 + 0.28 * _ROUND[2:15]],  # a face
+    15: [0.5 + _ROUND * (0.36 + 0.14 * np.cos(5 * _TURN))[:, None], 0.5 + 0.1 * _ROUND],  # a flower
+    16: [0.5 + np.tile(_ROUND[1:], (3, 1)) * np.linspace(0, 0.5, 96)[:, None]],  # a spiral
+    17: [[(0.1, 1), (0.1, 0.45), (0.5, 0), (0.9, 0.45), (0.9, 1), (0.1, 1)],
+         [(0.4, 1), (0.4, 0.65), (0.6, 0.65), (0.6, 1)]],  # a house
+    18: [np.stack([_TURN / 6.3, 0.5 + 0.25 * np.sin(3 * _TURN)], 1)],  # a wave
+    19: [np.stack([0.5 + 0.35 * np.sin(_TURN) * np.sin(_TURN / 2) ** 1.5,
+                   0.5 - 0.5 * np.cos(_TURN)], 1)],  # a drop
+}  # fmt: skip
+
+
 def put_shape(page: Page, x, y, size) -> None:
-    """A circle, box, triangle, arrow, tick, cross, sign or the like, drawn or printed."""
+    """A circle, box, triangle, arrow, sign, heart, face or the like, drawn or printed."""
     r, pen = page.r, bool(page.r.random() < 0.7)
     line = size * r.uniform(0.02, 0.14)
     wide = size * r.uniform(0.7, 1.5)
-    kind = r.integers(13)
+    kind = r.integers(20)
     corner = np.array([x, y])
     if kind == 0:
         page.ring(x + wide / 2, y + size / 2, wide, size, line, pen=pen)
@@ -212,6 +232,7 @@ def put_shape(page: Page, x, y, size) -> None:
             11: [[(k / 4, 0), (k / 4 - 0.05, 1)] for k in range(4)] + [[(-0.2, 0.9), (1, 0.1)]],
             12: [[(0, 0.6), (0.2, 1), (0.4, 0), (1.5, 0)]],
             8: [[(0.5, 0), (0.2, 0.2), (0.2, 0.4), (0, 0.5), (0.2, 0.6), (0.2, 0.8), (0.5, 1)]],
+            **_DOODLES,
         }
         turn = r.uniform(0, 2 * np.pi) if kind in (3, 7, 8) else r.normal(0, 0.1)
         spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])

@@ -8,7 +8,8 @@ from crnn_lib.handwriting._shares import check_shares
 
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
-    "notes": 0.12,
+    "notes": 0.10,
+    "letter": 0.09,
     "lined": 0.07,
     "table": 0.11,
     "form": 0.12,
@@ -19,10 +20,10 @@ LAYOUTS = {
     "scattered": 0.08,
     "sums": 0.03,
     "crop": 0.10,
-    "large": 0.06,
-    "text": 0.05,
+    "large": 0.05,
+    "text": 0.03,
     "print": 0.05,
-    "bare": 0.07,
+    "bare": 0.05,
 }
 
 
@@ -33,10 +34,10 @@ class PageStyle:
     Parameters
     ----------
     layouts : dict of str to float
-        Weights of the layouts: notes, lined (and squared) paper, table, form, cheque, exam sheet,
-        calendar, boxes of single digits, digits scattered among shapes, sums in columns, a crop
-        with one line, large digits, and three without a number by hand: text, print, and bare
-        texture.
+        Weights of the layouts: notes, a letter with numbers among its words, lined (and squared)
+        paper, table, form, cheque, exam sheet, calendar, boxes of single digits, digits scattered
+        among shapes, sums in columns, a crop with one line, large digits, and three without a
+        number by hand: text, print, and bare texture.
     height : (float, float)
         Height of the digits' bodies in pixels, log-uniform. The layouts crop and large go beyond.
     turned : float
