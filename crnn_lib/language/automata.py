@@ -29,6 +29,12 @@ Arcs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 class _Operators:
     """What can be written between languages, and what to write in place of the rest."""
 
+    _instead = (
+        "Languages are combined by first & second, what both accept, and weighed by 0.5 * first. "
+        "What one of two accepts is union(first, second), of constraints, or "
+        "Mixture((first, second))."
+    )
+
     def __mul__(self, factor: float):
         return self.__rmul__(factor)
 
@@ -36,13 +42,17 @@ class _Operators:
         raise NotImplementedError
 
     def _no_operator(self, other: object):
-        raise TypeError(
-            "Languages are combined by first & second, what both accept, and weighed by "
-            "0.5 * first. What one of two accepts is union(first, second), of constraints, or "
-            "Mixture((first, second))."
-        )
+        raise TypeError(self._instead)
 
     __or__ = __ror__ = __add__ = __radd__ = __sub__ = __truediv__ = _no_operator
+
+    def __bool__(self) -> bool:
+        # Python's own "first and second" is the second, without a word about the first
+        raise TypeError(
+            "A language is neither true nor false. Write first & second in place of `first and "
+            "second`, union(first, second) in place of `first or second`, and `language is None` "
+            "to ask whether there is one."
+        )
 
 
 class Automaton(_Operators):

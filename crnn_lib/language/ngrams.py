@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from crnn_lib.alphabet import Alphabet, distinct_characters
-from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.automata import WeightedAutomaton, _Operators
 from crnn_lib.language.vocabulary import _check_counts
 
 START = "\x02"  # stands before the first character, in contexts only
@@ -41,7 +41,7 @@ FORMAT, VERSION = "crnn_lib n-gram", 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NGram:
+class NGram(_Operators):
     """A character n-gram model. :meth:`fit` trains one.
 
     Parameters
@@ -70,6 +70,12 @@ class NGram:
     characters: str | tuple[str, ...]
     order: int
     counts: dict
+
+    _instead = (
+        "An n-gram model is no language yet: its method automaton() makes one, as in "
+        'model.automaton() & never("l").'
+    )
+    __and__ = __rand__ = __rmul__ = _Operators._no_operator
 
     def __post_init__(self) -> None:
         if not isinstance(self.order, int) or self.order not in ORDERS:

@@ -321,6 +321,20 @@ def test_a_factor_stands_on_either_side_and_other_signs_say_what_to_write():
                 sign(language, 2 if sign is operator.truediv else words)
 
 
+def test_the_words_and_and_or_between_languages_say_what_to_write():
+    """Of themselves they would be one of the two, without a word about the other."""
+    words = lexicon("ab", {"ab": -2.0})
+    lazy, model = words & as_sparse(words), NGram.fit(["ab"], characters="ab")
+    for language in (words, as_sparse(words), lazy, never("x"), Mixture((words,)), model):
+        for asked in (lambda one: one and words, lambda one: one or words, lambda one: not one):
+            with pytest.raises(TypeError, match="Write first & second .*union.*`language is None`"):
+                asked(language)
+        assert language is not None and language in [words, language]
+    for joined in (lambda: model & words, lambda: words & model, lambda: 0.5 * model):
+        with pytest.raises(TypeError, match="its method automaton\\(\\) makes one"):
+            joined()
+
+
 def test_what_is_asked_of_tables_is_asked_of_listed_steps_too():
     tables = lexicon("ab", ["a", "ab", "abb", "ba"]) & never("x").over("ab")
     listed = as_sparse(tables)
