@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from crnn_lib import Reader, evaluate, load_model
-from crnn_lib.evaluation import expected_calibration_error, read_lines
+from crnn_lib import Reader, load_model
+from crnn_lib.evaluation import evaluate_texts, expected_calibration_error, read_lines
 from crnn_lib.handwriting import TextStyle, lines_of_words, random_texts
 from crnn_lib.handwriting.paper import PaperStyle, photograph
 from crnn_lib.handwriting.pen import draw_words
@@ -21,6 +21,17 @@ ALL = ("crnn-digits", "crnn-photos", "crnn-words")
 @pytest.fixture(scope="module")
 def model():
     return load_model("crnn-words")
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """By people who wrote no training line."""
+    return word_sample(600, 77)
+
+
+@pytest.fixture(scope="module")
+def found(model, lines):
+    return read_lines(model, lines)
 
 
 def photos_of(texts, seed=0, height=64):
@@ -44,8 +55,8 @@ def test_the_alphabet_has_letters_digits_marks_and_the_space(model):
     assert model.alphabet.num_classes == 82
 
 
-def test_it_reads_people_who_wrote_none_of_its_training(model):
-    report = evaluate(model, word_sample(300, 31))
+def test_it_reads_people_who_wrote_none_of_its_training(lines, found):
+    report = evaluate_texts([h.text for h in found], lines.texts)
     assert report.character_error_rate < 0.1
     assert report.exact_match > 0.65
 
@@ -59,7 +70,8 @@ def test_what_has_letters_is_a_word_and_no_number():
 def test_it_reads_photographs_of_words_with_spaces_and_capitals():
     generator = torch.Generator().manual_seed(5)
     texts = random_texts(60, generator, TextStyle(letters=0, marks=0))
-    readings = [Reader.pretrained("crnn-words").read(photo) for photo in photos_of(texts)]
+    reader = Reader.pretrained("crnn-words")
+    readings = [reader.read(photo) for photo in photos_of(texts)]
     right = [reading.text == text for reading, text in zip(readings, texts, strict=True)]
     assert np.mean(right) > 0.6
     spaced = [r for r, t, ok in zip(readings, texts, right, strict=True) if ok and " " in t]
@@ -101,10 +113,10 @@ def test_a_page_is_not_taken_for_one_word(turned):
     assert len(reader.find_lines(page, whole=True)) == 1  # who says so is believed
 
 
-def test_no_word_is_taken_for_a_page():
+def test_no_word_is_taken_for_a_page(lines):
     """However its letters stand apart, it is cut as it was without a detector."""
-    lines = word_sample(100, 31)
-    images = [i[0, :, :w].numpy() for i, w in zip(lines.images, lines.widths, strict=True)]
+    some = lines.select(range(100))
+    images = [i[0, :, :w].numpy() for i, w in zip(some.images, some.widths, strict=True)]
     images += photos_of(["i j", "No. 7: (x)", "t i l l", "a-b;c", "Jill's"], height=128)
     looking, plain = Reader.pretrained("crnn-words"), Reader.pretrained("crnn-words", detector=None)
     for image in images:
@@ -112,16 +124,12 @@ def test_no_word_is_taken_for_a_page():
         assert all(torch.equal(a.image, b.image) for a, b in zip(found, expected, strict=True))
 
 
-def test_a_line_reads_the_same_alone_and_in_company(model):
-    lines = word_sample(24, 8)
-    together = [h.text for h in read_lines(model, lines)]
-    alone = [read_lines(model, lines.select([n]))[0].text for n in range(len(lines))]
-    assert together == alone
+def test_a_line_reads_the_same_alone_and_in_company(model, lines, found):
+    alone = [read_lines(model, lines.select([n]))[0].text for n in range(24)]
+    assert [h.text for h in found[:24]] == alone
 
 
-def test_confidence_is_about_how_often_it_is_right(model):
-    lines = word_sample(600, 77)
-    found = read_lines(model, lines)
+def test_confidence_is_about_how_often_it_is_right(lines, found):
     right = [h.text == text for h, text in zip(found, lines.texts, strict=True)]
     confidence = [float(np.exp(h.log_prob)) for h in found]
     assert expected_calibration_error(confidence, right) < 0.1
