@@ -122,14 +122,18 @@ def with_a_palette(png: bytes) -> bytes:
     image = Image.open(io.BytesIO(png))
     if "A" in image.getbands() and image.getchannel("A").getextrema()[0] < 255:
         return png
-    levels = np.asarray(image.convert("RGB")).astype(np.int32)  # (H, W, 3)
+    pixels = np.asarray(image.convert("RGB")).astype(np.int32) @ (1 << 16, 1 << 8, 1)  # (H, W)
+    found = np.zeros(1 << 24, bool)  # sorting the pixels would take ten times as long
+    found[pixels] = True
+    codes = np.flatnonzero(found)
+    levels = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], 1)
     for step in STEPS:
         rounded = np.minimum((levels + step // 2) // step * step, 255)
-        codes = rounded @ (1 << 16, 1 << 8, 1)
-        colours, numbers = np.unique(codes, return_inverse=True)
-        if len(colours) <= COLOURS:
-            figure = Image.fromarray(numbers.reshape(codes.shape).astype(np.uint8), "P")
-            palette = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], 1)
+        palette, numbers = np.unique(rounded, axis=0, return_inverse=True)
+        if len(palette) <= COLOURS:
+            number_of = np.zeros(1 << 24, np.uint8)
+            number_of[codes] = numbers.ravel()
+            figure = Image.fromarray(number_of[pixels], "P")
             figure.putpalette(palette.astype(np.uint8).tobytes())
             made = io.BytesIO()
             figure.save(made, "PNG", optimize=True)
