@@ -42,7 +42,8 @@ test: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	@said=$$(mktemp); $(PY) -m mypy >$$said 2>&1 & mypy=$$!; \
-	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --no-loadscope-reorder $(TEST_ARGS); tests=$$?; \
+	PYTHONPATH="$(CURDIR)/tests/quick$${PYTHONPATH:+:$$PYTHONPATH}" PYTHONDONTWRITEBYTECODE= \
+	    $(PY) -m pytest -n auto --no-loadscope-reorder $(TEST_ARGS); tests=$$?; \
 	wait $$mypy; types=$$?; cat $$said; rm $$said; [ $$tests = 0 ] && [ $$types = 0 ]
 
 .PHONY: test-slow
