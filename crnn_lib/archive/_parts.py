@@ -12,12 +12,12 @@ import hashlib
 import os
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crnn_lib.archive._ray import require
 from crnn_lib.archive._sources import file_system, identity, is_local
-from crnn_lib.photos import page_of
+from crnn_lib.photos import is_mended, page_of
 
 if TYPE_CHECKING:
     from crnn_lib.photos import Row
@@ -69,15 +69,22 @@ def write_part(rows: Sequence[dict[str, Any]], folder: str, seen_from: str | Non
     OSError
         If the disk is full or the folder cannot be written to. Nothing half-written is left.
     """
-    arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
+    arrow = require("pyarrow")
     seen_from = os.getcwd() if seen_from is None else seen_from
     names = [seen_from, *sorted({row["file"] for row in rows})]
     key = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:20]
-    system, root = file_system(folder)
+    _, root = file_system(folder)
     target = f"{root}/{PREFIX}{key}{SUFFIX}"
-    unfinished = f"{root}/.{PREFIX}{key}{SUFFIX}.{uuid.uuid4().hex}"
     table = arrow.Table.from_pylist(list(rows), schema=_schema())
-    table = table.replace_schema_metadata({SEEN_FROM: os.fsencode(seen_from)})
+    _write(table.replace_schema_metadata({SEEN_FROM: os.fsencode(seen_from)}), folder, target)
+    return target
+
+
+def _write(table: Any, folder: str, target: str) -> None:
+    """Write a part beside its place and move it there."""
+    parquet = require("pyarrow.parquet")
+    system, root = file_system(folder)
+    unfinished = f"{root}/.{target.rpartition('/')[2]}.{uuid.uuid4().hex}"
     try:
         with system.open_output_stream(unfinished) as stream:
             parquet.write_table(table, stream, compression="zstd")
@@ -86,7 +93,6 @@ def write_part(rows: Sequence[dict[str, Any]], folder: str, seen_from: str | Non
         with contextlib.suppress(OSError):
             system.delete_file(unfinished)
         raise OSError(error.errno, f"{target} could not be written: {error}") from None
-    return target
 
 
 def parts_of(folder: str) -> list[str]:
@@ -147,20 +153,56 @@ def _move_aside(system: Any, path: str, fault: Exception) -> None:
     )
 
 
-def files_done(folder: str) -> set[str]:
-    """The files whose rows are in the folder, by their identities.
+def files_done(folder: str) -> tuple[set[str], set[str]]:
+    """The files whose rows are in the folder, by their identities, and those to try again.
 
-    A PDF file is done if its first page is: a file's pages are in one part.
+    A PDF file is done if its first page is: a file's pages are in one part. To try again is what
+    could not be opened for want of a package that is there by now.
     """
     done: set[str] = set()
+    again: set[str] = set()
     for _, part in _parts(folder):
-        names = set(part.read(columns=["file"]).column(0).to_pylist())
-        place = _seen_from(part, names)
-        for name in names:
-            whole = identity(name, place)
-            file, page = page_of(whole)
-            done.update({whole, file} if page in (None, 1) else {whole})
-    return done
+        for name, error in set(_files_of(part)):
+            file, page = page_of(name)
+            if _is_mended(error):
+                again.add(name)
+            else:
+                done.update({name, file} if page in (None, 1) else {name})
+    return done, again
+
+
+def forget_errors(folder: str, files: Container[str]) -> None:
+    """Take out the rows of files to try again, before they get others.
+
+    A part keeps its name and its other rows. Whoever stops now finds these files unread.
+
+    Raises
+    ------
+    OSError
+        If a part cannot be read at present, or not be written.
+    """
+    arrow = require("pyarrow")
+    system, _ = file_system(folder)
+    for path, part in _parts(folder):
+        kept = [not (name in files and _is_mended(error)) for name, error in _files_of(part)]
+        if not any(kept):
+            system.delete_file(path)
+        elif not all(kept):
+            _write(part.read().filter(arrow.array(kept)), folder, path)
+
+
+def _files_of(part: Any) -> list[tuple[str, str | None]]:
+    """The identity of each row's file, and its error."""
+    table = part.read(columns=["file", "error"])
+    files, errors = (table.column(name).to_pylist() for name in ("file", "error"))
+    names = set(files)
+    place = _seen_from(part, names)
+    known = {name: identity(name, place) for name in names}
+    return [(known[name], error) for name, error in zip(files, errors, strict=True)]
+
+
+def _is_mended(error: str | None) -> bool:
+    return error is not None and is_mended(error)
 
 
 def _seen_from(part: Any, names: set[str]) -> str:

@@ -74,8 +74,8 @@ def read_archive(
     """Read all image files of some folders or lists into Parquet files.
 
     Called again, it goes on where it stopped: files whose rows are in ``out`` are left alone.
-    A file that cannot be read is a row with its error; it is not tried again. A worker that dies
-    costs time and no rows.
+    A file that cannot be read is a row with its error. It is not tried again, unless all that it
+    lacked was a package which has been installed since. A worker that dies costs time and no rows.
 
     Parameters
     ----------
@@ -132,7 +132,9 @@ def read_archive(
     Reader.pretrained(weights, **(options or {}))  # whatever is wrong with them is said here
     _make_folder(out)
     _parts.remove_unfinished(out)
-    done = _parts.files_done(out)
+    done, again = _parts.files_done(out)
+    if again:
+        _parts.forget_errors(out, again & {_sources.identity(file) for file in files})
     names = [file for file in files if _sources.identity(file) not in done]
     new = [_absolute(file) for file in names]
     before = len(files) - len(names)

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
+from crnn_lib.cli._messages import plain, tell, tell_skipped
 from crnn_lib.cli._pictures import DRAWN, is_picture
-from crnn_lib.photos import Reader, list_images
+from crnn_lib.photos import Reader, list_images, reason_of, unlisted_in
 
 
 def label(options: argparse.Namespace) -> int:
     """List a folder's images in its table, with the texts that a network proposes, if one does."""
     if options.threads:
         torch.set_num_threads(options.threads)
+    skipped = unlisted_in(options.folder)
     reader = Reader.pretrained(options.weights) if options.weights else None
+    failures = 0
 
     def proposed(path: Path) -> str:
+        nonlocal failures
         assert reader is not None
         try:
             return reader.read(path).text or ""
-        except (OSError, ValueError):  # named when it is to be learned from
+        except (OSError, ValueError) as error:
+            tell(f"{plain(str(path))}: {reason_of(error)}")
+            failures += 1
             return ""
 
-    drawn: list[Path] = []
-
     def is_drawn(path: Path) -> bool:
-        if is_picture(str(path)):
-            drawn.append(path)
-            return True
-        return False
+        drawn = is_picture(str(path))
+        if drawn:
+            skipped[str(path.relative_to(options.folder))] = DRAWN
+        return drawn
 
     new = list_images(options.folder, proposed if reader else None, skip=is_drawn)
-    if drawn:
-        print(f"{options.folder}: {len(drawn)} left out ({DRAWN})", file=sys.stderr)
+    tell_skipped(options.folder, skipped)
     table = Path(options.folder) / "labels.csv"
     rows = "1 image is new" if len(new) == 1 else f"{len(new)} images are new"
     todo = "correct its texts" if reader else "fill in its texts"
     print(f"{table}: {rows}." + (f" Open it and {todo}." if new else ""))
-    return 0
+    return 1 if failures else 0

@@ -4,6 +4,7 @@ from .files import ImageError as ImageError
 from .files import colours_and_size as colours_and_size
 from .files import files_of as files_of
 from .files import grey_and_size as grey_and_size
+from .files import is_mended as is_mended
 from .files import natural_order as natural_order
 from .files import page_of as page_of
 from .files import pages_of as pages_of
@@ -29,6 +30,7 @@ from .own_lines import lines_of_photos as lines_of_photos
 from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
+from .own_lines import unlisted_in as unlisted_in
 from .page_lines import cut_lines as cut_lines
 from .page_lines import cut_word as cut_word
 from .page_lines import direction_of_lines as direction_of_lines

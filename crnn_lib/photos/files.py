@@ -64,9 +64,9 @@ def to_grey(image) -> np.ndarray:
     image : path, PIL.Image.Image, ndarray or Tensor
         A path names a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or HEIC file, or a page of a PDF or
         TIFF file: ``form.pdf`` if it has one, else ``form.pdf#page=2``. Arrays are (H, W) or
-        (H, W, 1 to 4): bytes, 16 bits, booleans, or floats in [0, 1]. Tensors may also be
-        (1 to 4, H, W). Light drawn on transparency is laid on black, all else on white. A photo
-        that was taken sideways is turned as its EXIF entry says.
+        (H, W, 1 to 4): integers from 0 to 255 or to 65535, booleans, or floats in [0, 1]. Tensors
+        may also be (1 to 4, H, W). Light drawn on transparency is laid on black, all else on
+        white. A photo that was taken sideways is turned as its EXIF entry says.
 
     Returns
     -------
@@ -126,8 +126,10 @@ def colours_and_size(image) -> tuple[np.ndarray, tuple[int, int]]:
     if isinstance(image, np.ndarray):
         image = _pillow(image)
     if not isinstance(image, Image.Image):
+        of_file = isinstance(image, (bytes, bytearray)) or hasattr(image, "read")
         raise TypeError(
             f"An image is a path, a Pillow image, an array or a tensor; got {type(image).__name__}."
+            + " PIL.Image.open opens a file, and with io.BytesIO(...) what it holds." * of_file
         )
     _require_size(image.size)
     try:
@@ -205,8 +207,8 @@ def pages_of(path: str | os.PathLike[str]) -> list[str]:
 
     A file that cannot be opened is left as it is: :func:`to_grey` says what is wrong with it.
     """
-    path = os.fspath(path)
-    kind = os.path.splitext(os.fsdecode(path))[1].lower()
+    path = os.fsdecode(path)
+    kind = os.path.splitext(path)[1].lower()
     if kind not in (PDF, *TIFF) or not os.path.isfile(path):  # a pipe can be read once only
         return [path]
     try:
@@ -272,6 +274,18 @@ def unreadable_by_name(name: str) -> str | None:
     if kind is None or importlib.util.find_spec(NEEDED[kind][0]):
         return None
     return MISSING.format(kind, NEEDED[kind][1])
+
+
+def is_mended(reason: str) -> bool:
+    """Whether a file could not be opened for want of a package, and that is installed by now.
+
+    >>> is_mended("the file is empty")
+    False
+    """
+    return any(
+        reason == MISSING.format(kind, install) and importlib.util.find_spec(package) is not None
+        for kind, (package, install) in NEEDED.items()
+    )
 
 
 def natural_order(path: str) -> tuple:
@@ -385,13 +399,24 @@ def _pillow(array: np.ndarray) -> Image.Image:
         array = np.round(255 * array.clip(0, 1))
     elif kind == "b":
         array = 255 * array.astype(np.uint8)
-    elif array.dtype == np.uint16:
-        if array.ndim == 2:
-            return Image.fromarray(np.ascontiguousarray(array))
-        array = array // 257
-    elif kind not in "iu" or array.min() < 0 or array.max() > 255:
+    elif kind not in "iu":
         raise ImageError(f"an array holds bytes, 16 bits or floats in [0, 1]; {given}")
+    else:
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= 1 << 16:
+            raise ImageError(f"integers are 0 to 255, or to 65535; {given} from {low} to {high}")
+        if (low, high) == (0, 1):  # of 0 to 255 that would be black on black
+            raise ImageError(f"integers 0 and 1 are a mask: give them as booleans; {given}")
+        if high > 255 and array.ndim == 2:
+            return Image.fromarray(np.ascontiguousarray(array, dtype=np.uint16))
+        if high > 255:
+            array = array.astype(np.int64) * 255 // _peak(high)
     return Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8))
+
+
+def _peak(highest: float) -> int:
+    """White, as far as the highest value tells: that of 8 bits, or of 9, 10 to 16."""
+    return max(2 ** math.ceil(math.log2(highest + 1)) - 1, 255)
 
 
 def _has_transparency(image: Image.Image) -> bool:
@@ -407,10 +432,12 @@ def _colours(image: Image.Image) -> np.ndarray:
         values = np.nan_to_num(np.asarray(image.convert("F").reduce(factor)))
         peak = max(float(values.max()), 0.0)
         if peak > 1 or image.mode != "F":
-            peak = max(2.0 ** math.ceil(math.log2(peak + 1)) - 1, 255.0)
+            peak = _peak(peak)
         values = np.clip(values / max(peak, 1.0), 0, 1)
         return np.repeat(values[..., None], 3, axis=2)  # (H, W, 3)
     if _has_transparency(image):
+        if image.mode == "La":  # from which Pillow knows no other way
+            image = image.convert("LA")
         # premultiplied, so that shrinking does not mix in the colour of what is transparent
         layers = np.asarray(image.convert("RGBA").convert("RGBa").reduce(factor)) / 255
         colours, cover = layers[..., :3], layers[..., 3:]

@@ -49,6 +49,7 @@ from crnn_lib.photos.files import (
     page_of,
     pages_of,
     to_grey,
+    unreadable_by_name,
 )
 from crnn_lib.photos.finding import clean_photo
 from crnn_lib.photos.ink import ink_of
@@ -124,6 +125,8 @@ def save_line(
     ValueError
         If the image cannot be stored, or the text is empty, too long, or not in the alphabet.
     """
+    if not isinstance(text, str):  # a number would have lost its leading zeros
+        raise TypeError(f"The text is a str, such as '0550'; got {text!r:.80}.")
     text = tidy(text)
     fault = fault_of(text)
     if fault is not None:
@@ -625,6 +628,10 @@ def list_images(
     ValueError
         If there is no such folder, it holds no image, or a table in it cannot be read.
 
+    See Also
+    --------
+    unlisted_in : The files that get no row, and why.
+
     Examples
     --------
     >>> import tempfile
@@ -635,24 +642,72 @@ def list_images(
     >>> (folder / "labels.csv").read_text().split()
     ['file,text', 'one.png,']
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r}.")
-    known = {os.path.realpath(label.path) for label in labels_in(folder)}
-    images = []
-    for root, inner, files in os.walk(folder):
-        inner[:] = sorted((n for n in inner if not n.startswith(".")), key=natural_order)
-        visible = sorted((n for n in files if not n.startswith(".")), key=natural_order)
-        paths = [Path(root, name) for name in visible if Path(name).suffix.lower() in SUFFIXES]
-        images += [Path(page) for path in paths for page in pages_of(path)]
+    images, unlisted = _images_in(folder)
     if not images:
-        raise ValueError(f"The folder {str(folder)!r} holds no image: {', '.join(SUFFIXES)}.")
+        why = f" (not {next(iter(unlisted))}: {next(iter(unlisted.values()))})" if unlisted else ""
+        raise ValueError(f"The folder {str(folder)!r} holds no image: {', '.join(SUFFIXES)}{why}.")
+    folder = Path(folder)
+    known = {os.path.realpath(label.path) for label in labels_in(folder)}
     new = [path for path in images if os.path.realpath(path) not in known]
     new = [path for path in new if skip is None or not skip(path)]
     for path in tqdm(new, desc="images", unit="file", disable=None):  # on a terminal
         text = "" if read is None else tidy(read(path))
         _append(folder / TABLE, path.relative_to(folder).as_posix(), text)
     return new
+
+
+def unlisted_in(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """What :func:`list_images` gives no row, by its way from the folder, and why.
+
+    Files that are no images by their names or that no installed package opens, names that a table
+    cannot hold, and folders that cannot be looked into. Hidden ones are not named.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "notes.txt").touch()
+    >>> unlisted_in(folder)
+    {'notes.txt': 'no image by its name'}
+    """
+    return _images_in(folder)[1]
+
+
+def _images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[str, str]]:
+    """The images of a folder and of those in it, page by page; the other files, and why not."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    images: list[Path] = []
+    unlisted: dict[str, str] = {}
+
+    def closed(error: OSError) -> None:
+        unlisted[os.path.relpath(error.filename, folder)] = f"cannot be opened ({error.strerror})"
+
+    for root, inner, files in os.walk(folder, onerror=closed):
+        inner[:] = sorted((n for n in inner if not n.startswith(".")), key=natural_order)
+        for name in sorted((n for n in files if not n.startswith(".")), key=natural_order):
+            path = Path(root, name)
+            reason = unreadable_by_name(name) or _unlistable(path.relative_to(folder))
+            if reason is None:
+                images += [Path(page) for page in pages_of(path)]
+            elif name != TABLE:
+                unlisted[str(path.relative_to(folder))] = reason
+    return images, unlisted
+
+
+def _unlistable(path: Path) -> str | None:
+    """Why a name cannot stand in a table, a row to a line."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return "its name is no text"
+    return "its name has several lines" if {"\n", "\r"} & set(str(path)) else None
 
 
 def alphabet_of_folder(folder: str | os.PathLike[str], start: Alphabet | None = None) -> Alphabet:

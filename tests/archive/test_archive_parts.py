@@ -8,8 +8,8 @@ import types
 
 import pytest
 
-from crnn_lib.archive import SCHEMA, list_files, read_rows, reading
-from crnn_lib.archive._parts import files_done, parts_of, remove_unfinished, write_part
+from crnn_lib.archive import SCHEMA, _parts, list_files, read_rows, reading
+from crnn_lib.archive._parts import forget_errors, parts_of, remove_unfinished, write_part
 from crnn_lib.archive._sources import identity, listed_and_skipped
 
 pa = pytest.importorskip("pyarrow", reason="the extra archive is not installed")
@@ -18,6 +18,10 @@ pq = pytest.importorskip("pyarrow.parquet", reason="the extra archive is not ins
 
 def rows_for(*names: str) -> list[dict]:
     return [{**dict.fromkeys(SCHEMA), "file": n, "line": 1, "text": n[-1]} for n in names]
+
+
+def files_done(folder: str) -> set[str]:
+    return _parts.files_done(folder)[0]
 
 
 def touch(*paths) -> None:
@@ -267,6 +271,58 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "could not be written" in run.stdout
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_package_was_missing_for_is_tried_again_and_not_there_twice(tmp_path, monkeypatch):
+    packages = {"pypdfium2": None, "pillow_heif": None}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: packages.get(name, True))
+    missing = "{} files need one more package: pip install {}"
+    reasons = {
+        "/1.png": None,
+        "/2.png": "the file is empty",
+        "/a.pdf": missing.format("PDF", "pypdfium2"),
+        "/b.pdf": missing.format("PDF", "pypdfium2"),
+        "/c.heic": missing.format("HEIC", "pillow-heif"),
+    }
+    rows = [{**row, "error": reasons[row["file"]]} for row in rows_for(*reasons)]
+    out = str(tmp_path)
+    part = write_part(rows[:4], out)
+    alone = write_part(rows[4:], out)
+    assert _parts.files_done(out) == (set(reasons), set())
+    packages.pop("pypdfium2")
+    assert _parts.files_done(out) == ({"/1.png", "/2.png", "/c.heic"}, {"/a.pdf", "/b.pdf"})
+    forget_errors(out, {"/1.png", "/a.pdf", "/c.heic"})  # what of them is to be read now
+    assert sorted(row["file"] for row in read_rows(out)) == [
+        "/1.png",
+        "/2.png",
+        "/b.pdf",
+        "/c.heic",
+    ]
+    assert parts_of(out) == sorted([part, alone])
+    place = pq.read_schema(part).metadata[_parts.SEEN_FROM]
+    assert place == os.fsencode(os.getcwd())
+    packages.clear()
+    forget_errors(out, set(reasons))
+    assert parts_of(out) == [part]  # of the other nothing is left
+    assert list(read_rows(out)) == rows[:2]
+
+
+def test_an_error_that_cannot_be_taken_out_stops_the_run(tmp_path, monkeypatch):
+    """Else its file would have two rows."""
+    error = "PDF files need one more package: pip install pypdfium2"
+    part = write_part(
+        [{**row, "error": error} for row in rows_for("/a.pdf")] + rows_for("/b"), str(tmp_path)
+    )
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError, match="could not be written: .*No space left"):
+        forget_errors(str(tmp_path), {"/a.pdf"})
+    assert os.listdir(tmp_path) == [os.path.basename(part)]
+    assert len(list(read_rows(tmp_path))) == 2
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):

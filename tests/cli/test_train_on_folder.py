@@ -93,7 +93,7 @@ def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
     (folder / "notes.txt").write_text("no image")
     (folder / "labels.csv").write_text("text,writer,file\nten,me,1.png\n")
     status, said, err = run(capsys, "label", "my_words")
-    assert (status, err) == (0, [])
+    assert (status, err) == (0, ["my_words: 1 left out (no image by its name): notes.txt"])
     assert said == ["my_words/labels.csv: 9 images are new. Open it and fill in its texts."]
     rows = (folder / "labels.csv").read_text().splitlines()
     assert rows[:3] == ["text,writer,file", "ten,me,1.png", ",,2.png"]
@@ -104,8 +104,9 @@ def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
 
     (folder / "labels.csv").unlink()
     (folder / "broken.png").write_bytes(b"")
-    status, said, _ = run(capsys, "label", "my_words", "--model", "digits")
-    assert status == 0 and said[0].endswith("11 images are new. Open it and correct its texts.")
+    status, said, err = run(capsys, "label", "my_words", "--model", "digits")
+    assert err[0] == "my_words/broken.png: the file is empty"
+    assert status == 1 and said[0].endswith("11 images are new. Open it and correct its texts.")
     rows = (folder / "labels.csv").read_text().splitlines()
     assert rows[0] == "file,text" and "broken.png," in rows
     proposed = dict(row.rsplit(",", 1) for row in rows[1:])
@@ -122,7 +123,7 @@ def test_label_leaves_out_what_show_has_drawn(folder, weights, capsys, monkeypat
     (folder / "labels.csv").unlink()
     status, said, err = run(capsys, "label", ".")
     assert (status, said) == (0, ["labels.csv: 10 images are new. Open it and fill in its texts."])
-    assert err == [".: 1 left out (a picture that --show drew)"]
+    assert err == [".: 1 left out (a picture that --show drew): 0-read.png"]
     assert (folder / "0-read.png").exists()
 
 

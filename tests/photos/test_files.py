@@ -34,6 +34,9 @@ FORMS = {
     "channels first": np.stack([BYTES] * 3),
     "16 bits": (257 * BYTES.astype(np.uint16)),
     "16 bits, colour": np.stack([257 * BYTES.astype(np.uint16)] * 3, 2),
+    "16 bits, big end first": (257 * BYTES.astype(np.uint16)).astype(">u2"),
+    "16 bits in 32": 257 * BYTES.astype(np.int32),
+    "bytes in 16 bits, colour": np.stack([BYTES.astype(np.uint16)] * 3, 2),
     "float32": (BYTES / 255).astype(np.float32),
     "float64": BYTES / 255,
     "float16": (BYTES / 255).astype(np.float16),
@@ -49,6 +52,7 @@ FORMS = {
     "pillow, 16 bits": Image.fromarray(257 * BYTES.astype(np.uint16)),
     "pillow, palette": Image.fromarray(BYTES).convert("P"),
     "pillow, CMYK": Image.fromarray(BYTES).convert("CMYK"),
+    "pillow, premultiplied": Image.fromarray(BYTES).convert("LA").convert("La"),
 }
 
 
@@ -84,8 +88,9 @@ def test_any_array_becomes_floats_between_0_and_1(height, width, channels, dtype
         (np.zeros((0, 5)), "empty"),
         (np.full((5, 5), 255.0), "0, 1]; got 255 to 255"),
         (np.full((5, 5), np.nan), "got nan"),
-        (np.full((5, 5), -3), "bytes, 16 bits or floats"),
-        (np.full((5, 5), 70_000), "bytes, 16 bits or floats"),
+        (np.full((5, 5), -3), "0 to 255, or to 65535; got int64 (5, 5) from -3 to -3"),
+        (np.full((5, 5), 70_000), "from 70000 to 70000"),
+        (np.eye(5, dtype=np.uint8), "0 and 1 are a mask: give them as booleans"),
         (np.zeros((5, 5), complex), "complex128"),
         (torch.zeros(2, 3, 20, 20), "(2, 3, 20, 20)"),
         (Image.new("L", (0, 5)), "empty: 0 x 5 pixels"),
@@ -99,7 +104,10 @@ def test_what_is_no_image_is_refused_with_what_was_given(given, complaint):
 
 
 def test_other_types_are_refused():
-    with pytest.raises(TypeError, match="got list"):
+    for held in (b"png", io.BytesIO(b"png")):
+        with pytest.raises(TypeError, match="PIL.Image.open opens a file, and with io.BytesIO"):
+            to_grey(held)
+    with pytest.raises(TypeError, match="got list.$"):
         to_grey([[0, 1]])
 
 

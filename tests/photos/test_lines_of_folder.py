@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 import unicodedata
@@ -29,6 +30,7 @@ from crnn_lib.photos import (
     list_images,
     load_test_set,
     save_line,
+    unlisted_in,
 )
 
 WORDS = ["cat", "Anna", "tea pot", "No. 7", "quick", "jam"]
@@ -52,6 +54,34 @@ def test_rows_of_a_table_are_in_natural_order(pictures, tmp_path):
     assert found == [*names[:4], "form.pdf", *names[4:]]
     (tmp_path / "labels.csv").write_text("form.pdf,7\n")  # and need no header to be known
     assert len(list_images(tmp_path)) == len(names)
+
+
+def test_what_gets_no_row_is_named(pictures, tmp_path, monkeypatch):
+    """A row of what no package opens could not be learned, and one of an odd name not be read."""
+    packages = {"pypdfium2": None}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: packages.get(name, True))
+    (tmp_path / "more").mkdir()
+    for name in ("form.pdf", "two\nlines.png", "more/notes.txt", "more/labels.csv", ".hidden.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "more" / "labels.csv").write_text("file,text\n")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    with open(odd, "wb"):
+        unlisted = unlisted_in(tmp_path)
+    missing = "PDF files need one more package: pip install pypdfium2"
+    assert unlisted == {
+        "form.pdf": missing,
+        "two\nlines.png": "its name has several lines",
+        os.path.basename(odd): "its name is no text",
+        "more/notes.txt": "no image by its name",
+    }
+    with pytest.raises(ValueError, match=r"holds no image: .* \(not form.pdf: PDF files need one"):
+        list_images(tmp_path)
+    Image.fromarray(pictures[0]).save(tmp_path / "more" / "a.png")
+    assert [path.name for path in list_images(tmp_path)] == ["a.png"]
+    packages.clear()
+    assert [path.name for path in list_images(tmp_path)] == ["form.pdf"]
+    with pytest.raises(ValueError, match="no folder"):
+        unlisted_in(tmp_path / "nowhere")
 
 
 def test_pages_of_a_tiff_are_images_of_their_own(pictures, tmp_path):

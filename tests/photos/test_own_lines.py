@@ -196,6 +196,8 @@ def test_no_other_images_are_stored(tmp_path, image):
 
 
 def test_errors_say_what_to_do(tmp_path):
+    with pytest.raises(TypeError, match="The text is a str, such as '0550'; got 550"):
+        save_line(tmp_path, np.ones((9, 9)), 550)
     with pytest.raises(ValueError, match="at least one folder"):
         load_test_set()
     with pytest.raises(ValueError, match="There is no folder"):
