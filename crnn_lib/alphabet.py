@@ -124,6 +124,8 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """Turn a text into its label: one class index per character; see :meth:`split`."""
+        if not isinstance(text, (str, list, tuple)):
+            raise TypeError(f"A text is a str, such as '55207'; got {text!r:.80}.")
         pieces = text if isinstance(self.characters, str) else self.split(text)
         try:
             return [self._class_of[c] for c in pieces]
@@ -143,7 +145,11 @@ class Alphabet:
         A label holds no blanks. To read an alignment, collapse it first
         (:func:`crnn_lib.ctc.collapse`).
         """
-        label = [int(c) for c in label]
+        given = list(label)
+        label = [int(c) for c in given]
+        for c, whole in zip(given, label, strict=True):
+            if c != whole:
+                raise ValueError(f"A label is of class indices, whole numbers; got {float(c):g}.")
         for c in label:
             if c == self.blank:
                 raise ValueError(
@@ -172,6 +178,10 @@ def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[st
     ('50', ('th', 'e'))
     """
     if not isinstance(characters, str):
+        if not hasattr(characters, "__iter__"):
+            raise TypeError(
+                f"The characters of {owner} are a str or several; got {characters!r:.80}."
+            )
         characters = tuple(characters)
         for place, character in enumerate(characters):
             if not isinstance(character, str):

@@ -204,3 +204,23 @@ def test_a_blank_is_a_whole_number():
     with pytest.raises(TypeError, match="blank is a class index, a whole number; got 1.5"):
         Alphabet("ab", 1.5)
     assert type(Alphabet("ab", True).blank) is int
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (lambda: Alphabet().encode(55207), "A text is a str, such as '55207'; got 55207"),
+        (lambda: Alphabet().encode(None), "got None"),
+        (lambda: Alphabet(None), "The characters of an Alphabet are a str or several; got None"),
+        (lambda: Alphabet(5), "are a str or several; got 5"),
+    ],
+)
+def test_a_number_is_no_text(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        wrong()
+
+
+def test_half_a_class_is_none():
+    assert Alphabet().decode([1.0, 2]) == "01"
+    with pytest.raises(ValueError, match="class indices, whole numbers; got 1.5"):
+        Alphabet().decode([2, 1.5])

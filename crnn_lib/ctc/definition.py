@@ -35,7 +35,7 @@ def collapse(alignment: Iterable[int], *, blank: int = 0) -> list[int]:
     >>> "".join(collapse("55-55222--07", blank="-"))  # any symbols will do
     '55207'
     """
-    return [c for c, _ in groupby(_symbols(alignment)) if c != blank]
+    return [c for c, _ in groupby(_symbols(alignment, blank)) if c != blank]
 
 
 def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
@@ -47,22 +47,31 @@ def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
     [0, 1, 2, 3, 5]
     """
     way, characters = [], 0
-    for symbol, run in groupby(_symbols(alignment)):
+    for symbol, run in groupby(_symbols(alignment, blank)):
         characters += symbol != blank
         way += [2 * characters - (symbol != blank)] * len(list(run))
     return way
 
 
-def _symbols(alignment: Any) -> Iterable:
+def _symbols(alignment: Any, blank: object) -> Iterable:
     """The symbols of one alignment; those of a tensor or an array as Python's numbers."""
-    if not hasattr(alignment, "tolist"):
-        return alignment
-    if getattr(alignment, "ndim", 1) != 1:
-        raise ValueError(
-            f"An alignment is one line's, (T,); got {tuple(alignment.shape)}. Take the lines of a "
-            "batch one by one."
+    if isinstance(alignment, str) and not isinstance(blank, str):
+        raise TypeError(
+            f"The symbols of {alignment[:40]!r} are texts, and none of them is the blank {blank!r}."
+            " Name the one that is, such as blank='-'."
         )
-    return alignment.tolist()
+    if not hasattr(alignment, "tolist"):
+        alignment = list(alignment)
+        lines = any(isinstance(c, list) or getattr(c, "ndim", 0) for c in alignment)
+        shape = f"a list of {len(alignment)}" if lines else ""
+    else:
+        shape = "" if getattr(alignment, "ndim", 1) == 1 else str(tuple(alignment.shape))
+        alignment = alignment.tolist()
+    if shape:
+        raise ValueError(
+            f"An alignment is one line's, (T,); got {shape}. Take the lines of a batch one by one."
+        )
+    return alignment
 
 
 def minimum_frames(label: Sequence[int]) -> int:

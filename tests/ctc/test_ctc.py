@@ -112,6 +112,19 @@ def test_collapse_of_nothing():
     assert collapse([]) == collapse([0, 0]) == []
 
 
+def test_several_lines_and_texts_without_their_blank_are_refused():
+    """They came back as they were, repeats and blanks merged nowhere."""
+    lines = [[0, 1, 1], [1, 1, 0]]
+    for several in (lines, torch.tensor(lines), list(torch.tensor(lines)), np.array(lines)):
+        for read in (collapse, states_of):
+            with pytest.raises(ValueError, match="lines of a batch one by one"):
+                read(several)
+    for read in (collapse, states_of):
+        with pytest.raises(TypeError, match="none of them is the blank 0. Name the one that is"):
+            read("--55-5")
+    assert collapse(list(torch.tensor([0, 1, 1]))) == [1]
+
+
 @pytest.mark.parametrize("blank", [0, 1, 2])
 @pytest.mark.parametrize("frames", range(7))
 def test_alignments_are_exactly_those_that_collapse_to_the_label(frames, blank):
