@@ -62,8 +62,8 @@ def check_picture(target: str) -> None:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is a picture that ``crnn read --show`` drew, by its name and what it says."""
-    return name.endswith(ENDING) and _drawn_of(name) is not None
+    """Whether a file is a picture that ``crnn read --show`` drew, which it says of itself."""
+    return name.lower().endswith(".png") and _drawn_of(name) is not None
 
 
 def free_name(photo: str) -> str:

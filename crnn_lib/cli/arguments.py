@@ -483,7 +483,8 @@ def _add_train(commands) -> None:
         "--start",
         metavar="NAME_OR_FILE",
         type=_shipped_name,
-        help="weights to go on from, instead of a new --network: crnn-digits, or a file",
+        help="weights to go on from, instead of a new --network: crnn-digits, or a file (--lines: "
+        "crnn-words)",
     )
     add(
         "--keep-start",
@@ -566,4 +567,10 @@ def _add_glyphs(commands) -> None:
     sub.add_argument("source", choices=names, metavar="SOURCE", help=", ".join(names))
     sub.add_argument("-o", "--out", required=True, metavar="FILE", help="where the PNG file goes")
     sub.add_argument("--split", choices=("train", "test"), default="train", help="(train)")
-    sub.add_argument("--count", type=_whole(1), default=100, metavar="N", help="glyphs (100)")
+    sub.add_argument(
+        "--count",
+        type=_whole(1),
+        default=100,
+        metavar="N",
+        help="about so many, 1 to 14 of each (100)",
+    )

@@ -30,6 +30,8 @@ def glyphs_list(options: argparse.Namespace) -> int:
 def glyphs_download(options: argparse.Namespace) -> int:
     """Fetch the glyphs of a source, or the fonts that words are drawn with."""
     if options.source == "fonts":
+        if options.split:
+            raise ValueError("--split is for glyphs: fonts are fetched all together; leave it out.")
         folder = fonts.download_fonts()
         counts = fonts.count_fonts()
         print(f"fonts: {counts['train']} to train with, {counts['test']} held out, in {folder}")

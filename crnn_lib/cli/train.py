@@ -131,6 +131,12 @@ def train(options: argparse.Namespace) -> int:
         alphabet = Alphabet(glyphs.characters + marks)
     torch.manual_seed(options.seed)  # of the first weights
     model = _first_weights(options, alphabet)
+    if lacks := [c for c in alphabet.characters if c not in model.alphabet.characters]:
+        raise ValueError(
+            f"--start {options.start} does not know {' '.join(lacks)}, and lines of --style "
+            f"{options.style} hold them. Start from weights that do, or leave out --start."
+        )
+    alphabet = model.alphabet  # whose classes may have another order
     lines = _training_lines(options, glyphs, alphabet, model.config.height)
     validation = None
     if held_out is not None or (words and options.validate_every):

@@ -21,13 +21,16 @@ else:
 
 from conftest import ROOT
 
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli.arguments import _parser
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.models import (
+    CRNN,
     CRNNConfig,
     describe_checkpoint,
     load_model,
+    save_model,
     shipped_models,
 )
 from crnn_lib.photos import Reader
@@ -505,6 +508,29 @@ def test_train_keeps_a_share_of_the_weights_it_started_from(weights, tmp_path, c
     assert rates[0] != rates[1]  # each file's figures are those of its own weights
 
 
+def test_train_writes_lines_in_the_classes_of_the_network_it_starts_from(
+    tmp_path, capsys, monkeypatch
+):
+    """In another order, or with the blank elsewhere, each line would teach another number."""
+    other = CRNN(CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2))), Alphabet("9876543210", 10))
+    start, taught = save_model(other, tmp_path / "start.safetensors", provenance={}), []
+
+    def stop(model, lines, config, validation):
+        taught.append((lines.batch(0), validation))
+        raise ValueError("stopped here")
+
+    monkeypatch.setattr("crnn_lib.cli.train.train_model", stop)
+    options = ["--glyphs", "pen", "--held-out", "0.2", "--validation-lines", "4"]
+    options += ["--start", start, "--out", tmp_path / "a.safetensors"]
+    run(capsys, "train", *options)
+    for lines in taught[0]:
+        labels = zip(lines.targets.tolist(), lines.target_lengths.tolist(), strict=True)
+        assert [other.alphabet.decode(label[:n]) for label, n in labels] == lines.texts
+    status, said, err = run(capsys, "train", *options[:2], *options[6:], "--style", "words")
+    assert status == 1 and not said and len(taught) == 1
+    assert "does not know a b c" in err[-1] and "lines of --style words hold them" in err[-1]
+
+
 def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
     options = ["--keep-start", "0.25", "--steps", "1", "--out", tmp_path / "a.safetensors"]
     status, _, err = run(capsys, *TRAIN, *options)
@@ -581,6 +607,12 @@ def test_glyphs_download_stops_at_what_is_there(tmp_path, capsys, monkeypatch):
     status, _, err = run(capsys, "glyphs", "download", "mnist", "--split", "test")
     assert [splits for _, splits in asked] == [("test",)]
     assert status == 1 and len(err) == 1  # the stand-in fetched nothing
+
+
+def test_fonts_have_no_splits_to_fetch_alone(capsys, monkeypatch):
+    monkeypatch.setattr("crnn_lib.cli.glyphs.fonts.download_fonts", pytest.fail)
+    status, said, err = run(capsys, "glyphs", "download", "fonts", "--split", "train")
+    assert status == 1 and not said and "--split is for glyphs: fonts are fetched" in err[-1]
 
 
 def test_glyphs_preview_draws_a_png(tmp_path, capsys):

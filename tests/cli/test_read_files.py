@@ -197,6 +197,14 @@ def test_pictures_of_an_earlier_run_are_no_photos(says, here, capsys):
     assert err == [".: 2 left out (a picture that --show drew): a-read.png, form-read-read.png"]
 
 
+def test_a_picture_is_no_photo_whatever_it_is_called(says, here, capsys):
+    says(reading("1"))
+    run(capsys, "read", draw(here / "a.png"), "--show", "read.PNG")
+    _, out, err = run(capsys, "read", ".")
+    assert out == ["./a.png\t1"]
+    assert err == [".: 1 left out (a picture that --show drew): read.PNG"]
+
+
 def test_what_a_user_has_made_is_not_overwritten(says, here, capsys):
     says(reading("1"))
     first, second = draw(here / "a.png"), draw(here / "b.png")
