@@ -126,6 +126,10 @@ class Automaton(_Operators):
         If characters take several code points, a str is cut into them as
         :meth:`crnn_lib.alphabet.Alphabet.split` does; a sequence of characters is taken as it is.
         """
+        if not isinstance(text, str) and not (
+            isinstance(text, Sequence) and all(isinstance(c, str) for c in text)
+        ):  # a label of class indices, perhaps, of which no number is a character
+            raise TypeError(f"A text is a str, or a list of characters; got {text!r:.80}.")
         if isinstance(text, str) and isinstance(self.characters, tuple):
             text = Alphabet(self.characters).split(text, strict=False)
         state, total = self.start, 0.0

@@ -167,8 +167,8 @@ def lexicon(characters, words=None):
     for word, weight in weights.items():
         if not isinstance(word, str):
             raise TypeError(f"A lexicon holds texts; got {type(word).__name__}: {word!r}.")
-        if not -math.inf < weight < math.inf:
-            raise ValueError(f"A log-weight is a finite number; {word!r} has {weight}.")
+        if isinstance(weight, str) or not -math.inf < weight < math.inf:
+            raise ValueError(f"A log-weight is a finite number; {word!r} has {weight!r}.")
         if not place.keys() >= set(word):
             _require(characters, set(word), f"the word {word!r}")
         if isinstance(characters, tuple):

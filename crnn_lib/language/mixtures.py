@@ -51,6 +51,11 @@ class Mixture(_Operators):
     parts: tuple[Automaton, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.parts, Iterable):
+            raise TypeError(
+                f"A mixture is of several automata, Mixture((first, second)); got one "
+                f"{type(self.parts).__name__} that stands in no tuple."
+            )
         object.__setattr__(self, "parts", tuple(self.parts))
         for part in self.parts:
             if not isinstance(part, Automaton):

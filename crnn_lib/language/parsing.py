@@ -83,6 +83,10 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> Automaton | 
     ...
     ValueError: No string satisfies 'luhn+length:1'.
     """
+    if not isinstance(constraint, str):
+        raise TypeError(
+            f"A constraint is a text, such as 'luhn+length:16'; got {constraint!r:.80}."
+        )
     parsed = [_parse_readable(part.strip(), characters) for part in constraint.split("+")]
     mixed = [part for part in parsed if isinstance(part, Mixture)]
     if len(mixed) > 1:

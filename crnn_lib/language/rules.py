@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -64,6 +65,14 @@ class Rule(_Operators):
         if known not in self._made:
             self._made[known] = self.build(known)
         return self._made[known]
+
+    if not TYPE_CHECKING:  # only for what is missing, of which type checkers know by themselves
+
+        def __getattr__(self, name: str):
+            raise AttributeError(
+                f"A rule has no {name!r}. rule.over(characters) is an automaton, which has all "
+                "that can be asked of a language."
+            )
 
     def __and__(self, other):
         if isinstance(other, Rule):
@@ -150,7 +159,7 @@ def _build_never(
 
 
 def _listed(characters: Sequence[str], name: str, example: str) -> set[str]:
-    listed = set(characters)
+    listed = set(characters) if isinstance(characters, Iterable) else set()
     if not listed or not all(isinstance(c, str) and c for c in listed):
         raise ValueError(f"{name} takes characters, such as {example!r}; got {characters!r:.200}.")
     return listed
@@ -206,8 +215,8 @@ def hot_words(bonuses: Mapping[str, float], *, space: str | None = " ") -> Rule:
             raise ValueError(
                 f"A hot word has letters, and neither begins nor ends with a space; got {word!r}."
             )
-        if not bonus < math.inf:  # NaN is not smaller either
-            raise ValueError(f"A bonus is a finite number, or -inf; {word!r} has {bonus}.")
+        if isinstance(bonus, str) or not bonus < math.inf:  # NaN is not smaller either
+            raise ValueError(f"A bonus is a finite number, or -inf; {word!r} has {bonus!r}.")
         given[word] = float(bonus)
     return Rule(partial(_build_hot_words, given, space))
 

@@ -30,6 +30,7 @@ from crnn_lib.language import (
     never,
     only,
     open_lexicon,
+    parse_constraint,
     sentences_of,
     strings,
     union,
@@ -333,6 +334,39 @@ def test_the_words_and_and_or_between_languages_say_what_to_write():
     for joined in (lambda: model & words, lambda: words & model, lambda: 0.5 * model):
         with pytest.raises(TypeError, match="its method automaton\\(\\) makes one"):
             joined()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda rule: rule.accepts("2"),
+        lambda rule: rule.score("2"),
+        lambda rule: list(strings(rule, 2)),
+        lambda rule: is_empty(rule),
+        lambda rule: rule.characters,
+    ],
+)
+def test_a_rule_says_where_its_automaton_is(ask):
+    with pytest.raises(AttributeError, match=r"rule.over\(characters\) is an automaton"):
+        ask(never("1"))
+
+
+@pytest.mark.parametrize(
+    "wrong, kind, message",
+    [
+        (lambda: only(5), ValueError, "only takes characters, such as '0123456789'; got 5"),
+        (lambda: never(None), ValueError, "never takes characters, such as 'lO'; got None"),
+        (lambda: hot_words({"12": "2"}), ValueError, "or -inf; '12' has '2'"),
+        (lambda: lexicon("12", {"12": "2"}), ValueError, "finite number; '12' has '2'"),
+        (lambda: lexicon("12", ["12"]).score(12), TypeError, "a list of characters; got 12"),
+        (lambda: lexicon("12", ["12"]).accepts([1, 2]), TypeError, r"characters; got \[1, 2\]"),
+        (lambda: Mixture(lexicon("12", ["12"])), TypeError, "WeightedAutomaton that stands in no"),
+        (lambda: parse_constraint(None, "12"), TypeError, "such as 'luhn\\+length:16'; got None"),
+    ],
+)
+def test_what_is_none_of_a_language_is_named(wrong, kind, message):
+    with pytest.raises(kind, match=message):
+        wrong()
 
 
 def test_what_is_asked_of_tables_is_asked_of_listed_steps_too():
