@@ -33,6 +33,13 @@ def load_executor():
     return sys.modules["execute"]
 
 
+def seeded(seed: int = 0):
+    """A generator of random numbers."""
+    import torch  # not before the environment is set
+
+    return torch.Generator().manual_seed(seed)
+
+
 # nbval's kernels inherit this process's environment, so it must be the one in which the
 # committed outputs were made. This file is read before torch and tqdm are.
 os.environ.update(load_executor().KERNEL_ENV)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from itertools import product
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listed import all_labels
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import (
@@ -29,16 +28,6 @@ def lattice(frames: int, classes: int, seed: int, *, sharpness: float = 2.0) -> 
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(frames, classes, generator=generator, dtype=torch.float64)
     return (scores * sharpness).log_softmax(1)  # (T, C)
-
-
-def all_labels(log_probs: torch.Tensor, blank: int) -> dict[tuple[int, ...], float]:
-    """The probability of every label, by listing every alignment."""
-    frames = log_probs.exp().tolist()
-    found: dict[tuple[int, ...], float] = defaultdict(float)
-    for alignment in product(range(log_probs.shape[1]), repeat=len(frames)):
-        p = math.prod(frame[c] for frame, c in zip(frames, alignment, strict=True))
-        found[tuple(collapse(alignment, blank=blank))] += p
-    return found
 
 
 def variants_of(label: tuple[int, ...], place: int, classes: int, blank: int):

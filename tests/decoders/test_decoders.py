@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import defaultdict
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listed import all_labels
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import Span, collapse
+from crnn_lib.ctc import Span
 from crnn_lib.decoders import best_path, best_path_labels
 
 BLANKS = pytest.mark.parametrize("blank", [0, 2, 4])  # first, in the middle, last
@@ -43,16 +42,6 @@ def read_slowly(log_probs, frames, blank):
                 spans.append((c, t, t + 1, row[c]))
         before = c
     return tuple(span[0] for span in spans), spans
-
-
-def all_labels(log_probs, blank):
-    """Every label's probability, by the definition: a sum over all alignments."""
-    probs = log_probs.double().exp().tolist()
-    found = defaultdict(float)
-    for alignment in product(range(log_probs.shape[1]), repeat=len(probs)):
-        p = math.prod(row[c] for row, c in zip(probs, alignment, strict=True))
-        found[tuple(collapse(alignment, blank=blank))] += p
-    return found
 
 
 # --- Against the slow loop and the definition -----------------------------------------------------

@@ -9,18 +9,17 @@ import pickle
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listed import all_labels
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import collapse, ctc_loss, forced_alignment
+from crnn_lib.ctc import ctc_loss, forced_alignment
 from crnn_lib.decoders import (
     BestPath,
     Fusion,
@@ -47,17 +46,6 @@ def random_lattices(count, frames, classes, *, seed=0, sharp=2.0):
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(count, frames, classes, generator=generator, dtype=torch.float64)
     return (sharp * scores).log_softmax(-1)
-
-
-def all_labels(line, blank):
-    """Every label's probability, by the definition: a sum over all alignments."""
-    probs = line.double().exp().tolist()
-    found = defaultdict(float)
-    for alignment in product(range(line.shape[1]), repeat=len(probs)):
-        p = math.prod(row[c] for row, c in zip(probs, alignment, strict=True))
-        if p > 0:
-            found[tuple(collapse(alignment, blank=blank))] += p
-    return found
 
 
 def log_prob_of(line, label, blank):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-from itertools import product
 
 import pytest
 import torch
+from listed import all_labels
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.ctc import collapse
 from crnn_lib.decoders import (
     best_path,
     exact_search,
@@ -19,15 +18,6 @@ from crnn_lib.decoders import (
     word_confidences,
 )
 from crnn_lib.language import lexicon
-
-
-def all_labels(line, blank):
-    found = {}
-    for alignment in product(range(line.shape[1]), repeat=len(line)):
-        p = math.prod(float(row[c].exp()) for row, c in zip(line, alignment, strict=True))
-        label = tuple(collapse(alignment, blank=blank))
-        found[label] = found.get(label, 0.0) + p
-    return found
 
 
 def lattices(count, frames, classes, seed, sharp=1.5):

@@ -6,6 +6,7 @@ import string
 
 import pytest
 import torch
+from conftest import seeded
 from letter_classifier import (
     CLASSES,
     FOOT,
@@ -35,10 +36,6 @@ def are_read(network, letters, generator, book=None) -> torch.Tensor:
     images = on_line(draw_words(letters, generator, book=book))  # (M, 32, 32)
     with torch.inference_mode():
         return network(images).argmax(1) == torch.tensor([class_of(c) for c in letters])
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_the_classifier_is_small_and_folds_what_only_size_tells_apart():

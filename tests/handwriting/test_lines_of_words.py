@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import seeded
 
 from crnn_lib import Alphabet
 from crnn_lib.handwriting import lines_of_words
@@ -9,10 +10,6 @@ from crnn_lib.handwriting.pen import TEXT_CHARACTERS, WrittenWords, draw_words
 
 ALPHABET = Alphabet(TEXT_CHARACTERS + " ")
 WORDS = ["nun", "lily", "Quay", "hop on", "I", "12.50", "wow", "bag"]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def written(texts=WORDS, seed=0, height=64):

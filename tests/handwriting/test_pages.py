@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.handwriting.pages import _writing as writing
@@ -19,10 +20,6 @@ from crnn_lib.models import MAPS
 
 PLAIN = PageStyle.plain()
 AT = {name: n for n, name in enumerate(MAPS)}
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def only(*layouts, base=PLAIN, **more):

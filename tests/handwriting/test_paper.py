@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from conftest import seeded
 from scipy.fft import dctn, idctn
 
 from crnn_lib.alphabet import Alphabet
@@ -31,10 +32,6 @@ def glyphs():
 def lines(glyphs) -> LineBatch:
     style = LineStyle(length=(1, 6), spacing=(0.2, 0.5), size=(0.7, 0.9))
     return compose_lines(glyphs, 40, style, seeded(1))
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def same(a: LineBatch, b: LineBatch) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +19,6 @@ from crnn_lib.handwriting.pen.forms import (
     MARK_CHARACTERS,
 )
 from crnn_lib.handwriting.pen.strokes import SHELVES, _hands
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def every_digit(each: int) -> torch.Tensor:

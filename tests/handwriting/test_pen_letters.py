@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +27,6 @@ from crnn_lib.handwriting.pen.strokes import _end_at, _hands
 from crnn_lib.handwriting.pen.words import _cut_corners, _links
 
 LETTERS = string.ascii_letters
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def who(joins: bool, seed: int = 0) -> list[int]:

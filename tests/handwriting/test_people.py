@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from conftest import seeded
 
 from crnn_lib.handwriting import (
     Glyphs,
@@ -12,10 +13,6 @@ from crnn_lib.handwriting import (
     pen_people,
 )
 from crnn_lib.handwriting.pen.forms import MARK_CHARACTERS
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def shades(owners: list[tuple[int, str]], characters: str = "01.") -> Glyphs:

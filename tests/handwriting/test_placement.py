@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
@@ -20,10 +21,6 @@ CALM = LineStyle(
     slant=(0, 0), glyph_slant=0.0, rotation=0.0, stroke=(0, 0), glyph_stroke=0.0, wander=0.0,
     margin=(2, 2),
 )  # fmt: skip
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from conftest import seeded
 
 from crnn_lib.handwriting import TEXTLESS, lines_without_text
 from crnn_lib.handwriting.textless import LIKE_DIGITS, _texts
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("kind", TEXTLESS)

@@ -4,15 +4,11 @@ import re
 from collections import Counter
 
 import pytest
-import torch
+from conftest import seeded
 
 from crnn_lib.handwriting import TextStyle, random_texts
 from crnn_lib.handwriting.pen import TEXT_CHARACTERS
 from crnn_lib.language import word_counts
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def only(kind, **more):
