@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,6 +83,11 @@ def run_rnn(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> Tensor:
     if shortest == longest:
         states = rnn(features[:, :longest])[0]
         return F.pad(states, (0, 0, 0, frames - longest)) if longest < frames else states
+    if features.device.type == "cpu" and torch.is_grad_enabled():
+        # the way back through packed lines is slow there
+        states = _run_both_ways(rnn, features, frame_lengths)
+        inside = torch.arange(frames) < frame_lengths[:, None]  # (N, T)
+        return torch.where(inside[..., None], states, 0)
     # from right to left the padding comes first: packing starts every line at its own last frame
     packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
     return pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=frames)[0]
@@ -100,6 +106,8 @@ def _run_both_ways(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> 
         return x.gather(1, turned[..., None].expand(-1, -1, x.shape[-1]))
 
     for layer in range(rnn.num_layers):
+        if layer and rnn.dropout:
+            features = F.dropout(features, rnn.dropout, rnn.training)
         there = _run_one_way(rnn, features, f"l{layer}")
         back = turn(_run_one_way(rnn, turn(features), f"l{layer}_reverse"))
         features = torch.cat((there, back), -1)  # (N, T, 2 h)
@@ -108,13 +116,14 @@ def _run_both_ways(rnn: nn.RNNBase, features: Tensor, frame_lengths: Tensor) -> 
 
 def _run_one_way(rnn: nn.RNNBase, features: Tensor, which: str) -> Tensor:
     """One direction of one layer, from left to right: (N, T, features) -> (N, T, h)."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = [getattr(rnn, f"{name}_{which}") for name in names]
-    start = features.new_zeros(1, features.shape[0], rnn.hidden_size)
-    options = (weights, True, 1, 0.0, False, False, True)  # ..., one layer, one way, batch first
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    weights = [getattr(rnn, f"{n}_{which}") for n in names if hasattr(rnn, f"{n}_{which}")]
+    start: Any = features.new_zeros(1, features.shape[0], rnn.hidden_size)
     if isinstance(rnn, nn.LSTM):
-        return torch.lstm(features, (start, start), *options)[0]
-    return torch.gru(features, start, *options)[0]
+        start = (start[..., : rnn.proj_size or None], start)
+    run = getattr(torch, rnn.mode.lower())  # lstm, gru, rnn_tanh or rnn_relu
+    # ..., one layer, no dropout, not training, one way, batch first
+    return run(features, start, weights, rnn.bias, 1, 0.0, False, False, True)[0]
 
 
 def frame_edges(model, frames: int) -> np.ndarray:

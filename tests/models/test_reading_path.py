@@ -59,6 +59,43 @@ def test_lines_of_one_length_need_no_packing(lengths):
     torch.testing.assert_close(run_rnn(rnn, features, lengths), expected)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch takes its slower way
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        (nn.GRU, {}),
+        (nn.GRU, {"bias": False}),
+        (nn.LSTM, {}),
+        (nn.LSTM, {"proj_size": 2}),
+        (nn.RNN, {"nonlinearity": "relu"}),
+        (nn.GRU, {"dropout": 0.5}),  # which eval turns off
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_those_of_packed_lines(kind, options, dtype):
+    torch.manual_seed(5)
+    rnn = kind(3, 4, 2, batch_first=True, bidirectional=True, dtype=dtype, **options).eval()
+    features = torch.randn(4, 9, 3, dtype=dtype, requires_grad=True)
+    lengths = torch.tensor([5, 8, 1, 6])  # and one frame that no line reaches
+    inputs = (features, *rnn.parameters())
+    packed = pack_padded_sequence(features, lengths, batch_first=True, enforce_sorted=False)
+    expected = pad_packed_sequence(rnn(packed)[0], batch_first=True, total_length=9)[0]
+    states = run_rnn(rnn, features, lengths)
+    torch.testing.assert_close(states, expected)
+    weights = torch.randn_like(expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(states, inputs, weights),
+        torch.autograd.grad(expected, inputs, weights),
+    )
+
+
+def test_layers_drop_out_between_them_while_training():
+    torch.manual_seed(6)
+    rnn = nn.GRU(3, 4, 2, batch_first=True, bidirectional=True, dropout=0.5)
+    features, lengths = torch.randn(4, 9, 3), torch.tensor([9, 8, 1, 6])
+    assert not torch.equal(run_rnn(rnn, features, lengths), run_rnn(rnn, features, lengths))
+
+
 def test_no_lines_have_no_states():
     rnn = nn.GRU(3, 2, batch_first=True, bidirectional=True)
     states = run_rnn(rnn, torch.zeros(0, 9, 3), torch.zeros(0, dtype=torch.long))
