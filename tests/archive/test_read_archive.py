@@ -115,6 +115,35 @@ def test_what_is_wrong_is_said_before_anything_runs(scans, tmp_path):
         read_archive(scans, tmp_path / "file")
 
 
+def test_an_error_is_forgotten_before_its_file_is_read_again(scans, tmp_path, monkeypatch):
+    """A run that is killed then finds the file unread, and none has two rows."""
+    out = tmp_path / "texts"
+    out.mkdir()
+    names = [str(scans / "0" / "18.png"), str(scans / "0" / "55207.png")]
+    errors = ["lacking", None]
+    write_part(
+        [
+            {**dict.fromkeys(SCHEMA), "file": n, "error": e}
+            for n, e in zip(names, errors, strict=True)
+        ],
+        str(out),
+    )
+
+    def stop() -> None:
+        raise RuntimeError("stopped here")
+
+    monkeypatch.setattr("crnn_lib.archive.reading.start_ray", stop)
+    for lacks, asked, left in (
+        ("other", "0", names),
+        ("lacking", "1", names),
+        ("lacking", "0", names[1:]),
+    ):
+        monkeypatch.setattr("crnn_lib.archive._parts.is_mended", lacks.__eq__)
+        with pytest.raises(RuntimeError, match="stopped here"):
+            read_archive(scans / asked, out)
+        assert [row["file"] for row in read_rows(out)] == left
+
+
 def test_what_a_failed_start_left_behind_is_ended(monkeypatch):
     """Ray gives up twice and leaves processes; only its giving up is forced here."""
     import ray
