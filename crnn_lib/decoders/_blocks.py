@@ -68,12 +68,9 @@ def empty_results(lines: int, keep: int, frames: int) -> Results:
 
 def empty_page(frames: int, classes: int, *lines: int) -> Page:
     """Room for a line, or for so many."""
-    bits = np.empty(max(1, min(frames * classes, 512)), np.int64)
     return Page(
         p=np.empty((*lines, frames, classes)),
         peak=np.empty((*lines, frames)),
-        bits=bits,
-        powers=bits.view(np.float64),
         rows=np.empty((2, frames + 1)),
         back=np.empty((frames, 2 * frames + 1), np.uint8),
     )
@@ -228,17 +225,19 @@ def in_blocks(
     log_probs: Tensor,
     lengths: Tensor,
     threads: int,
-    one_each: bool,
+    n_best: int | None,
     *columns: np.ndarray,
 ) -> tuple[list, list[int]]:
     """Decode block by block. Returns what each line holds, and the lines that are not settled.
 
-    Each line holds a list of hypotheses, or, with ``one_each``, one hypothesis or None. ``decode``
-    gets a block's lattices, its lengths, and its rows of what else there is for each line.
+    Each line holds a list of at most ``n_best`` hypotheses; without it, one hypothesis or None.
+    ``decode`` gets a block's lattices, its lengths, and its rows of what else there is for each
+    line.
     """
     count, frames, classes = log_probs.shape
     log_probs, sizes = log_probs.detach().cpu(), lengths.cpu().numpy()
-    step = max(1, BLOCK // max(1, frames * classes))
+    one_each, wide = n_best is None, max(classes, n_best or 1)
+    step = max(1, BLOCK // max(1, frames * wide))
     starts = range(0, count, step)
 
     def work(start: int) -> Decoded:

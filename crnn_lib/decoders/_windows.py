@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crnn_lib.ctc import NEVER
-from crnn_lib.decoders._blocks import beam_room, empty_page
+from crnn_lib.decoders._blocks import beam_room
 from crnn_lib.decoders._compiled.records import (
     DEPTH,
     FINE,
@@ -57,14 +57,6 @@ class Window:
         self._log_p, self._p = np.empty((2, LONG + STEP, classes))
         self._peak = np.empty(LONG + STEP)
         self._gains = np.empty((LONG + STEP, 2))
-        self._page = empty_page(BLOCK, classes)
-
-    def __getstate__(self) -> dict:
-        """A copy makes its own page: two of its arrays share memory, and their copies would not."""
-        return {name: value for name, value in self.__dict__.items() if name != "_page"}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, _page=empty_page(BLOCK, state["_log_p"].shape[1]))
 
     def add(self, log_p: np.ndarray) -> int:
         """Take up to ``BLOCK`` frames, (T, C) float64; returns FINE, RISKY or WRONG."""
@@ -80,9 +72,8 @@ class Window:
         own = slice(kept, kept + new)
         self._log_p[own] = log_p
         status, self.mass = read_line(
-            self._log_p[own], self.blank, *self.sums, self.mass, self._p[own], self._peak[own],
-            self._page.bits, self._page.powers,
-        )  # fmt: skip
+            self._log_p[own], self.blank, *self.sums, self.mass, self._p[own], self._peak[own]
+        )
         if status != WRONG:
             self._gains[own] = _gains(self._p[own], self.blank)
         self.fed += new

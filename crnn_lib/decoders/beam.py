@@ -277,8 +277,10 @@ def _compiled_search(
         hypotheses = make_hypotheses(alphabet, proven, *rows)
         return Decoded(results.counts, results.statuses, results.statuses != RISKY, hypotheses)
 
+    most = None if n_best is None else min(n_best, beam_width)
+
     def read(kernel: Callable) -> tuple[list, list[int]]:
-        return in_blocks(partial(decode, kernel), log_probs, frame_lengths, threads, n_best is None)
+        return in_blocks(partial(decode, kernel), log_probs, frame_lengths, threads, most)
 
     # what plain Python takes, roughly
     seconds = 1e-5 * int(frame_lengths.sum()) * (beam_width + 0.4 * log_probs.shape[2])

@@ -164,7 +164,7 @@ def _compiled_search(
     def read(kernel: Callable) -> tuple[list, list[int]] | None:
         most = budget if kernel is exact_batch else min(budget, few)
         lines, left = in_blocks(
-            partial(decode, kernel, most), log_probs, frame_lengths, threads, True
+            partial(decode, kernel, most), log_probs, frame_lengths, threads, None
         )
         # what is not proven yet may be with more prefixes
         return None if left and most < budget else (lines, left)
@@ -227,7 +227,7 @@ def _fused_search(
         bounded = np.full(len(left), math.inf)
         with compiling(fused_batch, "exact search with a language"):
             lines, again = in_blocks(
-                decode, log_probs[left], frame_lengths[left], threads, True, floors[left], bounded
+                decode, log_probs[left], frame_lengths[left], threads, None, floors[left], bounded
             )
         for n, line, bound in zip(left, lines, bounded.tolist(), strict=True):
             if line is not None:

@@ -318,9 +318,7 @@ def beam_batch(
         masses, ints = room.masses, room.ints
         if statuses[n] == UNREAD:
             counts[n] = 0
-            statuses[n], whole[k] = read_line(
-                log_line, blank, lowest, highest, 1.0, line, peak, page.bits, page.powers
-            )
+            statuses[n], whole[k] = read_line(log_line, blank, lowest, highest, 1.0, line, peak)
             if statuses[n] == FINE:
                 begin_beam(
                     arcs.start, room.trie, masses, room.work, ints, room.merged, room.at,

@@ -188,9 +188,7 @@ def exact_batch(log_p, lengths, blank, budget, lowest, highest, page, room, resu
         frames, made, used = lengths[n], at[1], at[2]
         line, log_line, label = page.p[:frames], log_p[n, :frames], labels[used:]
         counts[n], proven[n] = 0, False
-        statuses[n], mass = read_line(
-            log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
-        )
+        statuses[n], mass = read_line(log_line, blank, lowest, highest, 1.0, line, page.peak)
         if statuses[n] == WRONG:
             continue
         # The best path's label comes first: what it has, others must beat.

@@ -190,9 +190,7 @@ def fused_batch(
         frames, made, used = lengths[n], at[1], at[2]
         line, log_line = page.p[:frames], log_p[n, :frames]
         counts[n], complete[n], proven[n] = 0, False, False
-        statuses[n], _ = read_line(
-            log_line, blank, lowest, highest, 1.0, line, page.peak, page.bits, page.powers
-        )
+        statuses[n], _ = read_line(log_line, blank, lowest, highest, 1.0, line, page.peak)
         if statuses[n] == WRONG:
             continue
         base = steps.ends_at[steps.start]

@@ -87,8 +87,6 @@ class Page(NamedTuple):
 
     p: np.ndarray  # (T, C): its probabilities
     peak: np.ndarray  # (T,): each frame's most probable class but the blank
-    bits: np.ndarray  # (C,) int64
-    powers: np.ndarray  # (C,): the same memory, as floating-point numbers
     rows: np.ndarray  # (2, T + 1)
     back: np.ndarray  # (T, 2T + 1) uint8
 

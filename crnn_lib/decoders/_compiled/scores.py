@@ -19,19 +19,18 @@ SOUND = 1e-250  # a sum of paths above this has lost nothing to speak of
 
 
 @inner
-def exponentials(x, out, bits, powers):
+def exponentials(x, out):
     """``exp(x)`` for a row of numbers, to the last digit or the one before; below -708 it is 0.
 
-    In simple passes, each of which runs on several numbers at once. ``powers`` is
-    the same memory as ``bits``, read as floating-point numbers: 2 ** k is k + 1023 in their
-    exponent. The rest, at most log(2) / 2, goes through the series.
+    Without branches, so that it runs on several numbers at once: 2 ** k is k + 1023 in a number's
+    exponent, and the rest, at most log(2) / 2, goes through the series.
     """
     for i in range(len(x)):
         y = x[i] if x[i] > -708.0 else (-708.0 if x[i] <= -708.0 else x[i])
         y = 1.0 if y > 1.0 else y
         k = np.floor(y * 1.4426950408889634 + 0.5)
         r = (y - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-        s = 1.0 / 39916800 + r / 479001600
+        s = 1.0 / 39916800 + r * (1.0 / 479001600)
         s = 1.0 / 3628800 + r * s
         s = 1.0 / 362880 + r * s
         s = 1.0 / 40320 + r * s
@@ -41,14 +40,13 @@ def exponentials(x, out, bits, powers):
         s = 1.0 / 24 + r * s
         s = 1.0 / 6 + r * s
         s = 0.5 + r * s
-        out[i] = 1.0 + r * (1.0 + r * s)
-        bits[i] = (np.int64(k) + 1023) << 52
-    for i in range(len(x)):
-        out[i] = out[i] * powers[i] if x[i] > -708.0 else (0.0 if x[i] <= -708.0 else x[i])
+        power = np.int64((np.int64(k) + 1023) << 52).view(np.float64)
+        s = (1.0 + r * (1.0 + r * s)) * power
+        out[i] = s if x[i] > -708.0 else (0.0 if x[i] <= -708.0 else x[i])
 
 
 @compiled
-def read_line(log_p, blank, lowest, highest, mass, p, peak, bits, powers):
+def read_line(log_p, blank, lowest, highest, mass, p, peak):
     """Turn a line into probabilities and check it: every frame sums to 1, none is too small.
 
     To 1, or between ``lowest`` and ``highest``.
@@ -57,10 +55,8 @@ def read_line(log_p, blank, lowest, highest, mass, p, peak, bits, powers):
     what the line is, and ``mass`` times all sums.
     """
     frames, classes = log_p.shape
-    status, step = FINE, len(bits)
-    flat, out = log_p.ravel(), p.ravel()
-    for i in range(0, len(flat), step):
-        exponentials(flat[i : i + step], out[i : i + step], bits, powers)
+    status = FINE
+    exponentials(log_p.ravel(), p.ravel())
     # Four frames at once: each is added up in its own order, while the others' sums are on the way.
     for first in range(0, frames, 4):
         last = min(first + 4, frames)
