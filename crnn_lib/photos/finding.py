@@ -19,7 +19,7 @@ from scipy.sparse import csgraph
 
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError, grey_and_size
-from crnn_lib.photos.places import FILL, PhotoLine, Place, crop_views, to_lines
+from crnn_lib.photos.places import FILL, PhotoLine, Place, _cut_each, crop_views, to_lines
 
 FIND_PIXELS = 1_000_000  # enough to find lines by
 SMALLEST = 6  # pixels: no digit is lower
@@ -175,13 +175,10 @@ def clean_grey(
         places = _places_of(_Patches(ink), is_crop, one or size[1] <= CROP_HEIGHT)
     if not places:
         raise ImageError("no line of writing was found on it")
-    lines = [
-        line
-        for place in places
-        for line in to_lines(
-            crop_views(grey, place.scaled(factor), height, fills, paper), grey.shape, size
-        )
-    ]
+    views = _cut_each(
+        lambda place: crop_views(grey, place.scaled(factor), height, fills, paper), places
+    )
+    lines = [line for of_line in views for line in to_lines(of_line, grey.shape, size)]
     stages = [Step("grey", original, f"{size[0]} x {size[1]} pixels, as brightness.")]
     if turned:
         stages.append(Step("turned", grey, "The ink was lighter than the paper: turned."))

@@ -26,7 +26,7 @@ from crnn_lib.photos.finding import (
     stands_in_lines,
 )
 from crnn_lib.photos.pages import PageLook, find_on_grey
-from crnn_lib.photos.places import PhotoLine, Place, crop_views, to_lines
+from crnn_lib.photos.places import PhotoLine, Place, _cut_each, crop_views, to_lines
 from crnn_lib.photos.regions import CELL, Region
 
 BESIDE = 0.5  # heights of paper that are cut out beside a line
@@ -149,9 +149,10 @@ def _cut(
     ):
         return [line]
     both = _BothWays(grey)
-    return [
-        _views_of(region, regions, looks[-1], both, size, *views[region.kind]) for region in wanted
-    ]
+    return _cut_each(
+        lambda region: _views_of(region, regions, looks[-1], both, size, *views[region.kind]),
+        wanted,
+    )
 
 
 class _BothWays:

@@ -8,8 +8,10 @@ photo (Hartley and Zisserman 2004, chapter 2).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from crnn_lib.photos.files import ImageError
 FILL = 0.72  #: share of the image's height that the bodies of the digits fill
 MAX_WIDTH = 8192  # of a line: some 400 characters
 MAX_PART = 16_000_000  # pixels that are read for one line; a photo has fewer
+
+_Found = TypeVar("_Found")
+_Views = TypeVar("_Views")
 
 
 def map_points(matrix: np.ndarray, points) -> np.ndarray:
@@ -241,6 +246,24 @@ def crop_views(
         matrix = there @ np.array([[unit, 0, x], [0, unit, y], [0, 0, 1]])
         views.append((np.clip(np.array(image), 0, 1), matrix))
     return views
+
+
+def _cut_each(cut: Callable[[_Found], _Views], found: Sequence[_Found]) -> list[_Views]:
+    """What is cut out for each line that was found; one that cannot be costs itself alone.
+
+    Of it a warning tells, or the error where there is no other.
+    """
+    lines = []
+    for one in found:
+        try:
+            lines.append(cut(one))
+        except ImageError as error:
+            if len(found) == 1:
+                raise
+            warnings.warn(f"one of {len(found)} lines is left out: {error}", stacklevel=2)
+    if found and not lines:
+        raise ImageError(f"none of its {len(found)} lines can be cut out: they are too long")
+    return lines
 
 
 def to_lines(

@@ -57,6 +57,7 @@ SURE = 0.97  # probability from which one view of a line is enough
 SURE_WORD = 0.9  # the same for a word
 IMPROBABLE = 0.15  # a line on a page whose text is less probable gets the text None
 CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
+USUAL = 10  # characters: of a longer line, so many of them must be that probable, not all at once
 READABLE = 0.9  # mean confidence of a page below which it may stand on its head
 RARE = math.log(2)  # pages upside down are rare: they must be more probable by this
 SETTLED = 6.0  # difference of log-probabilities from which no more lines are asked
@@ -95,8 +96,8 @@ class Reading:
     Attributes
     ----------
     text : str or None
-        None if the reader refused: its confidence was below ``refuse_below``. What it would have
-        said is in ``hypothesis.text``.
+        None if the reader refused: it was less probable than ``refuse_below`` asks. What it would
+        have said is in ``hypothesis.text``.
     confidence : float
         The probability of this text, over all its alignments; with several views their mean. Where
         a detector found the line, times the probability that a number is written there at all.
@@ -158,6 +159,8 @@ class Reader:
     refuse_below : float, optional
         A line whose text is less probable gets the text None. If left out it is 0.15 for a line
         that a detector found and 0.1 for a crop, and nothing is refused where there is no detector.
+        Then a long line is asked how probable ten of its characters are, by their geometric mean:
+        of a hundred digits that are each certain, one is soon wrong.
     fills : tuple of float
         One view of each line for each value: the share of the image's height that the bodies of
         the digits fill. With several, every view proposes its text, and the text that is most
@@ -520,14 +523,16 @@ class Reader:
         kind = line.kind if hypothesis.text else "nothing"
         if any(character.isalpha() for character in hypothesis.text):
             kind = "word"  # where no detector looked, only the text tells
+        each = max(confidence, 1e-300) ** (1 / max(len(hypothesis.text), 1))  # of its characters
         if hypothesis.text:
             sure = certainty(line.score, crop=line.crop and line.kind == "number")
             confidence *= sure if self.whole or line.kind == "number" else 1 - sure
-        # a page has much that is no number: what is this improbable is none
-        least = self.refuse_below
-        if least is None:
+        if self.refuse_below is not None:
+            refused = confidence < self.refuse_below
+        else:  # a page has much that is no number: what is this improbable is none
             least = 0.0 if line.row is None else CROP_IMPROBABLE if line.crop else IMPROBABLE
-        text = None if confidence < least else hypothesis.text
+            refused = confidence * each ** min(USUAL - len(hypothesis.text), 0) < least
+        text = None if refused else hypothesis.text
         spans = self._spans(hypothesis, line, len(log_probs))
         return Reading(text, confidence, spans, line, log_probs, hypothesis, False, kind, *where)
 

@@ -171,6 +171,20 @@ def test_a_line_too_long_is_refused():
         crop_line(np.ones((10, 50), np.float32), Place(0, 100_000, 0, 5), 32, 0.7)
 
 
+def test_a_line_too_long_costs_no_other_line(monkeypatch):
+    mask = page([40])
+    mask[220:280, 60:540] = strokes(width=480)
+    short, long = clean_photo(photo(mask))
+    assert short.image.shape[2] < 220 < long.image.shape[2]
+    monkeypatch.setattr("crnn_lib.photos.places.MAX_WIDTH", 220)
+    with pytest.warns(UserWarning, match="one of 2 lines is left out.*too long"):
+        (left,) = clean_photo(photo(mask))
+    assert torch.equal(left.image, short.image)
+    monkeypatch.setattr("crnn_lib.photos.places.MAX_WIDTH", 40)
+    with pytest.warns(UserWarning), pytest.raises(ImageError, match="none of its 2 lines"):
+        clean_photo(photo(mask))
+
+
 # ------------------------------------------------------------------ the whole way
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from crnn_lib.decoders import best_path
+from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
 from crnn_lib.models import CRNN, CRNNConfig, read_batches, save_model, shipped_models
 from crnn_lib.photos import ImageError, Reader, files_of, ink_of
@@ -177,6 +178,25 @@ def test_an_improbable_text_is_refused_and_still_known(crops, tiny):
     assert refused.confidence == plain.confidence
     kept = Reader(tiny, refuse_below=plain.confidence).read(crops[0])
     assert kept.text == plain.text
+
+
+@pytest.mark.parametrize(("each", "kept"), [(0.99, True), (0.9, True), (0.8, False)])
+def test_a_long_line_is_as_probable_as_ten_of_its_characters(crops, tiny, each, kept):
+    """A hundred digits that are each certain are read, though one of them is soon wrong."""
+    reader = Reader(tiny)
+    line = replace(reader.find_lines(crops[0])[0][0], row=0, column=0, score=0.95)
+    log_probs = torch.zeros(300, 11)
+
+    def reading(count, reader=reader):
+        text = "7" * count
+        found = Hypothesis((8,) * count, text, count * math.log(each), ())
+        return reader._choose((line,), [(found, log_probs)])
+
+    long = reading(100)
+    assert long.text == ("7" * 100 if kept else None)
+    assert long.confidence == pytest.approx(each**100 * module.certainty(0.95))
+    assert reading(10).text == ("7" * 10 if kept else None)
+    assert reading(100, Reader(tiny, refuse_below=0.4)).text is None
 
 
 def test_a_decoder_is_given_the_alphabet_and_its_answer_kept(crops, tiny):

@@ -112,3 +112,16 @@ def test_a_finer_look_that_sees_fewer_lines_is_not_taken():
     seer = Seer(rows, 1000, widest=1000)
     assert len(find_regions(np.ones((1000, 1000), np.float32), seer)) == 3
     assert seer.shapes[-1] == (1400, 1400)
+
+
+def test_a_line_too_long_costs_no_other_line_of_a_page():
+    rows = [row(500, 300, 300, 40), row(500, 600, 900, 12)]
+    views = {"number": (32, (0.72,))}
+    page = np.ones((1000, 1000), np.float32)
+    page[::7, ::9] = 0.2
+    assert len(page_lines.cut_lines(page, Seer(rows, 1000), views)) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crnn_lib.photos.places.MAX_WIDTH", 1000)
+        with pytest.warns(UserWarning, match="one of 2 lines is left out"):
+            (line,) = page_lines.cut_lines(page, Seer(rows, 1000), views)
+    assert line[0].corners().mean(0) == pytest.approx([500, 300], abs=5)
