@@ -71,7 +71,7 @@ def to_grey(image) -> np.ndarray:
     Returns
     -------
     ndarray, (H, W), float32 in [0, 1]
-        Of more than 4 million pixels, an even part: 8000 x 6000 become 2000 x 1500.
+        Of more than 4 million pixels, as many: 8000 x 6000 become 2309 x 1732.
 
     Raises
     ------
@@ -165,9 +165,8 @@ def _decode(path: str | os.PathLike[str]) -> tuple[np.ndarray, tuple[int, int]]:
                 image.seek(pages[index])
             width, height = image.size  # from the header: nothing has been decoded yet
             _require_size(image.size)
-            factor = _factor(image.size)
             if image.format == "JPEG":  # whose decoder can leave out the detail by itself
-                image.draft(None, (width // factor, height // factor))
+                image.draft(None, _work_size(image.size))
                 image.load()
             else:
                 image.load()  # Pillow turns a TIFF at once, all others in exif_transpose
@@ -373,8 +372,16 @@ def _require_size(size: tuple[int, int]) -> None:
         raise ImageError(TOO_LARGE)
 
 
-def _factor(size: tuple[int, int]) -> int:
-    return max(math.ceil(math.sqrt(size[0] * size[1] / WORK_PIXELS)), 1)
+def _work_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the same shape with no more than :data:`WORK_PIXELS`."""
+    scale = math.sqrt(WORK_PIXELS / (size[0] * size[1]))
+    return size if scale >= 1 else (max(int(scale * size[0]), 1), max(int(scale * size[1]), 1))
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """An image of the size to work with; its pixels are the means of those they cover."""
+    size = _work_size(image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BOX)
 
 
 def _pillow(array: np.ndarray) -> Image.Image:
@@ -427,9 +434,8 @@ def _has_transparency(image: Image.Image) -> bool:
 
 
 def _colours(image: Image.Image) -> np.ndarray:
-    factor = _factor(image.size)
     if image.mode[0] in "IF":  # more than 8 bits per pixel: one channel, of unknown range
-        values = np.nan_to_num(np.asarray(image.convert("F").reduce(factor)))
+        values = np.nan_to_num(np.asarray(_shrunk(image.convert("F"))))
         peak = max(float(values.max()), 0.0)
         if peak > 1 or image.mode != "F":
             peak = _peak(peak)
@@ -439,10 +445,10 @@ def _colours(image: Image.Image) -> np.ndarray:
         if image.mode == "La":  # from which Pillow knows no other way
             image = image.convert("LA")
         # premultiplied, so that shrinking does not mix in the colour of what is transparent
-        layers = np.asarray(image.convert("RGBA").convert("RGBa").reduce(factor)) / 255
+        layers = np.asarray(_shrunk(image.convert("RGBA").convert("RGBa"))) / 255
         colours, cover = layers[..., :3], layers[..., 3:]
         light = colours.sum() > 1.5 * cover.sum()
         # light ink on nothing is laid on black, all else on white
         ground = 0.0 if light and cover.mean() < 0.5 else 1.0
         return (colours + ground * (1 - cover)).astype(np.float32)
-    return np.asarray(image.convert("RGB").reduce(factor), dtype=np.float32) / 255
+    return np.asarray(_shrunk(image.convert("RGB")), dtype=np.float32) / 255
