@@ -23,7 +23,7 @@ CELL = 4  #: pixels of the page for one cell of the maps, along and across
 CORE = 0.5  # probability from which a cell belongs to a line
 PARTED = 0.45  # probability from which a cell parts two lines
 LEAST_CELLS = 2  # of a piece of a line
-LEAST_SCORE = 0.65  # mean probability of a line's cells
+LEAST_SCORE = 0.6  # how sure a line must be
 FIRM = 0.5  # length of the mean of a piece's directions from which it is believed
 ELONGATED = 3.0  # times the variance across a piece: that along it, from which its cells show it
 OBLONG = 1.3  # heights: how long it must be for that, for a single digit is higher than wide
@@ -40,7 +40,14 @@ CROSSING = 0.1  # of a table's rows that may reach across the gap between two co
 FILLED = 0.5  # of a table's cells that hold a line; else it is none
 SAME_ROW = 0.5  # heights: how far lines of one row may stand above each other
 DOUBT = 10.0  # heights: the length of lines that a level page is worth
+SAME_HEIGHT = 0.25  # in the logarithm: how far the heights of a page's numbers differ
+FEW = 1.5  # the others of a page say less of a line where they are fewer than three sure ones
 COVERED = 0.4  # share of the smaller of two lines: what overlaps more is the same line
+RULED = 0.7  # of a line's height, and beyond it: marks so high across it are a rule of a table
+BEYOND = 1.25  # heights from a line's middle to where a table's rule still is, above or below
+SLIVER = 0.7  # heights: what of a line is beyond such a rule and shorter than that, is blurred
+ASIDE = 8.0  # heights: how far beyond a line's ends another rule is looked for
+WIDE = 2.0  # heights: a table's cells are no narrower; boxes for single digits and squares are
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,8 @@ class Region:
     place : Place
         Its band on the page, and which way it runs.
     score : float
-        The mean probability of its cells: how sure the detector is that such a line is there.
+        How sure the detector is that such a line is there: the mean probability of its cells, and
+        whether other lines of the page are alike.
     kind : {"number", "word"}
     row, column : int
         Its place in the page's reading order, from 0.
@@ -103,15 +111,19 @@ def regions_of(
     core : float
         Probability from which a cell belongs to a line.
     least : float
-        Mean probability that a line needs.
+        How sure a line must be: the score that it needs.
 
     Returns
     -------
     list of Region
         On the page, in its pixels.
     """
-    pieces = _join(_pieces(maps, core), maps)
-    found = [piece.region(cell) for piece in pieces]
+    joined = _join(_pieces(maps, core), maps)
+    pieces = [cut for piece in joined for cut in _cells_of(piece, maps["marks"])]
+    found = [
+        piece.region(cell, scores)
+        for piece, scores in zip(pieces, _in_company(pieces), strict=True)
+    ]
     return reading_order(
         [r for r in found if r.score >= least and r.length >= NARROWEST * r.height]
     )
@@ -155,17 +167,18 @@ class _Piece:
         """A point of its middle line."""
         return along * self.axis + self.level * np.array([-self.axis[1], self.axis[0]])
 
-    def region(self, cell: float) -> Region:
+    def region(self, cell: float, scores: np.ndarray) -> Region:
         degrees = math.degrees(math.atan2(self.axis[1], self.axis[0]))
-        half, mean = self.height / 2, self.weights.mean(0)
+        half = self.height / 2
         place = Place(self.start, self.end, self.level - half, self.level + half, degrees)
         place = place.scaled(cell)
-        return Region(place, float(mean.max()), ("number", "word")[int(mean.argmax())])
+        return Region(place, float(scores.max()), ("number", "word")[int(scores.argmax())])
 
 
 def _pieces(maps: Mapping[str, np.ndarray], core: float) -> list[_Piece]:
     both = np.stack([maps["number"], maps["word"]], -1)  # (h, w, 2)
-    written = (both.max(-1) > core) & (maps["ends"] < PARTED)
+    # writing of which it is not clear whether it is a number or a word is writing all the same
+    written = (both.sum(-1) > core) & (maps["ends"] < PARTED)
     labels, _ = ndimage.label(written, np.ones((3, 3)))
     rows, columns = np.nonzero(labels)
     order = np.argsort(labels[rows, columns], kind="stable")
@@ -296,6 +309,76 @@ def _joined(a: _Piece, b: _Piece) -> _Piece:
         direction / np.linalg.norm(direction),
         float(share @ [a.height, b.height]),
     )
+
+
+# ---------------------------------------------------------------------------- cells of a table
+
+
+def _cells_of(piece: _Piece, marks: np.ndarray) -> list[_Piece]:
+    """A piece, parted where a rule between two cells of a table runs across it.
+
+    Such a rule goes on above or below the line, and there is another one beside it, a cell away.
+    Boxes for single digits end at their digits, squared paper is narrow: across these a number is
+    written. So it is across the one rule of a margin.
+    """
+    height, start, end = piece.height, piece.start, piece.end
+    if end - start < WIDE * height or not len(_rules(piece, marks, start, end)):
+        return [piece]
+    rules = _rules(piece, marks, start - ASIDE * height, end + ASIDE * height)
+    gaps = np.diff(rules, prepend=-np.inf, append=np.inf)
+    beside = np.minimum(gaps[1:], gaps[:-1]) / height  # of each rule, to the next one
+    cuts = rules[(beside >= WIDE) & np.isfinite(beside) & (rules > start) & (rules < end)]
+    if not len(cuts):
+        return [piece]
+    place = piece.points @ piece.axis
+    clear = (np.abs(place[:, None] - cuts) > 0.5).all(1)
+    cell = np.searchsorted(cuts, place)
+    groups = [clear & (cell == k) for k in range(len(cuts) + 1)]
+    return [
+        _Piece(piece.points[group], piece.weights[group], piece.axis, height)
+        for group in groups
+        if group.any() and np.ptp(place[group]) + 1 >= SLIVER * height
+    ]
+
+
+def _rules(piece: _Piece, marks: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Where rules of a table run across the line of a piece, from one place along it to another."""
+    along = np.arange(start, end, 0.5)
+    across = np.linspace(-BEYOND, BEYOND, 11) * piece.height
+    down = np.array([-piece.axis[1], piece.axis[0]])
+    points = along[:, None] * piece.axis + (piece.level + across)[:, None, None] * down
+    x, y = np.moveaxis(points.astype(int), 2, 0)  # (11, S)
+    inside = (points.min(2) >= 0) & (x < marks.shape[1]) & (y < marks.shape[0])
+    marked = np.zeros(inside.shape, bool)
+    marked[inside] = marks[y[inside], x[inside]] > PARTED
+    marked = ndimage.maximum_filter1d(marked, 5, axis=1)  # a rule need not be upright on a line
+    above, below = marked[:4].mean(0), marked[-4:].mean(0)
+    ruled = (marked[3:8].mean(0) >= RULED) & (np.maximum(above, below) >= RULED)
+    runs, count = ndimage.label(ruled)
+    return np.array([along[runs == k].mean() for k in range(1, count + 1)])
+
+
+# ---------------------------------------------------------------------------- a line among others
+
+
+def _in_company(pieces: Sequence[_Piece]) -> np.ndarray:
+    """How probable it is that each piece is a number, and a word: (P, 2).
+
+    That is the mean of its cells, and whether the others of the page are of the same kind and
+    about as high: where one hand wrote many numbers, one more of them is no surprise. At most, the
+    odds are multiplied by e or divided by it.
+    """
+    if not pieces:
+        return np.empty((0, 2))
+    means = np.array([piece.weights.mean(0) for piece in pieces])  # (P, 2)
+    heights = np.log([piece.height for piece in pieces])
+    sure = np.where(means == means.max(1, keepdims=True), means - CORE, 0).clip(0)
+    alike = np.abs(heights[:, None] - heights) < SAME_HEIGHT
+    np.fill_diagonal(alike, False)
+    others = sure.sum() - sure.sum(1, keepdims=True)
+    company = (2 * (alike @ sure) - others) / (others + FEW)  # -1 to 1
+    means = means.clip(1e-9, 1 - 1e-9)
+    return 1 / (1 + (1 / means - 1) * np.exp(-company))
 
 
 # ---------------------------------------------------------------------------- one line twice

@@ -62,6 +62,70 @@ def test_a_table_keeps_rows_and_columns_however_it_lies(turn, skew, seed):
         assert region.score == pytest.approx(1) and region.kind == "number"
 
 
+def ruled(maps, at, top, bottom):
+    """Marks of upright rules at these x, from one y to another."""
+    for x in at:
+        maps["marks"][top // 4 : bottom // 4, x // 4] = 1
+    return maps
+
+
+def test_a_rule_between_the_cells_of_a_table_parts_what_ran_into_one():
+    joined = row(300, 200, 320, 24)
+    maps = ruled(draw_maps((400, 600), [joined]), (100, 220, 340, 460), 120, 280)
+    maps["ends"][:] = 0
+    found = regions_of(maps)
+    assert [(r.row, r.column) for r in found] == [(0, 0), (0, 1), (0, 2)]
+    edges = [edge for r in found for edge in (r.place.left, r.place.right)]
+    assert edges == pytest.approx([140, 220, 220, 340, 340, 460], abs=8)
+
+
+@pytest.mark.parametrize(
+    ("at", "top", "bottom"),
+    [
+        ((300,), 40, 360),  # a margin
+        (range(100, 500, 40), 184, 216),  # boxes for single digits
+        (range(100, 500, 40), 40, 360),  # squared paper
+        ((), 0, 0),
+    ],
+)
+def test_rules_that_a_number_is_written_across_do_not_part_it(at, top, bottom):
+    maps = ruled(draw_maps((400, 600), [row(300, 200, 320, 24)]), at, top, bottom)
+    assert len(regions_of(maps)) == 1
+
+
+def test_what_a_blurred_line_reaches_into_the_next_cell_is_no_line():
+    maps = ruled(draw_maps((400, 600), [row(200, 200, 100, 24)]), (120, 240, 360), 120, 280)
+    maps["ends"][:] = 0
+    (found,) = regions_of(maps)
+    assert found.place.right == pytest.approx(240, abs=8)
+
+
+def doubtful(others, number, word=0.0, height=24):
+    """The last region of a page: one line of which a detector is not sure, below others."""
+    lines = [row(250, 60 * (n + 1), 160, high, kind=kind) for n, (high, kind) in enumerate(others)]
+    maps = draw_maps((600, 500), [*lines, row(250, 540, 160, height)])
+    place = maps["number"][500 // 4 :]
+    maps["word"][500 // 4 :] = word * place
+    place *= number
+    found = regions_of(maps)
+    return found[-1] if len(found) > len(others) else None
+
+
+def test_a_doubtful_line_is_believed_among_its_like():
+    assert doubtful([], 0.55) is None
+    many = [(24, "number")] * 6
+    assert doubtful(many, 0.55).kind == "number"
+    assert doubtful(many, 0.45, 0.5).kind == "number"
+    assert doubtful(many, 0.3, 0.2) is None
+    assert doubtful([], 0.7).score == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize("others", [[(24, "word")] * 6, [(44, "number")] * 6])
+def test_a_doubtful_line_is_not_believed_where_the_rest_is_something_else(others):
+    assert doubtful(others, 0.7) is None
+    assert doubtful(others, 0.95).kind == "number"
+
+
 @pytest.mark.parametrize("turn", [0, 90, 184, 265])
 def test_lines_whose_first_end_nobody_knows_all_begin_at_the_same(turn):
     """Where cosine and sine cancel out, a line lies as its cells do, a short one as the others."""

@@ -45,7 +45,7 @@ def test_true_maps_give_back_the_numbers(turned):
             if best is not None and common(line.corners, best.corners()) >= 0.5:
                 along, true = (c[1] - c[0] for c in (best.corners(), line.corners))
                 upright += along @ true > 0.9 * np.hypot(*along) * np.hypot(*true)
-    assert written > 60
+    assert written >= 60
     assert found >= 0.95 * written
     assert said <= 1.05 * written
     assert upright >= 0.98 * found
