@@ -121,4 +121,3 @@ def test_the_weights_say_how_they_were_made():
     mean = story["metrics"]["held_out_character_error_rate"]
     told = f"the mean misreads {100 * mean:.2f} % of characters, the run's end {100 * ended:.2f}"
     assert told in " ".join((RUNS / "README.md").read_text().split())
-
