@@ -11,7 +11,14 @@ import torch
 from crnn_lib.handwriting import Glyphs
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.models import Detector, load_detector, save_model
-from crnn_lib.training import PageStream, TrainConfig, seeded_generator, train_detector
+from crnn_lib.training import (
+    PageStream,
+    TrainConfig,
+    interpolate_weights,
+    map_scores,
+    seeded_generator,
+    train_detector,
+)
 
 BATCH_SIZE = 8
 AVERAGE = 0.998
@@ -25,7 +32,6 @@ LINES_ONLY = {  # options that have no meaning for pages; their defaults
     "length": None,
     "network": None,
     "held_out": None,
-    "keep_start": 0.0,
     "validation_lines": 1000,
     "alphabet": None,
     "keep_old": None,
@@ -75,6 +81,9 @@ def train_on_pages(options: argparse.Namespace, scanned: Glyphs | None, command:
     )
     history = train_detector(detector, pages, config, validation=validation)
     metrics = {name: values[-1] for name, values in history.validation_f1.items()}
+    if options.keep_start:
+        interpolate_weights(detector, load_detector(options.start), options.keep_start)
+        metrics = map_scores(detector, validation)
     provenance = {
         "command": command,
         "glyphs": facts_of(scanned),

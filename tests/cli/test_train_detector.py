@@ -51,6 +51,13 @@ def test_a_short_run_writes_weights_and_log(tmp_path, monkeypatch, capsys):
     assert log["step"] == [1] and log["validation_step"] == [1]
     again = [*SHORT, "--out", "more.safetensors", "--start", "mine.safetensors"]
     assert main(again) == 0
+    assert main([*again[:-3], "mean.safetensors", *again[-2:], "--keep-start", "0.25"]) == 0
+    start, end, mean = (
+        load_detector(f"{name}.safetensors").state_dict() for name in ("mine", "more", "mean")
+    )
+    for name, weights in mean.items():
+        if weights.is_floating_point():
+            torch.testing.assert_close(weights, 0.75 * end[name] + 0.25 * start[name])
 
 
 @pytest.mark.parametrize("more", [["--style", "photos"], ["--length", "5"], ["--network", "large"]])
