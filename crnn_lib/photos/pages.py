@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from crnn_lib.models import MAPS
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import grey_and_size
+from crnn_lib.photos.finding import SMALLEST
 from crnn_lib.photos.places import Place, map_points
 from crnn_lib.photos.regions import (
     CELL,
@@ -36,6 +38,7 @@ LEAST_SIDE = 48  # pixels of a look: on what is lower, nothing stands that a fin
 LOWEST = 24.0  # pixels of a line that a coarse look may find: the fine one sees smaller ones better
 SMALL = 16.0  # pixels: where most lines are lower than this, a finer look is worth its time
 FINER = (1.4, 2.0)  # times, along and across, are the finer looks, whatever pixels the photo has
+STROKE = 0.6  # of a line's height: in a number, some ink is so long without a gap
 SHEET = 0.5  # probability from which a cell belongs to a sheet
 MARGIN = 0.02  # of a sheet's size: what is looked at beyond its edges
 
@@ -115,6 +118,9 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         there = matrix @ np.diag([1 / finer, 1 / finer, 1])
         look = look_at(grey, detector, there, (finer * page[0], finer * page[1]))
         seen = regions_of(look.maps)
+        writing = [r for r in seen if not _is_speck(r.place.corners(), there, grey)]
+        if 2 * len(writing) < len(seen):  # of small writing some is as broken as specks
+            seen = writing
         if len(seen) < len(found):  # on some photos, what is enlarged is lost
             break
         fine, found = look, seen
@@ -188,6 +194,27 @@ def moved(region: Region, matrix: np.ndarray) -> Region:
 
 
 # ---------------------------------------------------------------------------- pieces
+
+
+def _is_speck(corners: np.ndarray, matrix: np.ndarray, grey: np.ndarray) -> bool:
+    """Whether no ink at a place is as long as a digit: a scanner's specks, which were enlarged.
+
+    Its corners are on a page from which the matrix leads to the photo.
+    """
+    corners = map_points(matrix, corners)
+    height = float(np.hypot(*(corners[3] - corners[0])))
+    if height < SMALLEST:
+        return True
+    left, top = np.floor(corners.min(0)).astype(int).clip(0)
+    right, bottom = np.ceil(corners.max(0)).astype(int).clip(0)
+    box = grey[top:bottom, left:right]
+    if not box.size:
+        return False
+    away = np.abs(box - np.median(box))
+    labels, _ = ndimage.label(away > away.max() / 2, np.ones((3, 3)))
+    pieces = ndimage.find_objects(labels)
+    longest = max((max(s.stop - s.start for s in piece) for piece in pieces), default=0)
+    return longest < STROKE * height
 
 
 def _seen(grey: np.ndarray, matrix: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
