@@ -34,7 +34,7 @@ def lattice(text: str, slash: float) -> torch.Tensor:
     return torch.stack(frames).log()
 
 
-@pytest.mark.parametrize("seed", [32, 108])
+@pytest.mark.parametrize("seed", [32, 95])
 def test_a_number_alone_on_a_square_is_read_though_the_detector_is_not_sure(reader, seed):
     image = draw_words(["8104"], torch.Generator().manual_seed(seed), height=72).images[0]
     ink = image.numpy() / 255
@@ -44,7 +44,7 @@ def test_a_number_alone_on_a_square_is_read_though_the_detector_is_not_sure(read
     assert not find_regions(photo, reader.detector)
     reading = reader.read(photo)
     assert reading.text == "8104" and reading.line.crop and reading.confidence < 0.9
-    with pytest.raises(ImageError, match="no line|but words"):  # two are more than a crop
+    with pytest.raises(ImageError, match="no line"):  # two are more than a crop
         reader.read(np.concatenate([photo, photo]))
 
 

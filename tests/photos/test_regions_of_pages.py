@@ -32,7 +32,7 @@ def found_in(maps, rows, kind="number"):
 @pytest.mark.parametrize("turned", [0.0, 1.0])
 def test_true_maps_give_back_the_numbers(turned):
     style = replace(STYLE, turned=turned)
-    pages = compose_pages(20, style, torch.Generator().manual_seed(15), (320, 320))
+    pages = compose_pages(24, style, torch.Generator().manual_seed(15), (320, 320))
     written, found, said, upright = 0, 0, 0, 0
     for maps, rows in zip(pages.maps, pages.rows, strict=True):
         lines, regions, shares = found_in(maps, rows)
@@ -45,7 +45,7 @@ def test_true_maps_give_back_the_numbers(turned):
             if best is not None and common(line.corners, best.corners()) >= 0.5:
                 along, true = (c[1] - c[0] for c in (best.corners(), line.corners))
                 upright += along @ true > 0.9 * np.hypot(*along) * np.hypot(*true)
-    assert written >= 60
+    assert written > 60
     assert found >= 0.95 * written
     assert said <= 1.05 * written
     assert upright >= 0.98 * found

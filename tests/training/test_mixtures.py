@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -120,4 +121,8 @@ def test_the_weights_say_how_they_were_made():
     ended = log["validation_error_rate"][-1]
     mean = story["metrics"]["held_out_character_error_rate"]
     told = f"the mean misreads {100 * mean:.2f} % of characters, the run's end {100 * ended:.2f}"
-    assert told in " ".join((RUNS / "README.md").read_text().split())
+    readme = " ".join((RUNS / "README.md").read_text().split())
+    assert told in readme
+    assert mean < 1.1 * ended
+    (share,) = re.findall(r"--keep-start (0\.\d+)", story["command"])
+    assert f"What ships is a mean, {share} of the weights from before this run" in readme
