@@ -88,6 +88,24 @@ def test_splits_share_no_font(root):
         load_fonts("validation", root)
 
 
+def test_faces_of_print_are_no_hands_and_have_splits(tmp_path):
+    held_out = fonts.PRINTED_HELD_OUT[0]
+    for name in ("mine", held_out):
+        folder = tmp_path / "fonts" / "printed" / name
+        folder.mkdir(parents=True)
+        shutil.copy(DEJAVU, folder / f"{name}.ttf")
+        (folder / "LICENSE").write_text("of the font")
+    brought = len(fonts.MATPLOTLIB_FACES)
+    for split, name in (("train", "mine"), ("test", held_out)):
+        faces = fonts.printed_faces(split, tmp_path)
+        assert [path.stem for path in faces] == [*fonts.MATPLOTLIB_FACES, name]
+        assert all(path.is_file() for path in faces)
+    assert len(fonts.printed_faces("train", tmp_path / "empty")) == brought
+    assert fonts.count_fonts(tmp_path) == {"train": 0, "test": 0}
+    with pytest.raises(ValueError, match="split must be one of"):
+        fonts.printed_faces("validation", tmp_path)
+
+
 def test_where_there_are_no_fonts_it_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"glyphs download fonts.* fonts of your own"):
         load_fonts("train", tmp_path)
@@ -160,11 +178,12 @@ def test_other_bad_calls_are_named(root):
 
 
 def test_every_font_is_locked_and_no_host_is_named():
-    wanted = json.loads((PACKAGES / "package.json").read_text())["dependencies"]
+    listed = json.loads((PACKAGES / "package.json").read_text())
+    wanted = listed["dependencies"]
     text = (PACKAGES / "package-lock.json").read_text()
     assert "resolved" not in text and "registry" not in text
     locked = json.loads(text)["packages"]
-    assert locked.pop("")["dependencies"] == wanted and len(locked) == len(wanted) == 43
+    assert locked.pop("")["dependencies"] == wanted and len(locked) == len(wanted) == 43 + 48
     for name, version in wanted.items():
         package = locked[f"node_modules/{name}"]
         assert package["version"] == version and package["integrity"].startswith("sha512-")
@@ -179,7 +198,10 @@ def test_every_font_is_locked_and_no_host_is_named():
     ]
     assert {licence for *_, licence in rows} == {"OFL-1.1", "Apache-2.0"}
     names = {name.rpartition("/")[2] for name in wanted}
+    printed = set(listed["printed"])
+    assert len(printed) == 48 and printed < names
     assert set(fonts.HELD_OUT) - names == {"dkg", "dkgit", "dkgbd", "dkgbi", "delphine"}
+    assert not set(fonts.HELD_OUT) & printed and set(fonts.PRINTED_HELD_OUT) < printed
 
 
 def fake_npm(folder, script, monkeypatch):
@@ -229,6 +251,10 @@ def test_fonts_come_by_name_and_write(tmp_path, monkeypatch, capsys):
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 4_000_000
     train, test = load_fonts("train"), load_fonts("test")
     assert len({font.name for font in train + test}) == 43
+    faces = [set(fonts.printed_faces(split)) for split in ("train", "test")]
+    assert [len(of_split) for of_split in faces] == [16 + 34, 16 + 14] and len(
+        set.union(*faces)
+    ) == 64
     assert all((font.path.parent / "LICENSE").is_file() for font in train + test)
     joined = {font.name for font in train + test if font.joined}
     assert {"sacramento", "dancing-script"} <= joined and "kalam" not in joined

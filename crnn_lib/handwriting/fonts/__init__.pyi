@@ -1,8 +1,11 @@
 from .packages import HELD_OUT as HELD_OUT
+from .packages import MATPLOTLIB_FACES as MATPLOTLIB_FACES
+from .packages import PRINTED_HELD_OUT as PRINTED_HELD_OUT
 from .packages import Font as Font
 from .packages import count_fonts as count_fonts
 from .packages import download_fonts as download_fonts
 from .packages import load_font as load_font
 from .packages import load_fonts as load_fonts
 from .packages import load_letterbook as load_letterbook
+from .packages import printed_faces as printed_faces
 from .words import draw_words as draw_words

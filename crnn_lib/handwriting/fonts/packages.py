@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -43,6 +44,29 @@ HELD_OUT = (
     "dkgbd",
     "dkgbi",
     "delphine",
+)
+#: Faces of print that matplotlib brings: they are always there, and belong to both splits.
+MATPLOTLIB_FACES = tuple(
+    "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSansMono-Bold DejaVuSerif "
+    "DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic cmr10 cmb10 "
+    "cmss10 cmti10 cmtt10".split()
+)
+#: Faces of print of the split "test".
+PRINTED_HELD_OUT = (
+    "anonymous-pro",
+    "arvo",
+    "caladea",
+    "carlito",
+    "cousine",
+    "lora",
+    "old-standard-tt",
+    "pt-sans-narrow",
+    "quicksand",
+    "raleway",
+    "share-tech",
+    "silkscreen",
+    "source-sans-3",
+    "zilla-slab",
 )
 
 
@@ -105,10 +129,11 @@ class Font:
 
 
 def download_fonts(root: str | Path | None = None) -> Path:
-    """Fetch the fonts that ``package.json`` names, as the lock file says (24 MB; 2 MB are kept).
+    """Fetch the fonts that ``package.json`` names, as the lock file says (77 MB; 3 MB are kept).
 
-    With them come the single-stroke fonts that :func:`load_letterbook` reads. The npm client asks
-    the registry that it is set to. What is there already is not fetched again.
+    With the hands come faces of print, for :func:`printed_faces`, and the single-stroke fonts that
+    :func:`load_letterbook` reads. The npm client asks the registry that it is set to. What is there
+    already is not fetched again.
 
     Parameters
     ----------
@@ -161,10 +186,13 @@ def _fetch_fonts(folder: Path, work: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_HERE / name, work)
     _npm(["ci", "--no-audit", "--no-fund"], folder, work)
-    for package in json.loads((_HERE / "package.json").read_bytes())["dependencies"]:
+    packages = json.loads((_HERE / "package.json").read_bytes())
+    for package in packages["dependencies"]:
         name = package.rpartition("/")[2]
-        source, target = work / "node_modules" / package, folder / name
-        target.mkdir(exist_ok=True)
+        printed = name in packages["printed"]
+        source = work / "node_modules" / package
+        target = (folder / "printed" if printed else folder) / name
+        target.mkdir(exist_ok=True, parents=True)
         shutil.copy(source / "LICENSE", target)
         shutil.copy(source / "files" / f"{name}-latin-400-normal.woff", target / f"{name}.woff")
 
@@ -251,8 +279,30 @@ def load_fonts(split: str = "train", root: str | Path | None = None) -> list[Fon
     return [load_font(path) for path in paths]
 
 
+def printed_faces(split: str = "train", root: str | Path | None = None) -> list[Path]:
+    """Files of the faces of print: those that matplotlib brings, then those on this disk, by name.
+
+    Parameters
+    ----------
+    split : str
+        ``"train"`` or ``"test"``: of those on this disk, the ones in :data:`PRINTED_HELD_OUT`.
+    root : str or Path, optional
+        As for :func:`download_fonts`, which fetches them.
+
+    Examples
+    --------
+    >>> printed_faces()[0].name
+    'DejaVuSans.ttf'
+    """
+    _require(split, SPLITS, "split")
+    brought = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    found = [p for p in _folder(root).glob("printed/*/*") if p.suffix.lower() in _SUFFIXES]
+    of_split = [p for p in found if (p.stem.lower() in PRINTED_HELD_OUT) == (split == "test")]
+    return [brought / f"{name}.ttf" for name in MATPLOTLIB_FACES] + sorted(of_split)
+
+
 def count_fonts(root: str | Path | None = None) -> dict[str, int]:
-    """How many fonts of each split are on this disk; no font is opened."""
+    """How many fonts by hand of each split are on this disk; no font is opened."""
     return {split: len(_files(split, root)) for split in SPLITS}
 
 

@@ -75,6 +75,8 @@ def table(page: Page, style: PageStyle) -> None:
     heads = r.random() < 0.6, r.random() < 0.5  # of columns, of rows
     full, longest = r.choice([0.5, 0.8, 1.0]), int(r.integers(1, 6))
     by_hand = r.random() < 0.3  # the heads
+    printed = r.random(columns) < r.choice([0, 0, 0.3, 0.7])  # columns that were filled before
+    set_high = height * r.uniform(0.45, 0.85)
     for i in range(rows):
         for j in range(columns):
             x, y = x0 + j * wide, y0 + i * pitch
@@ -88,6 +90,10 @@ def table(page: Page, style: PageStyle) -> None:
                                 label=True, widest=0.9 * wide)  # fmt: skip
                 continue
             if r.random() > full:
+                continue
+            if printed[j]:
+                w.put_figure(page, x + r.uniform(0.2, 0.4) * height, y + (pitch - set_high) / 2,
+                             set_high, free=False, widest=wide - 0.5 * height)  # fmt: skip
                 continue
             if r.random() < 0.04:
                 w.put_word(page, x + 0.1 * wide, y + 0.4 * pitch, 0.5 * height, free=False,
@@ -159,6 +165,10 @@ def form(page: Page, style: PageStyle) -> None:
                 if word.aspect * 0.55 * height < end - at[0]:
                     page.write("word", word, at[0] + 0.2 * height, at[1] + 0.4 * height,
                                0.55 * height)  # fmt: skip
+            elif filled < 0.85:  # typed
+                typed = height * r.uniform(0.5, 0.9)
+                w.put_figure(page, at[0] + 0.3 * height, at[1] + height - typed, typed, free=False,
+                             widest=end - at[0] - 0.5 * height)  # fmt: skip
         page.room(left, y - 0.2 * height, right - left, 1.9 * height)
         y += height * r.uniform(1.7, 3.0) + (1.6 * small if above else 0)
     w.clutter(page, 0.6 * style.clutter)
@@ -252,18 +262,18 @@ def calendar(page: Page, style: PageStyle) -> None:
     x0, y0 = left + 3, top + 0.6 * pitch
     line, cover = w.between(r, 0.5, 2), int(r.uniform(60, 255))
     ruled = r.random() < 0.7
-    small = min(wide, pitch) * r.uniform(0.12, 0.3)
+    small = min(wide, pitch) * w.between(r, 0.12, 0.5)
     first = int(r.integers(7))
-    printed = {s.text: s for s in page.store.prints if s.text.isdigit()}
+    days = [s for s in page.figures if len(s.text) <= 2]
     for n in range(35):
         i, j = divmod(n, 7)
         x, y = x0 + j * wide, y0 + i * pitch
         if ruled:
             page.frame(x, y, wide, pitch, line, cover=cover)
-        if printed and n >= first:
-            sprite = list(printed.values())[(n * 7) % len(printed)]
-            if sprite.aspect * small < 0.6 * wide:
-                page.write("print", sprite, x + 0.1 * wide, y + 0.1 * pitch, small)
+        if n >= first:
+            day = days[r.integers(len(days))]
+            if day.aspect * small < 0.6 * wide:
+                page.write("print", day, x + 0.1 * wide, y + 0.1 * pitch, small)
         chance = r.random()
         height = min(0.45 * pitch, 0.4 * wide) * r.uniform(0.7, 1.0)
         if chance < 0.2 and height > 7:
@@ -340,7 +350,7 @@ def scattered(page: Page, style: PageStyle) -> None:
             w.put_shape(page, x, y, height)
             continue
         if r.random() < 0.2:
-            other = w.put_word if r.random() < 0.7 else w.put_print
+            other = (w.put_word, w.put_figure, w.put_print)[r.choice(3, p=[0.6, 0.25, 0.15])]
             other(page, x, y + 0.2 * height, 0.7 * height, free=False, widest=1.6 * height)
             continue
         digits = 1 if r.random() < 0.75 else 2
@@ -370,11 +380,16 @@ def sums(page: Page, style: PageStyle) -> None:
             continue
         end, y = place[0] + wide + height, place[1] + 0.2 * height
         line = page.thick * height
+        printed = r.random() < 0.25  # an exercise: by hand only what comes out
+        figures = [s for s in page.figures if s.text.isdigit() and len(s.text) <= 4]
         for k in range(count + 1):
             sprite = page.store.number(r, int(r.integers(1, 5)))
+            if printed and k < count:
+                sprite = figures[r.integers(len(figures))]
             size = sprite.aspect * height
             if size < wide:
-                page.write("number", sprite, end - size, y + k * pitch, height)
+                kind = "print" if printed and k < count else "number"
+                page.write(kind, sprite, end - size, y + k * pitch, height)
             if k == count - 1:
                 foot = y + k * pitch + height + 0.5 * (pitch - height)
                 page.stroke([(end - wide - height, foot), (end + 0.2 * height, foot)], line)
@@ -476,10 +491,14 @@ def print_only(page: Page, style: PageStyle) -> None:
     left, top, right, bottom = page.area
     height = w.between(r, 4, 34 if r.random() < 0.75 else 110)
     y, label = top + height, r.random() < 0.3
+    figures = r.choice([0, 0.3, 1.0], p=[0.5, 0.3, 0.2])
     while y < bottom - 2 * height:
         x = left + r.uniform(0, 1) * height
         while x < right - 2 * height:
-            wide = w.put_print(page, x, y, height, free=False, label=label)
+            if r.random() < figures:
+                wide = w.put_figure(page, x, y, height, free=False, widest=right - x)
+            else:
+                wide = w.put_print(page, x, y, height, free=False, label=label)
             x += (wide or 0) + height * r.uniform(0.6, 4)
         y += height * r.uniform(1.9, 3.0)
     for _ in range(int(r.integers(0, 3))):

@@ -74,6 +74,7 @@ class Page:
     def __init__(self, r, store: Store, size, area, camera, thick=0.09, bolder=0.0):
         self.r, self.store, self.size, self.area, self.camera = r, store, size, area, camera
         self.thick, self.bolder = thick, bolder
+        self.figures = store.figures[r.integers(len(store.figures))]  # one face for all of a page
         self.layers = Layers((size[1], size[0]))
         self.lines: list[Placed] = []
         left, top, right, bottom = area

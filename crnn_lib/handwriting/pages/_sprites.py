@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -25,16 +24,12 @@ from crnn_lib.handwriting.styles import LineStyle
 from crnn_lib.handwriting.texts import TextStyle, random_texts
 
 PEOPLE, NUMBERS, WORDS, PRINTS, PASSAGES = 120, 1500, 700, 800, 160  # in a store
+FIGURES = 30, 20  # sets of printed numbers, and how many are in each
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
 INK = 90  # of 255: from here on a pixel counts as ink
 WORD_ROWS = 64  # pixels: height of a written word's picture
 PRINT_SIZE = 36  # pixels, of printed sprites
-FONTS = tuple(
-    "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSansMono-Bold DejaVuSerif "
-    "DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic cmr10 cmb10 "
-    "cmss10 cmti10 cmtt10".split()
-)
 LABELS = (
     "Name|Name:|Date|Date:|Amount|Total|Sum|No.|ID|Address|City|Street|Phone|Tel.|Zip|E-mail|"
     "Student|Class|Grade|Section|Page|Signature|Account|Pay to the order of|Dollars|Bank|Memo|"
@@ -97,7 +92,8 @@ class Piece:
 class Store:
     """Sprites of all kinds. ``numbers`` are sorted by how many characters they have.
 
-    A passage is a line of words with numbers among them, by one hand.
+    ``figures`` are printed numbers in sets, each set in one face. A passage is a line of words with
+    numbers among them, by one hand.
     """
 
     numbers: dict[int, list[Sprite]]
@@ -105,6 +101,7 @@ class Store:
     words: list[Sprite]
     prints: list[Sprite]
     labels: list[Sprite]
+    figures: list[list[Sprite]]
     passages: list[list[Piece]]
 
     def number(self, r: np.random.Generator, digits: int) -> Sprite:
@@ -132,12 +129,14 @@ def _store(split: str, seed: int, glyphs: Glyphs | None) -> Store:
     numbers: dict[int, list[Sprite]] = {}
     for sprite in _numbers(people, generator, split):
         numbers.setdefault(len(sprite.text), []).append(sprite)
+    faces = fonts.printed_faces(split)
     return Store(
         numbers=numbers,
         amounts=_amounts(people, generator, split),
         words=_words(generator, split),
-        prints=_prints(generator),
-        labels=[_print(label, FONTS[n % len(FONTS)]) for n, label in enumerate(LABELS * 4)],
+        prints=_prints(generator, faces),
+        labels=[_print(label, faces[n % len(faces)]) for n, label in enumerate(LABELS * 4)],
+        figures=_figures(generator, faces),
         passages=_passages(generator, split),
     )
 
@@ -206,13 +205,17 @@ def _amounts(glyphs: Glyphs, generator: torch.Generator, split: str) -> list[Spr
     """Amounts, dates and decimal numbers, with their marks."""
     count = NUMBERS // 4
     texts = random_amounts(count, generator, AmountStyle(digits_only=0.0))
-    chance = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    chance = _chance(generator)
     for n in range(0, count, 3):
         texts[n] = _date(chance) if n % 2 else _decimal(chance)
     style = _line_style(LineStyle.amounts())
     lines = compose_lines(glyphs, count, style, generator, texts=texts, silent=SILENT)
     more = [_date(chance) if n % 2 else _decimal(chance) for n in range(count // 3)]
     return _sprites(lines, texts) + _of_texts(more, generator, split)
+
+
+def _chance(generator: torch.Generator) -> np.random.Generator:
+    return np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
 
 
 def _date(r: np.random.Generator) -> str:
@@ -310,17 +313,25 @@ def _passages(generator: torch.Generator, split: str) -> list[list[Piece]]:
     known = "".join(c for c in pen.TEXT_CHARACTERS if not c.isdigit())
     words = iter(random_texts(8 * PASSAGES, generator, style, characters=known))
     numbers = iter(_random_digits(8 * PASSAGES, generator))
-    texts = []
+    r, texts = _chance(generator), []
     for count in torch.randint(2, 9, (PASSAGES,), generator=generator).tolist():
         chance = torch.rand(count, generator=generator).tolist()
         tokens: list[str] = []
         for drawn in chance:
-            after_number = bool(tokens) and tokens[-1].isdigit()
-            is_number = drawn < 0.4 and not after_number
-            tokens.append("".join(map(str, next(numbers))) if is_number else next(words))
+            after_number = bool(tokens) and _is_number(tokens[-1])
+            if drawn < 0.1 and not after_number:
+                tokens.append(_date(r) if drawn < 0.07 else _decimal(r))
+            elif drawn < 0.4 and not after_number:
+                tokens.append("".join(map(str, next(numbers))))
+            else:
+                tokens.append(next(words))
         texts.append(" ".join(tokens))
     written = _written(texts, generator, split)
     return [_pieces_of(text, ink, spans.numpy(), base) for text, ink, spans, base in written]
+
+
+def _is_number(token: str) -> bool:
+    return any(c.isdigit() for c in token)  # no word has one
 
 
 def _pieces_of(text: str, ink: np.ndarray, spans: np.ndarray, baseline: float) -> list[Piece]:
@@ -334,7 +345,8 @@ def _pieces_of(text: str, ink: np.ndarray, spans: np.ndarray, baseline: float) -
         token, part = text[first:end], ink[:, left:right]
         if not (part > INK).any():
             continue
-        of_digits = band_of_digits(part, spans[first:end] - left) if token.isdigit() else None
+        digits = [s - left for s, c in zip(spans[first:end], token, strict=True) if c.isdigit()]
+        of_digits = band_of_digits(part, np.array(digits)) if digits else None
         band = band_of_word(part, baseline) if of_digits is None else of_digits
         along, down = band[1] - band[0], band[3] - band[0]
         pieces.append(
@@ -379,24 +391,39 @@ def _cropped(ink: np.ndarray, band: np.ndarray, text: str) -> Sprite:
 # ---------------------------------------------------------------------------- printed
 
 
-def _prints(generator: torch.Generator) -> list[Sprite]:
-    """Words, lines and numbers in the fonts that matplotlib brings."""
-    r = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+def _prints(generator: torch.Generator, faces: list[Path]) -> list[Sprite]:
+    """Words, lines and numbers in faces of print."""
+    r = _chance(generator)
     style = TextStyle(words=0.25, names=0.1, numbers=0.3, letters=0.05, phrases=0.3)
     texts = random_texts(PRINTS, generator, style)
     for n in range(0, len(texts), 4):  # longer lines
         texts[n] = " ".join(texts[n : n + 3])
-    return [_print(text, FONTS[r.integers(len(FONTS))]) for text in texts]
+    return [_print(text, faces[r.integers(len(faces))]) for text in texts]
+
+
+def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]]:
+    """Printed numbers, as in calendars, tables and typed forms.
+
+    What tells them from numbers by hand is how even they are: no two digits of a hand are alike.
+    """
+    r, sets = _chance(generator), []
+    for _ in range(FIGURES[0]):
+        texts = [str(r.integers(1, 32)) for _ in range(8)] + [_date(r), _decimal(r)]
+        more = _random_digits(FIGURES[1] - len(texts), generator)
+        face = faces[r.integers(len(faces))]
+        sets.append(
+            [_print(text, face) for text in (*texts, *("".join(map(str, n)) for n in more))]
+        )
+    return sets
 
 
 @functools.cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+def _font(path: Path) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), PRINT_SIZE)
 
 
-def _print(text: str, name: str) -> Sprite:
-    font = _font(name)
+def _print(text: str, face: Path) -> Sprite:
+    font = _font(face)
     small = any(c.islower() for c in text)
     top = -font.getbbox("x" if small else "H", anchor="ls")[1]
     left, above, right, below = font.getbbox(text, anchor="ls")

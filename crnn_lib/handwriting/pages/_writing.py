@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -39,6 +40,8 @@ def put_number(
     chance = r.random()
     if digits is None and chance < 0.12:
         return put_groups(page, x, y, height, free=free, widest=widest, cell=cell)
+    if digits is None and chance > 0.95:
+        return put_apart(page, x, y, height, free=free, widest=widest, cell=cell)
     if digits is None and chance < 0.3:
         sprite = page.store.amounts[r.integers(len(page.store.amounts))]
     else:
@@ -52,6 +55,26 @@ def put_number(
     return page.write(
         "number", sprite, x, y, height, slope=slope, stretch=stretch, free=free, cell=cell
     )
+
+
+def put_apart(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> float | None:
+    """A number whose digits stand apart, as in a form's fields; less so than two numbers."""
+    r = page.r
+    sprites = [page.store.number(r, 1) for _ in range(r.integers(2, 9))]
+    gaps = height * r.uniform(0.2, 0.55) * r.uniform(0.7, 1.0, len(sprites))
+    gaps[-1] = 0.0
+    width = sum(s.aspect * height for s in sprites) + gaps.sum()
+    if width > widest:
+        return None
+    if free and not page.room(x, y - 0.25 * height, width, 1.5 * height, APART * height):
+        return None
+    at = x
+    for sprite, gap in zip(sprites, gaps.tolist(), strict=True):
+        shift = r.normal(0, 0.04) * height
+        at += (page.write("number", sprite, at, y + shift, height, text="") or 0) + gap
+    text = "".join(sprite.text for sprite in sprites)
+    page.register("number", text, band_at(x, y, at - x, height), cell)
+    return at - x
 
 
 def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> float | None:
@@ -141,6 +164,29 @@ def put_print(page, x, y, height, *, free=True, label=False, widest=math.inf) ->
     if sprite is None:
         return None
     return page.write("print", sprite, x, y, height, free=free)
+
+
+def put_figure(page, x, y, height, *, free=True, widest=math.inf) -> float | None:
+    """A printed number, its digits as high as ``height``."""
+    sprite = _fitting(page.r, page.figures, widest / height)
+    if sprite is None:
+        return None
+    return page.write("print", sprite, x, y, height, free=free)
+
+
+def put_barcode(page: Page, x, y, width, height) -> None:
+    """Printed bars side by side, which look like ones; or a field of printed squares."""
+    r, draw = page.r, page.layers.draw_rules
+    across = int(r.integers(20, 60))
+    down = across if r.random() < 0.4 else 1
+    width = height if down > 1 else width
+    steps = np.linspace(0, 1, across + 1)
+    for top, bottom in itertools.pairwise(np.linspace(0, 1, down + 1)):
+        for k in np.flatnonzero(r.random(across) < 0.5):
+            left, right = x + width * steps[[k, k + 1]]
+            high, low = y + height * top, y + height * bottom
+            seen = FINER * page.seen([(left, high), (right, high), (right, low), (left, low)])
+            draw.polygon(seen.ravel().tolist(), fill=255)
 
 
 def _fitting(r, sprites: list[Sprite], aspect: float) -> Sprite | None:
@@ -301,7 +347,10 @@ def clutter(page: Page, amount: float) -> None:
     for _ in some(2.5):
         x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
         height = between(r, 4, 22 if r.random() < 0.85 else 80)
-        put_print(page, x, y, height, label=r.random() < 0.6)
+        if r.random() < 0.25:
+            put_figure(page, x, y, 1.4 * height)
+        else:
+            put_print(page, x, y, height, label=r.random() < 0.6)
     for _ in some(2.0):
         x, y = r.uniform(left - 20, right - 20), r.uniform(top, bottom)
         put_word(page, x, y, between(r, 6, 40))
@@ -325,6 +374,11 @@ def clutter(page: Page, amount: float) -> None:
         place = page.anywhere(size, size)
         if place:
             (put_stamp, put_logo)[r.integers(2)](page, *place, size)
+    for _ in some(0.12):
+        height = between(r, 20, 70)
+        place = page.anywhere(3 * height, height)
+        if place:
+            put_barcode(page, *place, 3 * height, height)
     for _ in some(0.3):
         height = between(r, 9, 50)
         place = page.anywhere(3 * height, 1.5 * height)
