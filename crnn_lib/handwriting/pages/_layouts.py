@@ -229,6 +229,11 @@ def exam(page: Page, style: PageStyle) -> None:
         x = left + r.uniform(0.3, 3) * height
         for _ in range(r.integers(1, 4)):
             kind = r.random()
+            if kind < 0.2:  # beside a printed exercise
+                set_high = height * r.uniform(0.5, 1.0)
+                x += w.put_figure(page, x, y + 1.3 * height - set_high, set_high, free=False,
+                                  widest=right - x) or 0  # fmt: skip
+                x += height * r.uniform(0.25, 0.8)
             if kind < 0.5:
                 wide = w.put_number(page, x, y + 0.3 * height, height)
             elif kind < 0.65:

@@ -402,13 +402,14 @@ def _prints(generator: torch.Generator, faces: list[Path]) -> list[Sprite]:
 
 
 def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]]:
-    """Printed numbers, as in calendars, tables and typed forms.
+    """Printed numbers, as in calendars, tables and typed forms, and exercises such as "12 + 7 =".
 
     What tells them from numbers by hand is how even they are: no two digits of a hand are alike.
     """
     r, sets = _chance(generator), []
     for _ in range(FIGURES[0]):
         texts = [str(r.integers(1, 32)) for _ in range(8)] + [_date(r), _decimal(r)]
+        texts += [f"{r.integers(1, 100)} {'+-x:'[r.integers(4)]} {r.integers(1, 100)} ="] * 2
         more = _random_digits(FIGURES[1] - len(texts), generator)
         face = faces[r.integers(len(faces))]
         sets.append(
