@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
+from typing import Any
 
 BLANK_SYMBOL = "-"
 
@@ -51,7 +52,7 @@ class Alphabet:
         object.__setattr__(self, "characters", distinct_characters(self.characters, "an Alphabet"))
         if not self.characters:
             raise ValueError("Alphabet needs at least one character; got none.")
-        if not hasattr(self.blank, "__index__"):
+        if not is_whole(self.blank):
             raise TypeError(f"blank is a class index, a whole number; got {self.blank!r}.")
         object.__setattr__(self, "blank", index(self.blank))
         if not 0 <= self.blank <= len(self.characters):
@@ -162,6 +163,48 @@ class Alphabet:
                     f"{self.num_classes - 1}."
                 )
         return "".join(self.symbols[c] for c in label)
+
+
+def check_alphabet(alphabet: Alphabet) -> None:
+    """Raise a TypeError if it is something else, such as the characters alone.
+
+    Examples
+    --------
+    >>> check_alphabet("0123456789")
+    Traceback (most recent call last):
+    TypeError: alphabet is an Alphabet, which knows the blank, too, such as
+    Alphabet('0123456789'); got '0123456789'.
+    """
+    if not isinstance(alphabet, Alphabet):
+        raise TypeError(
+            "alphabet is an Alphabet, which knows the blank, too, such as Alphabet('0123456789'); "
+            f"got {alphabet!r:.80}."
+        )
+
+
+def is_whole(value: Any) -> bool:
+    """Whether something is a whole number; True and False count nothing.
+
+    >>> [is_whole(value) for value in (3, 3.0, "3", True)]
+    [True, False, False, False]
+    """
+    try:
+        index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
+
+
+def check_whole(least: int, **numbers: Any) -> None:
+    """Raise a ValueError if one of the numbers, each under its name, is not whole, or too small.
+
+    >>> check_whole(1, beam_width=True)
+    Traceback (most recent call last):
+    ValueError: beam_width is a whole number of at least 1; got True.
+    """
+    for name, value in numbers.items():
+        if not is_whole(value) or index(value) < least:
+            raise ValueError(f"{name} is a whole number of at least {least}; got {value!r:.80}.")
 
 
 def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[str, ...]:

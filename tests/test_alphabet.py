@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 from itertools import product
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet
+from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet, check_alphabet, check_whole, is_whole
 
 TEXT = "55207"
 
@@ -201,9 +203,27 @@ def test_decode_refuses_classes_that_do_not_exist(c):
 
 
 def test_a_blank_is_a_whole_number():
-    with pytest.raises(TypeError, match="blank is a class index, a whole number; got 1.5"):
-        Alphabet("ab", 1.5)
-    assert type(Alphabet("ab", True).blank) is int
+    for wrong in (1.5, "1", None, True, np.True_):
+        with pytest.raises(
+            TypeError, match=f"blank is a class index, a whole number; got {wrong!r}"
+        ):
+            Alphabet("ab", wrong)
+    assert type(Alphabet("ab", np.int64(1)).blank) is int
+
+
+@pytest.mark.parametrize("wrong", [0, -3, 2.0, "2", None, True, np.True_, torch.tensor(2.0)])
+def test_counts_are_whole_numbers_that_are_large_enough(wrong):
+    check_whole(1, beam_width=1, n_best=np.int8(3), threads=torch.tensor(2))
+    with pytest.raises(ValueError, match="^n_best is a whole number of at least 1; got "):
+        check_whole(1, beam_width=1, n_best=wrong)
+    assert is_whole(wrong) == (wrong in (0, -3) and wrong is not False)
+
+
+@pytest.mark.parametrize("wrong", ["0123456789", None, ("th", "e"), Alphabet])
+def test_an_alphabet_is_more_than_its_characters(wrong):
+    check_alphabet(Alphabet("ab"))
+    with pytest.raises(TypeError, match="alphabet is an Alphabet, which knows the blank, too"):
+        check_alphabet(wrong)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from operator import index
 
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.ctc.lengths import check_integers, frames_needed, length_mask
 
+ROUNDING = 1e-2  # by which the log of a frame's total probability may miss 0: what bfloat16 needs
 COLLAPSE_FIRST = "A label has no blanks: collapse an alignment first; give the right blank."
 
 
@@ -25,7 +28,7 @@ def check_batch(
     if log_probs.ndim != 3 or 0 in log_probs.shape:
         raise ValueError(f"log_probs must be (N, T, C), none 0; got {tuple(log_probs.shape)}.")
     (N, T, C), device = log_probs.shape, log_probs.device
-    if not hasattr(blank, "__index__") or not 0 <= blank < C:
+    if not is_whole(blank) or not 0 <= blank < C:
         raise ValueError(f"blank must be one of the classes 0 to {C - 1}; got {blank!r}.")
     targets = check_integers("targets", targets, (N, None), device)
     L = targets.shape[1]
@@ -93,6 +96,35 @@ def check_line(
     except (ValueError, RuntimeError):  # a number too large for torch, and for any alphabet
         raise ValueError(f"A label holds class indices; got {label!r:.80}.") from None
     return check_batch(log_probs[None], target, [len(log_probs)], [target.shape[1]], blank)
+
+
+def unnormalised(log_probs: Tensor, frame_lengths: Tensor) -> Tensor:
+    """Which frames of which lines (N, T) hold no probabilities: their sum is not 1."""
+    totals = log_probs.detach().double().logsumexp(2)  # (N, T)
+    return ~(totals.abs() <= ROUNDING) & length_mask(frame_lengths, log_probs.shape[1])
+
+
+def warn_of_scores(log_probs: Tensor, frame_lengths: Tensor, lines: Tensor, level: int) -> None:
+    """Warn if one of these lines (N,), which seem more than certain, holds no probabilities.
+
+    A sum of probabilities above 1 is a sure sign, and one that costs nothing to see; whether each
+    frame is normalised takes a pass over all classes. ``level`` is that of the caller's caller, as
+    for :func:`warnings.warn`.
+    """
+    if not bool(lines.any()):
+        return
+    wrong = unnormalised(log_probs[lines], frame_lengths[lines])  # (n, T)
+    if not bool(wrong.any()):
+        return
+    n, t = wrong.nonzero()[0].tolist()
+    n = int(lines.nonzero()[n])
+    total = float(log_probs.detach()[n, t].double().logsumexp(0).exp())
+    warnings.warn(
+        f"Sample {n}: its label is more than certain, for the probabilities in frame {t} sum to "
+        f"{total:.4g}, not to 1. log_probs are the logarithms of probabilities; of a network's "
+        "scores (logits) they are scores.log_softmax(-1).",
+        stacklevel=level + 1,
+    )
 
 
 def plain_label(label: Sequence[int]) -> list[int]:

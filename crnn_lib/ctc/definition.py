@@ -18,9 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, groupby, pairwise
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from crnn_lib.ctc._checks import COLLAPSE_FIRST, check_line, plain_label
+from crnn_lib.ctc._checks import COLLAPSE_FIRST, ROUNDING, check_line, plain_label, warn_of_scores
 
 NEVER = -math.inf  #: log 0: there is no way
 
@@ -138,12 +139,15 @@ def label_probability_brute_force(
     """
     if minimum_frames(label) > len(log_probs):
         return 0.0
-    check_line(log_probs, label, blank)
+    batch = check_line(log_probs, label, blank)
     frames = log_probs.tolist()
-    return math.fsum(
+    probability = math.fsum(
         math.exp(sum(frame[c] for frame, c in zip(frames, alignment, strict=True)))
         for alignment in alignments(label, len(frames), blank=blank)
     )
+    above = torch.tensor([math.log(max(probability, 1.0)) > ROUNDING])
+    warn_of_scores(log_probs[None], batch[1], above.to(log_probs.device), 2)
+    return probability
 
 
 def _with_blanks(label: list[int], blank: int) -> list[int]:

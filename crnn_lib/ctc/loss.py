@@ -12,13 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from crnn_lib.ctc._checks import check_batch
+from crnn_lib.ctc._checks import check_batch, unnormalised, warn_of_scores
 from crnn_lib.ctc._sweep import LOG_SUM, SUM, losses_and_occupancies
-from crnn_lib.ctc.lengths import length_mask
 from crnn_lib.ctc.trellis import _enter_states
 
 MOST_WAYS = 300.0  # as a logarithm: beyond it float64 has too little room for plain sums
-ROUNDING = 1e-2  # by which the log of a frame's total probability may miss 0: what bfloat16 needs
 FAR = -1e30  # in place of NEVER where derivatives are taken: -inf has none
 
 
@@ -59,7 +57,8 @@ def ctc_loss(
     Tensor
         In the dtype of ``log_probs``. A label that fits but has probability 0, by ``-inf`` in
         ``log_probs``, has the loss ``inf`` and the gradient 0. The loss of probabilities is 0 or
-        more: where their rounded sum is above 1, and so would be the label's, it is 0.
+        more: where their rounded sum is above 1, and so would be the label's, it is 0. A loss below
+        0 is one of scores that are no probabilities, such as logits; there is a warning then.
 
     Raises
     ------
@@ -86,7 +85,9 @@ def ctc_loss(
     )
     if not torch.is_grad_enabled():
         log_probs = log_probs.detach()  # so that the backward pass is left out
-    losses = _CTCLoss.apply(log_probs, *batch, blank)  # (N,)
+    losses, some_below = _CTCLoss.apply(log_probs, *batch, blank)  # (N,)
+    if some_below:
+        warn_of_scores(log_probs, batch[1], losses.detach() < 0, 2)
     if zero_infinity:
         losses = losses.where(losses < math.inf, 0.0)
     if reduction == "mean":
@@ -95,7 +96,10 @@ def ctc_loss(
 
 
 class _CTCLoss(torch.autograd.Function):
-    """Losses (N,) of a checked batch, with minus the occupancy as their gradient."""
+    """Losses (N,) of a checked batch, with minus the occupancy as their gradient.
+
+    And whether one of them is below 0: then its line holds no probabilities.
+    """
 
     @staticmethod
     def forward(ctx, log_probs, targets, frame_lengths, target_lengths, blank):
@@ -122,7 +126,7 @@ class _CTCLoss(torch.autograd.Function):
         return _without_rounding(losses, log_probs, frame_lengths)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, grad, _):
         occupancies, *batch = ctx.saved_tensors
         if torch.is_grad_enabled():  # by create_graph=True: this gradient will be differentiated
             losses = _differentiable_losses(tuple(batch), ctx.blank)
@@ -132,15 +136,19 @@ class _CTCLoss(torch.autograd.Function):
         return gradient, None, None, None, None
 
 
-def _without_rounding(losses: Tensor, log_probs: Tensor, frame_lengths: Tensor) -> Tensor:
-    """0 in place of a loss below it, if the line holds probabilities: only rounding makes it so."""
+def _without_rounding(
+    losses: Tensor, log_probs: Tensor, frame_lengths: Tensor
+) -> tuple[Tensor, bool]:
+    """0 in place of a loss below it, if the line holds probabilities: only rounding makes it so.
+
+    And whether a line is left that holds none.
+    """
     below = losses < 0
-    if bool(below.any()):
-        totals = log_probs[below].double().logsumexp(2)  # (n, T)
-        inside = length_mask(frame_lengths[below], log_probs.shape[1])
-        normalised = (totals.abs() <= ROUNDING).where(inside, True).all(1)  # (n,)
-        losses[below] = losses[below].masked_fill(normalised, 0.0)
-    return losses
+    if not bool(below.any()):
+        return losses, False
+    scores = unnormalised(log_probs[below], frame_lengths[below]).any(1)  # (n,)
+    losses[below] = losses[below].where(scores, 0.0)
+    return losses, bool(scores.any())
 
 
 def _differentiable_losses(batch: tuple[Tensor, ...], blank: int) -> Tensor:

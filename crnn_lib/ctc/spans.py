@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crnn_lib.ctc._checks import check_batch, check_line, plain_label
+from crnn_lib.ctc._checks import ROUNDING, check_batch, check_line, plain_label, warn_of_scores
 from crnn_lib.ctc._sweep import BEST, pick_emissions, sweep_frames
 from crnn_lib.ctc.definition import NEVER
 
@@ -43,7 +43,7 @@ def forced_alignment(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     [Span(1 in [1, 3), log_prob=-0.5798)]
     """
     batch = check_line(log_probs, label, blank)
-    spans, scores = (x[0].tolist() for x in forced_alignments(log_probs[None], *batch, blank=blank))
+    spans, scores = (x[0].tolist() for x in _best_alignments(log_probs[None], batch, blank))
     return [
         Span(c, start, end, p)
         for c, (start, end), p in zip(plain_label(label), spans, scores, strict=True)
@@ -81,6 +81,13 @@ def forced_alignments(
         As :func:`ctc_loss`; and if a label has probability 0, for it has no alignment.
     """
     batch = check_batch(log_probs, targets, frame_lengths, target_lengths, blank)
+    return _best_alignments(log_probs, batch, blank)
+
+
+def _best_alignments(
+    log_probs: Tensor, batch: tuple[Tensor, Tensor, Tensor], blank: int
+) -> tuple[Tensor, Tensor]:
+    """The same of a checked batch: targets, frame_lengths, target_lengths."""
     (N, T, _), (targets, frame_lengths, target_lengths) = log_probs.shape, batch
     picked, repeats, _ = pick_emissions(
         log_probs, targets, frame_lengths, blank
@@ -117,4 +124,6 @@ def forced_alignments(
     spans = torch.stack([ends - counts[1::2].T, ends], 2)  # (N, L, 2)
     spans[spans[:, :, 0] == spans[:, :, 1]] = 0  # padding: every character has a frame
     visited = picked.gather(1, (path[:, None] + 1) // 2)[:, 0]  # (T, N), right for characters only
-    return spans, picked.new_zeros(counts.shape).scatter_add_(0, path, visited)[1::2].T
+    span_log_probs = picked.new_zeros(counts.shape).scatter_add_(0, path, visited)[1::2].T  # (N, L)
+    warn_of_scores(log_probs, frame_lengths, (span_log_probs > ROUNDING).any(1), 3)
+    return spans, span_log_probs

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from crnn_lib.ctc._checks import check_line, plain_label
+from crnn_lib.ctc._checks import ROUNDING, check_line, plain_label, warn_of_scores
 from crnn_lib.ctc.definition import NEVER, _with_blanks
 
 
@@ -51,7 +51,7 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     """Sum over all alignments of a label without listing them (Graves et al., section 4.1).
 
     Alignments that meet in a state share their past, so one number per frame and state is enough.
-    ``log_probs`` is one line, (T, C). Raises what :func:`ctc_loss` raises.
+    ``log_probs`` is one line, (T, C). Raises what :func:`ctc_loss` raises, and warns as it does.
 
     >>> import math
     >>> trellis = forward_backward(torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log(), [1])
@@ -61,7 +61,7 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     tensor([[0.3750, 0.6250],
             [0.3750, 0.6250]], dtype=torch.float64)
     """
-    check_line(log_probs, label, blank)
+    batch = check_line(log_probs, label, blank)
     states = torch.tensor(_with_blanks(plain_label(label), blank), device=log_probs.device)  # (S,)
     emitted = log_probs.detach().double()[:, states]  # (T, S)
 
@@ -76,6 +76,7 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
         beta[t] = _enter_states((beta[t + 1] + emitted[t + 1]).flip(0), states.flip(0)).flip(0)
 
     log_prob = alpha[-1, -2:].logsumexp(0)
+    warn_of_scores(log_probs[None], batch[1], log_prob[None] > ROUNDING, 2)
     through = alpha + beta - log_prob.where(log_prob > NEVER, 0.0)  # (T, S)
     occupancy = through.new_full(log_probs.shape, NEVER)  # (T, C)
     for s, c in enumerate(states):

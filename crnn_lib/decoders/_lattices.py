@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet
 from crnn_lib.ctc import check_integers
 
 
@@ -53,15 +53,6 @@ def check_lattices(
     return log_probs, lengths
 
 
-def check_alphabet(alphabet: Alphabet) -> None:
-    """Raise an error if it is something else, such as the characters alone."""
-    if not isinstance(alphabet, Alphabet):
-        raise TypeError(
-            "alphabet is an Alphabet, which knows the blank, too, such as Alphabet('0123456789'); "
-            f"got {alphabet!r:.80}."
-        )
-
-
 def as_tensor(array: np.ndarray) -> Tensor:
     """A native, contiguous copy: torch wants nothing else, and knows no long double."""
     kind = array.dtype.type if array.dtype.itemsize <= 8 else np.float64
@@ -99,10 +90,3 @@ def first_frame(mask: Tensor) -> str:
     """In words, the first frame where ``mask`` (N, T) is true."""
     line, frame = mask.nonzero()[0].tolist()
     return f"line {line}, frame {frame}"
-
-
-def check_whole(least: int, **numbers: int) -> None:
-    """Raise an error if one of the numbers is not whole, or too small."""
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-            raise ValueError(f"{name} is a whole number of at least {least}; got {value!r}.")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet
 from crnn_lib.ctc import length_mask
-from crnn_lib.decoders._lattices import as_tensor, check_alphabet, check_lattices, tolerance
+from crnn_lib.decoders._lattices import as_tensor, check_lattices, tolerance
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.best import best_path
 from crnn_lib.decoders.exact import exact_search

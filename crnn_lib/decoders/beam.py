@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import (
@@ -36,11 +36,7 @@ from crnn_lib.decoders._blocks import (
     widest,
 )
 from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, WRONG
-from crnn_lib.decoders._lattices import (
-    check_lattices,
-    check_whole,
-    frame_log_sums,
-)
+from crnn_lib.decoders._lattices import check_lattices, frame_log_sums
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BLOCK, BeamLine
 from crnn_lib.decoders.fusion import Fusion, _no_arcs, fuse

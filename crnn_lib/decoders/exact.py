@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.decoders._blocks import (
     Decoded,
     compiles,
@@ -25,7 +25,7 @@ from crnn_lib.decoders._blocks import (
     view_of,
 )
 from crnn_lib.decoders._compiled.records import ROOM, Outlook
-from crnn_lib.decoders._lattices import check_lattices, check_whole
+from crnn_lib.decoders._lattices import check_lattices
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.fusion import Fusion, fuse

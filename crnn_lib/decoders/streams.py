@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, refuse, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE, RISKY, WRONG
-from crnn_lib.decoders._lattices import check_alphabet, check_lattices, check_whole
+from crnn_lib.decoders._lattices import check_lattices
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BeamLine, PathLine
 from crnn_lib.decoders.beam import prefix_beam_search

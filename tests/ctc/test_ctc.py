@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import warnings
 from collections import defaultdict
 
 import numpy as np
@@ -32,6 +33,7 @@ from crnn_lib.ctc import (
     minimum_frames,
     states_of,
 )
+from crnn_lib.ctc._checks import ROUNDING
 
 settings.register_profile("ctc", deadline=None)  # a busy machine is no error
 settings.load_profile("ctc")
@@ -241,6 +243,7 @@ def test_value_and_gradient_for_logits_equal_torch(blank, seed, reduction):
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.* more than certain")  # of scores, on purpose
 @pytest.mark.parametrize("plain_sums", [True, False])
 @pytest.mark.parametrize("blank", [0, 3])
 def test_gradcheck_for_log_probs_and_for_logits(blank, plain_sums, monkeypatch):
@@ -312,6 +315,7 @@ def test_second_derivatives_of_a_product():
         torch.testing.assert_close(row, expected)
 
 
+@pytest.mark.filterwarnings("ignore:.* more than certain")  # of scores, on purpose
 @pytest.mark.parametrize("blank", [0, 3])
 @pytest.mark.parametrize("inner", ["log_probs", "logits"])
 def test_gradgradcheck(blank, inner):
@@ -363,7 +367,7 @@ def test_rounding_never_makes_a_loss_negative(rounded, blank):
         losses = ctc_loss(leaf, *batch, blank=blank, reduction="none")
         exact = torch_loss(logits.log_softmax(-1), *map(torch.tensor, batch), blank=blank,
                            reduction="none")  # fmt: skip
-        assert losses.min() >= 0 and (losses - exact).abs().max() < 9 * loss_room.ROUNDING
+        assert losses.min() >= 0 and (losses - exact).abs().max() < 9 * ROUNDING
         losses.sum().backward()  # and the gradient still says where to go
         assert leaf.grad.isfinite().all() and leaf.grad[:, 1, 5].max() < -0.9
     raw = torch_loss(log_probs.double(), *map(torch.tensor, batch), blank=blank, reduction="none")
@@ -372,9 +376,61 @@ def test_rounding_never_makes_a_loss_negative(rounded, blank):
 
 def test_scores_that_are_no_probabilities_may_have_a_negative_loss():
     scores = torch.full((2, 3, 2), 1.0)
-    assert ctc_loss(scores, [[1]] * 2, [3, 3], [1, 1], reduction="none").tolist() == pytest.approx(
-        [-3 - math.log(6)] * 2
-    )
+    with pytest.warns(UserWarning, match="^Sample 0: its label is more than certain"):
+        losses = ctc_loss(scores, [[1]] * 2, [3, 3], [1, 1], reduction="none")
+    assert losses.tolist() == pytest.approx([-3 - math.log(6)] * 2)
+
+
+@pytest.mark.parametrize("blank", [0, 10])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_logits_in_place_of_log_probabilities_are_named(blank, reduction):
+    """Such a loss has no floor: it falls and falls, and the network learns nothing."""
+    logits, *batch = random_batch(4, 9, 11, 3, blank, torch.Generator().manual_seed(4))
+    logits[:3] = logits[:3].log_softmax(-1)
+    logits[3, 0], logits[3, 1:] = logits[3, 0].log_softmax(-1), logits[3, 1:] + 3.0
+    leaf = logits.clone().requires_grad_()
+    with pytest.warns(UserWarning) as caught:
+        loss = ctc_loss(leaf, *batch, blank=blank, reduction=reduction)
+    (warning,) = caught
+    assert warning.filename == __file__  # the line that is to be mended
+    total = logits[3, 1].exp().sum().item()
+    assert "Sample 3: its label is more than certain" in str(warning.message)
+    assert f"in frame 1 sum to {total:.4g}, not to 1" in str(warning.message)
+    assert "scores.log_softmax(-1)" in str(warning.message)
+    theirs = torch_loss(logits, *batch, blank=blank, reduction=reduction)  # has the same value
+    torch.testing.assert_close(loss.detach(), theirs)
+    loss.sum().backward()
+    assert leaf.grad.isfinite().all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ctc_loss(logits.log_softmax(-1), *batch, blank=blank, reduction=reduction)
+
+
+def test_what_stands_after_a_line_is_no_reason_to_warn():
+    log_probs = torch.tensor([[[0.0, -40.0], [5.0, 5.0]]])  # certain; padding that sums to 297
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ctc_loss(log_probs, torch.zeros(1, 0).long(), [1], [0]) == 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda scores: forward_backward(scores, [1]),
+        lambda scores: forced_alignment(scores, [1]),
+        lambda scores: forced_alignments(scores[None], [[1]], [4], [1]),
+        lambda scores: label_probability_brute_force(scores, [1]),
+    ],
+)
+def test_whoever_says_how_probable_a_label_is_warns_of_scores(function):
+    scores = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)) + 1.0
+    with pytest.warns(UserWarning, match="^Sample 0: its label is more than certain") as caught:
+        function(scores)
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        function(scores.log_softmax(-1))
+        function(torch.tensor([[0.0, -90.0, -90.0], [-90.0, 0.0, -90.0]] * 2).log_softmax(-1))
 
 
 @pytest.mark.parametrize("blank", [0, 4])
@@ -692,7 +748,7 @@ def test_an_empty_label():
 # --- 5. What is refused ---------------------------------------------------------------------------
 
 GOOD = {
-    "log_probs": torch.zeros(2, 4, 3),
+    "log_probs": torch.full((2, 4, 3), -math.log(3)),
     "targets": torch.tensor([[1, 2], [2, 0]]),
     "frame_lengths": torch.tensor([4, 3]),
     "target_lengths": torch.tensor([2, 1]),
@@ -729,6 +785,8 @@ WITH_INF[0, 3, 2] = math.inf
         ({"log_probs": WITH_INF}, ValueError, "Sample 0: log_probs has NaN or +inf at frame 3"),
         ({"blank": 3}, ValueError, "blank must be one of the classes 0 to 2; got 3"),
         ({"blank": -1}, ValueError, "blank must be one of the classes 0 to 2; got -1"),
+        ({"blank": False}, ValueError, "blank must be one of the classes 0 to 2; got False"),
+        ({"blank": 0.0}, ValueError, "blank must be one of the classes 0 to 2; got 0.0"),
     ],
 )
 def test_bad_input_gets_one_clear_error(function, change, error, message):
