@@ -16,6 +16,7 @@ from crnn_lib.photos._processes import read_in_processes
 HANGS = 120  # seconds after which a script is taken for one that never ends
 SCRIPT = """
 import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell ignores it
 from crnn_lib.photos._processes import FILES, read_in_processes
 
 class Reads:
