@@ -234,23 +234,42 @@ def put_scribble(page: Page, x, y, width, height) -> None:
     page.stroke(points, page.thick * between(r, 8, 40))
 
 
+def _directions(angles: np.ndarray) -> list[tuple[float, float]]:
+    """Points at these angles on a circle of radius 1."""
+    return [(np.cos(a), np.sin(a)) for a in angles]
+
+
 _TURN = np.linspace(0, 2 * np.pi, 33)
-_ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)  # a circle about (0, 0)
-#: What people draw beside numbers, within (0, 0) and (1, 1): closed curves that are no 0 above all.
-_DOODLES: dict[int, list] = {
-    13: [  # a heart
+_ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], 1)
+#: What people draw or print beside numbers: closed curves above all, that are no 0. Each is a few
+#: strokes; (0, 0) is its top left, (1, 1) its bottom right. Chance picks by place in this table.
+_SHAPES: dict[str, list] = {
+    "circle": [],  # put_shape makes its strokes, and those of the box and the arc
+    "box": [],
+    "triangle": [[(0, 1), (0.5, 0), (1, 1), (0, 1)]],
+    "arrow": [[(0, 0.5), (1, 0.5)], [(0.75, 0.25), (1, 0.5), (0.75, 0.75)]],
+    "tick": [[(0, 0.6), (0.3, 1), (1, 0)]],
+    "cross": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
+    "star": [_directions(np.arange(6) * 0.8 * np.pi)],
+    "arc": [],
+    "brace": [[(0.5, 0), (0.2, 0.2), (0.2, 0.4), (0, 0.5), (0.2, 0.6), (0.2, 0.8), (0.5, 1)]],
+    "plus": [[(0, 0.5), (1, 0.5)], [(0.5, 0), (0.5, 1)]],
+    "equals": [[(0, 0.3), (1, 0.3)], [(0, 0.7), (1, 0.7)]],
+    "tally": [[(k / 4, 0), (k / 4 - 0.05, 1)] for k in range(4)] + [[(-0.2, 0.9), (1, 0.1)]],
+    "root": [[(0, 0.6), (0.2, 1), (0.4, 0), (1.5, 0)]],
+    "heart": [
         0.5 - np.stack([-16 * np.sin(_TURN) ** 3, 13 * np.cos(_TURN) - 5 * np.cos(2 * _TURN)
                         - 2 * np.cos(3 * _TURN) - np.cos(4 * _TURN)], 1) / 34
     ],
-    14: [0.5 + 0.5 * _ROUND, *([(x, 0.35), (x, 0.42)] for x in (0.35, 0.65)),
-         0.5 + 0.28 * _ROUND[2:15]],  # a face
-    15: [0.5 + _ROUND * (0.36 + 0.14 * np.cos(5 * _TURN))[:, None], 0.5 + 0.1 * _ROUND],  # a flower
-    16: [0.5 + np.tile(_ROUND[1:], (3, 1)) * np.linspace(0, 0.5, 96)[:, None]],  # a spiral
-    17: [[(0.1, 1), (0.1, 0.45), (0.5, 0), (0.9, 0.45), (0.9, 1), (0.1, 1)],
-         [(0.4, 1), (0.4, 0.65), (0.6, 0.65), (0.6, 1)]],  # a house
-    18: [np.stack([_TURN / 6.3, 0.5 + 0.25 * np.sin(3 * _TURN)], 1)],  # a wave
-    19: [np.stack([0.5 + 0.35 * np.sin(_TURN) * np.sin(_TURN / 2) ** 1.5,
-                   0.5 - 0.5 * np.cos(_TURN)], 1)],  # a drop
+    "face": [0.5 + 0.5 * _ROUND, *([(x, 0.35), (x, 0.42)] for x in (0.35, 0.65)),
+             0.5 + 0.28 * _ROUND[2:15]],
+    "flower": [0.5 + _ROUND * (0.36 + 0.14 * np.cos(5 * _TURN))[:, None], 0.5 + 0.1 * _ROUND],
+    "spiral": [0.5 + np.tile(_ROUND[1:], (3, 1)) * np.linspace(0, 0.5, 96)[:, None]],
+    "house": [[(0.1, 1), (0.1, 0.45), (0.5, 0), (0.9, 0.45), (0.9, 1), (0.1, 1)],
+              [(0.4, 1), (0.4, 0.65), (0.6, 0.65), (0.6, 1)]],
+    "wave": [np.stack([_TURN / 6.3, 0.5 + 0.25 * np.sin(3 * _TURN)], 1)],
+    "drop": [np.stack([0.5 + 0.35 * np.sin(_TURN) * np.sin(_TURN / 2) ** 1.5,
+                       0.5 - 0.5 * np.cos(_TURN)], 1)],
 }  # fmt: skip
 
 
@@ -259,32 +278,21 @@ def put_shape(page: Page, x, y, size) -> None:
     r, pen = page.r, bool(page.r.random() < 0.7)
     line = size * r.uniform(0.02, 0.14)
     wide = size * r.uniform(0.7, 1.5)
-    kind = r.integers(20)
-    corner = np.array([x, y])
-    if kind == 0:
+    shape = list(_SHAPES)[r.integers(len(_SHAPES))]
+    if shape == "circle":
         page.ring(x + wide / 2, y + size / 2, wide, size, line, pen=pen)
-    elif kind == 1:
+        return
+    if shape == "box":
         page.frame(x, y, wide, size, line, pen=pen)
-    else:
-        paths: dict[int, list] = {
-            2: [[(0, 1), (0.5, 0), (1, 1), (0, 1)]],
-            3: [[(0, 0.5), (1, 0.5)], [(0.75, 0.25), (1, 0.5), (0.75, 0.75)]],
-            4: [[(0, 0.6), (0.3, 1), (1, 0)]],
-            5: [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
-            6: [[(np.cos(a), np.sin(a)) for a in np.arange(6) * 0.8 * np.pi]],
-            7: [[(np.cos(a), np.sin(a)) for a in np.linspace(0, r.uniform(1.5, 5), 20)]],
-            9: [[(0, 0.5), (1, 0.5)], [(0.5, 0), (0.5, 1)]],
-            10: [[(0, 0.3), (1, 0.3)], [(0, 0.7), (1, 0.7)]],
-            11: [[(k / 4, 0), (k / 4 - 0.05, 1)] for k in range(4)] + [[(-0.2, 0.9), (1, 0.1)]],
-            12: [[(0, 0.6), (0.2, 1), (0.4, 0), (1.5, 0)]],
-            8: [[(0.5, 0), (0.2, 0.2), (0.2, 0.4), (0, 0.5), (0.2, 0.6), (0.2, 0.8), (0.5, 1)]],
-            **_DOODLES,
-        }
-        turn = r.uniform(0, 2 * np.pi) if kind in (3, 7, 8) else r.normal(0, 0.1)
-        spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-        for path in paths[int(kind)]:
-            points = (np.array(path) - 0.5) * (wide, size) @ spin.T + corner + size / 2
-            page.stroke(points + r.normal(0, 0.02 * size, points.shape), line, pen=pen)
+        return
+    bend = r.uniform(1.5, 5)  # drawn for all, so that a seed keeps its pages
+    paths = [_directions(np.linspace(0, bend, 20))] if shape == "arc" else _SHAPES[shape]
+    any_way = shape in ("arrow", "arc", "brace")
+    turn = r.uniform(0, 2 * np.pi) if any_way else r.normal(0, 0.1)
+    spin = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    for path in paths:
+        points = (np.array(path) - 0.5) * (wide, size) @ spin.T + (x, y) + size / 2
+        page.stroke(points + r.normal(0, 0.02 * size, points.shape), line, pen=pen)
 
 
 def put_crossed(page: Page, x, y, height) -> None:
