@@ -6,19 +6,17 @@ these too, whose label is empty, and tests count how often it falls for them.
 
 from __future__ import annotations
 
-import functools
 import math
 import random
 from collections.abc import Callable
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.handwriting._faces import load_face
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.lines import LineBatch, compose_lines
@@ -148,19 +146,13 @@ def _rows(lines: LineBatch) -> list[np.ndarray]:
     return [i[0, :, :w].numpy() for i, w in zip(lines.images, widths, strict=True)]
 
 
-@functools.lru_cache(maxsize=128)
-def _face(font: str, size: int) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
-    return ImageFont.truetype(str(path), size)
-
-
 def _printed(
     count: int, generator: torch.Generator, chance: random.Random, height: int
 ) -> list[np.ndarray]:
     images = []
     for text in _texts(count, generator):
         text = text.upper() if chance.random() < 0.25 else text
-        face = _face(chance.choice(FONTS), chance.randrange(round(0.4 * height), height))
+        face = load_face(chance.choice(FONTS), chance.randrange(round(0.4 * height), height))
         left, top, right, bottom = face.getbbox(text)
         canvas = Image.new("L", (math.ceil(right - left) + 2 * chance.randrange(1, 8), height))
         down = (height - bottom + top) / 2 + chance.uniform(-0.15, 0.15) * height

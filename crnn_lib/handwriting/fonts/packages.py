@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from crnn_lib.handwriting._faces import file_of_face
 from crnn_lib.handwriting.downloads import DownloadError, _lock
 from crnn_lib.handwriting.glyphs import SPLITS, _require, data_root
 from crnn_lib.handwriting.pen import LetterBook, add_stroke_fonts
@@ -295,10 +295,9 @@ def printed_faces(split: str = "train", root: str | Path | None = None) -> list[
     'DejaVuSans.ttf'
     """
     _require(split, SPLITS, "split")
-    brought = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     found = [p for p in _folder(root).glob("printed/*/*") if p.suffix.lower() in _SUFFIXES]
     of_split = [p for p in found if (p.stem.lower() in PRINTED_HELD_OUT) == (split == "test")]
-    return [brought / f"{name}.ttf" for name in MATPLOTLIB_FACES] + sorted(of_split)
+    return [file_of_face(name) for name in MATPLOTLIB_FACES] + sorted(of_split)
 
 
 def count_fonts(root: str | Path | None = None) -> dict[str, int]:

@@ -60,9 +60,8 @@ def draw_words(
     --------
     With a font that matplotlib brings; it is no hand, but it is there:
 
-    >>> import matplotlib
-    >>> from crnn_lib.handwriting.fonts import load_font
-    >>> font = load_font(matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf")
+    >>> from crnn_lib.handwriting.fonts import load_font, printed_faces
+    >>> font = load_font(printed_faces()[0])
     >>> written = draw_words(["Quay", "7 boats"], torch.Generator().manual_seed(0), fonts=[font])
     >>> [len(image) for image in written.images], [len(span) for span in written.spans]
     ([48, 48], [4, 7])

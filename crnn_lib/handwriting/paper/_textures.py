@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
+
+from crnn_lib.handwriting._faces import load_face
 
 HEIGHT, WIDTH = 96, 768  # pixels of a bank's images
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral", "cmr10")
@@ -160,8 +160,7 @@ def raster() -> Tensor:
 
 def _text(text: str, font: str, size: int) -> np.ndarray:
     """A printed text, cut to its ink: 2-D array in [0, 1]."""
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
-    face = ImageFont.truetype(str(path), size)
+    face = load_face(font, size)
     left, top, right, bottom = (math.floor(v) for v in face.getbbox(text))
     canvas = Image.new("L", (max(right - left, 1) + 4, max(bottom - top, 1) + 4))
     ImageDraw.Draw(canvas).text((2 - left, 2 - top), text, fill=255, font=face)
