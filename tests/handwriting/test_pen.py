@@ -7,10 +7,11 @@ from dataclasses import fields
 import pytest
 import torch
 from conftest import seeded
+from drawn_forms import draw_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib.handwriting.pen import draw_digits, draw_form, draw_marks, form_tables, hands
+from crnn_lib.handwriting.pen import draw_digits, draw_marks, form_tables, hands
 from crnn_lib.handwriting.pen.forms import (
     BOOKS,
     CARELESS_FORMS,
@@ -75,13 +76,6 @@ def test_seven_stands_upright():
     assert (top > 64).sum() > 2 * (bottom > 64).sum()  # the bar is at the top
     columns = torch.arange(28.0)
     assert (top @ columns) / top.sum() > (bottom @ columns) / bottom.sum() - 1.0
-
-
-def test_unknown_forms_name_the_known_ones():
-    with pytest.raises(ValueError, match="crossed"):
-        draw_form(7, "backwards")
-    with pytest.raises(ValueError, match="10"):
-        draw_form(10, "plain")
 
 
 def test_shape_type_and_range():

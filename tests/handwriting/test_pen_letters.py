@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import seeded
+from drawn_forms import draw_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn_lib.handwriting.pen import (
     MARK_CHARACTERS,
     TEXT_CHARACTERS,
-    draw_form,
     draw_letters,
     draw_words,
     form_tables,

@@ -12,6 +12,7 @@ import tarfile
 
 import pytest
 import torch
+from drawn_forms import draw_form
 
 from crnn_lib.handwriting import DownloadError
 from crnn_lib.handwriting.fonts import download_fonts, load_letterbook, packages
@@ -19,7 +20,6 @@ from crnn_lib.handwriting.pen import (
     TEXT_CHARACTERS,
     LetterBook,
     add_stroke_fonts,
-    draw_form,
     draw_letters,
     draw_words,
     form_tables,

@@ -9,7 +9,6 @@ from .strokefonts import read_stroke_font as read_stroke_font
 from .strokes import Hand as Hand
 from .strokes import LetterMetrics as LetterMetrics
 from .strokes import draw_digits as draw_digits
-from .strokes import draw_form as draw_form
 from .strokes import draw_letters as draw_letters
 from .strokes import draw_marks as draw_marks
 from .strokes import hands as hands

@@ -286,45 +286,6 @@ def _draw_glyphs(
     return glyphs
 
 
-def draw_form(digit: int | str, name: str, book: Book = "school") -> Tensor:
-    """Draw one form as a copybook would: no slant, no shaking, no accidents.
-
-    Parameters
-    ----------
-    digit : int or str
-        The digit, 0 to 9, or the letter or mark.
-    name : str
-        The name of one of its forms in the book.
-    book : {"school", "hurried", "careless", "marks", "careless marks", "letters"} or LetterBook
-        The forms to choose from.
-
-    Returns
-    -------
-    Tensor
-        (28, 28) uint8, ink bright on black.
-    """
-    forms = _book_forms(book).get(digit, {})
-    if name not in forms:
-        known = ", ".join(forms) or "no forms"
-        raise ValueError(f"The pen has no form {name!r} of {digit!r}; it knows {known}.")
-    row = torch.tensor([_names_of(book).index((digit, name))])
-    table = form_tables(book)
-    curve = (table.basis[row] @ table.points[row])[:, :SAMPLES]  # (1, P, 2)
-    size, radius, softness = torch.tensor([[17.0], [1.4], [1.4]], dtype=torch.float32)  # (1,) each
-    if book == "school":
-        curve = _place_points(curve, size, torch.zeros_like(curve[:, 0]))
-    elif _has_letters(book):
-        curve = curve - torch.tensor([0.5, LINE_MIDDLE])
-        curve = _settle_points(curve, 0.94 * size, torch.zeros_like(curve[:, 0]), radius)
-    else:
-        curve = _settle_points(curve - 0.5, size, torch.zeros_like(curve[:, 0]), radius)
-    radii = radius.expand(1, SAMPLES)
-    if _has_letters(book):
-        radii = (radii**2 + table.dots[row]).sqrt()
-    ink = _ink(curve, table.joined[row], radii, radius, softness)
-    return ink[0]  # (28, 28)
-
-
 def hands(writers: Tensor | Sequence[int], generator: torch.Generator) -> Hand:
     """The hands of some writers, as :func:`draw_digits` uses them with this generator.
 
