@@ -8,21 +8,21 @@ from crnn_lib.handwriting._shares import check_shares
 
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
-    "notes": 0.10,
+    "notes": 0.09,
     "letter": 0.09,
     "lined": 0.07,
     "table": 0.11,
     "form": 0.12,
     "cheque": 0.05,
     "exam": 0.06,
-    "calendar": 0.03,
+    "calendar": 0.05,
     "boxes": 0.07,
     "scattered": 0.08,
     "sums": 0.03,
-    "crop": 0.10,
+    "crop": 0.09,
     "large": 0.05,
     "text": 0.03,
-    "print": 0.05,
+    "print": 0.06,
     "bare": 0.05,
 }
 
