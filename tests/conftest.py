@@ -59,6 +59,15 @@ hypothesis.settings.load_profile("patient")
 
 
 BOOK = ("book", "slides", "reading", "exported", "reopened")
+PAGES = (
+    "tests/cli/test_train_detector.py",
+    "tests/handwriting/test_pages.py",
+    "tests/photos/test_regions.py",
+    "tests/photos/test_regions_of_pages.py",
+    "tests/training/test_detecting.py",
+    "crnn_lib/handwriting/pages/composing.py",
+    "crnn_lib/training/detecting.py",
+)
 
 
 def group_of(nodeid: str) -> str:
@@ -70,6 +79,8 @@ def group_of(nodeid: str) -> str:
         return "book"  # one Chromium, one built book, its decks
     if "/browser/" in path:
         return "lab"  # one Chromium, one JupyterLab
+    if path in PAGES:
+        return "pages"  # what is written on them is drawn once, in four CPU seconds
     if path.endswith("/test_without_data.py") and nodeid.endswith("]"):
         stem = nodeid.rpartition("[")[2].removesuffix("]")
         return f"notebooks/{stem}.ipynb"  # it needs to know what nbval saw there

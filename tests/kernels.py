@@ -1,7 +1,7 @@
 """Kernels that are forked from a process in which torch, numba and IPython are imported already.
 
 Each notebook has a process of its own, in its own folder and environment, as ever. Only what most
-of its start goes into is not done again: two CPU seconds a notebook. matplotlib is not imported
+of its start goes into is not done again: four CPU seconds a notebook. matplotlib is not imported
 beforehand, for it asks then what is going to draw.
 """
 
@@ -18,6 +18,9 @@ import signal
 import subprocess
 import sys
 
+# numba looks through all that it can compile before the first kernel is loaded; torch imports its
+# compiler where the first optimizer is made.
+BEFOREHAND = ("ipykernel.kernelapp", "torch", "torch._dynamo", "numba", "scipy.ndimage")
 LAUNCHED = [sys.executable, "-m", "ipykernel_launcher"]
 
 
@@ -108,9 +111,13 @@ class Launcher:
 def serve() -> None:
     """Fork a kernel for each line of the standard input."""
     del sys.path[0]  # the tests
-    for name in ("ipykernel.kernelapp", "torch", "numba"):
+    for name in BEFOREHAND:
         with contextlib.suppress(ImportError):  # a kernel says what is not there
             importlib.import_module(name)
+    with contextlib.suppress(ImportError, AttributeError):
+        target = importlib.import_module("numba.core.registry").cpu_target
+        target.typing_context.refresh()
+        target.target_context.refresh()
     signal.signal(signal.SIGCHLD, reap)
     for line in iter(sys.stdin.readline, ""):
         if os.fork() == 0:

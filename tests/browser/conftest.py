@@ -15,8 +15,9 @@ from browser.harness import ARGUMENTS, PATIENCE, Lab, Watch, find_chromium
 
 
 def pytest_collection_modifyitems(items):
+    here = f"{Path(__file__).parent}{os.sep}"
     for item in items:
-        if Path(__file__).parent in item.path.parents:  # hooks see the items of all folders
+        if str(item.path).startswith(here):  # hooks see the items of all folders
             item.add_marker(pytest.mark.browser)
 
 

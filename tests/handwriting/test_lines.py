@@ -6,8 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
-from torchvision.transforms import InterpolationMode, RandomAffine
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import minimum_frames
@@ -332,6 +330,9 @@ def test_what_leaves_its_cell_is_lost():
 
 def test_article_style_draws_as_random_affine_does():
     """Shift, size and turn of a bar, measured on its ink, are distributed as torchvision's."""
+    from scipy.stats import ks_2samp  # not when it is collected: both take seconds
+    from torchvision.transforms import InterpolationMode, RandomAffine
+
     count = 3000
     bar = torch.zeros(28, 28, dtype=torch.uint8)
     bar[7:21, 12:16] = 255

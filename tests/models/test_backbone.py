@@ -8,7 +8,6 @@ import urllib.error
 
 import pytest
 import torch
-import torchvision
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.evaluation import evaluate
@@ -125,13 +124,15 @@ def test_a_cut_gets_the_weights_of_the_whole_by_name(backbone, monkeypatch):
 
 
 def test_the_whole_resnet_is_torchvisions(monkeypatch):
-    theirs = torchvision.models.resnet18(weights=None).eval()
+    from torchvision import models  # not when it is collected: it takes seconds
+
+    theirs = models.resnet18(weights=None).eval()
     for norm in theirs.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(norm.running_mean)
             torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
     state = theirs.state_dict()
-    kind = type(torchvision.models.ResNet18_Weights.IMAGENET1K_V1)
+    kind = type(models.ResNet18_Weights.IMAGENET1K_V1)
     monkeypatch.setattr(kind, "get_state_dict", lambda self, **_: state)
     photos = torch.rand(2, 3, 64, 96)
     normal = (photos - torch.tensor(ResNet18.MEAN).view(3, 1, 1)) / torch.tensor(

@@ -6,7 +6,6 @@ import urllib.error
 
 import pytest
 import torch
-import torchvision
 
 from crnn_lib.models import ResNetRNN, ResNetRNNConfig, load_model, save_model
 
@@ -22,15 +21,21 @@ def test_a_line_of_160_columns_keeps_40_frames():
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(2, 40))
 
 
-def test_torchvisions_own_strides_would_leave_five_columns():
-    trunk = torch.nn.Sequential(*list(torchvision.models.resnet18(weights=None).children())[:-2])
-    assert trunk.eval()(torch.rand(1, 3, 32, 160)).shape[-1] == 5
+@pytest.fixture
+def theirs():
+    from torchvision.models import resnet18  # not when it is collected: it takes seconds
+
+    return resnet18(weights=None).eval()
 
 
-def test_without_padding_the_trunk_is_torchvisions():
+def test_torchvisions_own_strides_would_leave_five_columns(theirs):
+    trunk = torch.nn.Sequential(*list(theirs.children())[:-2])
+    assert trunk(torch.rand(1, 3, 32, 160)).shape[-1] == 5
+
+
+def test_without_padding_the_trunk_is_torchvisions(theirs):
     model = network(stages=5)
-    trunk = torchvision.models.resnet18(weights=None).eval()
-    state = {k: v for k, v in trunk.state_dict().items() if not k.startswith("fc")}
+    state = {k: v for k, v in theirs.state_dict().items() if not k.startswith("fc")}
     model.stem["conv"].load_state_dict({"weight": state["conv1.weight"]})
     model.stem["norm"].load_state_dict({k[4:]: v for k, v in state.items() if k[:4] == "bn1."})
     for number, stage in enumerate(model.stages, start=1):
@@ -39,10 +44,10 @@ def test_without_padding_the_trunk_is_torchvisions():
             {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
         )
         if number > 1:
-            getattr(trunk, f"layer{number}")[0].conv1.stride = (2, 1)
-            getattr(trunk, f"layer{number}")[0].downsample[0].stride = (2, 1)
+            getattr(theirs, f"layer{number}")[0].conv1.stride = (2, 1)
+            getattr(theirs, f"layer{number}")[0].downsample[0].stride = (2, 1)
     line = torch.rand(1, 1, 32, 64)
-    expected = torch.nn.Sequential(*list(trunk.children())[:-2])(
+    expected = torch.nn.Sequential(*list(theirs.children())[:-2])(
         (line - model.mean) / model.deviation
     )
     got, _ = model.features(line)

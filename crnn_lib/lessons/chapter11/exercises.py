@@ -7,12 +7,11 @@ import functools
 import math
 from collections.abc import Callable
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import ResNet, resnet18
 
 from crnn_lib.ctc import label_probability_brute_force, minimum_frames
 from crnn_lib.lessons.chapter11 import mistakes as wrong
@@ -30,6 +29,9 @@ from crnn_lib.lessons.engine import (
     words,
 )
 
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
+
 # 11.1 ---------------------------------------------------------------------------------------------
 
 
@@ -43,6 +45,8 @@ def keep_width(network):
 @functools.cache
 def photo_network() -> ResNet:
     """torchvision's ResNet-18, of weights that are always the same."""
+    from torchvision.models import resnet18  # it takes seconds, which no other exercise needs
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
         return resnet18(weights=None).eval()
@@ -64,7 +68,7 @@ def looks(keep_width: Callable) -> Callable:
             network = keep_width(copy.deepcopy(photo_network()))
             if network is None:
                 raise Unreadable("None: is a `return` missing?")
-            if not isinstance(network, ResNet):
+            if not isinstance(network, type(photo_network())):
                 raise Unreadable(f"{show(network)}, where the network should be that was given")
             return as_tensor(columns_of(network.eval(), images))
 
