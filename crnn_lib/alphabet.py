@@ -123,17 +123,22 @@ class Alphabet:
             raise self._lacks(text, next(piece for piece in pieces if piece not in self._class_of))
         return pieces
 
-    def encode(self, text: str) -> list[int]:
-        """Turn a text into its label: one class index per character; see :meth:`split`."""
+    def encode(self, text: str | Sequence[str]) -> list[int]:
+        """Turn a text into its label: one class index per character; see :meth:`split`.
+
+        A list or tuple of characters is cut already.
+        """
         if not isinstance(text, (str, list, tuple)):
             raise TypeError(f"A text is a str, such as '55207'; got {text!r:.80}.")
-        pieces = text if isinstance(self.characters, str) else self.split(text)
+        pieces: Sequence[str] = text
+        if isinstance(text, str) and not isinstance(self.characters, str):
+            pieces = self.split(text)
         try:
             return [self._class_of[c] for c in pieces]
         except KeyError as error:
             raise self._lacks(text, error.args[0]) from None
 
-    def _lacks(self, text: str, piece: str) -> ValueError:
+    def _lacks(self, text: str | Sequence[str], piece: str) -> ValueError:
         return ValueError(
             f"{text!r} has the character {piece!r}, which this alphabet ({self.characters!r}) does "
             "not have. Give one that has it, by alphabet=; load_model(..., alphabet=) gives it to "

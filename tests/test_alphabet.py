@@ -240,6 +240,16 @@ def test_a_number_is_no_text(wrong, message):
         wrong()
 
 
+def test_characters_that_are_cut_already_are_encoded_as_they_stand():
+    alphabet = Alphabet(("th", "t", "h"))
+    for sequence in (list, tuple):
+        assert alphabet.encode(sequence(["t", "h"])) == [2, 3]
+        assert alphabet.encode(sequence(["th"])) == alphabet.encode("th") == [1]
+        assert alphabet.encode(alphabet.characters) == [1, 2, 3]
+        with pytest.raises(ValueError, match="has the character 'the'"):
+            alphabet.encode(sequence(["the"]))
+
+
 def test_half_a_class_is_none():
     assert Alphabet().decode([1.0, 2]) == "01"
     with pytest.raises(ValueError, match="class indices, whole numbers; got 1.5"):

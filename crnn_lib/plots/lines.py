@@ -61,6 +61,7 @@ def plot_lines(
     *,
     readings: Sequence[str] | None = None,
     spans: bool = True,
+    alphabet: Alphabet | None = None,
 ) -> Figure:
     """Lines, what is written on them, and how they were read.
 
@@ -72,6 +73,9 @@ def plot_lines(
         One text per line. A wrong one is underlined, and its line has a bar and a cross.
     spans : bool
         Draw a bracket under the ink of each character.
+    alphabet : Alphabet, optional
+        Of the lines' targets: it cuts the texts into its characters, if these have several code
+        points. Without it the brackets of such a line have no names.
     """
     _require_lines(lines, readings)
     height, room = lines.images.shape[2], 72 * WIDTH - 20  # points
@@ -97,7 +101,11 @@ def plot_lines(
             bar = Rectangle((left - 7, top), 3.5, height * scale, color=ACCENT, linewidth=0)
             axes.add_patch(bar)
         if spans:
-            _brackets(axes, text, lines.spans[n], left, top + height * scale + 3, scale)
+            characters = text if alphabet is None else alphabet.split(text, strict=False)
+            length = int(lines.target_lengths[n])
+            if length not in (0, len(characters)):  # nobody knows which is which
+                characters = [""] * length
+            _brackets(axes, characters, lines.spans[n], left, top + height * scale + 3, scale)
     what = f"{len(lines)} lines: " if len(lines) > 1 else "One line: "
     words = what + listed(lines.texts, 8) + "."
     if readings is not None:
@@ -222,16 +230,18 @@ def plot_posteriors(
     height, width = image.shape
     edges = np.linspace(0, width, frames + 1) if model is None else frame_edges(model, frames)
     limits = min(0, edges[0]), max(width, edges[-1])
-    scale = min((72 * WIDTH - 90) / (limits[1] - limits[0]), 3.6)  # points per pixel
+    margin = max(34, 10 + 5.8 * max(map(len, alphabet.symbols)))  # for the names of the rows
+    around = margin + 56
+    scale = min((72 * WIDTH - around) / (limits[1] - limits[0]), 3.6)  # points per pixel
     wide, tall = (limits[1] - limits[0]) * scale, height * scale
     row = 15.0  # points
     rows = [c for c in range(alphabet.num_classes) if c != alphabet.blank]
     total = tall + row * (len(rows) + 3.6) + 34
-    figure = Figure(figsize=((wide + 90) / 72, total / 72))
+    figure = Figure(figsize=((wide + around) / 72, total / 72))
 
-    def panel(top: float, high: float, left: float = 34, width: float = wide) -> Axes:
-        place = (left / (wide + 90), 1 - (top + high) / total)
-        return figure.add_axes((*place, width / (wide + 90), high / total))
+    def panel(top: float, high: float, left: float = margin, width: float = wide) -> Axes:
+        place = (left / (wide + around), 1 - (top + high) / total)
+        return figure.add_axes((*place, width / (wide + around), high / total))
 
     strip = panel(2, tall)
     heat = panel(tall + row * 3.4, row * len(rows))
@@ -268,7 +278,7 @@ def plot_posteriors(
         blank.plot([left, left, right, right], [-0.65, -0.85, -0.85, -0.65], color=INK, linewidth=1)
         symbol = alphabet.symbols[span.label]
         blank.text((left + right) / 2, -1.0, symbol, ha="center", va="bottom", fontsize=11)
-    beside = panel(tall + 2 * row, row * (len(rows) + 1.4), left=wide + 44, width=8)
+    beside = panel(tall + 2 * row, row * (len(rows) + 1.4), left=wide + margin + 10, width=8)
     bar = figure.colorbar(mesh, cax=beside, ticks=(0, 0.5, 1))
     bar.set_label("probability")
     bar.outline.set_visible(False)
@@ -316,7 +326,9 @@ def _caption_width(truth: str, reading: str | None) -> float:
     return LETTER * len(truth) + more
 
 
-def _brackets(axes: Axes, text: str, spans: Tensor, left: float, y: float, scale: float) -> None:
+def _brackets(
+    axes: Axes, text: Sequence[str], spans: Tensor, left: float, y: float, scale: float
+) -> None:
     """A bracket under each character's ink; one that would touch its neighbour steps down."""
     before = -math.inf
     lower = False

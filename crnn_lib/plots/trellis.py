@@ -7,6 +7,7 @@ each frame (Graves et al., 2006, figure 3).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,62 +15,84 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet
+from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet, check_alphabet
 from crnn_lib.ctc import collapse, states_of
 from crnn_lib.plots.style import ACCENT, FAINT, INK, MARK, WIDTH, canvas, draw_ink, say, styled
 
 BLUE = "#2b5c9e"
 WAYS = ((INK, "-", 2.2), (BLUE, (0, (3, 1.4)), 2.2), ("#8a6d00", ":", 2.2))  # one look a way
 LEFT, COLUMN, RUNG, TOP, GAP = 26.0, 26.0, 17.0, 20.0, 22.0  # points
+LETTER = 6.7  # points: width of a letter of size 11
+NAME = 5.8  # the same of the name of a row
 ROW, PANEL_LEFT, PANEL_RIGHT = 13.0, 46.0, 52.0
 
 
 @styled
-def plot_trellis(text: str, *panels: Sequence[str], forbidden: int | None = None) -> Figure:
+def plot_trellis(
+    text: str | Sequence[str],
+    *panels: Sequence[str | Sequence[str]],
+    forbidden: int | None = None,
+    alphabet: Alphabet | None = None,
+) -> Figure:
     """Alignments of a text as ways through its states, one panel for each list of alignments.
 
     Parameters
     ----------
-    text : str
+    text : str or sequence of str
         The label. Its states are its characters with a blank in every gap.
-    *panels : sequence of str
-        Alignments as one writes them, such as ``"-5-52207"``; at most three a panel, all of the
-        same number of frames.
+    *panels : sequence of alignments
+        As one writes them, such as ``"-5-52207"``, or as a list of symbols, one for each frame; at
+        most three a panel, all of the same number of frames.
     forbidden : int, optional
         A frame. From it to the next, each skip between equal characters is drawn in red in the last
         panel: it is not allowed.
+    alphabet : Alphabet, optional
+        Cuts texts and alignments into its characters, if these have several code points. By default
+        each code point is one.
 
     Raises
     ------
+    TypeError
+        If a panel is one alignment alone.
     ValueError
         If an alignment does not collapse to the text, or has another number of frames.
     """
+    if alphabet is not None:
+        check_alphabet(alphabet)
+    for panel in panels:
+        if isinstance(panel, str):
+            raise TypeError(f"Each panel is a list of alignments, such as [{panel!r}]; got a str.")
     if not panels or not all(1 <= len(panel) <= len(WAYS) for panel in panels):
         raise ValueError(f"Each panel is a list of 1 to {len(WAYS)} alignments; got {panels}.")
+    label = _cut(text, alphabet)
+    panels = tuple([_cut(alignment, alphabet) for alignment in panel] for panel in panels)
     frames = len(panels[0][0])
+    symbols = {symbol for part in (label, *chain(*panels)) for symbol in part}
+    told = ("" if all(len(symbol) == 1 for symbol in symbols) else " ").join
     for alignment in (a for panel in panels for a in panel):
-        collapsed = "".join(collapse(alignment, blank=BLANK_SYMBOL))
-        if collapsed != text or len(alignment) != frames:
+        collapsed = collapse(alignment, blank=BLANK_SYMBOL)
+        if tuple(collapsed) != label or len(alignment) != frames:
             raise ValueError(
-                f"{alignment!r} has {len(alignment)} frames and collapses to {collapsed!r}; here "
-                f"are alignments of {frames} frames of {text!r}."
+                f"{told(alignment)!r} has {len(alignment)} frames and collapses to "
+                f"{told(collapsed)!r}; here are alignments of {frames} frames of {told(label)!r}."
             )
     if forbidden is not None and not 0 <= forbidden < frames - 1:
         raise ValueError(f"forbidden is a frame from 0 to {frames - 2}; got {forbidden}.")
-    states = [BLANK_SYMBOL, *(symbol for c in text for symbol in (c, BLANK_SYMBOL))]
+    states = [BLANK_SYMBOL, *(symbol for c in label for symbol in (c, BLANK_SYMBOL))]
     rows = max(map(len, panels))
-    column = min(COLUMN, (72 * WIDTH / len(panels) - LEFT - GAP) / frames)
-    pitch = LEFT + frames * column + GAP
+    margin = LEFT + LETTER * (max(map(len, states)) - 1)
+    column = min(COLUMN, (72 * WIDTH / len(panels) - margin - GAP) / frames)
+    pitch = margin + frames * column + GAP
     wide, tall = len(panels) * pitch, TOP + len(states) * RUNG
     figure, axes = canvas(wide, tall + 10 + 14 * rows)
-    words = [f"The {len(states)} states of {text}, from top to bottom, and {frames} frames."]
+    words = [f"The {len(states)} states of {told(label)}, from top to bottom, and {frames} frames."]
     for number, panel in enumerate(panels):
-        left = number * pitch + LEFT
+        left = number * pitch + margin
         _grid(axes, states, frames, left, column)
         ways = [states_of(alignment, blank=BLANK_SYMBOL) for alignment in panel]
         for k, (alignment, way) in enumerate(zip(panel, ways, strict=True)):
             _draw_way(axes, alignment, way, (left, column, tall), k)
-        words.append(_say_ways(panel, ways, states))
+        words.append(_say_ways([*map(told, panel)], ways, states))
         if (met := _meeting(ways)) is not None:
             at = _place(left, column, met, ways[0][met])
             axes.add_patch(Circle(at, 8, fill=False, edgecolor=INK, linewidth=1.6, zorder=5))
@@ -84,6 +107,13 @@ def plot_trellis(text: str, *panels: Sequence[str], forbidden: int | None = None
     return say(figure, " ".join(words))
 
 
+def _cut(text: str | Sequence[str], alphabet: Alphabet | None) -> tuple[str, ...]:
+    """The symbols of a text or an alignment, one by one."""
+    if isinstance(text, str) and alphabet is not None:
+        return tuple(alphabet.split(text, strict=False))  # the blank is none of its characters
+    return tuple(text)
+
+
 def _place(left: float, column: float, frame: int, state: int) -> tuple[float, float]:
     return left + (frame + 0.5) * column, TOP + (state + 0.5) * RUNG
 
@@ -94,7 +124,8 @@ def _grid(axes: Axes, states: Sequence[str], frames: int, left: float, column: f
     for s, symbol in enumerate(states):
         look = {"weight": "bold", "color": INK} if s % 2 else {"color": FAINT}
         y = _place(left, column, 0, s)[1]
-        axes.text(left - 9, y, symbol, ha="center", va="center_baseline", fontsize=11, **look)
+        x = left - 9 - LETTER / 2 * (len(symbol) - 1)
+        axes.text(x, y, symbol, ha="center", va="center_baseline", fontsize=11, **look)
     for t in range(frames):
         axes.text(
             _place(left, column, t, 0)[0], TOP - 8, str(t), ha="center", fontsize=8, color=FAINT
@@ -102,7 +133,7 @@ def _grid(axes: Axes, states: Sequence[str], frames: int, left: float, column: f
 
 
 def _draw_way(
-    axes: Axes, alignment: str, way: list[int], place: tuple[float, float, float], k: int
+    axes: Axes, alignment: Sequence[str], way: list[int], place: tuple[float, float, float], k: int
 ) -> None:
     """The way, and the alignment under it; later ways lie a little beside the earlier ones."""
     (left, column, bottom), (colour, dashes, width) = place, WAYS[k]
@@ -112,9 +143,10 @@ def _draw_way(
     y = bottom + 14 + 14 * k
     sample = [left - 17, left - 2]
     axes.plot(sample, [y - 3.5] * 2, color=colour, linestyle=dashes, linewidth=width)
+    size = min(11.0, 11 * column / (LETTER * max(map(len, alignment)) + 2))
+    look = {"ha": "center", "fontsize": size, "family": "monospace", "color": colour}
     for t, symbol in enumerate(alignment):
-        x = _place(left, column, t, 0)[0]
-        axes.text(x, y, symbol, ha="center", fontsize=11, family="monospace", color=colour)
+        axes.text(_place(left, column, t, 0)[0], y, symbol, **look)
 
 
 def _draw_forbidden(axes: Axes, left: float, column: float, frame: int, state: int) -> None:
@@ -155,7 +187,7 @@ def plot_panels(
     *,
     image: Tensor | None = None,
     edges: Sequence[float] | None = None,
-    characters: str | None = None,
+    characters: str | Sequence[str] | None = None,
     most: float = 1.0,
     alphabet: Alphabet | None = None,
 ) -> Figure:
@@ -173,7 +205,7 @@ def plot_panels(
         The line.
     edges : sequence of float, (T + 1,), optional
         Borders of the frames in pixel columns; by default the frames divide the line evenly.
-    characters : str, optional
+    characters : str or sequence of str, optional
         Draw the rows of these only (and the blank's); all by default.
     most : float
         The probability that is drawn brightest; what is above looks the same.
@@ -199,14 +231,15 @@ def plot_panels(
     width = frames if image is None else image.shape[1]
     edges = np.linspace(0, width, frames + 1) if edges is None else np.asarray(edges)
     limits = min(0.0, float(edges[0])), max(float(width), float(edges[-1]))
-    wide = 72 * WIDTH - PANEL_LEFT - PANEL_RIGHT
+    margin = max(PANEL_LEFT, 10 + NAME * max(len(alphabet.symbols[c]) for c in rows))
+    wide = 72 * WIDTH - margin - PANEL_RIGHT
     ink = 0.0 if image is None else image.shape[0] * min(wide / (limits[1] - limits[0]), 2.2)
     high = ROW * (len(rows) + 1.5)
     total = 4 + ink + len(panels) * (high + 20) + 24
     figure = Figure(figsize=(WIDTH, total / 72))
 
     def panel(top: float, height: float) -> Axes:
-        place = PANEL_LEFT / (72 * WIDTH), 1 - (top + height) / total
+        place = margin / (72 * WIDTH), 1 - (top + height) / total
         axes = figure.add_axes((*place, wide / (72 * WIDTH), height / total))
         axes.set(xlim=limits)
         return axes
@@ -234,7 +267,7 @@ def plot_panels(
         axes.set_xticks([])
         if mesh is not None:
             bar = figure.add_axes(
-                ((PANEL_LEFT + wide + 8) / (72 * WIDTH), 1 - (top + high) / total)
+                ((margin + wide + 8) / (72 * WIDTH), 1 - (top + high) / total)
                 + (7 / (72 * WIDTH), high / total)
             )
             figure.colorbar(mesh, cax=bar, ticks=(0, most)).outline.set_visible(False)

@@ -203,6 +203,17 @@ def test_wrong_readings_are_marked_by_more_than_colour(lines):
     assert figure.get_label().endswith("Read right: 3 of 6.")
 
 
+def test_brackets_of_long_characters_bear_whole_names_or_none():
+    alphabet, generator = Alphabet(("12", "0", "7")), torch.Generator().manual_seed(0)
+    glyphs, style = load_glyphs("pen", "test", count=100), LineStyle()
+    batch = compose_lines(glyphs, 2, style, generator, texts=["1207", "012"], alphabet=alphabet)
+    shown = [text.get_text() for text in texts_of(plots.plot_lines(batch, alphabet=alphabet))]
+    assert shown == ["1207", "12", "0", "7", "012", "0", "12"]
+    figure = plots.plot_lines(batch)
+    assert [text.get_text() for text in texts_of(figure) if text.get_text()] == ["1207", "012"]
+    assert len(figure.axes[0].lines) == 5
+
+
 def test_a_bracket_stands_under_its_ink(lines):
     line = lines.select([2])
     figure = plots.plot_lines(line)

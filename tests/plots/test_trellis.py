@@ -9,7 +9,7 @@ from matplotlib.patches import Circle
 
 from crnn_lib import Alphabet
 from crnn_lib.ctc import alignments, states_of
-from crnn_lib.plots import plot_panels, plot_trellis
+from crnn_lib.plots import plot_panels, plot_posteriors, plot_trellis
 
 
 def flat(frames=6, classes=11):
@@ -51,11 +51,75 @@ def test_the_forbidden_skip_is_said_and_drawn_only_between_equals():
         ([["5-5207", "5-55207"]], "7 frames"),
         ([[]], "1 to 3 alignments"),
         ([], "1 to 3 alignments"),
+        ([["5-5207", ["5", "-", "5", "2", "0", "-"]]], "'5-520-' has 6 frames and collapses to"),
     ],
 )
 def test_alignments_of_another_text_or_length_are_refused(panels, told):
     with pytest.raises(ValueError, match=told):
         plot_trellis("55207", *panels)
+
+
+TOKENS = Alphabet(("th", "e", "cat", "c"), blank=2)
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_states_of_long_characters_are_whole_characters():
+    """With an alphabet, or cut already; by itself a text is one code point after the other."""
+    figures = [
+        plot_trellis("theecat", ["-the-ecat", "th-e-ecat"], forbidden=2, alphabet=TOKENS),
+        plot_trellis(
+            ["th", "e", "e", "cat"],
+            [["-", "th", "e", "-", "e", "cat"], ("th", "-", "e", "-", "e", "cat")],
+            forbidden=2,
+        ),
+    ]
+    for figure in figures:
+        names = texts_of(figure.axes[0])
+        assert names[:9] == ["-", "th", "-", "e", "-", "e", "-", "cat", "-"]
+        assert names[15:27] == ["-", "th", "e", "-", "e", "cat", "th", "-", "e", "-", "e", "cat"]
+        words = figure.get_label()
+        assert words.startswith(
+            "The 9 states of th e e cat, from top to bottom, and 6 frames. - th "
+        )
+        assert "from one e to the next e" in words
+        figure.draw_without_rendering()
+        left = figure.axes[0].get_window_extent().x0
+        assert min(text.get_window_extent().x0 for text in figure.axes[0].texts) >= left
+    letters = plot_trellis("the", ["-th-e"])
+    assert texts_of(letters.axes[0])[:7] == ["-", "t", "-", "h", "-", "e", "-"]
+    assert letters.get_label().startswith("The 7 states of the, from")
+    with pytest.raises(
+        ValueError, match="'- th - e' has 4 frames and collapses to 'th e'.*of 't h'"
+    ):
+        plot_trellis(["t", "h"], ["-th-e"], alphabet=TOKENS)
+
+
+def test_an_alignment_alone_is_no_panel():
+    with pytest.raises(TypeError, match=r"list of alignments, such as \['5-5207'\]; got a str"):
+        plot_trellis("55207", "5-5207")
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        plot_trellis("55207", ["5-5207"], alphabet="0123456789")
+
+
+@pytest.mark.parametrize("characters", [None, "thecat", ("th", "cat")])
+def test_panels_name_long_characters(characters):
+    numbers = torch.full((6, 5), 0.2)
+    figure = plot_panels({"p": numbers}, characters=characters, alphabet=TOKENS)
+    named = {None: list(TOKENS.characters), "thecat": ["th", "e", "cat"]}
+    wanted = named.get(characters, ["th", "cat"])
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["blank", *wanted]
+    long = Alphabet(("e", "international"))
+    figure = plot_panels({"p": numbers[:, :3]}, alphabet=long)
+    figure.draw_without_rendering()
+    assert all(t.get_window_extent().x0 >= 0 for t in figure.axes[0].get_yticklabels())
+    figure = plot_posteriors(torch.zeros(9, 40), flat(classes=3).log(), alphabet=long)
+    figure.draw_without_rendering()
+    heat = next(a for a in figure.axes if "international" in str(a.get_yticklabels()))
+    assert all(t.get_window_extent().x0 >= 0 for t in heat.get_yticklabels())
 
 
 def test_a_frame_without_a_next_one_has_no_skip():
