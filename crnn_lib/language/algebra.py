@@ -18,7 +18,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from crnn_lib.alphabet import distinct_characters
+from crnn_lib.alphabet import check_whole, distinct_characters, is_whole
 from crnn_lib.language.automata import (
     FAR,
     NOWHERE,
@@ -378,6 +378,7 @@ def draw_strings(
     generator : torch.Generator
     """
     _require_length(length)
+    check_whole(0, count=count)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
     if count * length > MOST_CELLS:
@@ -419,5 +420,5 @@ def _tables(automaton: Automaton, what: str) -> WeightedAutomaton:
 
 
 def _require_length(length: int) -> None:
-    if length < 0:
-        raise ValueError(f"A length is a number of characters, 0 or more; got {length}.")
+    if not is_whole(length) or length < 0:
+        raise ValueError(f"A length is a number of characters, 0 or more; got {length!r:.80}.")

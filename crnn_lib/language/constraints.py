@@ -18,7 +18,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from crnn_lib.alphabet import Alphabet, distinct_characters
+from crnn_lib.alphabet import Alphabet, distinct_characters, is_whole
 from crnn_lib.language.algebra import explore, minimise, respell, union
 from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.sparse import SparseAutomaton
@@ -49,12 +49,14 @@ def length_between(
     >>> [two_or_three.accepts(text) for text in ("5", "55", "552", "5520")]
     [False, True, True, False]
     """
-    if least < 0 or (most is not None and most < least):
+    ends = least, least if most is None else most
+    if not all(map(is_whole, ends)) or not 0 <= ends[0] <= ends[1]:
         raise ValueError(
-            f"A length is from least to most, 0 <= least <= most; got {least} to {most}."
+            "A length is a whole number from least to most, 0 <= least <= most; got "
+            f"{least!r:.80} to {most!r:.80}."
         )
-    if max(least, most or 0) > LONGEST:
-        raise ValueError(f"A length is at most {LONGEST} characters; got {max(least, most or 0)}.")
+    if max(ends) > LONGEST:
+        raise ValueError(f"A length is at most {LONGEST} characters; got {max(ends)}.")
 
     # State s has read s characters; the last one of an open end has read that many or more.
     states = (least if most is None else most) + 1
@@ -228,8 +230,10 @@ def luhn(characters: Sequence[str], length: int | None = None) -> WeightedAutoma
     [False, True]
     """
     _require(characters, set(DIGITS), "luhn")
-    if length is not None and length < 2:
-        raise ValueError(f"A number with a check digit has 2 digits or more; got length {length}.")
+    if length is not None and (not is_whole(length) or length < 2):
+        raise ValueError(
+            f"A number with a check digit has 2 digits or more; got length {length!r:.80}."
+        )
 
     def step(state: tuple[int, int, int], character: str) -> tuple[int, int, int] | None:
         plain, doubled, count = state
@@ -318,11 +322,7 @@ def iso_date(
     [True, True, False, False]
     """
     _require(characters, set(DIGITS), "a date")
-    if not 1 <= first_year <= last_year <= 9999:
-        raise ValueError(
-            "Years are from 1 to 9999, the first not after the last; got "
-            f"{first_year} to {last_year}."
-        )
+    _require_years(first_year, last_year)
     # Only what matters later is kept: of a year, whether it is a leap year; of a month, its days.
     # A state is the part that is being read, what is known, and the part's digits so far.
     days_of = {
@@ -381,8 +381,8 @@ def amount(
     [True, True, False, True, True, False, False]
     """
     _require(characters, set(DIGITS), "an amount")
-    if decimals < 1:
-        raise ValueError(f"decimals is a number of digits, 1 or more; got {decimals}.")
+    if not is_whole(decimals) or decimals < 1:
+        raise ValueError(f"decimals is a number of digits, 1 or more; got {decimals!r:.80}.")
 
     def step(state: tuple[str, int], character: str) -> tuple[str, int] | None:
         part, count = state
@@ -453,6 +453,15 @@ def _explore(
         return after
 
     return explore(characters, start, read, accepts)
+
+
+def _require_years(first: int, last: int) -> None:
+    """Raise a ValueError if they are no years, or in the wrong order."""
+    if not is_whole(first) or not is_whole(last) or not 1 <= first <= last <= 9999:
+        raise ValueError(
+            "Years are whole numbers from 1 to 9999, the first not after the last; got "
+            f"{first!r:.80} to {last!r:.80}."
+        )
 
 
 def _require(characters: Sequence[str], needed: set[str], what: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from crnn_lib.language.algebra import explore, minimise
 from crnn_lib.language.automata import WeightedAutomaton
+from crnn_lib.language.constraints import _require_years
 
 DIGITS = "0123456789"
 PARTS = re.compile(r"D{1,2}|M{1,2}|Y{4}|Y{2}")
@@ -58,11 +59,9 @@ def date_in_order(
     """
     if missing := "".join(sorted(set(DIGITS) - set("".join(characters)))):
         raise ValueError(f"A date needs the ten digits; {missing!r} is not in {characters!r}.")
-    if not 1 <= first_year <= last_year <= 9999:
-        raise ValueError(
-            "Years are from 1 to 9999, the first not after the last; got "
-            f"{first_year} to {last_year}."
-        )
+    _require_years(first_year, last_year)
+    if not isinstance(order, str):
+        raise TypeError(f"order is a str, such as {EXAMPLES}; got {order!r:.80}.")
     parts, between = PARTS.findall(order), PARTS.split(order)
     if sorted(part[0] for part in parts) != ["D", "M", "Y"] or between[0] or between[3]:
         raise ValueError(

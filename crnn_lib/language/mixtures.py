@@ -21,7 +21,7 @@ from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import Automaton, _Operators
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
-from crnn_lib.language.vocabulary import _check_counts, with_capitals
+from crnn_lib.language.vocabulary import _check_counts, _check_mapping, with_capitals
 
 SHARE = 0.9  # of the words, where nothing was fitted: about what a lexicon covers of a text
 MARKS = ".,;:!?"  # that stand right behind a word
@@ -106,6 +106,7 @@ def open_lexicon(log_probs: Mapping[str, float], model: NGram, *, share: float =
     """
     if not 0 < share < 1:
         raise ValueError(f"The share of the words is above 0 and below 1; got {share}.")
+    _check_parts(log_probs, model)
     words = {
         word: float(
             np.logaddexp(math.log(share) + chance, math.log1p(-share) + model.log_prob(word))
@@ -139,6 +140,7 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
     """
     if isinstance(texts, str):
         raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
+    _check_parts(log_probs, model)
     texts = list(texts)
     if not texts:
         raise ValueError("There is no text to fit the share to.")
@@ -152,6 +154,12 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
         parts = share * ratios / (share * ratios + 1 - share)
         share = float((parts.sum() + 1) / (len(texts) + 2))
     return share
+
+
+def _check_parts(log_probs: Mapping[str, float], model: NGram) -> None:
+    _check_mapping("log_probs", log_probs, "word_log_probs")
+    if not isinstance(model, NGram):
+        raise TypeError(f"model is an NGram, such as spelling_model(...); got {model!r:.80}.")
 
 
 def spelling_model(

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crnn_lib.alphabet import Alphabet, distinct_characters
+from crnn_lib.alphabet import Alphabet, distinct_characters, is_whole
 from crnn_lib.language.automata import WeightedAutomaton, _Operators
 from crnn_lib.language.vocabulary import _check_counts
 
@@ -78,8 +78,8 @@ class NGram(_Operators):
     __and__ = __rand__ = __rmul__ = _Operators._no_operator
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or self.order not in ORDERS:
-            raise ValueError(f"The order of an n-gram model is 1 to 5; got {self.order}.")
+        if not is_whole(self.order) or self.order not in ORDERS:
+            raise ValueError(f"The order of an n-gram model is 1 to 5; got {self.order!r:.80}.")
         known = distinct_characters(self.characters, "an n-gram model")
         object.__setattr__(self, "characters", known)
         if not known:

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from crnn_lib.alphabet import is_whole
+
 _SHIPPED = Path(__file__).parent / "words"
 
 
@@ -67,12 +69,21 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
 
 def _check_counts(counts: Mapping[str, int]) -> None:
     """Raise an error if one of the counts is not whole or below 0, as a log-probability is."""
+    _check_mapping("counts", counts, "word_counts")
     for text, count in counts.items():
-        if not hasattr(count, "__index__") or count < 0:
+        if not is_whole(count) or count < 0:
             raise ValueError(
                 f"Counts are whole numbers, 0 or more; {text!r:.80} has {count!r}. Of shares or "
                 "log-probabilities, give the counts that they were made of."
             )
+
+
+def _check_mapping(name: str, words: Mapping[str, float], maker: str) -> None:
+    """Raise a TypeError if it is no mapping, such as a list of words."""
+    if not isinstance(words, Mapping):
+        raise TypeError(
+            f"{name} is a mapping of words to numbers, as {maker} returns it; got {words!r:.80}."
+        )
 
 
 def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> dict[str, float]:
@@ -133,6 +144,7 @@ def with_capitals(
             "The shares of capitals are 0 or more, together below 1; got "
             f"capitalised={capitalised} and capitals={capitals}."
         )
+    _check_mapping("log_probs", log_probs, "word_log_probs")
     found: dict[str, float] = {}
     for word, log_prob in log_probs.items():
         shares = (1.0 - capitalised - capitals, capitalised, capitals)

@@ -91,5 +91,10 @@ def test_what_is_no_order_is_refused_with_examples(order):
 def test_years_and_digits_are_checked():
     with pytest.raises(ValueError, match="got 2030 to 2020"):
         parse_constraint("date:DD/MM/YYYY:2030-2020", SIGNS)
+    for wrong in (True, 1990.0, "1990"):
+        with pytest.raises(ValueError, match="Years are whole numbers from 1 to 9999"):
+            date_in_order(SIGNS, first_year=wrong)
+    with pytest.raises(TypeError, match="order is a str, such as DD/MM/YYYY, .*; got 3"):
+        date_in_order(SIGNS, 3)
     with pytest.raises(ValueError, match="'9' is not in"):
         date_in_order("012345678")

@@ -11,10 +11,14 @@ import torch
 
 from crnn_lib import Alphabet, ctc_loss, exact_search, prefix_beam_search
 from crnn_lib.language import (
+    NGram,
+    fit_share,
     lexicon,
+    open_lexicon,
     parse_constraint,
     spelling_model,
     strings,
+    with_capitals,
     word_counts,
     word_log_probs,
 )
@@ -183,6 +187,23 @@ def test_what_is_no_count_is_refused(many):
         word_log_probs({"hand": many})
     with pytest.raises(ValueError, match="Counts are whole numbers, 0 or more; 'hand' has "):
         spelling_model({"hand": many})
+
+
+@pytest.mark.parametrize("words", [["hand", "land"], "hand", None])
+def test_words_without_numbers_are_no_mapping(words):
+    model = NGram.fit(["hand"], order=1, characters="adhn")
+    for name, call in (
+        ("counts", word_log_probs),
+        ("counts", spelling_model),
+        ("log_probs", with_capitals),
+        ("log_probs", lambda words: open_lexicon(words, model)),
+        ("log_probs", lambda words: fit_share(words, model, ["hand"])),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} is a mapping of words to numbers, as word_"):
+            call(words)
+    for wrong in ("hand", None, model.automaton()):
+        with pytest.raises(TypeError, match="model is an NGram, such as spelling_model"):
+            open_lexicon({"hand": 0.0}, wrong)
 
 
 def test_words_that_count_nothing_are_left_out():
