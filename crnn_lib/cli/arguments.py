@@ -91,9 +91,9 @@ examples:
   {PROG} label my_words/
       then fill in my_words/labels.csv, in any editor or spreadsheet
   {PROG} label my_words/ --model photos
-      with what that network reads, to be corrected
+      with what that network reads, to be corrected; also in rows that have no text yet
 
-Each image that has no row yet gets one; rows that are there stay as they are. An image holds one
+Each image that has no row yet gets one; texts that are there stay as they are. An image holds one
 line or one word. What is labelled is learned by {PROG} train --lines.
 
 {EXIT}"""

@@ -11,7 +11,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation.metrics import Report, evaluate_texts
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import MARKS, fold_marks, read_batches, unwrap_model
+from crnn_lib.models import MARKS, fold_marks, read_batches, reading_network
 
 _DIGITS = set("0123456789")
 _NUMBERS = _DIGITS | set(MARKS)
@@ -41,9 +41,9 @@ def evaluate(
     -------
     Report
     """
+    alphabet = reading_network(model).alphabet
     read = read_lines(model, lines, decoder, batch_size)
     texts = [hypothesis.text if hypothesis else "" for hypothesis in read]  # None: nothing fits
-    alphabet = unwrap_model(model).alphabet
     # Letters can be counted without it, which is faster.
     several = alphabet if isinstance(alphabet.characters, tuple) else None
     return evaluate_texts(texts, lines.texts, alphabet=several)

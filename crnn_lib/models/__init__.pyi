@@ -26,6 +26,7 @@ from .layers import without_autocast as without_autocast
 from .reading import MARKS as MARKS
 from .reading import fold_marks as fold_marks
 from .reading import read_batches as read_batches
+from .reading import reading_network as reading_network
 from .reading import unwrap_model as unwrap_model
 from .reading import without_marks as without_marks
 from .resnet import ResNet18 as ResNet18

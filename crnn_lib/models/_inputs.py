@@ -9,9 +9,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.alphabet import Alphabet, check_alphabet
 from crnn_lib.models.layers import erase_padding, is_traced
 
 LARGEST = 4096  # of any size in a config: what is larger would take all memory at the first line
+
+
+def chosen_parts(
+    config: Any, kinds: tuple[Any, ...], alphabet: Alphabet | None
+) -> tuple[Any, Alphabet]:
+    """Config and alphabet of a network, the defaults where none is given; or a TypeError.
+
+    The first of the kinds is the one of the default.
+    """
+    config = kinds[0]() if config is None else config
+    if not isinstance(config, kinds):
+        names = " or a ".join(kind.__name__ for kind in kinds)
+        hint = " The alphabet comes second: alphabet=..." * isinstance(config, (str, Alphabet))
+        raise TypeError(f"config is a {names}; got {type(config).__name__}.{hint}")
+    alphabet = Alphabet() if alphabet is None else alphabet
+    check_alphabet(alphabet)
+    return config, alphabet
 
 
 def check_config(config) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models._classifier import PhotoClassifier
-from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.efficientnet import EfficientNetLite0
 from crnn_lib.models.layers import at_least_single, erase_padding, run_rnn, without_autocast
 from crnn_lib.models.resnet import ResNet18
@@ -112,8 +112,8 @@ class BackboneRNN(nn.Module):
         frozen: int = 0,
     ) -> None:
         super().__init__()
-        self.config = config = config or BackboneRNNConfig()
-        self.alphabet = alphabet = alphabet or Alphabet()
+        config, alphabet = chosen_parts(config, (BackboneRNNConfig, ResNetRNNConfig), alphabet)
+        self.config, self.alphabet = config, alphabet
         backbone = BACKBONES[config.backbone]
         self.stem, self.stages = backbone.cut(config.stages)
         rows, halved = config.height, 0

@@ -25,7 +25,7 @@ from safetensors import torch as safetensors
 from torch import nn
 
 import crnn_lib
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet
 from crnn_lib.models.backbone import BackboneRNN, BackboneRNNConfig, ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.crnn import CRNN, CRNNConfig
 from crnn_lib.models.detector import Detector, DetectorConfig
@@ -181,6 +181,8 @@ def load_model(
     >>> model.provenance["read_out"]["kept"], model.provenance["read_out"]["fresh"]
     ('0123456789', ':')
     """
+    if alphabet is not None:
+        check_alphabet(alphabet)
     tensors, story, (architecture, config, stored) = _read(name_or_path, ARCHITECTURES)
     # The initial weights are thrown away; drawing them must not move the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
@@ -219,6 +221,7 @@ def _read(
     with _located(name_or_path) as path, open(path, "rb") as file:
         header, head = _read_header(file, path)
         story = _read_metadata(header, path)
+        _require_known(story["architecture"], name_or_path, known)
         parts = architecture, config, stored = _architecture(story, len(header), path, known)
         # On the meta device a model has shapes and no storage: the header is held against the
         # config before either may cost memory.
@@ -311,6 +314,11 @@ def _shipped() -> tuple[str, ...]:
 @contextmanager
 def _located(name_or_path: str | os.PathLike[str]) -> Iterator[Path]:
     """The file of a shipped name or of a path; shipped names come first."""
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise TypeError(
+            f"A model is loaded by its name or from a {SUFFIX} file; got "
+            f"{type(name_or_path).__name__}."
+        )
     shipped = _shipped()
     if isinstance(name_or_path, str) and name_or_path in shipped:
         resource = resources.files("crnn_lib") / "weights" / (name_or_path + SUFFIX)
@@ -398,16 +406,31 @@ def _read_metadata(header: dict[str, Any], path: Path) -> dict[str, Any]:
     return story
 
 
+def _require_known(
+    architecture: str, name_or_path: str | os.PathLike[str], known: dict[str, tuple[Any, Any]]
+) -> None:
+    """Refuse a detector where a network that reads is loaded, and the reverse: say who loads it."""
+    name = repr(os.fspath(name_or_path))
+    if known is ARCHITECTURES and architecture in DETECTORS:
+        raise ValueError(
+            f"{name} holds a detector, which finds lines of writing and reads none: "
+            f"load_detector({name}) loads it, for Reader(..., detector=). To read, take one of "
+            f"{', '.join(shipped_models())}, or a file that holds a network that reads."
+        )
+    if known is DETECTORS and architecture in ARCHITECTURES:
+        raise ValueError(
+            f"{name} holds a {architecture}, which reads lines and finds none: load_model({name}) "
+            f"loads it, and Reader.pretrained({name}) reads with it. A detector is "
+            f"{' or '.join(SHIPPED_DETECTORS)}, or a file that train_detector's network was saved "
+            "to."
+        )
+
+
 def _architecture(
     story: dict[str, Any], n_tensors: int, path: Path, known: dict[str, tuple[Any, Any]]
 ) -> tuple[Any, Any, Alphabet | None]:
     """The class, config and alphabet that the metadata asks for."""
     if story["architecture"] not in known:
-        loader = {**dict.fromkeys(ARCHITECTURES, "load_model")}
-        loader |= dict.fromkeys(DETECTORS, "load_detector")
-        if story["architecture"] in loader:
-            name = loader[story["architecture"]]
-            raise _refused(path, f"it holds a {story['architecture']}, which {name} loads")
         raise _refused(
             path,
             f"its architecture is {story['architecture']!r}, and this crnn_lib "

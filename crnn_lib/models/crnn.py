@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.layers import (
     InstanceNorm,
     at_least_single,
@@ -140,8 +140,8 @@ class CRNN(nn.Module):
 
     def __init__(self, config: CRNNConfig | None = None, alphabet: Alphabet | None = None) -> None:
         super().__init__()
-        self.config = config = config or CRNNConfig()
-        self.alphabet = alphabet = alphabet or Alphabet()
+        config, alphabet = chosen_parts(config, (CRNNConfig,), alphabet)
+        self.config, self.alphabet = config, alphabet
         inputs = (1, *config.channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(i, o, KERNEL, stride=stride, padding=config.padding)

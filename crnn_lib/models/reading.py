@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,6 +14,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.models.detector import Detector
 
 MARKS = ".,/-"  #: what may stand between the digits of a number, and is no digit
 
@@ -36,6 +38,41 @@ def unwrap_model(model: Any) -> Any:
             model = model._orig_mod
         else:
             return model
+
+
+def reading_network(model: Any) -> Any:
+    """:func:`unwrap_model`, of a network that reads lines; anything else is an error.
+
+    Raises
+    ------
+    TypeError
+        If it is no network, or one without an alphabet, such as a detector.
+
+    Examples
+    --------
+    >>> reading_network("crnn-digits")
+    Traceback (most recent call last):
+    TypeError: model is a network that reads lines, and 'crnn-digits' a name:
+    load_model('crnn-digits') loads one.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        name = os.fspath(model)
+        raise TypeError(
+            f"model is a network that reads lines, and {name!r} a name: load_model({name!r}) loads "
+            "one."
+        )
+    network = unwrap_model(model)
+    if isinstance(network, Detector):
+        raise TypeError(
+            "model is a network that reads lines, and a detector only finds them. Reader(model, "
+            "detector=...) takes both; load_model('crnn-photos') loads one that reads."
+        )
+    if not isinstance(getattr(network, "alphabet", None), Alphabet):
+        raise TypeError(
+            "model is a network that reads lines, with an alphabet, such as CRNN() or "
+            f"load_model('crnn-photos'); got {type(network).__name__}."
+        )
+    return network
 
 
 def read_batches(
@@ -69,7 +106,7 @@ def read_batches(
     log_probs : Tensor, (T, C)
         Its lattice, on the CPU: its own frames only.
     """
-    network = unwrap_model(model)
+    network = reading_network(model)
     device = next(network.parameters()).device
     for numbers in batches:
         with _evaluation_mode(network), torch.inference_mode():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.models._inputs import check_config, prepare_lines
+from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.layers import at_least_single, run_rnn, without_autocast
 
 
@@ -72,8 +72,8 @@ class SlidingWindowRNN(nn.Module):
         alphabet: Alphabet | None = None,
     ) -> None:
         super().__init__()
-        self.config = config = config or SlidingWindowRNNConfig()
-        self.alphabet = alphabet = alphabet or Alphabet()
+        config, alphabet = chosen_parts(config, (SlidingWindowRNNConfig,), alphabet)
+        self.config, self.alphabet = config, alphabet
         cell = nn.GRU if config.cell == "gru" else nn.LSTM
         self.rnn = cell(
             config.height * config.window,

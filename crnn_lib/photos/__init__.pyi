@@ -25,11 +25,13 @@ from .own_lines import BadRow as BadRow
 from .own_lines import BadRows as BadRows
 from .own_lines import OwnLines as OwnLines
 from .own_lines import alphabet_of_folder as alphabet_of_folder
+from .own_lines import fill_texts as fill_texts
 from .own_lines import lines_of_folder as lines_of_folder
 from .own_lines import lines_of_photos as lines_of_photos
 from .own_lines import list_images as list_images
 from .own_lines import load_test_set as load_test_set
 from .own_lines import save_line as save_line
+from .own_lines import unlabelled_in as unlabelled_in
 from .own_lines import unlisted_in as unlisted_in
 from .page_lines import cut_lines as cut_lines
 from .page_lines import cut_word as cut_word

@@ -7,20 +7,23 @@ all of them can be named together.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.models import atomic_write
 from crnn_lib.photos.files import SUFFIXES, natural_order, page_of
 
 TABLE = "labels.csv"
 COLUMNS = ("file", "text")
 LONGEST = 200  # characters of a line; no hand writes more in one
 NAMED = re.compile(r"([0-9A-Za-z]+)-[0-9a-f]{8}\.png")  # what save_line calls an image
+NO_TEXT = "it has no text"
 SEPARATORS = (",", ";", "\t")
 FORM = (
     f"Such a table has a first row that names the columns {' and '.join(COLUMNS)}, or starts at "
@@ -77,7 +80,7 @@ def tidy(text: str) -> str:
 def fault_of(text: str) -> str | None:
     """Why a tidy text can be no line's, if so."""
     if not text:
-        return "it has no text"
+        return NO_TEXT
     if len(text) > LONGEST:
         return f"its text has {len(text)} characters; a line has at most {LONGEST}"
     control = next((c for c in text if unicodedata.category(c) == "Cc"), None)
@@ -129,6 +132,38 @@ def _rows(table: Path) -> Iterator[Label]:
         else:
             reason = fault_of(said)
         yield Label(path, said, table, number, reason)
+
+
+def put_texts(labels: list[Label], texts: Mapping[Label, str]) -> list[Label]:
+    """Write texts into rows of one table that have none; the labels whose rows got theirs.
+
+    All other rows stay to the byte. The table is read again, so that what was written into it since
+    the labels were read is kept; a row that is another one by now is left alone.
+    """
+    table = labels[0].table
+    assert table is not None
+    content = table.read_bytes().decode("utf-8")
+    mark = content[: content.startswith("\ufeff")]  # that spreadsheets write first
+    pieces = re.split("(\r\n|\r|\n)", content[len(mark) :])  # rows, and what ends each
+    separator, columns = form_of(pieces[0], table)
+    file_at, text_at = columns or (0, 1)
+    now = {label.row: label for label in _rows(table)}
+    filled = []
+    for label in labels:
+        assert label.row is not None
+        row = now.get(label.row)
+        if row is not None and (row.path, row.reason) == (label.path, NO_TEXT):
+            place = 2 * (label.row - 1)
+            line = pieces[place]
+            cells = next(csv.reader([line], delimiter=separator, skipinitialspace='"' in line))
+            cells += [""] * (1 + max(file_at, text_at) - len(cells))
+            cells[text_at] = texts[label]
+            written = io.StringIO()
+            csv.writer(written, delimiter=separator, lineterminator="").writerow(cells)
+            pieces[place] = written.getvalue()
+            filled.append(label)
+    atomic_write(table, (mark + "".join(pieces)).encode("utf-8"))
+    return filled
 
 
 def _lines_of(table: Path) -> list[str]:

@@ -13,7 +13,7 @@ import io
 import os
 import secrets
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,20 +24,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
 from crnn_lib.ctc import minimum_frames
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import load_detector, unwrap_model
+from crnn_lib.models import load_detector, reading_network
 from crnn_lib.photos._labels import (
     COLUMNS,
     LONGEST,
     NAMED,
+    NO_TEXT,
     TABLE,
     Label,
     cells_of,
     fault_of,
     form_of,
     labels_in,
+    put_texts,
     tidy,
     unknown_in,
     without_doubles,
@@ -56,6 +58,7 @@ from crnn_lib.photos.ink import ink_of
 from crnn_lib.photos.page_lines import cut_lines, cut_word
 from crnn_lib.photos.places import FILL, PhotoLine
 
+PHOTO = (str, bytes, os.PathLike, Image.Image)  # what is one photo, and no list of them
 LONGEST_NAME = 40  # characters of a text that an image is called after
 WAY_OUT = (
     "An alphabet that has such characters is given by alphabet= (on the command line by "
@@ -134,7 +137,8 @@ def save_line(
             f"A line says 1 to {LONGEST} letters or digits or other characters that can be seen; "
             f"{fault}: {text[:50]!r}."
         )
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
+    check_alphabet(alphabet)
     unknown = unknown_in(text, alphabet)
     if unknown:
         raise ValueError(
@@ -179,6 +183,12 @@ def load_test_set(*folders: str | os.PathLike[str]) -> OwnLines:
     """
     if not folders:
         raise ValueError("load_test_set needs at least one folder.")
+    for folder in folders:
+        if isinstance(folder, Iterable) and not isinstance(folder, (str, bytes)):
+            raise TypeError(
+                "load_test_set takes each folder for itself: load_test_set('one', 'two'); got "
+                f"{folder!r:.80}. Of a list of them: load_test_set(*folders)."
+            )
     images, texts, paths, names = [], [], [], set()
     for folder in folders:
         found = {
@@ -226,6 +236,11 @@ def _lacks(unknown: list[str], alphabet: Alphabet) -> str:
 
 
 def _png(image: np.ndarray | Image.Image) -> bytes:
+    if isinstance(image, (str, bytes, os.PathLike)) or image is None:
+        raise TypeError(
+            f"image is an array (H, W) of ink or a Pillow image; got {image!r:.80}. "
+            "PIL.Image.open opens a file."
+        )
     if not isinstance(image, Image.Image):
         image = np.asarray(image, dtype=np.float32)
         if image.ndim != 2 or not image.size or not ((image >= 0) & (image <= 1)).all():
@@ -325,13 +340,24 @@ def lines_of_photos(
     >>> lines.texts, lines.targets.tolist()
     (['1'], [[2]])
     """
-    alphabet = alphabet or Alphabet()
-    if len(photos) != len(texts) or not len(texts):
+    alphabet = Alphabet() if alphabet is None else alphabet
+    check_alphabet(alphabet)
+    check_whole(1, height=height)
+    for name, given, single in (("photos", photos, PHOTO), ("texts", texts, str)):
+        if isinstance(given, single):
+            raise TypeError(
+                f"{name} is a list with one entry for each line; got one of "
+                f"{type(given).__name__} alone. Put it into a list."
+            )
+    photos, texts = list(photos), list(texts)
+    if len(photos) != len(texts) or not texts:
         raise ValueError(
             f"Each photo has one text, and there is at least one; got {len(photos)} photos and "
             f"{len(texts)} texts."
         )
-    for text in texts:
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"A text is a str, such as '0550'; number {number} is {text!r:.80}.")
         unknown = unknown_in(text, alphabet)
         if unknown:
             raise ValueError(
@@ -524,7 +550,7 @@ def lines_of_folder(
     """
     frame_lengths = None
     if model is not None:
-        network = unwrap_model(model)
+        network = reading_network(model)
         if alphabet is not None and alphabet != network.alphabet:
             raise ValueError(
                 "The alphabet is the model's own. For another one load the model with it: "
@@ -532,7 +558,9 @@ def lines_of_folder(
             )
         alphabet, height = network.alphabet, network.config.height
         frame_lengths = network.frame_lengths
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
+    check_alphabet(alphabet)
+    check_whole(1, height=height)
     labels = without_doubles(_labels_of(folder))
     images: list[Tensor] = []
     texts: list[str] = []
@@ -600,7 +628,7 @@ def _image_of(
 
 def list_images(
     folder: str | os.PathLike[str],
-    read: Callable[[Path], str] | None = None,
+    read: Callable[[Path], str | None] | None = None,
     *,
     skip: Callable[[Path], bool] | None = None,
 ) -> list[Path]:
@@ -613,8 +641,8 @@ def list_images(
     ----------
     folder : path
     read : callable, optional
-        Proposes a text for an image. Without it texts are left empty, and :func:`lines_of_folder`
-        names each row that still is.
+        Proposes a text for an image, or None. Without it texts are left empty, and
+        :func:`lines_of_folder` names each row that still is.
     skip : callable, optional
         Says of an image that it is to get no row.
 
@@ -630,6 +658,7 @@ def list_images(
 
     See Also
     --------
+    fill_texts : Proposes texts for the rows that are there and have none.
     unlisted_in : The files that get no row, and why.
 
     Examples
@@ -642,6 +671,8 @@ def list_images(
     >>> (folder / "labels.csv").read_text().split()
     ['file,text', 'one.png,']
     """
+    if read is not None:
+        _check_callable(read)
     images, unlisted = _images_in(folder)
     if not images:
         why = f" (not {next(iter(unlisted))}: {next(iter(unlisted.values()))})" if unlisted else ""
@@ -651,9 +682,90 @@ def list_images(
     new = [path for path in images if os.path.realpath(path) not in known]
     new = [path for path in new if skip is None or not skip(path)]
     for path in tqdm(new, desc="images", unit="file", disable=None):  # on a terminal
-        text = "" if read is None else tidy(read(path))
+        text = "" if read is None else tidy(read(path) or "")
         _append(folder / TABLE, path.relative_to(folder).as_posix(), text)
     return new
+
+
+def unlabelled_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The images whose row in a ``labels.csv`` has no text yet, in the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder, or a table in it cannot be read.
+    """
+    return [label.path for label in _without_text(folder)]
+
+
+def fill_texts(
+    folder: str | os.PathLike[str],
+    read: Callable[[Path], str | None],
+    *,
+    skip: Callable[[Path], bool] | None = None,
+) -> list[Path]:
+    """Propose a text for each row of a folder's tables that has none; all else stays as it is.
+
+    Parameters
+    ----------
+    folder : path
+        As for :func:`list_images`, which gives images their rows.
+    read : callable
+        Proposes a text for an image; None or an empty one changes nothing.
+    skip : callable, optional
+        Says of an image that its row is to stay without a text.
+
+    Returns
+    -------
+    list of Path
+        The images whose rows got a text.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder, or a table in it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (90, 40)).save(folder / "one.png")
+    >>> _ = list_images(folder)
+    >>> [path.name for path in fill_texts(folder, lambda path: "55207")]
+    ['one.png']
+    >>> (folder / "labels.csv").read_text().split()
+    ['file,text', 'one.png,55207']
+    """
+    _check_callable(read)
+    found: dict[Label, str] = {}
+    try:
+        for label in tqdm(_without_text(folder), desc="rows", unit="file", disable=None):
+            if skip is None or not skip(label.path):
+                text = tidy(read(label.path) or "")
+                if text:
+                    found[label] = text
+    finally:  # what was read before Ctrl-C is kept
+        filled = [
+            label
+            for table in dict.fromkeys(label.table for label in found)
+            for label in put_texts([label for label in found if label.table == table], found)
+        ]
+    return [label.path for label in filled]
+
+
+def _without_text(folder: str | os.PathLike[str]) -> list[Label]:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    return [label for label in labels_in(folder) if label.reason == NO_TEXT]
+
+
+def _check_callable(read: object) -> None:
+    if not callable(read):
+        raise TypeError(
+            "read is a function from a path to a text, such as "
+            f"lambda path: reader.read(path).text or ''; got {read!r:.80}."
+        )
 
 
 def unlisted_in(folder: str | os.PathLike[str]) -> dict[str, str]:
@@ -731,6 +843,8 @@ def alphabet_of_folder(folder: str | os.PathLike[str], start: Alphabet | None = 
     ValueError
         If the folder holds no label.
     """
+    if start is not None:
+        check_alphabet(start)
     texts = [label.text for label in _labels_of(folder) if label.reason is None]
     known = start.characters if start else ""
     pieces = {c for text in texts for c in (unknown_in(text, start) if start else text)}

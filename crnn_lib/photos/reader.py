@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.ctc import ctc_loss, minimum_frames
 from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.models import (
@@ -33,8 +34,8 @@ from crnn_lib.models import (
     load_detector,
     load_model,
     read_batches,
+    reading_network,
     shipped_models,
-    unwrap_model,
     without_marks,
 )
 from crnn_lib.photos._dates import MARK, with_slashes
@@ -211,13 +212,19 @@ class Reader:
         marks: str | None = None,
         words: Reader | None = None,
     ) -> None:
-        if refuse_below is not None and not 0 <= refuse_below <= 1:
-            raise ValueError(f"refuse_below is a probability, 0 to 1; got {refuse_below}.")
-        if not fills or not all(0.2 <= fill <= 1 for fill in fills):
-            raise ValueError(f"fills holds shares from 0.2 to 1, at least one; got {fills}.")
-        if sure is not None and not 0 <= sure <= 1:
-            raise ValueError(f"sure is a probability, 0 to 1; got {sure}.")
-        self.model = unwrap_model(model).eval()
+        if isinstance(model, (str, os.PathLike)):
+            raise TypeError(
+                f"model is a network, and {os.fspath(model)!r} a name: "
+                f"Reader.pretrained({os.fspath(model)!r}, ...) loads it, with the same options."
+            )
+        self.model = reading_network(model).eval()
+        _check_options(decoder, fills, detector, words)
+        for name, share in (("refuse_below", refuse_below), ("sure", sure)):
+            if share is not None and not _is_share(share):
+                raise ValueError(f"{name} is a probability, 0 to 1; got {share!r:.80}.")
+        for name, choice in (("turn", turn), ("whole", False if whole is None else whole)):
+            if not isinstance(choice, (bool, np.bool_)):
+                raise TypeError(f"{name} is True or False; got {choice!r:.80}.")
         self.decoder, self.refuse_below, self.turn = decoder, refuse_below, turn
         self.fills = tuple(fills)
         letters = any(symbol.isalpha() for symbol in self.model.alphabet.symbols)
@@ -315,13 +322,38 @@ class Reader:
 
         Raises
         ------
+        TypeError
+            If it is one path, or holds something else than paths.
         ValueError
             If workers is no whole number from 0 on, or this reader cannot be sent to another
             process, as with a decoder that a notebook defines.
         ChildProcessError
             If a process died, as when the memory does not hold them all.
         """
-        files = [file for path in paths for file in files_of(path)]
+        if isinstance(paths, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"paths is a list of files and folders, such as [{os.fspath(paths)!r}]; got a "
+                "single path."
+            )
+        if not isinstance(paths, Iterable):
+            raise TypeError(
+                f"paths is a list of files and folders; got {type(paths).__name__}. read and "
+                "read_page take one image."
+            )
+        check_whole(0, workers=workers)
+        return self._rows(paths, progress, workers)
+
+    def _rows(
+        self, paths: Iterable[str | os.PathLike[str]], progress: bool, workers: int
+    ) -> Iterator[Row]:
+        files = []
+        for number, path in enumerate(paths):
+            if not isinstance(path, (str, bytes, os.PathLike)):
+                raise TypeError(
+                    f"paths is a list of files and folders; number {number} is "
+                    f"{type(path).__name__}. read and read_page take one image."
+                )
+            files += files_of(path)
         here = self._read_here
         rows = read_in_processes(here, files, workers) if workers else here(files)
         with tqdm(total=len(files), unit="file", disable=None if progress else True) as bar:
@@ -592,6 +624,39 @@ def certainty(score: float, *, crop: bool = False) -> float:
         return 1.0
     steepness, even = (CROP_STEEPNESS, CROP_EVEN) if crop else (STEEPNESS, EVEN)
     return 1 / (1 + math.exp(-steepness * (score - even)))
+
+
+def _is_share(value: Any, least: float = 0.0) -> bool:
+    """Whether something is a number, not below ``least`` and not above 1."""
+    try:
+        return not isinstance(value, bool) and bool(least <= value <= 1)
+    except (TypeError, ValueError, RuntimeError):  # no number, or several
+        return False
+
+
+def _check_options(decoder: Any, fills: Any, detector: Any, words: Any) -> None:
+    """Raise an error if an option of a :class:`Reader` is of a wrong kind."""
+    if not callable(decoder):
+        raise TypeError(
+            "decoder is a function such as crnn_lib.decoders.prefix_beam_search; got "
+            f"{decoder!r:.80}."
+        )
+    shares = tuple(fills) if isinstance(fills, Iterable) else ()
+    if not shares or not all(_is_share(share, 0.2) for share in shares):
+        raise ValueError(f"fills holds shares from 0.2 to 1, at least one; got {fills!r:.80}.")
+    if isinstance(detector, (str, os.PathLike)):
+        raise TypeError(f"detector is a network: detector=load_detector({os.fspath(detector)!r}).")
+    if hasattr(detector, "alphabet"):
+        raise TypeError(
+            f"detector finds lines, and a {type(detector).__name__} reads them: load_detector() "
+            "loads the one that ships."
+        )
+    if detector is not None and not callable(detector):
+        raise TypeError(f"detector is a network, such as load_detector(); got {detector!r:.80}.")
+    if words is not None and not isinstance(words, Reader):
+        raise TypeError(
+            f"words is a Reader, such as Reader.pretrained({WORDS!r}); got {words!r:.80}."
+        )
 
 
 def reason_of(error: Exception) -> str:

@@ -30,7 +30,7 @@ from crnn_lib.handwriting import (
     load_glyphs,
     vary_lines,
 )
-from crnn_lib.models import MARKS, unwrap_model
+from crnn_lib.models import MARKS, reading_network
 from crnn_lib.training.loop import TrainConfig, labels_fit, train
 from crnn_lib.training.mixtures import TEXT, PhotoMixture, photo_lines, word_lines
 from crnn_lib.training.runs import History
@@ -147,7 +147,7 @@ def fine_tune(
         print(Reader(model).read("my_words/another.png"))
     """
     _check_shares(keep_old, hold_out, batch_size)
-    network: Any = unwrap_model(model)
+    network: Any = reading_network(model)
     alphabet, height = network.alphabet, network.config.height
     for text in lines.texts:
         alphabet.encode(text)

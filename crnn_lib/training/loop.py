@@ -25,7 +25,7 @@ from crnn_lib.ctc import ctc_loss, frames_needed
 from crnn_lib.decoders import best_path_labels
 from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import unwrap_model
+from crnn_lib.models import reading_network, unwrap_model
 from crnn_lib.training.averaging import learning_mode, moving_average, settle_norms
 from crnn_lib.training.runs import History, Run
 from crnn_lib.training.streams import LineSet, Stream, batches
@@ -212,7 +212,7 @@ def train(
     [2]
     """
     config = config or TrainConfig()
-    network: Any = unwrap_model(model)
+    network: Any = reading_network(model)
     if isinstance(lines, LineSet):
         _check_labels_fit(lines.lines, network.frame_lengths(lines.lines.widths))
     if config.patience and validation is None:

@@ -98,7 +98,10 @@ def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
     rows = (folder / "labels.csv").read_text().splitlines()
     assert rows[:3] == ["text,writer,file", "ten,me,1.png", ",,2.png"]
     assert rows[-1] == ',,"more/a, b.png"' and len(rows) == 11
-    assert run(capsys, "label", "my_words")[1] == ["my_words/labels.csv: 0 images are new."]
+    assert run(capsys, "label", "my_words")[1] == [
+        "my_words/labels.csv: 0 images are new.",
+        "my_words/labels.csv: 9 rows have no text: fill them in, or let --model NAME propose them.",
+    ]
     status, _, err = run(capsys, *TRAIN, "--start", weights, "--alphabet", "auto")
     assert status == 1 and "9 of 10 rows" in err[0] and err[1] == "  row 3, 2.png: it has no text"
 
@@ -111,10 +114,33 @@ def test_label_lists_images_and_keeps_what_is_there(folder, weights, capsys):
     assert rows[0] == "file,text" and "broken.png," in rows
     proposed = dict(row.rsplit(",", 1) for row in rows[1:])
     assert proposed["8.png"].isdigit() and proposed["9.png"].isdigit()
+    left = [*proposed.values()].count("")
+    assert said[1:] == [
+        f"my_words/labels.csv: {left} rows have no text: crnn-digits read nothing there."
+    ]
     for wrong, words in (("nowhere", "no folder"), ("more_", "no image")):
         (folder / "more_").mkdir(exist_ok=True)
         status, _, err = run(capsys, "label", "nowhere" if wrong == "nowhere" else folder / wrong)
         assert status == 1 and words in err[0]
+
+
+def test_label_proposes_texts_for_rows_that_have_none(folder, capsys):
+    (folder / "labels.csv").write_text("file,text\n1.png,ten\n")
+    assert run(capsys, "label", "my_words")[0] == 0
+    Image.new("L", (90, 40), 255).save(folder / "white.png")
+    status, said, err = run(capsys, "label", "my_words", "--model", "words")
+    assert status == 1 and err[0].startswith("my_words/white.png: there is no ink on it")
+    assert said == [
+        "my_words/labels.csv: 1 image is new, 9 rows that had no text have one now. Open it and "
+        "correct its texts.",
+        "my_words/labels.csv: 1 row has no text: crnn-words read nothing there.",
+    ]
+    rows = dict(row.split(",") for row in (folder / "labels.csv").read_text().splitlines())
+    assert rows.pop("1.png") == "ten" and rows.pop("white.png") == "" and rows.pop("file") == "text"
+    assert len(rows) == 9 and all(rows.values())
+    before = (folder / "labels.csv").read_bytes()
+    assert run(capsys, "label", "my_words", "--model", "words")[1][0].endswith("0 images are new.")
+    assert (folder / "labels.csv").read_bytes() == before
 
 
 def test_label_leaves_out_what_show_has_drawn(folder, weights, capsys, monkeypatch):

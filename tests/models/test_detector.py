@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -129,10 +131,25 @@ def test_half_precision_halves_the_file(small, tmp_path):
 def test_readers_and_detectors_are_not_taken_for_each_other(small, tmp_path):
     detector = save_model(small, tmp_path / "d.safetensors", provenance={})
     reader = save_model(CRNN(), tmp_path / "r.safetensors", provenance={})
-    with pytest.raises(ValueError, match="holds a Detector, which load_detector loads"):
-        load_model(detector)
-    with pytest.raises(ValueError, match="holds a CRNN, which load_model loads"):
-        load_detector(reader)
+    for name in (detector, "page-detector"):
+        call = (
+            rf"load_detector\({re.escape(repr(str(name)))}\) loads it, for Reader\(..., detector="
+        )
+        with pytest.raises(ValueError, match=call) as caught:
+            load_model(name)
+        assert all(model in str(caught.value) for model in shipped_models())
+    for name in (reader, "crnn-digits"):
+        given = re.escape(repr(str(name)))
+        call = rf"load_model\({given}\) loads it, and Reader.pretrained\({given}\) reads"
+        with pytest.raises(ValueError, match=call):
+            load_detector(name)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, CRNN()])
+def test_what_is_loaded_has_a_name_or_a_file(wrong):
+    for load in (load_model, load_detector, describe_checkpoint):
+        with pytest.raises(TypeError, match="by its name or from a .safetensors file; got"):
+            load(wrong)
 
 
 def test_a_damaged_file_is_refused(small, tmp_path):

@@ -24,12 +24,14 @@ from crnn_lib.photos import (
     ImageError,
     Reader,
     alphabet_of_folder,
+    fill_texts,
     ink_of,
     lines_of_folder,
     lines_of_photos,
     list_images,
     load_test_set,
     save_line,
+    unlabelled_in,
     unlisted_in,
 )
 
@@ -54,6 +56,79 @@ def test_rows_of_a_table_are_in_natural_order(pictures, tmp_path):
     assert found == [*names[:4], "form.pdf", *names[4:]]
     (tmp_path / "labels.csv").write_text("form.pdf,7\n")  # and need no header to be known
     assert len(list_images(tmp_path)) == len(names)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_texts_are_proposed_for_rows_that_have_none(pictures, tmp_path, end, mark):
+    """And all other rows stay to the byte, whatever program wrote the table."""
+    names = ["a, b.png", " c.png", "d.png", "e.png", "0-0123abcd.png", "g.png"]
+    for name in names:
+        Image.fromarray(pictures[0]).save(tmp_path / name)
+    rows = [
+        'text;file;"who; when"',
+        ";a, b.png; me",
+        "; c.png;you",
+        '  cat ;d.png;"me; too"',
+        ";e.png",
+        ";0-0123abcd.png;",
+        ";gone.png;",
+        "",
+        ";g.png;",
+    ]
+    table = tmp_path / "labels.csv"
+    table.write_bytes((mark + end.join(rows) + 2 * end).encode())
+    without = ["a, b.png", " c.png", "e.png", "0-0123abcd.png", "g.png"]
+    assert [path.name for path in unlabelled_in(tmp_path)] == without
+
+    said = dict(zip(names, ["a; b", '"c"', "never", " e\te ", "0", ""], strict=True))
+    filled = fill_texts(tmp_path, lambda path: said[path.name] or None)
+    assert [path.name for path in filled] == without[:-1]
+    rows[1:3] = ['"a; b";a, b.png; me', '"""c"""; c.png;you']
+    rows[4:6] = ["e e;e.png", "0;0-0123abcd.png;"]
+    assert table.read_bytes() == (mark + end.join(rows) + 2 * end).encode()
+    assert [path.name for path in unlabelled_in(tmp_path)] == ["g.png"]
+    texts = dict(zip(names, ["a; b", '"c"', "cat", "e e", "0", ""], strict=True))
+    asked = []
+    assert fill_texts(tmp_path, asked.append, skip=lambda path: path.name != "g.png") == []
+    assert [path.name for path in asked] == ["g.png"]
+    (tmp_path / "g.png").unlink()
+    rows[-1] = rows[-3] = ""
+    table.write_bytes((mark + end.join(rows)).encode())
+    found = load_test_set(tmp_path)
+    assert dict(zip([p.name for p in found.paths], found.texts, strict=True)) == {
+        name: texts[name] for name in names[:-1]
+    }
+
+
+def test_what_was_read_before_a_fault_is_kept_and_what_was_written_meanwhile(pictures, tmp_path):
+    for n in range(4):
+        Image.fromarray(pictures[0]).save(tmp_path / f"{n}.png")
+    list_images(tmp_path)
+    table = tmp_path / "labels.csv"
+
+    def read(path):
+        if path.name == "2.png":  # meanwhile somebody fills in the first row, and adds one
+            text = table.read_text().replace("0.png,\n", "0.png,mine\n")
+            table.write_text(text + "3.png,again\n")
+            raise KeyboardInterrupt
+        return f"text of {path.name}"
+
+    with pytest.raises(KeyboardInterrupt):
+        fill_texts(tmp_path, read)
+    assert table.read_text().splitlines() == [
+        *("file,text", "0.png,mine", "1.png,text of 1.png", "2.png,", "3.png,", "3.png,again")
+    ]
+
+
+@pytest.mark.parametrize("function", [list_images, fill_texts])
+def test_who_proposes_texts_is_a_function(function, pictures, tmp_path):
+    Image.fromarray(pictures[0]).save(tmp_path / "1.png")
+    with pytest.raises(TypeError, match="read is a function from a path to a text"):
+        function(tmp_path, "crnn-words")
+    assert not (tmp_path / "labels.csv").exists()
+    with pytest.raises(ValueError, match="There is no folder"):
+        function(tmp_path / "none", lambda path: "7")
 
 
 def test_what_gets_no_row_is_named(pictures, tmp_path, monkeypatch):

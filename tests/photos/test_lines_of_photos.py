@@ -1,5 +1,7 @@
 """Labelled photos become the lines that a reader would read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,21 @@ def test_a_folder_can_be_learned(photos, tmp_path):
 
 
 def test_faults_are_named(photos, tmp_path):
+    for wrong, error, message in (
+        (
+            (photos[:2], "12"),
+            TypeError,
+            "texts is a list with one entry for each line; got one of str",
+        ),
+        (("12", ["1", "2"]), TypeError, "photos is a list .* got one of str alone"),
+        ((Path("1.png"), ["1"]), TypeError, "photos is a list"),
+        ((photos[:2], ["1", 2]), TypeError, "A text is a str, such as '0550'; number 1 is 2"),
+        ((photos[:1], ["1"], "0123"), TypeError, "alphabet is an Alphabet, .*; got '0123'"),
+        ((photos[:1], ["1"], None, True), ValueError, "height is a whole number .* got True"),
+        ((photos[:1], ["1"], None, 0), ValueError, "height is a whole number of at least 1; got 0"),
+    ):
+        with pytest.raises(error, match=message):
+            lines_of_photos(*wrong)
     with pytest.raises(ValueError, match="4 photos and 3 texts"):
         lines_of_photos(photos, TEXTS[:3])
     with pytest.raises(ValueError, match="at least one"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +199,13 @@ def test_no_other_images_are_stored(tmp_path, image):
 def test_errors_say_what_to_do(tmp_path):
     with pytest.raises(TypeError, match="The text is a str, such as '0550'; got 550"):
         save_line(tmp_path, np.ones((9, 9)), 550)
+    for image in ("line.png", Path("line.png"), None):
+        with pytest.raises(TypeError, match="image is an array .* or a Pillow image; got "):
+            save_line(tmp_path, image, "7")
+    with pytest.raises(TypeError, match="alphabet is an Alphabet, .*; got '0123456789'"):
+        save_line(tmp_path, np.zeros((3, 3)), "7", "0123456789")
+    with pytest.raises(TypeError, match=r"each folder for itself.*load_test_set\(\*folders\)"):
+        load_test_set([tmp_path, tmp_path])
     with pytest.raises(ValueError, match="at least one folder"):
         load_test_set()
     with pytest.raises(ValueError, match="There is no folder"):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.models import CRNN, CRNNConfig, read_batches, save_model, shipped_models
+from crnn_lib.models import CRNN, CRNNConfig, Detector, read_batches, save_model, shipped_models
 from crnn_lib.photos import ImageError, Reader, files_of, ink_of
 from crnn_lib.photos import reader as module
 
@@ -224,6 +224,85 @@ def test_a_decoder_is_given_the_alphabet_and_its_answer_kept(crops, tiny):
 def test_wrong_options_are_refused(options, complaint, tiny):
     with pytest.raises(ValueError, match=complaint):
         Reader(tiny, **options)
+
+
+@pytest.mark.parametrize("share", ["0.5", None, (0.5,), np.ones(2), True, math.nan, -0.1])
+@pytest.mark.parametrize("name", ["refuse_below", "sure"])
+def test_a_probability_is_one_number(name, share, tiny):
+    if share is not None:
+        with pytest.raises(ValueError, match=f"^{name} is a probability, 0 to 1; got "):
+            Reader(tiny, **{name: share})
+    for number in (0, 1, 0.5, np.float32(0.5), torch.tensor(0.5)):
+        assert getattr(Reader(tiny, **{name: number}), name) == number
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        (
+            {"decoder": "beam"},
+            "a function such as crnn_lib.decoders.prefix_beam_search; got 'beam'",
+        ),
+        ({"decoder": None}, "got None"),
+        ({"detector": "page-detector"}, r"detector=load_detector\('page-detector'\)"),
+        ({"detector": CRNN()}, "a CRNN reads them: load_detector"),
+        ({"detector": 3}, "detector is a network, such as load_detector.*; got 3"),
+        ({"words": "crnn-words"}, r"words is a Reader, such as Reader.pretrained\('crnn-words'\)"),
+        ({"words": CRNN()}, "words is a Reader"),
+        ({"turn": "no"}, "turn is True or False; got 'no'"),
+        ({"whole": 0}, "whole is True or False; got 0"),
+    ],
+)
+def test_options_of_a_wrong_kind_say_what_to_give(option, message, tiny):
+    with pytest.raises(TypeError, match=message):
+        Reader(tiny, **option)
+
+
+@pytest.mark.parametrize(
+    "fills", [0.7, "0.7", ("0.7",), None, (True,), (math.nan,), np.zeros((2, 2))]
+)
+def test_fills_are_shares(fills, tiny):
+    with pytest.raises(ValueError, match="fills holds shares from 0.2 to 1, at least one; got"):
+        Reader(tiny, fills=fills)
+    assert Reader(tiny, fills=np.array([0.5, 0.75])).fills == (0.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        ("crnn-photos", r"'crnn-photos' a name: Reader.pretrained\('crnn-photos', ...\) loads it"),
+        (Path("mine.safetensors"), r"Reader.pretrained\('mine.safetensors', ...\)"),
+        (Detector(), "a detector only finds them"),
+        (None, r"with an alphabet, such as CRNN\(\) or load_model.*got NoneType"),
+        (torch.nn.Linear(2, 2), "got Linear"),
+    ],
+)
+def test_what_is_no_network_that_reads_is_no_reader(model, message):
+    with pytest.raises(TypeError, match=message):
+        Reader(model)
+
+
+@pytest.mark.parametrize(
+    "paths, message",
+    [
+        ("photos", r"such as \['photos'\]; got a single"),
+        (Path("photos"), r"such as \['photos'\]; got a single"),
+        (None, "got NoneType"),
+        (Image.new("L", (9, 9)), "got Image. read and read_page take one image"),
+    ],
+)
+def test_one_path_is_no_list_of_paths(paths, message, tiny):
+    with pytest.raises(TypeError, match=message):
+        Reader(tiny).read_many(paths)  # at once, not when the first row is asked for
+
+
+def test_many_images_are_no_paths(tiny, tmp_path):
+    for image in (np.ones((40, 90)), Image.new("L", (9, 9)), 3, None):
+        with pytest.raises(TypeError, match="files and folders; number 1 is "):
+            next(Reader(tiny).read_many([tmp_path / "none.png", image]))
+    for workers in (True, 1.5, "2", -1):
+        with pytest.raises(ValueError, match="workers is a whole number of at least 0; got"):
+            Reader(tiny).read_many([], workers=workers)
 
 
 def test_a_network_from_a_file_and_one_in_place_of_another(tiny, tmp_path, monkeypatch):
