@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from crnn_lib.photos import steps
+from crnn_lib.photos._pieces import CELL
 from crnn_lib.photos.files import ImageError, grey_and_size
 from crnn_lib.photos.finding import (
     CROP_HEIGHT,
@@ -27,7 +28,7 @@ from crnn_lib.photos.finding import (
 )
 from crnn_lib.photos.pages import PageLook, find_on_grey
 from crnn_lib.photos.places import PhotoLine, Place, _cut_each, crop_views, to_lines
-from crnn_lib.photos.regions import CELL, Region
+from crnn_lib.photos.regions import Region
 
 BESIDE = 0.5  # heights of paper that are cut out beside a line
 MARKED = 0.5  # probability from which a cell holds a rule or another mark

@@ -18,11 +18,11 @@ from scipy import ndimage
 
 from crnn_lib.models import MAPS
 from crnn_lib.photos import steps
+from crnn_lib.photos._pieces import CELL
 from crnn_lib.photos.files import grey_and_size
 from crnn_lib.photos.finding import SMALLEST
 from crnn_lib.photos.places import Place, map_points
 from crnn_lib.photos.regions import (
-    CELL,
     Region,
     one_way,
     reading_order,

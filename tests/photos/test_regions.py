@@ -16,10 +16,10 @@ from crnn_lib.models import MAPS
 from crnn_lib.photos import (
     Place,
     Region,
+    _pieces,
     direction_of,
     one_way,
     reading_order,
-    regions,
     regions_of,
     without_doubles,
 )
@@ -227,9 +227,9 @@ def test_a_joint_compares_one_piece_with_the_others_and_not_all_with_all(monkeyp
     maps["number"][:, 53:97:4] = 0  # eleven gaps in each line
     compared = []
     monkeypatch.setattr(
-        regions,
+        _pieces,
         "_gaps",
-        lambda *pair, gaps=regions._gaps: compared.append(gaps(*pair)) or compared[-1],
+        lambda *pair, gaps=_pieces._gaps: compared.append(gaps(*pair)) or compared[-1],
     )
     assert len(regions_of(maps)) == 12
     pieces = 12 * 12
