@@ -1,10 +1,11 @@
-"""Words drawn with fonts. Matplotlib brings a font, so that all but one test needs no download."""
+"""Words drawn with fonts. Matplotlib brings a font, so that all but two tests need no download."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import string
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from fontTools.ttLib import TTFont
 
 from crnn_lib.cli.arguments import main
 from crnn_lib.handwriting import DownloadError, fonts
-from crnn_lib.handwriting.fonts import draw_words, load_font, load_fonts
+from crnn_lib.handwriting.fonts import draw_words, load_font, load_fonts, load_letterbook
+from crnn_lib.handwriting.pen.forms import TEXT_FORMS
 
 DEJAVU = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 PACKAGES = Path(fonts.__file__).parent
@@ -237,14 +239,23 @@ def test_the_command_line_lists_fonts(root, monkeypatch, capsys):
     assert re.search(r"fonts +test +- +not here: glyphs download fonts", capsys.readouterr().out)
 
 
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory):
+    """A root with the real fonts, fetched once: npm takes ten CPU seconds."""
+    root = tmp_path_factory.mktemp("fetched")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRNN_DATA", str(root))
+        try:
+            assert fonts.download_fonts() == root / "fonts"
+        except DownloadError as error:
+            pytest.skip(f"the fonts cannot be fetched here: {error}")
+    return root
+
+
 @pytest.mark.slow
-def test_fonts_come_by_name_and_write(tmp_path, monkeypatch, capsys):
-    """The real way, where there are npm and a network."""
-    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
-    try:
-        folder = fonts.download_fonts()
-    except DownloadError as error:
-        pytest.skip(f"the fonts cannot be fetched here: {error}")
+def test_fonts_come_by_name_and_write(fetched, monkeypatch, capsys):
+    monkeypatch.setenv("CRNN_DATA", str(fetched))
+    folder = fetched / "fonts"
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert main(["glyphs", "download", "fonts"]) == 0, "what is there is not fetched again"
     assert "fonts: 36 to train with, 7 held out" in capsys.readouterr().out
@@ -267,3 +278,12 @@ def test_fonts_come_by_name_and_write(tmp_path, monkeypatch, capsys):
             for image in written.images:
                 share = float((image > 127).float().mean())
                 assert 0.01 < share < 0.35, f"{font.name}: neither lost nor a blot"
+
+
+@pytest.mark.slow
+def test_the_real_stroke_fonts_become_forms(fetched):
+    book = load_letterbook(fetched)
+    own = sum(map(len, TEXT_FORMS.values()))
+    assert sum(map(len, book.forms.values())) > own + 370
+    for letter in string.ascii_letters:
+        assert len(book.forms[letter]) >= len(TEXT_FORMS[letter]) + 4

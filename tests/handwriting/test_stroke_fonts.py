@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import re
-import string
 import sys
 import tarfile
 
@@ -219,16 +218,3 @@ def test_their_licences_are_listed():
         assert f"{kind} {name}" in text
     assert packages.STROKE_PACKAGE.replace("@", " ") in text
     assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", packages.STROKE_INTEGRITY)
-
-
-@pytest.mark.slow
-def test_the_real_stroke_fonts_become_forms(tmp_path):
-    try:
-        download_fonts(tmp_path)
-    except DownloadError as error:
-        pytest.skip(f"the fonts cannot be fetched here: {error}")
-    book = load_letterbook(tmp_path)
-    own = sum(map(len, TEXT_FORMS.values()))
-    assert sum(map(len, book.forms.values())) > own + 370
-    for letter in string.ascii_letters:
-        assert len(book.forms[letter]) >= len(TEXT_FORMS[letter]) + 4
