@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -151,11 +152,13 @@ class Alphabet:
         A label holds no blanks. To read an alignment, collapse it first
         (:func:`crnn_lib.ctc.collapse`).
         """
-        given = list(label)
+        if isinstance(label, str) or not isinstance(label, Iterable):
+            raise TypeError(f"A label is a list of class indices; got {label!r:.80}.")
+        given = label.tolist() if hasattr(label, "tolist") else list(label)
+        for c in given if {*map(type, given)} - {int} else ():
+            if isinstance(c, (str, bool, list)) or not -math.inf < c < math.inf or c != int(c):
+                raise ValueError(f"A label is of class indices, whole numbers; got {c!r:.80}.")
         label = [int(c) for c in given]
-        for c, whole in zip(given, label, strict=True):
-            if c != whole:
-                raise ValueError(f"A label is of class indices, whole numbers; got {float(c):g}.")
         for c in label:
             if c == self.blank:
                 raise ValueError(

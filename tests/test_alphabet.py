@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from itertools import product
 
 import numpy as np
@@ -251,6 +252,16 @@ def test_characters_that_are_cut_already_are_encoded_as_they_stand():
 
 
 def test_half_a_class_is_none():
-    assert Alphabet().decode([1.0, 2]) == "01"
-    with pytest.raises(ValueError, match="class indices, whole numbers; got 1.5"):
-        Alphabet().decode([2, 1.5])
+    for label in ([1.0, 2], torch.tensor([1, 2]), np.array([1.0, 2.0]), iter((np.int8(1), 2))):
+        assert Alphabet().decode(label) == "01"
+    for wrong in (1.5, math.nan, math.inf, True, "2", [1]):
+        with pytest.raises(ValueError, match="class indices, whole numbers; got "):
+            Alphabet().decode([2, wrong])
+    with pytest.raises(ValueError, match=r"whole numbers; got \[1, 2\]"):
+        Alphabet().decode(torch.tensor([[1, 2]]))  # a batch
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "55207"])
+def test_a_label_is_a_list(wrong):
+    with pytest.raises(TypeError, match=f"A label is a list of class indices; got {wrong!r}"):
+        Alphabet().decode(wrong)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation.metrics import Report, evaluate_texts
 from crnn_lib.handwriting import LineBatch
@@ -64,6 +64,7 @@ def read_lines(
     batch_size : int
         Lines that are read at once; those of like width are.
     """
+    _check_lines(lines, decoder, batch_size)
     characters = {c for text in lines.texts for c in text}
 
     def decode(log_probs: Tensor, frame_lengths: Tensor, *, alphabet: Alphabet) -> list:
@@ -75,7 +76,22 @@ def read_lines(
     return _read_in_order(model, lines, decode, batch_size)
 
 
+def _check_lines(lines: LineBatch, decoder: Callable, batch_size: int) -> None:
+    if not isinstance(lines, LineBatch):
+        raise TypeError(
+            "lines is a LineBatch, as compose_lines and lines_of_folder return it; got "
+            f"{type(lines).__name__}."
+        )
+    if not callable(decoder):
+        raise TypeError(
+            "decoder is a function such as crnn_lib.decoders.prefix_beam_search; got "
+            f"{decoder!r:.80}."
+        )
+    check_whole(1, batch_size=batch_size)
+
+
 def _read_in_order(model: nn.Module, lines: LineBatch, decoder: Callable, batch_size: int) -> list:
+    _check_lines(lines, decoder, batch_size)
     hypotheses: list = [None] * len(lines)
     batches = torch.argsort(lines.widths, stable=True).split(batch_size)
 

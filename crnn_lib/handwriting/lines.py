@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, is_whole
 from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting._placement import Chance, Script, write_by_hand
 from crnn_lib.handwriting._precision import single_precision
@@ -129,8 +129,16 @@ def compose_lines(
             "compose_lines needs a torch.Generator for its randomness, for example "
             f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
         )
-    if count < 0:
-        raise ValueError(f"count is a number of lines, 0 or more; got {count}.")
+    if not is_whole(count) or count < 0:
+        raise ValueError(f"count is a number of lines, 0 or more; got {count!r:.80}.")
+    for name, value, kind, example in (
+        ("glyphs", glyphs, Glyphs, "load_glyphs('pen')"),
+        ("style", style, LineStyle, "LineStyle()"),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is a {kind.__name__}, such as {example}; got {value!r:.80}.")
+    if alphabet is not None:
+        check_alphabet(alphabet)
     known = "".join(c for c in glyphs.characters if c not in silent)
     if not known:
         raise ValueError(

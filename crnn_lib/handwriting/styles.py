@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from crnn_lib.handwriting._shares import check_shares
+from crnn_lib.alphabet import is_whole
+from crnn_lib.handwriting._shares import are_bounds, check_shares
 
 RANGES = (
     *("length", "spacing", "size", "glyph_size", "slant", "stroke", "margin"),
@@ -109,11 +109,13 @@ class LineStyle:
     def __post_init__(self) -> None:
         for name in RANGES:
             bounds = getattr(self, name)
-            if not isinstance(bounds, Sequence) or len(bounds) != 2 or bounds[0] > bounds[1]:
-                raise ValueError(f"LineStyle.{name} is (low, high); got {bounds}.")
+            if not are_bounds(bounds):
+                raise ValueError(f"LineStyle.{name} is (low, high); got {bounds!r:.80}.")
+            if name == "length" and not all(map(is_whole, bounds)):
+                raise ValueError(f"LineStyle.{name} is of whole numbers; got {bounds!r:.80}.")
         if self.length[0] < 1:
             raise ValueError(f"A line has at least one character; got length={self.length}.")
-        if self.height < 1 or self.margin[0] < 0:
+        if not is_whole(self.height) or self.height < 1 or self.margin[0] < 0:
             raise ValueError(
                 "A line is at least 1 pixel high and its margins at least 0 pixels wide; got "
                 f"height={self.height} and margin={self.margin}."

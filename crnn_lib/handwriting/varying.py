@@ -6,7 +6,6 @@ done here to whole lines, whose glyphs nobody has cut out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crnn_lib.handwriting._precision import single_precision
+from crnn_lib.handwriting._shares import are_bounds
 from crnn_lib.handwriting._warping import INK, stroke_weight
 from crnn_lib.handwriting.lines import LineBatch
 
@@ -56,8 +56,8 @@ class LineVariation:
     def __post_init__(self) -> None:
         for name in RANGES:
             bounds = getattr(self, name)
-            if not isinstance(bounds, Sequence) or len(bounds) != 2 or bounds[0] > bounds[1]:
-                raise ValueError(f"LineVariation.{name} is (low, high); got {bounds}.")
+            if not are_bounds(bounds):
+                raise ValueError(f"LineVariation.{name} is (low, high); got {bounds!r:.80}.")
         if self.size[0] <= 0 or self.width[0] <= 0:
             raise ValueError(
                 f"size and width are scales above 0; got {self.size} and {self.width}."

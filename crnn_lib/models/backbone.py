@@ -276,7 +276,7 @@ class ResNetRNN(BackboneRNN):
         *,
         pretrained: bool = False,
     ) -> None:
-        super().__init__(config or ResNetRNNConfig(), alphabet)
+        super().__init__(*chosen_parts(config, (ResNetRNNConfig,), alphabet))
         if pretrained:
             try:
                 self._load_backbone("imagenet")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.ctc import ctc_loss, frames_needed
 from crnn_lib.decoders import best_path_labels
 from crnn_lib.evaluation import evaluate
@@ -92,10 +94,14 @@ class TrainConfig:
     patience: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"Training takes at least one step; got steps={self.steps}.")
-        if self.log_every < 1:
-            raise ValueError(f"log_every is at least 1 step; got {self.log_every}.")
+        if not is_whole(self.steps) or self.steps < 1:
+            raise ValueError(f"Training takes at least one step; got steps={self.steps!r:.80}.")
+        if not is_whole(self.log_every) or self.log_every < 1:
+            raise ValueError(f"log_every is at least 1 step; got {self.log_every!r:.80}.")
+        if isinstance(self.learning_rate, str) or not 0 <= self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate is a number, 0 or more; got {self.learning_rate!r:.80}."
+            )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."
@@ -213,6 +219,11 @@ def train(
     """
     config = config or TrainConfig()
     network: Any = reading_network(model)
+    if isinstance(lines, LineBatch) or not hasattr(lines, "batch"):
+        raise TypeError(
+            "lines is a source of batches, such as LineSet(lines) of a LineBatch, or a LineStream; "
+            f"got {type(lines).__name__}."
+        )
     if isinstance(lines, LineSet):
         _check_labels_fit(lines.lines, network.frame_lengths(lines.lines.widths))
     if config.patience and validation is None:

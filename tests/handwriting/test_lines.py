@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -440,6 +441,14 @@ def test_select_by_slice_mask_and_nothing(glyphs):
         ({"interpolation": "cubic"}, "'bilinear' or 'nearest'; got 'cubic'"),
         ({"height": 0}, "at least 1 pixel high"),
         ({"margin": (-1, 3)}, "margins at least 0"),
+        ({"height": True}, "at least 1 pixel high .* got height=True"),
+        ({"height": 20.5}, "got height=20.5"),
+        ({"height": "32"}, "got height=32"),
+        ({"length": (1.5, 3)}, r"LineStyle.length is of whole numbers; got \(1.5, 3\)"),
+        ({"length": "12"}, r"LineStyle.length is \(low, high\); got '12'"),
+        ({"spacing": (math.nan, 1.0)}, r"LineStyle.spacing is \(low, high\); got \(nan, 1.0\)"),
+        ({"size": (0.5, math.inf)}, "LineStyle.size"),
+        ({"one_hand": "1"}, "LineStyle.one_hand is a share from 0 to 1; got '1'"),
     ],
 )
 def test_bad_styles(change, message):
@@ -452,6 +461,15 @@ def test_bad_calls(glyphs):
         arguments = {"count": 2, "style": LineStyle(), "generator": generator(), **change}
         return compose_lines(glyphs, **arguments)
 
+    for count in (True, 2.0, "2", -1):
+        with pytest.raises(ValueError, match="count is a number of lines, 0 or more; got "):
+            write(count=count)
+    with pytest.raises(TypeError, match=r"style is a LineStyle, such as LineStyle\(\); got None"):
+        write(style=None)
+    with pytest.raises(TypeError, match=r"glyphs is a Glyphs, such as load_glyphs\('pen'\); got"):
+        compose_lines("pen", 2, LineStyle(), generator())
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        write(alphabet="0123456789")
     with pytest.raises(TypeError, match="needs a torch.Generator.*got int"):
         write(generator=0)
     with pytest.raises(ValueError, match="count is a number of lines, 0 or more; got -1"):

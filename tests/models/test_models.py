@@ -13,8 +13,10 @@ from torch import nn
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.models import (
     CRNN,
+    BackboneRNN,
     CRNNConfig,
     InstanceNorm,
+    ResNetRNN,
     SlidingWindowRNN,
     SlidingWindowRNNConfig,
     frame_edges,
@@ -397,3 +399,25 @@ def test_frames_stand_in_the_middle_of_what_they_see(model):
     for frame in range(5):
         start, end = model.receptive_field(frame)
         assert (edges[frame] + edges[frame + 1]) / 2 == pytest.approx((start + end) / 2)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (({"height": 32},), "config is a CRNNConfig; got dict"),
+        ((SlidingWindowRNNConfig(),), "config is a CRNNConfig; got SlidingWindowRNNConfig"),
+        (("0123",), "config is a CRNNConfig; got str. The alphabet comes second: alphabet="),
+        ((Alphabet("0123"),), "got Alphabet. The alphabet comes second"),
+        ((None, "0123"), "alphabet is an Alphabet, .*; got '0123'"),
+    ],
+)
+def test_parts_of_a_network_are_named(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        CRNN(*arguments)
+    for other in (SlidingWindowRNN, BackboneRNN, ResNetRNN):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+            other(None, "0123")
+        with pytest.raises(
+            TypeError, match=f"config is a {other.__name__}Config.*; got CRNNConfig"
+        ):
+            other(CRNNConfig())

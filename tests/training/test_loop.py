@@ -21,7 +21,7 @@ from crnn_lib.ctc import ctc_loss, length_mask
 from crnn_lib.decoders import best_path
 from crnn_lib.evaluation import evaluate, read_lines
 from crnn_lib.handwriting import Glyphs, LineBatch, LineStyle, compose_lines, load_glyphs
-from crnn_lib.models import CRNN, CRNNConfig, SlidingWindowRNN, SlidingWindowRNNConfig
+from crnn_lib.models import CRNN, CRNNConfig, Detector, SlidingWindowRNN, SlidingWindowRNNConfig
 from crnn_lib.training import (
     History,
     LineSet,
@@ -368,9 +368,33 @@ def test_checkpoints_from_before_there_was_patience_are_known():
     assert "patience" not in repr(RUN) and "patience" in TrainConfig.__doc__
 
 
-def test_patience_needs_something_to_wait_for(glyphs):
+def test_what_is_wrong_is_named_before_training(glyphs):
     with pytest.raises(ValueError, match="patience=2 and validate_every=0"):
         TrainConfig(patience=2)
+    for field, wrong in (
+        *(("steps", wrong) for wrong in (True, 1.5, "5", 0)),
+        *(("log_every", wrong) for wrong in (True, 2.0)),
+        *(("learning_rate", wrong) for wrong in ("0.1", math.nan, math.inf, -0.1)),
+    ):
+        with pytest.raises(ValueError, match=f"got .*{wrong}"):
+            TrainConfig(**{field: wrong})
+    lines = compose_lines(glyphs, 2, LineStyle(), torch.Generator().manual_seed(0))
+    for wrong, message in ((lines, "LineSet.lines. of a LineBatch.*got LineBatch"), (None, "None")):
+        with pytest.raises(TypeError, match=message):
+            train(build(), wrong, TrainConfig(steps=1))
+    for model in ("crnn-digits", Detector(), torch.nn.Linear(2, 2)):
+        with pytest.raises(TypeError, match="model is a network that reads lines"):
+            train(model, stream(glyphs), TrainConfig(steps=1))
+        with pytest.raises(TypeError, match="model is a network that reads lines"):
+            evaluate(model, lines)
+    for wrong in ([lines], None, lines.images):
+        with pytest.raises(TypeError, match="lines is a LineBatch, as compose_lines"):
+            evaluate(build(), wrong)
+    with pytest.raises(TypeError, match="decoder is a function .* got 'beam'"):
+        evaluate(build(), lines, "beam")
+    for size in (True, 0, 1.5):
+        with pytest.raises(ValueError, match="batch_size is a whole number of at least 1; got"):
+            evaluate(build(), lines, batch_size=size)
     with pytest.raises(ValueError, match="patience needs validation lines"):
         train(build(), stream(glyphs), PATIENT)
 
