@@ -52,12 +52,28 @@ class _LastPool:
     def __init__(self) -> None:
         self._made: tuple[int, list[LineBatch]] | None = None
 
-    def get(self, turn: int, make: Callable[[int], list[LineBatch]]) -> list[LineBatch]:
-        """Pool number ``turn``; ``make(turn)`` makes it unless it is the last one."""
+    def batch(self, step: int, size: int, make: Callable[[int], list[LineBatch]]) -> LineBatch:
+        """The batch of a step, where pools have this size; ``make(turn)`` makes one of them."""
+        turn, place = divmod(step, size)
         made = self._made  # other threads may put theirs in its place meanwhile
         if made is None or made[0] != turn:
             self._made = made = turn, make(turn)
-        return made[1]
+        return made[1][place]
+
+
+def _check_sizes(batch_size: int, pool: int) -> None:
+    if batch_size < 1 or pool < 1:
+        raise ValueError(
+            "A stream has at least one line per batch and one batch per pool; got "
+            f"batch_size={batch_size} and pool={pool}."
+        )
+
+
+def _deal_by_width(lines: LineBatch, count: int, generator: torch.Generator) -> list[LineBatch]:
+    """Lines in batches of like width, so many and all of one size, in any order."""
+    by_width = torch.argsort(lines.widths, stable=True).view(count, -1)
+    order = by_width[torch.randperm(count, generator=generator)]
+    return [lines.select(chosen) for chosen in order]
 
 
 @dataclass(frozen=True)
@@ -95,16 +111,11 @@ class LineStream:
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.pool < 1:
-            raise ValueError(
-                "A stream has at least one line per batch and one batch per pool; got "
-                f"batch_size={self.batch_size} and pool={self.pool}."
-            )
+        _check_sizes(self.batch_size, self.pool)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        return self._last_pool.get(turn, self._compose_pool)[place]
+        return self._last_pool.batch(step, self.pool, self._compose_pool)
 
     def _compose_pool(self, turn: int) -> list[LineBatch]:
         generator = seeded_generator(self.seed, turn)
@@ -128,9 +139,7 @@ class LineStream:
         if self.variation is not None:
             least = ROOM * lines.target_lengths
             lines = vary_lines(lines, self.variation, generator, least=least)
-        by_width = torch.argsort(lines.widths, stable=True).view(self.pool, self.batch_size)
-        order = by_width[torch.randperm(self.pool, generator=generator)]
-        return [lines.select(chosen) for chosen in order]
+        return _deal_by_width(lines, self.pool, generator)
 
 
 @dataclass(frozen=True)
@@ -182,11 +191,7 @@ class WordStream:
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.pool < 1:
-            raise ValueError(
-                "A stream has at least one line per batch and one batch per pool; got "
-                f"batch_size={self.batch_size} and pool={self.pool}."
-            )
+        _check_sizes(self.batch_size, self.pool)
         if not 0 <= self.clean <= 1:
             raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
         shares = [share for _, share in self.hands]
@@ -200,8 +205,7 @@ class WordStream:
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        return self._last_pool.get(turn, self._write_pool)[place]
+        return self._last_pool.batch(step, self.pool, self._write_pool)
 
     def _write_pool(self, turn: int) -> list[LineBatch]:
         generator = seeded_generator(self.seed, turn)
@@ -240,9 +244,7 @@ class WordStream:
             photograph(lines.select(untouched), PaperStyle.clean(), generator),
         ]
         photos = join_batches(made, self.alphabet.blank)
-        by_width = torch.argsort(photos.widths, stable=True).view(self.pool, self.batch_size)
-        order = by_width[torch.randperm(self.pool, generator=generator)]
-        batches = [photos.select(chosen) for chosen in order]
+        batches = _deal_by_width(photos, self.pool, generator)
         return [replace(b, images=ink_of(b.images, b.widths)) for b in batches]
 
 
@@ -277,8 +279,7 @@ class TextlessStream:
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        return self._last_pool.get(turn, self._draw_pool)[place]
+        return self._last_pool.batch(step, self.pool, self._draw_pool)
 
     def _draw_pool(self, turn: int) -> list[LineBatch]:
         generator = seeded_generator(self.seed, turn)
@@ -320,8 +321,7 @@ class PaperStream:
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        return self._last_pool.get(turn, self._make_pool)[place]
+        return self._last_pool.batch(step, self.pool, self._make_pool)
 
     def _make_pool(self, turn: int) -> list[LineBatch]:
         steps = range(turn * self.pool, (turn + 1) * self.pool)
@@ -406,8 +406,7 @@ class Mixed:
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
-        turn, place = divmod(step, self.pool)
-        return self._last_pool.get(turn, self._deal)[place]
+        return self._last_pool.batch(step, self.pool, self._deal)
 
     def _deal(self, turn: int) -> list[LineBatch]:
         each = self.pool // len(self.streams)
