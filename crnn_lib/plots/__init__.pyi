@@ -24,6 +24,7 @@ from .style import INK as INK
 from .style import PAPER as PAPER
 from .style import WIDTH as WIDTH
 from .style import canvas as canvas
+from .style import draw_grid as draw_grid
 from .style import draw_ink as draw_ink
 from .style import say as say
 from .style import show as show

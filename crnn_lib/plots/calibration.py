@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.evaluation import Reliability, RiskCoverage
-from crnn_lib.plots.style import ACCENT, BAR, CURVES, FAINT, INK, MARKERS, say, styled
+from crnn_lib.plots.style import ACCENT, BAR, CURVES, FAINT, INK, MARKERS, draw_grid, say, styled
 
 PANEL = 3.6  # inches
 
@@ -67,8 +67,7 @@ def _draw_reliability(axes: Axes, found: Reliability) -> None:
     axes.errorbar(x, y, spread, fmt="o", zorder=3, clip_on=False, **look)
     axes.set(xlim=(0, 1), ylim=(0, 1), yticks=(0, 0.25, 0.5, 0.75, 1))
     axes.set_yticklabels(["0 %", "25 %", "50 %", "75 %", "100 %"])
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes, "both")
 
 
 def _draw_counts(axes: Axes, found: Reliability, most: int) -> None:
@@ -132,8 +131,7 @@ def plot_risk_coverage(
         axes.text(100 * (1 - refuse), 1.12 * highest, note, ha="right", fontsize=8, va="top")
     axes.set(xlabel="lines read (%)", ylabel="of those, read wrong (%)")
     axes.set(xlim=(0, 100), ylim=(0, 1.15 * highest if highest else 1))
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes)
     if len(curves) > 1:
         axes.legend(loc="upper left", handlelength=3.2)
     return say(figure, _sentence(parts, curves))

@@ -22,6 +22,7 @@ from crnn_lib.plots.style import (
     MARKERS,
     WIDTH,
     canvas,
+    draw_grid,
     draw_ink,
     say,
     styled,
@@ -210,8 +211,7 @@ def plot_against_spacing(
     spacings = [s for curve in curves.values() for s in curve]
     axes.set(xlim=(max(spacings) + 0.02, min(spacings) - 0.02), ylim=(0, 102))
     axes.set(xlabel="spacing: gaps (left), overlap (right)", ylabel="lines read right (%)")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes)
     axes.legend(loc="lower left", handlelength=3.2)
     ends = [
         f"{name}: {100 * curve[max(curve)]:.0f} % at spacing {max(curve):g}, "

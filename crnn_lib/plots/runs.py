@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.evaluation import Report, wilson_interval
-from crnn_lib.plots.style import BAR, CURVES, FAINT, MARKERS, WIDTH, say, styled
+from crnn_lib.plots.style import BAR, CURVES, FAINT, MARKERS, WIDTH, draw_grid, say, styled
 from crnn_lib.training import History
 
 
@@ -52,8 +52,7 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
     panels[2].set(ylabel="learning\nrate", xlabel="step", ylim=(0, None))
     panels[2].set_xlim(0, max(history.step[-1] for history in histories.values()))
     for axes in panels:
-        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axes.set_axisbelow(True)
+        draw_grid(axes)
     if len(histories) > 1:
         panels[0].legend(loc="upper right", handlelength=3.2)
     if validated:
@@ -93,8 +92,7 @@ def plot_plateau(
         axes = panels[k]
         axes.plot(steps, values, CURVES[k][1], color=CURVES[k][0], linewidth=1.8)
         axes.set(ylabel=name)
-        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axes.set_axisbelow(True)
+        draw_grid(axes)
         if k:
             axes.set(ylim=(0, 1.02), yticks=(0, 0.5, 1))
             axes.set_yticklabels(["0 %", "50 %", "100 %"])
@@ -168,8 +166,7 @@ def plot_errors_by_length(reports: Report | Mapping[str, Report]) -> Figure:
         )
     axes.set(xlabel="characters in the line", ylabel="lines read wrong (%)", ylim=(0, None))
     axes.xaxis.get_major_locator().set_params(integer=True, nbins=20)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes)
     if len(reports) > 1:
         axes.legend(loc="upper left", handlelength=3.2)
     words = "; ".join(parts)
@@ -299,8 +296,7 @@ def plot_pretraining(record: Mapping) -> Figure:
     ended.set(xlabel="words to learn from", xlim=(-0.5, len(sizes) - 0.5))
     ended.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     for axes in (during, ended):
-        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axes.set_axisbelow(True)
+        draw_grid(axes)
     figure.legend(loc="outside upper center", ncols=len(starts), handlelength=3.2)
     parts = []
     for start in starts:

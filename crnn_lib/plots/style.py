@@ -11,6 +11,7 @@ import functools
 import io
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 import matplotlib.style
 import numpy as np
@@ -129,3 +130,9 @@ def draw_ink(axes: Axes, image, left: float, top: float, scale: float) -> None:
     look = {"cmap": PAPER, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     axes.imshow(np.asarray(image), extent=extent, aspect="auto", **look)
     axes.set(xlim=limits[0], ylim=limits[1])  # imshow changes them
+
+
+def draw_grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
+    """Faint lines at the ticks of an axis, behind all that is drawn."""
+    axes.grid(axis=axis, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from crnn_lib.lessons.chapter14.leaderboard import Board, Entry, front
 from crnn_lib.lessons.classroom import Change
-from crnn_lib.plots import ACCENT, BAR, FAINT, INK, WIDTH, say, styled
+from crnn_lib.plots import ACCENT, BAR, FAINT, INK, WIDTH, draw_grid, say, styled
 
 MOVED = {"wrong to right": (BAR, ""), "right to wrong": (ACCENT, "////")}
 
@@ -66,8 +66,7 @@ def plot_leaderboard(board: Board) -> Figure:
     axes.set(xscale="log", xlabel="parameters", ylabel="hard lines read (%)", ylim=(floor, 100.4))
     axes.set_xlim(min(sizes) / 1.6, max(sizes) * 2.2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    draw_grid(axes)
     winner = board.winner
     words = f"{_count(board.entries, 'entry', 'entries')} by size and by lines read. "
     words += f"Beaten by nobody: {', '.join(entry.name for entry in best)}. "
@@ -121,8 +120,7 @@ def plot_change(changes: Sequence[Change]) -> Figure:
     moved.xaxis.get_major_locator().set_params(integer=True)
     moved.axvline(0, color=INK, linewidth=0.8)
     shares.set(xlim=(-4, 104), xlabel="understood (% of the class)", xticks=(0, 50, 100))
-    shares.grid(axis="x", color="#dddddd", linewidth=0.6)
-    shares.set_axisbelow(True)
+    draw_grid(shares, "x")
     for axes in (moved, shares):
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7.5,
                     columnspacing=1.0, handletextpad=0.4)  # fmt: skip
