@@ -26,7 +26,7 @@ from crnn_lib.models.crnn import CRNN
 from crnn_lib.models.efficientnet import _InvertedResidual
 from crnn_lib.models.efficientnet import _Stem as _EfficientNetStem
 from crnn_lib.models.layers import InstanceNorm, frame_edges
-from crnn_lib.models.reading import reading_network
+from crnn_lib.models.reading import unwrap_model
 from crnn_lib.models.resnet import _ResidualBlock
 from crnn_lib.models.resnet import _Stem as _ResNetStem
 from crnn_lib.models.sliding_window import SlidingWindowRNN
@@ -84,7 +84,7 @@ def export_onnx(
     >>> export_onnx(load_model("crnn-digits"), "digits.onnx", half=True)  # doctest: +SKIP
     PosixPath('digits.onnx')
     """
-    network, path = reading_network(model), Path(path)
+    network, path = unwrap_model(model), Path(path)
     build = next((write for kind, write in _BUILDERS.items() if isinstance(network, kind)), None)
     if build is None:
         names = " or a ".join(kind.__name__ for kind in _BUILDERS)
