@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli._training import given_settings, write_results
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import load_model, save_model, shipped_models
+from crnn_lib.models import load_model, shipped_models
 from crnn_lib.photos import BadRows, alphabet_of_folder, lines_of_folder
 from crnn_lib.training import FINE_TUNING, TrainConfig, fine_tune, old_name
 
@@ -68,11 +69,7 @@ def train_on_folder(options: argparse.Namespace, command: str) -> int:
     )
     print(tuning)
     provenance = {"command": command, "weights": Path(start).name, **tuning.provenance}
-    dtype = torch.float16 if options.half else torch.float32
-    save_model(model, options.out, provenance=provenance, dtype=dtype)
-    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes).")
-    if options.history:  # after the weights, which cost more
-        tuning.history.save(options.history)
+    write_results(options, model, provenance, tuning.history)
     return 0
 
 
@@ -119,9 +116,7 @@ def _old(
 
 
 def _config(options: argparse.Namespace, hold_out: float) -> TrainConfig:
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    config = dataclasses.replace(FINE_TUNING, **{**given, "patience": 0})
+    config = dataclasses.replace(FINE_TUNING, **{**given_settings(options), "patience": 0})
     if not hold_out or not config.validate_every:
         if options.patience:
             raise ValueError("--patience needs lines that are held out, and --validate-every.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import torch
 
+from crnn_lib.cli._training import facts_of, given_settings, write_results
 from crnn_lib.handwriting import Glyphs
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
-from crnn_lib.models import Detector, load_detector, save_model
+from crnn_lib.models import Detector, load_detector
 from crnn_lib.training import (
     PageStream,
     TrainConfig,
@@ -57,9 +57,7 @@ def train_on_pages(options: argparse.Namespace, scanned: Glyphs | None, command:
     ``scanned`` are the digits in which half of the numbers are written, if there are any; the pen
     writes the others.
     """
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    config = TrainConfig(**{"average": AVERAGE, **given, "clip": CLIP})
+    config = TrainConfig(**{"average": AVERAGE, **given_settings(options), "clip": CLIP})
     if scanned is not None:
         source, scanned = scanned.source, scanned.only(DIGITS)
         if not len(scanned):
@@ -93,17 +91,6 @@ def train_on_pages(options: argparse.Namespace, scanned: Glyphs | None, command:
         "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
         "metrics": metrics,
     }
-    dtype = torch.float16 if options.half else torch.float32
-    save_model(detector, options.out, provenance=provenance, dtype=dtype)
     told = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
-    if options.history:  # after the weights, which cost more
-        history.save(options.history)
+    write_results(options, detector, provenance, history, told)
     return 0
-
-
-def facts_of(glyphs: Glyphs | None) -> dict[str, object] | None:
-    """What weights keep of the glyphs that they learned from."""
-    if glyphs is None:
-        return None
-    return {"source": glyphs.source, "split": glyphs.split, "count": len(glyphs)}

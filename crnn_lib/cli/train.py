@@ -15,8 +15,9 @@ import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._folders import train_on_folder
-from crnn_lib.cli._pages import check_page_options, facts_of, train_on_pages
+from crnn_lib.cli._pages import check_page_options, train_on_pages
 from crnn_lib.cli._targets import check_distinct, check_target
+from crnn_lib.cli._training import facts_of, given_settings, write_results
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
 from crnn_lib.evaluation import Report
@@ -37,7 +38,6 @@ from crnn_lib.models import (
     CRNNConfig,
     SlidingWindowRNN,
     load_model,
-    save_model,
     widen_crnn,
 )
 from crnn_lib.training import (
@@ -114,8 +114,7 @@ def train(options: argparse.Namespace) -> int:
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    names = {field.name for field in dataclasses.fields(TrainConfig)}
-    config = TrainConfig(**{k: v for k, v in vars(options).items() if k in names})
+    config = TrainConfig(**given_settings(options))
     for style, name in UNUSED:
         if options.style == style and getattr(options, name):
             option = f"--{name.replace('_', '-')}"
@@ -173,12 +172,8 @@ def train(options: argparse.Namespace) -> int:
         "training": dataclasses.asdict(dataclasses.replace(config, checkpoint=None)),
         "metrics": metrics,
     }
-    dtype = torch.float16 if options.half else torch.float32
-    save_model(model, options.out, provenance=provenance, dtype=dtype)
     told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in metrics.items())
-    print(f"Wrote {options.out} ({Path(options.out).stat().st_size:,} bytes): {told}.")
-    if options.history:  # after the weights, which cost more
-        history.save(options.history)
+    write_results(options, model, provenance, history, told)
     return 0
 
 
