@@ -48,10 +48,13 @@ os.environ["CRNN_COMPILE"] = "first"  # what is tested are the compiled loops, n
 matplotlib.use("Agg")
 
 if (ROOT / "crnn_lib").is_dir():  # elsewhere there are other notebooks, without torch
+    import compiling
     import kernels
     from jupyter_client.provisioning import local_provisioner
 
     local_provisioner.launch_kernel = kernels.Launcher(local_provisioner.launch_kernel)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        compiling.take_turns(ROOT / "pyproject.toml")
 
 # An example that takes long says that the machine is busy, not that something is wrong.
 hypothesis.settings.register_profile("patient", deadline=None)
