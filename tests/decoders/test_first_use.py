@@ -129,6 +129,19 @@ def test_without_a_python_to_start_the_first_to_need_it_compiles(executable, mon
     assert not jit._beside
 
 
+def test_to_ask_whether_a_kernel_is_compiled_hashes_no_types():
+    """With all their arrays it takes as long as a short line."""
+
+    class Kernel:
+        overloads = {"a type": "code"}
+
+        @property
+        def signatures(self):
+            raise AssertionError("numba makes this list by hashing each type")
+
+    assert jit.is_ready(Kernel())
+
+
 BESIDE = """
     import sys, time
     import numpy as np
