@@ -323,14 +323,18 @@ class Fusion:
         ends_at = np.full(len(keys), NEVER)
         np.maximum.at(ends_at, place.reshape(-1), steps.ends_at[state])
         from_key, label = np.divmod(moves, self.classes)
-        first = np.searchsorted(from_key, np.append(keys, keys[-1] + 1))
+        counts = np.diff(np.searchsorted(from_key, np.append(keys, keys[-1] + 1)))
+        # Places with as many steps stand side by side: a loop over them is then soon foretold.
+        order = np.append(0, 1 + counts[1:].argsort(kind="stable"))
+        number = order.argsort()  # of each key
+        by_place = number[np.searchsorted(keys, from_key)].argsort(kind="stable")
         return Outlook(
-            first.astype(np.int32),
-            label.astype(np.int32),
-            np.searchsorted(keys, target).astype(np.int32),
-            best,
-            ends_at,
-            last(keys).astype(np.int32),
+            np.append(0, counts[order].cumsum()).astype(np.int32),
+            label[by_place].astype(np.int32),
+            number[np.searchsorted(keys, target[by_place])].astype(np.int32),
+            best[by_place],
+            ends_at[order],
+            last(keys[order]).astype(np.int32),
         )
 
     # The most that a string can gather ------------------------------------------------------------

@@ -139,6 +139,15 @@ def test_every_outlook_leads_to_the_same_best(limits, seed, monkeypatch):
         assert second <= one.bound + 1e-9 and one.bound < one.score
 
 
+def test_places_of_an_outlook_with_as_many_steps_stand_side_by_side():
+    fusion = fuse(lexicon("abc", ["a", "abc", "acb", "bcaba", "cab", "cabba"]), Alphabet("abc"))
+    for outlook in (fusion._last_class, fusion._last_two_classes, fusion.fine_outlook):
+        counts = np.diff(outlook.first)
+        assert len(set(counts[1:])) > 1
+        assert (np.diff(counts[1:]) >= 0).all()
+        assert outlook.last[0] == -1, "the start comes first"
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_an_outlook_reads_what_the_language_reads_and_weighs_no_less(seed):
     alphabet = Alphabet("abc", blank=3)
