@@ -276,12 +276,13 @@ def _rules(piece: Piece, marks: np.ndarray, start: float, end: float) -> np.ndar
 # ---------------------------------------------------------------------------- a line among others
 
 
-def in_company(pieces: Sequence[Piece]) -> np.ndarray:
+def in_company(pieces: Sequence[Piece], maps: Mapping[str, np.ndarray]) -> np.ndarray:
     """How probable it is that each piece is a number, and a word: (P, 2).
 
     That is the mean of its cells, and whether the others of the page are of the same kind and
-    about as high: where one hand wrote many numbers, one more of them is no surprise. At most, the
-    odds are multiplied by e or divided by it.
+    about as high: where one hand wrote many numbers, one more of them is no surprise. Among print
+    of its height, it is one: of a calendar's days, one that looks written is printed as well. At
+    most, the odds are multiplied by e or divided by it.
     """
     if not pieces:
         return np.empty((0, 2))
@@ -291,6 +292,20 @@ def in_company(pieces: Sequence[Piece]) -> np.ndarray:
     alike = np.abs(heights[:, None] - heights) < SAME_HEIGHT
     np.fill_diagonal(alike, False)
     others = sure.sum() - sure.sum(1, keepdims=True)
-    company = (2 * (alike @ sure) - others) / (others + FEW)  # -1 to 1
+    printed, printed_heights = _printed(maps)
+    print_ = (np.abs(heights[:, None] - printed_heights) < SAME_HEIGHT) @ printed[:, None]  # (P, 1)
+    company = (2 * (alike @ sure) - others - print_) / (others + print_ + FEW)  # -1 to 1
     means = means.clip(1e-9, 1 - 1e-9)
     return 1 / (1 + (1 / means - 1) * np.exp(-company))
+
+
+def _printed(maps: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each line of print, how much surer than ``CORE`` it is, and its log height in cells."""
+    written = maps["number"] + maps["word"] > CORE
+    labels, count = ndimage.label((maps["print"] > CORE) & ~written)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    known = np.flatnonzero(sizes[1:] >= LEAST_CELLS) + 1
+    sure, height = (
+        np.atleast_1d(ndimage.mean(maps[m], labels, known)) for m in ("print", "height")
+    )
+    return sure - CORE, height - math.log(CELL)

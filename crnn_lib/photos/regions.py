@@ -31,7 +31,7 @@ class Region:
         Its band on the page, and which way it runs.
     score : float
         How sure the detector is that such a line is there: the mean probability of its cells, and
-        whether other lines of the page are alike.
+        whether other lines of the page are alike, and not printed.
     kind : {"number", "word"}
     row, column : int
         Its place in the page's reading order, from 0.
@@ -74,8 +74,8 @@ def regions_of(
     Parameters
     ----------
     maps : mapping of str to ndarray (h, w)
-        ``number``, ``word``, ``ends`` and ``marks``: probabilities. ``cos``, ``sin``: the
-        direction of the writing. ``height``: the logarithm of its height in pixels of the page.
+        ``number``, ``word``, ``ends``, ``print`` and ``marks``: probabilities. ``cos``, ``sin``:
+        the direction of the writing. ``height``: the logarithm of its height in pixels of the page.
         See :data:`crnn_lib.models.MAPS`.
     cell : float
         Pixels of the page for one cell of the maps.
@@ -92,7 +92,7 @@ def regions_of(
     pieces = pieces_of(maps, core)
     found = [
         Region(piece.place().scaled(cell), float(of_kind.max()), KINDS[of_kind.argmax()])
-        for piece, of_kind in zip(pieces, in_company(pieces), strict=True)
+        for piece, of_kind in zip(pieces, in_company(pieces, maps), strict=True)
     ]
     return reading_order(
         [r for r in found if r.score >= least and r.length >= NARROWEST * r.height]

@@ -108,7 +108,7 @@ def doubtful(others, number, word=0.0, height=24):
     maps["word"][500 // 4 :] = word * place
     place *= number
     found = regions_of(maps)
-    return found[-1] if len(found) > len(others) else None
+    return found[-1] if len(found) > sum(kind != "print" for _, kind in others) else None
 
 
 def test_a_doubtful_line_is_believed_among_its_like():
@@ -124,6 +124,15 @@ def test_a_doubtful_line_is_believed_among_its_like():
 def test_a_doubtful_line_is_not_believed_where_the_rest_is_something_else(others):
     assert doubtful(others, 0.7) is None
     assert doubtful(others, 0.95).kind == "number"
+
+
+def test_a_doubtful_number_among_print_of_its_height_is_print():
+    days = [(24, "print")] * 6
+    assert doubtful(days, 0.7) is None
+    assert doubtful(days, 0.95).kind == "number"
+    small = [(12, "print")] * 6  # labels: of what is written beside them they say nothing
+    assert doubtful(small, 0.7).score == pytest.approx(0.7, abs=0.01)
+    assert doubtful([*days[:3], *[(24, "number")] * 5], 0.58).kind == "number"
 
 
 @pytest.mark.parametrize("turn", [0, 90, 184, 265])
