@@ -61,11 +61,26 @@ def labels_in(folder: Path) -> list[Label]:
             for label in _rows(place / TABLE):
                 said = named.pop(label.path, "")
                 # a spreadsheet takes 007 for a number and stores 7
-                if said.startswith("0") and said.lstrip("0") == label.text.lstrip("0"):
+                zeros = said.startswith("0") and label.text != ""
+                if zeros and said.lstrip("0") == label.text.lstrip("0"):
                     label = replace(label, text=said)
                 found.append(label)
         found += [Label(path, text) for path, text in named.items()]
     return found
+
+
+def labels_of(folder: str | os.PathLike[str]) -> list[Label]:
+    """The labels of a folder that has some."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    labels = labels_in(folder)
+    if not labels:
+        raise ValueError(
+            f"The folder {str(folder)!r} holds no labelled line: no {TABLE} with rows, and no "
+            "image named like 55207-0123abcd.png."
+        )
+    return labels
 
 
 def tidy(text: str) -> str:
@@ -91,6 +106,15 @@ def unknown_in(text: str, alphabet: Alphabet) -> list[str]:
     """The characters of a text that an alphabet lacks, each once."""
     known = set(alphabet.characters)
     return list(dict.fromkeys(c for c in alphabet.split(text, strict=False) if c not in known))
+
+
+def lack_of(unknown: list[str], alphabet: Alphabet) -> str:
+    """What to say of characters that an alphabet lacks."""
+    listed = ", ".join(map(repr, unknown[:8])) + (" ..." if len(unknown) > 8 else "")
+    known = alphabet.characters
+    shown = known if isinstance(known, str) else " ".join(known)
+    shown = shown if len(shown) <= 120 else shown[:120] + " ..."
+    return f"the alphabet ({shown}) lacks {listed}"
 
 
 def _rows(table: Path) -> Iterator[Label]:
@@ -164,6 +188,31 @@ def put_texts(labels: list[Label], texts: Mapping[Label, str]) -> list[Label]:
             filled.append(label)
     atomic_write(table, (mark + "".join(pieces)).encode("utf-8"))
     return filled
+
+
+def append_row(table: Path, name: str, text: str) -> None:
+    """Add a row to a table, which is made if it is not there, in the form that it has."""
+    try:
+        with table.open("x", encoding="utf-8") as file:
+            file.write(",".join(COLUMNS) + "\n")
+    except FileExistsError:
+        pass
+    with table.open("rb+") as file:
+        start = file.readline()
+        file.seek(0, os.SEEK_END)
+        broken = False
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            broken = file.read(1) != b"\n"  # an editor may leave the last line open
+    first = start.decode("utf-8-sig", "replace").strip()
+    separator, columns = form_of(first, table)
+    name_at, text_at = columns or (0, 1)
+    cells = [""] * (len(cells_of(first, separator)) if columns else 2)
+    cells[name_at], cells[text_at] = name, text
+    row = io.StringIO()
+    csv.writer(row, delimiter=separator, lineterminator="\n").writerow(cells)
+    with table.open("a", encoding="utf-8", newline="") as file:
+        file.write("\n" * broken + row.getvalue())  # one write: nothing comes between
 
 
 def _lines_of(table: Path) -> list[str]:

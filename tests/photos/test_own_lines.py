@@ -114,6 +114,15 @@ def test_table_may_be_corrected_by_hand_or_spreadsheet(tmp_path):
     assert len(load_test_set(tmp_path)) == 4
 
 
+def test_an_empty_row_has_no_text_whatever_the_name_of_its_image_says(tmp_path):
+    for text in ("0", "000", "7"):
+        (tmp_path / text).mkdir()
+        path = save_line(tmp_path / text, INK, text)
+        (tmp_path / text / TABLE).write_text(f"file,text\n{path.name},\n")
+        with pytest.raises(ValueError, match=f"line 2: '{path.name}': it has no text"):
+            load_test_set(tmp_path / text)
+
+
 def test_notebook_checkpoints_are_no_lines(tmp_path):
     path = save_line(tmp_path, INK, "5")
     hidden = tmp_path / ".ipynb_checkpoints"
