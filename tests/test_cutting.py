@@ -225,6 +225,10 @@ def test_figures_say_what_they_show(glyphs):
     counts = [len(np.unique(cut_line(image).joined)) - 1 for image in inks(lines)]
     assert figure.get_label().startswith(f"Connected pieces: {', '.join(map(str, counts))}.")
     assert to_png(figure)
+    for wrong in (5, "5", ["5"] * 3, [5, 5, 5, 5], None):
+        for name in ("captions", "texts"):
+            with pytest.raises(ValueError, match=f"{name} are one str for each of 4 lines"):
+                plot_cuts(inks(lines), **{name: wrong})
     figure = plot_boxes(torch.rand(3, 28, 28), ["5", "0", "7"])
     assert figure.get_label() == "3 pieces, read as 5, 0, 7." and to_png(figure)
 

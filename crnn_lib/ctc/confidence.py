@@ -258,8 +258,9 @@ class Temperature:
     loss_after: float = math.nan
 
     def __post_init__(self) -> None:
-        if not 0 < self.value < math.inf:
-            raise ValueError(f"A temperature is a number above 0; got {self.value}.")
+        number = hasattr(self.value, "__float__") and not isinstance(self.value, bool)
+        if not number or not 0 < self.value < math.inf:
+            raise ValueError(f"A temperature is a number above 0; got {self.value!r:.80}.")
 
     def __call__(self, log_probs: Tensor) -> Tensor:
         """``log_probs / value``, normalised over the classes, the last dimension."""

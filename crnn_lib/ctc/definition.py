@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.ctc._checks import COLLAPSE_FIRST, ROUNDING, check_line, plain_label, warn_of_scores
 
 NEVER = -math.inf  #: log 0: there is no way
@@ -97,6 +98,8 @@ def count_alignments(label: Sequence[int], frames: int) -> int:
     >>> count_alignments([6, 6, 3, 1, 8], 31)
     183579396
     """
+    if not is_whole(frames):
+        raise TypeError(f"frames is a whole number; got {frames!r:.80}.")
     spare = frames - minimum_frames(label)
     return math.comb(spare + 2 * len(label), spare) if spare >= 0 else 0
 
@@ -107,6 +110,8 @@ def alignments(label: Sequence[int], frames: int, *, blank: int = 0) -> Iterator
     >>> [*alignments([1, 1], 4)]
     [(1, 0, 1, 0), (1, 0, 1, 1), (1, 0, 0, 1), (1, 1, 0, 1), (0, 1, 0, 1)]
     """
+    if not is_whole(frames):
+        raise TypeError(f"frames is a whole number; got {frames!r:.80}.")
     label = plain_label(label)
     if blank in label:
         raise ValueError(f"Label {label} contains the blank, class {blank}. {COLLAPSE_FIRST}")

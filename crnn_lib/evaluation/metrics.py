@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, is_whole
 
 
 class EditCounts(NamedTuple):
@@ -133,10 +133,11 @@ def wilson_interval(successes: int, trials: int, *, z: float = 1.959964) -> tupl
     >>> round(low, 3), round(high, 3)
     (0.722, 1.0)
     """
-    if trials <= 0 or not 0 <= successes <= trials:
+    whole = is_whole(successes) and is_whole(trials)
+    if not whole or trials <= 0 or not 0 <= successes <= trials:
         raise ValueError(
-            f"An interval needs at least one trial and 0 to trials successes; got {successes} "
-            f"of {trials}."
+            "An interval needs at least one trial and 0 to trials successes, whole numbers; got "
+            f"{successes!r:.40} of {trials!r:.40}."
         )
     share = successes / trials
     centre = share + z * z / (2 * trials)

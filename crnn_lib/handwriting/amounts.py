@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from crnn_lib.alphabet import check_whole
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._shares import check_shares, check_weights
 
@@ -125,6 +126,7 @@ def random_numbers(
     >>> random_numbers(3, torch.Generator().manual_seed(1), dates)
     ['07/07/35', '11.10', '25.12']
     """
+    check_whole(0, count=count)
     style = style or NumberStyle()
     chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
     kinds = chance.choices(list(vars(style)), list(vars(style).values()), k=count)
@@ -214,6 +216,7 @@ def random_amounts(
     >>> [len(text) for text in random_amounts(3, torch.Generator().manual_seed(0), only_digits)]
     [3, 3, 3]
     """
+    check_whole(0, count=count)
     style = style or AmountStyle()
     weights = torch.tensor(style.lengths, dtype=torch.float64)
     if not count:

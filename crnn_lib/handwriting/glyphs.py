@@ -35,6 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import check_whole
 from crnn_lib.handwriting._idx import emnist_files, find_idx, idx_shape, mnist_files, read_idx
 
 SIZE = 28  #: pixels on a side of a glyph
@@ -273,8 +274,7 @@ def load_glyphs(
     """
     _require(source, ("auto", *SOURCES), "source")
     _require(split, SPLITS, "split")
-    if count is not None and count < 1:
-        raise ValueError(f"count must be at least 1; got {count}.")
+    check_whole(1, count=1 if count is None else count)
     if source == "auto":
         if download:
             raise ValueError(

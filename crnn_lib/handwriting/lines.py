@@ -9,7 +9,7 @@ stays, so nothing wraps and nothing gets darker.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet, check_alphabet, is_whole
+from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole, is_whole
 from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting._placement import Chance, Script, write_by_hand
 from crnn_lib.handwriting._precision import single_precision
@@ -394,8 +394,21 @@ def _write_in_cells(
 
 
 def join_batches(parts: list[LineBatch], blank: int = 0) -> LineBatch:
-    """Several batches as one; all images get the width of the widest, black on the right."""
-    parts = [part for part in parts if len(part)]
+    """Several batches as one; all images get the width of the widest, black on the right.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a part is no batch, none has a line, or their lines are not all of one height.
+    """
+    check_whole(0, blank=blank)
+    given = list(parts) if isinstance(parts, Iterable) else [None]
+    if not all(isinstance(part, LineBatch) for part in given):
+        raise TypeError(f"parts is a list of LineBatch; got {parts!r:.80}.")
+    parts = [part for part in given if len(part)]
+    heights = sorted({part.images.shape[2] for part in parts})
+    if len(heights) != 1:
+        raise ValueError(f"parts have lines, all of one height; got the heights {heights}.")
     width = max(part.images.shape[3] for part in parts)
     longest = max(part.targets.shape[1] for part in parts)
     count = sum(map(len, parts))

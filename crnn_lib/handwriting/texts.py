@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 
+from crnn_lib.alphabet import check_whole
 from crnn_lib.handwriting._shares import check_shares, check_weights
 from crnn_lib.language import word_counts
 
@@ -105,6 +106,7 @@ def random_texts(
     >>> random_texts(4, torch.Generator().manual_seed(1), TextStyle(marks=0), characters="aeinst")
     ['in', 'aan', 'is', 'state']
     """
+    check_whole(0, count=count)
     style = style or TextStyle()
     known = None if characters is None else frozenset(characters)
     frozen = lexicon if isinstance(lexicon, str) else tuple(lexicon.items())

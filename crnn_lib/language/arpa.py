@@ -121,6 +121,8 @@ def read_arpa(
     >>> [round(model.score(text) / math.log(10), 6) for text in ("5", "7", "57")]
     [-0.8, -1.3, -1.3]
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is that of a file, such as 'words.arpa'; got {path!r:.80}.")
     reading = _Reading(os.fspath(path), _lines(path))
     sections = reading.sections()
     words = sections[0].names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     >>> len(english), english["hand"] > english["handwriting"] > 0
     (20000, True)
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(f"source is 'english' or the path of a text file; got {source!r:.80}.")
     path = _SHIPPED / "english.txt.gz" if source == "english" else Path(source)
     try:
         data = path.read_bytes()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.models._classifier import PhotoClassifier
 from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.efficientnet import EfficientNetLite0
@@ -296,5 +296,6 @@ def _check_cut(config: BackboneRNNConfig | ResNetRNNConfig) -> None:
             f"A backbone {config.backbone} has {stages} stages, the stem being the first; got "
             f"stages={config.stages}."
         )
+    check_whole(1, hidden=config.hidden)
     if config.height < LOWEST:
         raise ValueError(f"Lines are at least {LOWEST} pixels high; got height={config.height}.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.layers import (
     InstanceNorm,
@@ -70,7 +70,8 @@ class CRNNConfig:
 
     def __post_init__(self) -> None:
         check_config(self)
-        if len(self.channels) != len(self.strides):
+        check_whole(1, height=self.height, hidden=self.hidden, layers=self.layers)
+        if not self.channels or len(self.channels) != len(self.strides):
             raise ValueError(
                 f"Each convolution needs its channels and its stride; got {len(self.channels)} "
                 f"channels and {len(self.strides)} strides."

@@ -105,6 +105,11 @@ def read_batches(
         What the decoder makes of the line.
     log_probs : Tensor, (T, C)
         Its lattice, on the CPU: its own frames only.
+
+    Raises
+    ------
+    ValueError
+        If the network makes NaN of a line.
     """
     network = reading_network(model)
     device = next(network.parameters()).device
@@ -113,10 +118,21 @@ def read_batches(
             images, widths = load(numbers)
             log_probs, lengths = network(images.to(device), widths.to(device))  # (N, T, C), (N,)
             log_probs, lengths = log_probs.cpu(), lengths.cpu()
+            if bool(log_probs.isnan().any()):  # beyond a line's own frames there may be anything
+                _check_numbers(numbers, log_probs, lengths.tolist())
             results = decoder(log_probs, lengths, alphabet=network.alphabet)
         for line in zip(numbers, results, log_probs, lengths.tolist(), strict=True):
             number, result, frames, length = line
             yield number, result, frames[:length]
+
+
+def _check_numbers(numbers: list[int], log_probs: Tensor, lengths: list[int]) -> None:
+    for number, frames, length in zip(numbers, log_probs, lengths, strict=True):
+        if bool(frames[:length].isnan().any()):
+            raise ValueError(
+                f"The network makes NaN of line {number}: its image holds NaN or infinity, or the "
+                "network's weights do."
+            )
 
 
 def fold_marks(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.layers import at_least_single, run_rnn, without_autocast
 
@@ -47,6 +47,7 @@ class SlidingWindowRNNConfig:
         check_config(self)
         if self.cell not in ("gru", "lstm"):
             raise ValueError(f"cell is 'gru' or 'lstm'; got {self.cell!r}.")
+        check_whole(1, height=self.height, hidden=self.hidden, layers=self.layers)
         if self.window < 1 or self.stride < 1:
             raise ValueError(
                 f"window and stride are at least 1 pixel; got {self.window} and {self.stride}."

@@ -69,12 +69,18 @@ def labels_in(folder: Path) -> list[Label]:
     return found
 
 
+def folder_of(folder: str | os.PathLike[str]) -> Path:
+    """The path of a folder that is there."""
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"folder is the path of a folder; got {folder!r:.80}.")
+    if not os.path.isdir(folder):
+        raise ValueError(f"There is no folder {str(folder)!r}.")
+    return Path(folder)
+
+
 def labels_of(folder: str | os.PathLike[str]) -> list[Label]:
     """The labels of a folder that has some."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r}.")
-    labels = labels_in(folder)
+    labels = labels_in(folder_of(folder))
     if not labels:
         raise ValueError(
             f"The folder {str(folder)!r} holds no labelled line: no {TABLE} with rows, and no "

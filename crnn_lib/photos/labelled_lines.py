@@ -28,6 +28,7 @@ from crnn_lib.photos._labels import (
     TABLE,
     Label,
     append_row,
+    folder_of,
     labels_in,
     labels_of,
     lack_of,
@@ -507,10 +508,7 @@ def fill_texts(
 
 
 def _without_text(folder: str | os.PathLike[str]) -> list[Label]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r}.")
-    return [label for label in labels_in(folder) if label.reason == NO_TEXT]
+    return [label for label in labels_in(folder_of(folder)) if label.reason == NO_TEXT]
 
 
 def _check_callable(read: object) -> None:
@@ -545,9 +543,7 @@ def unlisted_in(folder: str | os.PathLike[str]) -> dict[str, str]:
 
 def _images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], dict[str, str]]:
     """The images of a folder and of those in it, page by page; the other files, and why not."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {str(folder)!r}.")
+    folder = folder_of(folder)
     images: list[Path] = []
     unlisted: dict[str, str] = {}
 

@@ -98,6 +98,8 @@ def save_line(
     """
     if not isinstance(text, str):  # a number would have lost its leading zeros
         raise TypeError(f"The text is a str, such as '0550'; got {text!r:.80}.")
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"folder is the path of a folder; got {folder!r:.80}.")
     text = tidy(text)
     fault = fault_of(text)
     if fault is not None:

@@ -49,6 +49,13 @@ def plot_cuts(
         One digit per piece, to stand below it.
     """
     images = [np.asarray(image) for image in images]
+    for name, given in (("captions", captions), ("texts", texts)):
+        several = isinstance(given, Sequence) and not isinstance(given, str)
+        several = several and all(isinstance(text, str) for text in given)
+        if not several or len(given) not in (0, len(images)):
+            raise ValueError(
+                f"{name} are one str for each of {len(images)} lines, or none; got {given!r:.80}."
+            )
     cuts = [cut_line(image) for image in images]
     room = 72 * WIDTH - 16
     widest = max(image.shape[1] for image in images)

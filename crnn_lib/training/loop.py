@@ -106,6 +106,12 @@ class TrainConfig:
             raise ValueError(
                 f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."
             )
+        try:
+            torch.device("cpu" if self.device == "auto" else self.device)
+        except (RuntimeError, TypeError):
+            raise ValueError(
+                f"device is 'auto', or one of torch, such as 'cuda'; got {self.device!r:.80}."
+            ) from None
         if self.patience < 0 or (self.patience and not self.validate_every):
             raise ValueError(
                 "patience is a number of validations, 0 or more, and they take place if "

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
 from crnn_lib.handwriting import (
     SILENT,
     AmountStyle,
@@ -61,14 +61,6 @@ class _LastPool:
         return made[1][place]
 
 
-def _check_sizes(batch_size: int, pool: int) -> None:
-    if batch_size < 1 or pool < 1:
-        raise ValueError(
-            "A stream has at least one line per batch and one batch per pool; got "
-            f"batch_size={batch_size} and pool={pool}."
-        )
-
-
 def _deal_by_width(lines: LineBatch, count: int, generator: torch.Generator) -> list[LineBatch]:
     """Lines in batches of like width, so many and all of one size, in any order."""
     by_width = torch.argsort(lines.widths, stable=True).view(count, -1)
@@ -111,7 +103,14 @@ class LineStream:
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_sizes(self.batch_size, self.pool)
+        if not isinstance(self.glyphs, Glyphs) or not isinstance(self.style, LineStyle):
+            raise TypeError(
+                "A LineStream has Glyphs and a LineStyle, such as load_glyphs('pen') and "
+                f"LineStyle(); got {self.glyphs!r:.80} and {self.style!r:.80}."
+            )
+        check_whole(1, batch_size=self.batch_size, pool=self.pool)
+        if self.alphabet is not None:
+            check_alphabet(self.alphabet)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
@@ -191,7 +190,8 @@ class WordStream:
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_sizes(self.batch_size, self.pool)
+        check_alphabet(self.alphabet)
+        check_whole(1, height=self.height, batch_size=self.batch_size, pool=self.pool)
         if not 0 <= self.clean <= 1:
             raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
         shares = [share for _, share in self.hands]
@@ -276,6 +276,10 @@ class TextlessStream:
     pool: int = 4
     alphabet: Alphabet = Alphabet()
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_alphabet(self.alphabet)
+        check_whole(1, height=self.height, batch_size=self.batch_size, pool=self.pool)
 
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
@@ -436,11 +440,9 @@ class LineSet:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or not len(self.lines):
-            raise ValueError(
-                "A set has at least one line and one line per batch; got "
-                f"{len(self.lines)} lines and batch_size={self.batch_size}."
-            )
+        if not isinstance(self.lines, LineBatch) or not len(self.lines):
+            raise ValueError(f"A LineSet is of a LineBatch with lines; got {self.lines!r:.80}.")
+        check_whole(1, batch_size=self.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:

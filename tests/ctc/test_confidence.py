@@ -245,7 +245,7 @@ def test_a_temperature_leaves_the_best_path_alone():
 
 
 def test_bad_temperatures_are_refused():
-    for value in (0.0, -1.0, math.nan, math.inf):
+    for value in (0.0, -1.0, math.nan, math.inf, "2", None, True, [2.0]):
         with pytest.raises(ValueError, match="above 0"):
             Temperature(value)
     log_probs = torch.tensor([[[0.5, 0.5, 0.0]]]).log()

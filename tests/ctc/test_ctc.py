@@ -832,6 +832,10 @@ def test_one_line_is_checked_like_a_batch(function):
 def test_other_refusals():
     with pytest.raises(ValueError, match="contains the blank, class 2"):
         alignments([1, 2], 5, blank=2)
+    for frames in (True, "3", 2.5):
+        for function in (count_alignments, alignments):
+            with pytest.raises(TypeError, match="frames is a whole number; got"):
+                function([1], frames)
     with pytest.raises(ValueError, match="reduction must be"):
         ctc_loss(**GOOD, reduction="max")
 

@@ -305,7 +305,9 @@ def test_wilson_interval_solves_its_equation(trials, data):
     assert mirrored == pytest.approx((1 - high, 1 - low))
 
 
-@pytest.mark.parametrize("successes, trials", [(0, 0), (3, 2), (-1, 2)])
+@pytest.mark.parametrize(
+    "successes, trials", [(0, 0), (3, 2), (-1, 2), ("1", 2), (1, None), (1.5, 2), (True, 1)]
+)
 def test_wilson_interval_refuses_impossible_counts(successes, trials):
     with pytest.raises(ValueError, match="at least one trial"):
         wilson_interval(successes, trials)

@@ -159,3 +159,10 @@ def test_weights_of_numbers_are_checked():
         NumberStyle(0, 0, 0, 0, 0, 0)
     with pytest.raises(ValueError, match="weights"):
         NumberStyle(dates=-1.0)
+
+
+@pytest.mark.parametrize("count", [True, 2.5, "3", -1, None])
+@pytest.mark.parametrize("function", [random_amounts, random_numbers])
+def test_a_count_is_a_whole_number(function, count):
+    with pytest.raises(ValueError, match="count is a whole number of at least 0; got"):
+        function(count, torch.Generator())

@@ -351,8 +351,9 @@ def test_bad_arguments():
         load_glyphs("kmnist")
     with pytest.raises(ValueError, match="'train', 'test'; got 'val'"):
         load_glyphs("pen", "val")
-    with pytest.raises(ValueError, match="at least 1; got 0"):
-        load_glyphs("pen", count=0)
+    for count in (0, True, "3", 2.5):
+        with pytest.raises(ValueError, match=f"count is .* at least 1; got .?{count}"):
+            load_glyphs("pen", count=count)
 
 
 def test_data_root(tmp_path, monkeypatch):

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import minimum_frames
-from crnn_lib.handwriting import SILENT, Glyphs, LineStyle, compose_lines, load_glyphs, pen_people
+from crnn_lib.handwriting import (
+    SILENT,
+    Glyphs,
+    LineStyle,
+    compose_lines,
+    join_batches,
+    load_glyphs,
+    pen_people,
+)
 from crnn_lib.handwriting._warping import INK
 from crnn_lib.models import CRNN
 
@@ -482,6 +490,16 @@ def test_bad_calls(glyphs):
         write(texts=["55207", "55a"])
     with pytest.raises(TypeError, match=r"one text per line, such as \['55'\]; got a str"):
         write(texts="55")
+    lines = write()
+    for parts in (lines, None, [lines, None], ["55207"]):
+        with pytest.raises(TypeError, match="parts is a list of LineBatch; got "):
+            join_batches(parts)
+    low = write(style=LineStyle(height=20))
+    for parts, heights in (([], r"\[\]"), ([lines.select([])], r"\[\]"), ([lines, low], "20, 32")):
+        with pytest.raises(ValueError, match=f"all of one height; got the heights .*{heights}"):
+            join_batches(parts)
+    with pytest.raises(ValueError, match="blank is a whole number of at least 0; got '0'"):
+        join_batches([lines], "0")
     with pytest.raises(ValueError, match=r"These glyphs \(pen\) have no image of '0123467'"):
         fives = Glyphs.concat([glyphs.of(c) for c in "589"])
         fives = dataclasses.replace(

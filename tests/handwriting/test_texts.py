@@ -91,3 +91,6 @@ def test_what_cannot_be_written_is_said():
         TextStyle(temper=-0.5)
     with pytest.raises(ValueError, match="longest=0"):
         TextStyle(longest=0)
+    for count in (True, 2.5, "3", -1, None):
+        with pytest.raises(ValueError, match="count is a whole number of at least 0; got"):
+            random_texts(count, seeded())

@@ -303,6 +303,9 @@ def test_what_is_no_text_is_told(tmp_path):
         read_arpa(path)
     with pytest.raises(FileNotFoundError):
         read_arpa(tmp_path / "none.arpa")
+    for path in (None, 0):
+        with pytest.raises(TypeError, match="path is that of a file, .*; got"):
+            read_arpa(path)
 
 
 # --- States that are made when they are reached ---------------------------------------------------

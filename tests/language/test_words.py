@@ -83,6 +83,12 @@ def test_a_damaged_archive_is_named(content, tmp_path):
         word_counts(path)
 
 
+def test_a_list_has_a_path():
+    for source in (None, 5, ["hand"]):
+        with pytest.raises(TypeError, match="source is 'english' or the path of .*; got "):
+            word_counts(source)
+
+
 def test_log_probs_are_shares_of_what_can_be_spelled():
     counts = {"the": 6, "hand": 3, "I": 1}
     assert word_log_probs(counts)["I"] == pytest.approx(math.log(0.1))

@@ -14,6 +14,7 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.models import (
     CRNN,
     BackboneRNN,
+    BackboneRNNConfig,
     CRNNConfig,
     InstanceNorm,
     ResNetRNN,
@@ -23,6 +24,7 @@ from crnn_lib.models import (
 )
 
 BLANKS = (0, 10)
+SIZES = ("height", "hidden", "layers")  # of a config, and at least 1
 
 
 def narrow(config: CRNNConfig, **change) -> CRNNConfig:
@@ -375,6 +377,10 @@ def test_bad_batches(build_model, images, widths, error, message):
         (CRNNConfig, {"dropout": math.nan}, "dropout of a CRNNConfig is like 0.1, .*; got nan"),
         (CRNNConfig, {"padding": 3}, "padding is 0 to 2 pixels; got 3"),
         (CRNNConfig, {"channels": (8, 8)}, "got 2 channels and 6 strides"),
+        (CRNNConfig, {"channels": (), "strides": ()}, "got 0 channels and 0 strides"),
+        *((CRNNConfig, {name: 0}, f"{name} is .* 1; got 0") for name in SIZES),
+        *((SlidingWindowRNNConfig, {name: 0}, f"{name} is .* 1; got 0") for name in SIZES),
+        (BackboneRNNConfig, {"hidden": 0}, "hidden is a whole number of at least 1; got 0"),
         (SlidingWindowRNNConfig, {"cell": "rnn"}, "'gru' or 'lstm'; got 'rnn'"),
         (SlidingWindowRNNConfig, {"window": 0}, "at least 1 pixel; got 0 and 4"),
         (SlidingWindowRNNConfig, {"stride": 0}, "at least 1 pixel; got 8 and 0"),

@@ -111,6 +111,21 @@ def test_each_module_is_left_as_it_was():
     assert [module.training for module in model.modules()] == modes
 
 
+@pytest.mark.parametrize("within", [True, False])
+def test_a_line_that_holds_nan_is_named(within):
+    """Beyond a line's own width there may be anything."""
+    images = noise(3, 1, 32, 90)
+    images[1, 0, 7, 30 if within else 80] = torch.nan
+    load = lambda numbers: (images[numbers], torch.full((len(numbers),), 60))  # noqa: E731
+    read = read_batches(CRNN(), [[0, 2], [2, 1]], load, lambda scores, counts, **_: [*scores])
+    assert [next(read)[0] for _ in range(2)] == [0, 2]
+    if within:
+        with pytest.raises(ValueError, match="makes NaN of line 1: its image holds NaN"):
+            next(read)
+    else:
+        assert [number for number, *_ in read] == [2, 1]
+
+
 # ---------------------------------------------------------------------------- marks
 
 

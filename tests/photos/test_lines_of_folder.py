@@ -131,6 +131,20 @@ def test_who_proposes_texts_is_a_function(function, pictures, tmp_path):
         function(tmp_path / "none", lambda path: "7")
 
 
+@pytest.mark.parametrize("folder", [None, 5, b"lines"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(lines_of_folder, alphabet_of_folder, load_test_set, list_images),
+        *(unlabelled_in, unlisted_in, lambda folder: fill_texts(folder, str)),
+        lambda folder: save_line(folder, np.zeros((9, 9)), "7"),
+    ],
+)
+def test_a_folder_is_a_path(function, folder):
+    with pytest.raises(TypeError, match=f"folder is the path of a folder; got {folder}"):
+        function(folder)
+
+
 def test_what_gets_no_row_is_named(pictures, tmp_path, monkeypatch):
     """A row of what no package opens could not be learned, and one of an odd name not be read."""
     packages = {"pypdfium2": None}

@@ -374,6 +374,7 @@ def test_what_is_wrong_is_named_before_training(glyphs):
     for field, wrong in (
         *(("steps", wrong) for wrong in (True, 1.5, "5", 0)),
         *(("log_every", wrong) for wrong in (True, 2.0)),
+        *(("device", wrong) for wrong in ("gpu", "", None)),
         *(("learning_rate", wrong) for wrong in ("0.1", math.nan, math.inf, -0.1)),
     ):
         with pytest.raises(ValueError, match=f"got .*{wrong}"):

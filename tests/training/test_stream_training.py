@@ -26,6 +26,7 @@ from crnn_lib.training import (
     LineStream,
     Mixed,
     TextlessStream,
+    WordStream,
     batches,
     seeded_generator,
 )
@@ -188,15 +189,29 @@ def test_seeded_generators_are_unrelated():
 
 
 def test_bad_input(stream):
-    with pytest.raises(ValueError, match="batch_size=0"):
-        fresh(stream, batch_size=0)
-    with pytest.raises(ValueError, match="pool=0"):
-        fresh(stream, pool=0)
     lines = stream.batch(0)
-    with pytest.raises(ValueError, match="got 0 lines"):
-        LineSet(lines.select([]))
-    with pytest.raises(ValueError, match="batch_size=-1"):
-        LineSet(lines, batch_size=-1)
+    makers = {
+        "batch_size": (lambda **size: fresh(stream, **size), lambda **size: LineSet(lines, **size)),
+        "pool": (lambda **size: fresh(stream, **size),),
+        "height": (),
+    }
+    for name, streams in makers.items():
+        words = lambda **size: WordStream(Alphabet("ab"), **size)  # noqa: E731
+        for make in (*streams, TextlessStream, words):
+            for size in (0, -1, True, 2.5, "3"):
+                with pytest.raises(ValueError, match=f"{name} is a whole .* 1; got .?{size}"):
+                    make(**{name: size})
+    for wrong in (lines.select([]), "lines", None):
+        with pytest.raises(ValueError, match="A LineSet is of a LineBatch with lines; got"):
+            LineSet(wrong)
+    for glyphs, style in (("pen", stream.style), (stream.glyphs, None)):
+        with pytest.raises(TypeError, match="A LineStream has Glyphs and a LineStyle, such as"):
+            LineStream(glyphs, style)
+    for make in (lambda known: fresh(stream, alphabet=known), WordStream):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+            make("0123456789")
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        TextlessStream(alphabet="0123456789")
 
 
 # ---------------------------------------------------------------------------- marks, and nothing

@@ -90,7 +90,7 @@ def test_a_sample_is_the_same_every_time():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 0}, "batch_size is a whole number of at least 1; got 0"),
         ({"clean": 1.5}, "clean is a share of the lines, 0 to 1; got 1.5"),
         ({"hands": ()}, "hands are shares"),
         ({"hands": (("pen", 0.0),)}, "hands are shares"),
