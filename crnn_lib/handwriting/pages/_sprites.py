@@ -408,13 +408,14 @@ def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]
     """
     r, sets = _chance(generator), []
     for _ in range(FIGURES[0]):
-        texts = [str(r.integers(1, 32)) for _ in range(8)] + [_date(r), _decimal(r)]
-        texts += [f"{r.integers(1, 100)} {'+-x:'[r.integers(4)]} {r.integers(1, 100)} ="] * 2
-        more = _random_digits(FIGURES[1] - len(texts), generator)
+        days = [str(r.integers(1, 32)) for _ in range(8)]
+        marked = [_date(r), _decimal(r)]
+        exercise = f"{r.integers(1, 100)} {'+-x:'[r.integers(4)]} {r.integers(1, 100)} ="
+        known = [*days, *marked, exercise, exercise]  # which comes twice as often as a number
+        digits = _random_digits(FIGURES[1] - len(known), generator)
         face = faces[r.integers(len(faces))]
-        sets.append(
-            [_print(text, face) for text in (*texts, *("".join(map(str, n)) for n in more))]
-        )
+        texts = known + ["".join(map(str, number)) for number in digits]
+        sets.append([_print(text, face) for text in texts])
     return sets
 
 
