@@ -1,7 +1,7 @@
 """An archive on all cores against one process, while its workers are killed, and its memory.
 
-    python benchmarks/archive.py                 5,000 photos (some seven minutes)
-    python benchmarks/archive.py --photos 20000
+    python benchmarks/archive.py                 20,000 photos (some twenty minutes)
+    python benchmarks/archive.py --photos 5000
 
 The photos are crops of amounts, each a JPEG file; behind the many names stand a few hundred files.
 """
@@ -26,7 +26,7 @@ from crnn_lib import Reader, load_glyphs
 from crnn_lib.archive import read_archive, read_rows
 from crnn_lib.training import photo_sample
 
-SEED, PHOTOS, FILES, HURT = 5501, 5_000, 400, 5  # a fifth of the photos is read while workers die
+SEED, PHOTOS, FILES, HURT = 5501, 20_000, 400, 5  # a fifth of the photos is read while workers die
 KILLS, PARTS = 3, 16
 MEMORY_EVERY = 10.0  # seconds: to ask costs the processes that are asked
 SPARED = 8.0  # seconds from one kill to the next
