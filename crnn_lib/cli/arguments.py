@@ -139,7 +139,8 @@ examples:
   {PROG} glyphs list
   {PROG} glyphs download mnist
   {PROG} glyphs download fonts
-      43 fonts that look handwritten, by the npm client; words are drawn with them
+      43 fonts that look handwritten, and 48 faces of print, by the npm client; words and
+      composed pages are drawn with them
   {PROG} glyphs preview pen -o pen.png
 
 {EXIT}"""

@@ -28,7 +28,7 @@ def glyphs_list(options: argparse.Namespace) -> int:
 
 
 def glyphs_download(options: argparse.Namespace) -> int:
-    """Fetch the glyphs of a source, or the fonts that words are drawn with."""
+    """Fetch the glyphs of a source, or the fonts that words and pages are drawn with."""
     if options.source == "fonts":
         if options.split:
             raise ValueError("--split is for glyphs: fonts are fetched all together; leave it out.")
