@@ -4,6 +4,7 @@
 :mod:`~crnn_lib.photos.finding` goes through them to the lines of a page,
 :mod:`~crnn_lib.photos.ink` makes bright ink on black of them, :mod:`~crnn_lib.photos.reader` reads.
 :mod:`~crnn_lib.photos.labelled_lines` makes lines to learn from of what somebody labelled,
+:mod:`~crnn_lib.photos.folder_tables` keeps the tables of such folders,
 :mod:`~crnn_lib.photos.own_lines` keeps and loads a test set of one's own.
 """
 
