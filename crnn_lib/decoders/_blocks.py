@@ -98,9 +98,9 @@ def beam_room(width: int, frames: int, classes: int, *lines: int) -> BeamRoom:
         trie=np.empty((*lines, 5, width * frames + 2), np.int32),
         masses=np.empty((*lines, 2 * width + 2)),
         work=np.empty((*lines, 8, width)),
-        ints=np.empty((*lines, 13, width + 1), np.int32),
-        active=np.empty((*lines, 3, classes), np.int32),
-        merged=np.empty((*lines, width + 1, classes), np.int32),
+        ints=np.empty((*lines, 13, width + 1), np.uint32),
+        active=np.empty((*lines, 3, classes), np.uint32),
+        merged=np.empty((*lines, width + 1, classes), np.uint32),
         at=np.zeros((*lines, 4), np.int64),
         log_scale=np.zeros((*lines, 1)),
     )

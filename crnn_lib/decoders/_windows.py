@@ -438,7 +438,7 @@ class BeamLine:
         self.room = beam_room(width, LONG + STEP, classes)
         room = self.room
         begin_beam(
-            fusion.start if fusion else 0, room.trie, room.masses, room.work, room.ints,
+            fusion.start if fusion else 0, blank, room.trie, room.masses, room.work, room.ints,
             room.merged, room.at, room.log_scale,
         )  # fmt: skip
         self._root_state, self._root_weight = (fusion.start if fusion else 0), 0.0

@@ -49,15 +49,15 @@ def find(labels, first, size, all_classes, blank, c):
 
 
 @compiled
-def begin_beam(start, trie, masses, work, ints, merged, at, log_scale):
+def begin_beam(start, blank, trie, masses, work, ints, merged, at, log_scale):
     """The beam before the first frame: the empty prefix alone."""
-    merged[:] = -1
+    merged[:] = 0
     masses[:] = 0.0
     trie[:, 0] = -1
     width = ints.shape[1] - 1
     half = width + 1
     masses[0], masses[half], work[0, 0], work[6, 0] = 1.0, 1.0, 0.0, 1.0
-    ints[0, 0], ints[2, 0], ints[4, 0] = 0, start, -1
+    ints[0, 0], ints[2, 0], ints[4, 0] = 0, start, blank
     ints[6, 0], ints[8, 0], ints[11, width] = width, width, width
     at[0], at[1], at[2], at[3] = 0, 1, 1, 0
     log_scale[0] = 0.0
@@ -101,17 +101,16 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
         new, row, left = 1 - now, t - start, end - 1 - t
         q = p[row, blank]
         # 1. Prefixes that stay as they are, or are made from a parent that is in the beam too.
-        found, in_place = 0, True
+        # Most often all stay in their order, so it is looked at before anything is moved.
+        least = TINY if q > 0.0 else 0.0
+        found, in_place, risky, previous = count, True, False, math.inf
         for i in range(count):
             x, before = p[row, ints[4 + now, i]], work[0, i]
             b, n = masses[i] * q, before * x
-            if n < TINY and x > 0.0 and before > 0.0:
-                n = TINY
+            b = b if b > least else least
+            n = TINY if (n < TINY) & (x > 0.0) & (before > 0.0) else n
             n += masses[ints[8 + now, i]] * x * work[6 + now, i]
-            if b < TINY and q > 0.0:
-                b = TINY
-            if 0.0 < b + n < SAFE:
-                return RISKY
+            risky |= (b + n > 0.0) & (b + n < SAFE)
             work[1, i], work[2, i] = b, n
             score = rounded(b + n)
             if fused:
@@ -121,16 +120,20 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                     needed = again[state]
                 if needed > left:
                     score = 0.0
-            if score == 0.0:
-                in_place = False
-                continue
-            j = found
-            found += 1
-            while j > 0 and work[5, j - 1] < score:
-                work[5, j], ints[10, j] = work[5, j - 1], ints[10, j - 1]
-                j -= 1
-                in_place = False
-            work[5, j], ints[10, j] = score, i
+            work[5, i], ints[10, i] = score, i
+            in_place &= (score > 0.0) & (score <= previous)
+            previous = score
+        if risky:
+            return RISKY
+        if not in_place:
+            for i in range(1, count):
+                j, score = i, work[5, i]
+                while j > 0 and work[5, j - 1] < score:
+                    work[5, j], ints[10, j] = work[5, j - 1], ints[10, j - 1]
+                    j -= 1
+                work[5, j], ints[10, j] = score, i
+            while found > 0 and work[5, found - 1] == 0.0:
+                found -= 1
         # 2. Classes that can bring in a new prefix.
         floor = work[5, width - 1] * (1.0 - 1e-8) if found == width else 0.0
         reach = masses[0] * (1.0 + 1e-8) * most if count > 0 else 0.0
@@ -138,7 +141,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
             small = False
             for i in range(count):
                 # in this frame the extension of that prefix is in the beam itself
-                merged[ints[6 + now, i], ints[4 + now, i]] = t
+                merged[ints[6 + now, i], ints[4 + now, i]] = t + 1
             alive = 0
             for k in range(classes):
                 active[0, alive] = k
@@ -156,27 +159,30 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                 if listed:
                     first = int(firsts[state])
                     for k in range(first, first + int(sizes[state])):
-                        c = np.int64(labels[k])
+                        c = np.uint32(labels[k])
                         active[1, tried], active[2, tried] = c, k
-                        tried += (p[row, c] * reach > floor) & (merged[i, c] != t)
+                        tried += (p[row, c] * reach > floor) & (merged[i, c] != t + 1)
                 else:
                     kept = 0
                     for k in range(alive):
-                        c = np.int64(active[0, k])
+                        c = active[0, k]
                         matters = p[row, c] * reach > floor
                         active[0, kept], active[1, tried] = c, c
                         kept += matters  # else for no later prefix
-                        tried += matters & (merged[i, c] != t)
+                        tried += matters & (merged[i, c] != t + 1)
                     alive = kept
                 for k in range(tried):
-                    c = np.int64(active[1, k])
+                    c = active[1, k]
                     score = (masses[half + i] if last == c else total) * p[row, c]
                     if score == 0.0:
                         continue
                     if fused:
                         e = np.int64(active[2, k])
                         if not listed:
-                            e = find(labels, int(firsts[state]), int(sizes[state]), full, blank, c)
+                            e = find(
+                                labels, int(firsts[state]), int(sizes[state]), full, blank,
+                                np.int64(c),
+                            )  # fmt: skip
                             if e < 0:
                                 continue
                         after = arcs.target[e]
@@ -223,7 +229,7 @@ def beam_frames(p, peak, start, stop, end, blank, width, arcs, room):
                     ints[new, j], ints[2 + new, j] = ints[now, i], ints[2 + now, i]
                     u, place = ints[6 + now, i], ints[11, ints[6 + now, i]]
                     ints[4 + new, j], ints[6 + new, j] = ints[4 + now, i], place
-                    ints[8 + new, j] = ints[8 + now, i] - u + place
+                    ints[8 + new, j] = ints[8 + now, i] + place - u
                     work[3, j], work[4, j] = work[1, i], work[2, i]
                     work[6 + new, j] = work[6 + now, i]
                     continue
@@ -321,7 +327,7 @@ def beam_batch(
             statuses[n], whole[k] = read_line(log_line, blank, lowest, highest, 1.0, line, peak)
             if statuses[n] == FINE:
                 begin_beam(
-                    arcs.start, room.trie, masses, room.work, ints, room.merged, room.at,
+                    arcs.start, blank, room.trie, masses, room.work, ints, room.merged, room.at,
                     room.log_scale,
                 )  # fmt: skip
                 statuses[n] = MISSING

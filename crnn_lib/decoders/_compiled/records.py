@@ -100,11 +100,12 @@ class BeamRoom(NamedTuple):
     trie: np.ndarray  # (5, nodes) int32: parent, last class, first child, next sibling, frame
     masses: np.ndarray  # (2W + 2,): at a blank and on a character, a zero, at a blank, a zero
     work: np.ndarray  # (8, W): masses on a character, new masses, scores, factors of last steps
-    # (13, W + 1) int32: nodes, states, last classes, places of the parents and of their masses that
-    # are passed on (2 each), codes, and places in the new beam
+    # (13, W + 1) uint32, for what has no sign is never an index from behind, which takes time:
+    # nodes, states, last classes, places of the parents and of their masses that are passed on
+    # (2 each), codes, and places in the new beam
     ints: np.ndarray
-    active: np.ndarray  # (3, C) int32: classes that may matter, and of one prefix they and steps
-    merged: np.ndarray  # (W + 1, C) int32
+    active: np.ndarray  # (3, C) uint32: classes that may matter, and of one prefix they and steps
+    merged: np.ndarray  # (W + 1, C) uint32
     at: np.ndarray  # (4,): frame, nodes, prefixes, and which copy of what has two is the beam's
     log_scale: np.ndarray  # (1,): of the masses
 
