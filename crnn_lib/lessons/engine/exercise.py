@@ -272,7 +272,10 @@ def _likeliest(
     if not fits:
         return []
     alike, counted = [1] * len(fits), [1] * len(fits)  # the first case that failed
-    for case in cases:
+    cases = list(cases)
+    for done, case in enumerate(cases):
+        if _decided(alike, counted, len(cases) - done):
+            break
         error = None
         try:
             got = attempt(*case, **named)
@@ -295,6 +298,18 @@ def _likeliest(
     shares = [part / whole for part, whole in zip(alike, counted, strict=True)]
     best = max(shares)
     return [fits[shares.index(best)]] if best > 0.5 else []
+
+
+def _decided(alike: list[int], counted: list[int], left: int) -> bool:
+    """Whether one explains the most and enough, whatever comes of the cases that are left.
+
+    >>> _decided([3, 1], [3, 3], 2), _decided([3, 1], [3, 3], 1)
+    (False, True)
+    """
+    least = [right / (of + left) for right, of in zip(alike, counted, strict=True)]
+    most = [(right + left) / (of + left) for right, of in zip(alike, counted, strict=True)]
+    first = least.index(max(least))
+    return least[first] > max([0.5, *most[:first], *most[first + 1 :]])
 
 
 def _fails_alike(
