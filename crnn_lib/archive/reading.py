@@ -27,7 +27,8 @@ from crnn_lib.archive import _parts, _sources
 from crnn_lib.archive._ray import require, start_ray
 from crnn_lib.photos import PHOTOS, Reader, Row, files_of, page_of, reason_of
 
-FILES_PER_TASK = 16  #: found and read together: enough lines for full batches of the network
+FILES_PER_TASK = 64  #: found and read together: full batches of the network, few tasks for Ray
+TASKS_PER_READER = 8  #: at least, where there are files enough
 FILES_PER_PART = 1024  #: rows of a part stay some hundred kB
 
 
@@ -93,7 +94,7 @@ def read_archive(
     gpus : float
         Share of a GPU that each of them gets.
     files_per_task, files_per_part : int
-        How many files go through together, and how many are written together.
+        How many files go through together at most, and how many are written together.
     progress : bool
         Ray's progress bars, on the error output.
 
@@ -150,6 +151,8 @@ def read_archive(
         cores = int(ray.cluster_resources().get("CPU", 2))
         cards = int(ray.cluster_resources().get("GPU", 0) / gpus) if gpus else 0
         readers = max(cards or cores, 1)
+    low, high = _pool_size(readers)
+    files_per_task = _task_size(len(names), high, files_per_task)
     table = arrow.table({"name": names, "file": new})
     blocks = -(-len(names) // files_per_task)
     rows = (
@@ -160,7 +163,7 @@ def read_archive(
             fn_constructor_args=(job,),
             batch_format="pyarrow",
             batch_size=files_per_task,
-            compute=_pool(data, readers, blocks),
+            compute=data.ActorPoolStrategy(min_size=min(low, blocks), max_size=min(high, blocks)),
             num_gpus=gpus or None,
         )
         .map_batches(
@@ -273,10 +276,15 @@ def _make_folder(out: str) -> None:
     system.create_dir(path, recursive=True)
 
 
-def _pool(data: Any, readers: int | tuple[int, int], blocks: int) -> Any:
+def _task_size(files: int, readers: int, most: int) -> int:
+    """How many files a task gets: so few that no reader reads on alone for long at the end."""
+    return min(most, -(-files // (TASKS_PER_READER * readers)))
+
+
+def _pool_size(readers: int | tuple[int, int]) -> tuple[int, int]:
     low, high = (readers, readers) if isinstance(readers, int) else readers
     if not 1 <= low <= high:
         raise ValueError(
             f"readers is a number of actors, or from how many to how many; got {readers}."
         )
-    return data.ActorPoolStrategy(min_size=min(low, blocks), max_size=min(high, blocks))
+    return low, high

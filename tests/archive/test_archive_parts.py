@@ -194,6 +194,13 @@ def test_all_pages_of_a_file_are_in_one_part(tmp_path, monkeypatch):
     }
 
 
+def test_few_files_are_shared_out_among_all_readers():
+    """A task holds many files where there are many: each costs Ray some time."""
+    for files, readers, size in ((1, 2, 1), (9, 1, 2), (800, 2, 50), (20_000, 2, 64)):
+        assert reading._task_size(files, readers, 64) == size
+    assert reading._task_size(20_000, 2, 16) == 16
+
+
 def test_parts_give_back_their_rows(tmp_path):
     box = [0.0, 0.1, 5.0, 0.1, 5.0, 7.25, 0.0, 7.25]
     rows = [{**rows_for("ä/1")[0], "box": box, "confidence": 0.25}, *rows_for("2")]
