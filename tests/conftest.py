@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib.util
 import os
@@ -53,13 +52,9 @@ if (ROOT / "crnn_lib").is_dir():  # elsewhere there are other notebooks, without
     import kernels
     from jupyter_client.provisioning import local_provisioner
 
-    forks = kernels.Forks(os.environ.pop("CRNN_FORKS", None))
-    local_provisioner.launch_kernel = kernels.Launcher(local_provisioner.launch_kernel, forks)
+    local_provisioner.launch_kernel = kernels.Launcher(local_provisioner.launch_kernel)
     if "PYTEST_XDIST_WORKER" in os.environ:
         compiling.take_turns(ROOT / "pyproject.toml")
-    elif hasattr(os, "pidfd_open"):
-        with contextlib.suppress(ImportError):  # there is no pytest-xdist
-            kernels.fork_workers(forks)
 
 # An example that takes long says that the machine is busy, not that something is wrong.
 hypothesis.settings.register_profile("patient", deadline=None)

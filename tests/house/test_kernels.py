@@ -8,7 +8,6 @@ import kernels
 import pytest
 from asked import ask
 from jupyter_client.manager import start_new_kernel
-from jupyter_client.provisioning import local_provisioner
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="each is started: no pidfd")
 
@@ -50,15 +49,3 @@ def test_kernels_share_nothing_but_what_was_imported(start):
     one.kill()
     assert one.wait(60) == one.poll() == 0 and other.poll() is None
     assert ask(to_other, "", "1 + 1") == "2"
-
-
-def test_several_processes_fork_from_one(tmp_path):
-    """As the workers of pytest-xdist do, which are forked themselves."""
-    code = "import os, sys; print(os.getppid(), sys.argv, __name__, dict(os.environ), os.getcwd())"
-    with open(tmp_path / "said", "wb") as said, open(os.devnull) as nothing:
-        for _ in range(2):
-            forks = kernels.Forks(local_provisioner.launch_kernel.forks.address)
-            files = [nothing.fileno(), said.fileno(), 2]
-            assert forks(["-c", code, "a"], {"MARK": "1"}, tmp_path, files).wait(60) == 0
-    one, other = (tmp_path / "said").read_text().splitlines()
-    assert one == other and one.endswith(f" ['-c', 'a'] __main__ {{'MARK': '1'}} {tmp_path}")
