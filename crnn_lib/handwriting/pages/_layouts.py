@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from crnn_lib.handwriting.pages import _writing as w
-from crnn_lib.handwriting.pages._page import Page, band_at
+from crnn_lib.handwriting.pages._page import FINER, Page, band_at
 from crnn_lib.handwriting.pages.styles import PageStyle
 
 
@@ -74,7 +74,7 @@ def table(page: Page, style: PageStyle) -> None:
         return notes(page, style)
     heads = r.random() < 0.6, r.random() < 0.5  # of columns, of rows
     full, longest = r.choice([0.5, 0.8, 1.0]), int(r.integers(1, 6))
-    by_hand = r.random() < 0.3  # the heads
+    by_hand, numbered = r.random() < 0.3, r.random() < 0.25  # the heads
     printed = r.random(columns) < r.choice([0, 0, 0.3, 0.7])  # columns that were filled before
     set_high = height * r.uniform(0.45, 0.85)
     for i in range(rows):
@@ -85,6 +85,9 @@ def table(page: Page, style: PageStyle) -> None:
                 if by_hand:
                     w.put_word(page, x + 0.1 * wide, y + pitch - 1.5 * small, small, free=False,
                                widest=0.9 * wide)  # fmt: skip
+                elif numbered:
+                    w.put_figure(page, x + 0.1 * wide, y + (pitch - 1.4 * small) / 2, 1.4 * small,
+                                 free=False, widest=0.9 * wide)  # fmt: skip
                 else:
                     w.put_print(page, x + 0.1 * wide, y + pitch - 1.6 * small, small, free=False,
                                 label=True, widest=0.9 * wide)  # fmt: skip
@@ -339,6 +342,55 @@ def boxes(page: Page, style: PageStyle) -> None:
     w.clutter(page, style.clutter * r.choice([0.3, 1.5]))
 
 
+def grid(page: Page, style: PageStyle) -> None:
+    """Squares with a number each, printed or by hand: puzzles, bingo, times tables."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 50))
+    side = height * r.uniform(1.25, 2.2)
+    columns, rows = (
+        min(int((r.uniform(0.5, 0.98) * room) // side), 14) for room in (right - left, bottom - top)
+    )
+    if min(columns, rows) < 2:
+        return scattered(page, style)
+    x0 = left + r.random() * (right - left - columns * side)
+    y0 = top + r.random() * (bottom - top - rows * side)
+    printed, by_hand = r.choice([0, 0.3, 0.6, 1.0]), r.choice([0, 0.4, 0.8])
+    heads, shaded = r.random() < 0.25, r.choice([0, 0.2], p=[0.8, 0.2])
+    longest = 1 if r.random() < 0.6 else 2
+    figures = [s for s in page.figures if s.text.isdigit() and len(s.text) <= longest]
+    set_high = side * r.uniform(0.35, 0.7)
+    for i in range(rows):
+        for j in range(columns):
+            x, y = x0 + j * side, y0 + i * side
+            if r.random() < shaded:
+                corners = [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
+                seen = FINER * page.seen(corners)
+                page.layers.draw_rules.polygon(seen.ravel().tolist(), fill=255)
+            elif figures and ((heads and not i * j) or r.random() < printed):
+                sprite = figures[r.integers(len(figures))]
+                high = min(set_high, 0.85 * side / sprite.aspect)
+                at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
+                page.write("print", sprite, *at, high)
+            elif r.random() < by_hand:
+                sprite = page.store.number(r, int(r.integers(1, longest + 1)))
+                high = min(height * r.uniform(0.85, 1.05), 0.95 * side / sprite.aspect)
+                off = r.normal(0, 0.06, 2) * side
+                at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
+                page.write("number", sprite, at[0] + off[0], at[1] + off[1], high, cell=(i, j))
+    page.room(x0, y0, columns * side, rows * side)
+    line, cover = w.between(r, 0.6, 3), int(r.uniform(80, 255))
+    thicker, every = r.uniform(1, 3), int(r.choice([1, 3]))
+    for count, along, across in ((rows, 1, 0), (columns, 0, 1)):
+        for k in range(count + 1):
+            ends = np.array([(x0, y0), (x0, y0)])
+            ends[:, along] += k * side
+            ends[1, across] += (columns, rows)[across] * side
+            width = line * (thicker if k % every == 0 else 1)
+            page.stroke(ends, width, pen=False, cover=cover)
+    w.clutter(page, 0.3 * style.clutter)
+
+
 def scattered(page: Page, style: PageStyle) -> None:
     """Single digits among shapes, some in circles and boxes."""
     r = page.r
@@ -524,6 +576,6 @@ def bare(page: Page, style: PageStyle) -> None:
 
 BY_NAME: dict[str, Callable[[Page, PageStyle], None]] = {
     **{f.__name__: f for f in (notes, lined, table, form, cheque, exam, calendar, boxes)},
-    **{f.__name__: f for f in (scattered, sums, crop, large, letter, text, bare)},
+    **{f.__name__: f for f in (grid, scattered, sums, crop, large, letter, text, bare)},
     "print": print_only,
 }

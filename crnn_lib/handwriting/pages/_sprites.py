@@ -24,7 +24,7 @@ from crnn_lib.handwriting.styles import LineStyle
 from crnn_lib.handwriting.texts import TextStyle, random_texts
 
 PEOPLE, NUMBERS, WORDS, PRINTS, PASSAGES = 120, 1500, 700, 800, 160  # in a store
-FIGURES = 30, 20  # sets of printed numbers, and how many are in each
+FIGURES = 30, 30  # sets of printed numbers, and how many are in each
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
 INK = 90  # of 255: from here on a pixel counts as ink
@@ -411,7 +411,8 @@ def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]
         days = [str(r.integers(1, 32)) for _ in range(8)]
         marked = [_date(r), _decimal(r)]
         exercise = f"{r.integers(1, 100)} {'+-x:'[r.integers(4)]} {r.integers(1, 100)} ="
-        known = [*days, *marked, exercise, exercise]  # which comes twice as often as a number
+        # exercises come twice as often as a number
+        known = [*"0123456789", *days, *marked, exercise, exercise]
         digits = _random_digits(FIGURES[1] - len(known), generator)
         face = faces[r.integers(len(faces))]
         texts = known + ["".join(map(str, number)) for number in digits]

@@ -8,18 +8,19 @@ from crnn_lib.handwriting._shares import check_shares
 
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
-    "notes": 0.09,
+    "notes": 0.08,
     "letter": 0.09,
     "lined": 0.07,
-    "table": 0.11,
-    "form": 0.12,
+    "table": 0.1,
+    "form": 0.11,
     "cheque": 0.05,
     "exam": 0.06,
     "calendar": 0.05,
     "boxes": 0.07,
-    "scattered": 0.08,
+    "grid": 0.05,
+    "scattered": 0.07,
     "sums": 0.03,
-    "crop": 0.09,
+    "crop": 0.08,
     "large": 0.05,
     "text": 0.03,
     "print": 0.06,
@@ -35,9 +36,9 @@ class PageStyle:
     ----------
     layouts : dict of str to float
         Weights of the layouts: notes, a letter with numbers among its words, lined (and squared)
-        paper, table, form, cheque, exam sheet, calendar, boxes of single digits, digits scattered
-        among shapes, sums in columns, a crop with one line, large digits, and three without a
-        number by hand: text, print, and bare texture.
+        paper, table, form, cheque, exam sheet, calendar, boxes of single digits, a grid of squares
+        with a number each, digits scattered among shapes, sums in columns, a crop with one line,
+        large digits, and three without a number by hand: text, print, and bare texture.
     height : (float, float)
         Height of the digits' bodies in pixels, log-uniform. The layouts crop and large go beyond.
     turned : float
