@@ -34,6 +34,8 @@ BESIDE = 0.5  # heights of paper that are cut out beside a line
 MARKED = 0.5  # probability from which a cell holds a rule or another mark
 APART = 1.5  # heights between two numbers of a crop that are no single line
 FAR, LENGTHY = 2.5, 2.0  # heights: two numbers of a low crop stand so far apart and are so long
+BAND = 2.0  # times the height of the highest region: what is higher is more than a line's ink
+ALONG = 0.4  # of its length: so much of it the regions cover then
 SHARED = 0.3  # of a number's height: two that share less of it stand below each other
 SLIMMEST = 1 / 16  # of a square as high as the crop: the cells of a 1
 DOUBTED = 0.2  # what the surest cells must reach for a photo to be read though no line was found
@@ -136,7 +138,8 @@ def _cut(
     regions, looks = find_on_grey(grey, detector)
     wanted = [region for region in regions if region.kind in views]
     if "number" in views and has_shape_of_crop(size) and _is_one_line(wanted, size):
-        return [_crop(grey, size, looks[-1], *views["number"])]
+        if line := _crop(grey, size, wanted, looks[-1], *views["number"]):
+            return [line]
     if not wanted:
         if "number" in views and (line := _only_line(grey, size, looks[-1], *views["number"])):
             return [line]
@@ -192,12 +195,23 @@ def _is_one_line(regions: list[Region], size: tuple[int, int]) -> bool:
 def _crop(
     grey: np.ndarray,
     size: tuple[int, int],
+    regions: list[Region],
     look: PageLook,
     height: int,
     fills: tuple[float, ...],
-) -> tuple[PhotoLine, ...]:
-    """The one line of a crop, and what the detector says of it: its surest cells."""
-    return _crop_of(clean_grey(grey, size, height, fills=fills, one=True).lines, look)
+) -> tuple[PhotoLine, ...] | None:
+    """The one line of a crop, and what the detector says of it: its surest cells.
+
+    None if its ink is far higher than the regions all along it: they lie in a table or a frame.
+    """
+    trace = clean_grey(grey, size, height, fills=fills, one=True)
+    place = trace.places[0].scaled(len(grey) / len(trace.steps[-1].image))  # in the photo's pixels
+    corners = [region.corners() for region in regions]
+    highest = max((float(np.hypot(*(c[3] - c[0]))) for c in corners), default=math.inf)
+    long = sum(float(np.hypot(*(c[1] - c[0]))) for c in corners)
+    if place.bottom - place.top > BAND * highest and long > ALONG * (place.right - place.left):
+        return None
+    return _crop_of(trace.lines, look)
 
 
 def _crop_of(lines: tuple[PhotoLine, ...], look: PageLook) -> tuple[PhotoLine, ...]:
