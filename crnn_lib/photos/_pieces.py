@@ -39,7 +39,7 @@ RULED = 0.7  # of a line's height, and beyond it: marks so high across it are a 
 BEYOND = 1.25  # heights from a line's middle to where a table's rule still is, above or below
 SLIVER = 0.7  # heights: what of a line is beyond such a rule and shorter than that, is blurred
 ASIDE = 8.0  # heights: how far beyond a line's ends another rule is looked for
-WIDE = 1.75  # heights: a table's cells are no narrower; boxes for single digits and squares are
+WIDE = 1.75  # heights: cells of tables and grids are no narrower; boxes of a digit and squares are
 
 
 @dataclass(frozen=True, eq=False)
