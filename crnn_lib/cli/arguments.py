@@ -193,14 +193,17 @@ def _whole(least: int) -> Callable[[str], int]:
     return number
 
 
-def _number(least: float, below: float = math.inf) -> Callable[[str], float]:
+def _number(
+    least: float, below: float = math.inf, *, most: float = math.inf
+) -> Callable[[str], float]:
     def number(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not least <= value < below:
+        if not least <= value < below or value > most:
             upper = f" and below {below:g}" if below < math.inf else ""
+            upper = f" and at most {most:g}" if most < math.inf else upper
             raise argparse.ArgumentTypeError(
                 f"expected a number of at least {least:g}{upper}, got {text!r}"
             )
@@ -433,6 +436,13 @@ def _add_train(commands) -> None:
         type=_whole(1),
         metavar="N",
         help="lines per step (64; --lines 32; --detector 8, of pages)",
+    )
+    add(
+        "--as-emnist",
+        type=_number(0, most=1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of MNIST's digits to resize and place as EMNIST does, such as 0.5 (0)",
     )
     add(
         "--held-out",

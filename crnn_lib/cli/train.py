@@ -31,6 +31,7 @@ from crnn_lib.handwriting import (
     join_batches,
     load_glyphs,
     pen,
+    resize_as_emnist,
 )
 from crnn_lib.models import (
     CRNN,
@@ -96,6 +97,11 @@ def train(options: argparse.Namespace) -> int:
     _use_threads(options)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
+    if options.as_emnist and options.lines is None and "mnist" not in _sources(options):
+        raise ValueError(
+            "--as-emnist resizes MNIST's digits, and there are none among --glyphs "
+            f"{','.join(options.glyphs)}: name mnist, or leave it out."
+        )
     if options.detector:
         check_page_options(options)
         try:
@@ -181,6 +187,8 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
     """Glyphs to train on, and those held out of training, if any."""
     generator = seeded_generator(options.seed, 1)
     kept = {s: glyphs_on_disk(s, "train") for s in options.glyphs if s != "pen"}
+    if options.as_emnist:
+        kept = {s: _partly_resized(glyphs, options) for s, glyphs in kept.items()}
     if "pen" in options.glyphs:  # beside others the pen draws as many as its share calls for
         piles = [options.glyphs["pen"] * len(kept[s]) / options.glyphs[s] for s in kept]
         kept["pen"] = load_glyphs("pen", "train", count=round(max(piles)) if piles else None)
@@ -204,11 +212,28 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
     return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
 
 
+def _partly_resized(glyphs: Glyphs, options: argparse.Namespace) -> Glyphs:
+    """MNIST's digits, a share of them resized; those of another source as they are."""
+    if glyphs.source != "mnist":
+        return glyphs
+    chance = torch.rand(len(glyphs), generator=seeded_generator(options.seed, 4))
+    chosen = (chance < options.as_emnist).view(-1, 1, 1)
+    return dataclasses.replace(
+        glyphs, images=torch.where(chosen, resize_as_emnist(glyphs).images, glyphs.images)
+    )
+
+
+def _sources(options: argparse.Namespace) -> set[str]:
+    """The sources of ``--glyphs``; of ``auto``, which one it is."""
+    named = set(options.glyphs)
+    if "auto" in named:  # one glyph tells
+        named = named - {"auto"} | {load_glyphs("auto", "train", count=1).source}
+    return named
+
+
 def _scans(options: argparse.Namespace) -> Glyphs | None:
     """Glyphs of data sets, for pages and words; the pen writes these whole, not glyph by glyph."""
-    named = set(options.glyphs)
-    if "auto" in named:  # one glyph tells which source it is
-        named = named - {"auto"} | {load_glyphs("auto", "train", count=1).source}
+    named = _sources(options)
     if named == {"pen"}:
         return None
     if "pen" in named:

@@ -22,6 +22,7 @@ from .lines import compose_lines as compose_lines
 from .lines import join_batches as join_batches
 from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people
+from .resizing import resize_as_emnist as resize_as_emnist
 from .styles import LineStyle as LineStyle
 from .textless import TEXTLESS as TEXTLESS
 from .textless import lines_without_text as lines_without_text

@@ -23,7 +23,7 @@ from conftest import ROOT
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli.arguments import _parser
-from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs, resize_as_emnist
 from crnn_lib.handwriting import glyphs as glyph_module
 from crnn_lib.models import (
     CRNN,
@@ -145,6 +145,7 @@ def test_help_needs_no_torch():
         (["train", "--out", "x", "--glyphs", "mnist:x"], "got 'x'"),
         (["train", "--out", "x", "--glyphs", "mnist:0"], "share of mnist is 0"),
         (["train", "--out", "x", "--glyphs", "pen,pen"], "pen is named twice"),
+        (["train", "--out", "x", "--as-emnist", "1.5"], "at least 0 and at most 1, got '1.5'"),
         (["train", "--out", "x", "--length", "9-3"], "such as 5 or 1-10, got '9-3'"),
         (["evaluate", "--length", "999999999"], "at most 1000 characters, got '999999999'"),
         (["train", "--out", "x", "--length", "0"], "such as 5 or 1-10, got '0'"),
@@ -406,17 +407,22 @@ def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypa
     assert same_weights(whole, parts)
 
 
+def write_mnist(root, images):
+    """MNIST's training files, of these images; they show 0 to 9, again and again."""
+    folder = root / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    header = np.array([2051, *images.shape], ">i4").tobytes()
+    (folder / "train-images-idx3-ubyte").write_bytes(header + images.tobytes())
+    header = np.array([2049, len(images)], ">i4").tobytes()
+    labels = (np.arange(len(images)) % 10).astype(np.uint8)
+    (folder / "train-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+
+
 def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
     from crnn_lib.cli.train import _training_glyphs
 
-    root = tmp_path / "data" / "MNIST" / "raw"
-    root.mkdir(parents=True)
     pixels = np.full((30, 28, 28), 7, np.uint8)  # 30 glyphs that cannot be the pen's
-    header = np.array([2051, 30, 28, 28], ">i4").tobytes()
-    (root / "train-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
-    header = np.array([2049, 30], ">i4").tobytes()
-    labels = (np.arange(30) % 10).astype(np.uint8)
-    (root / "train-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    write_mnist(tmp_path / "data", pixels)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRNN_DATA", str(tmp_path / "data"))
         words = ["train", "--out", "x", "--glyphs", "mnist:3,pen:1"]
@@ -425,6 +431,29 @@ def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
     is_mnist = (mixed.images == 7).all(2).all(1)
     assert int(is_mnist.sum()) == 30  # each once
     assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 10  # as many as its share
+
+
+def test_as_emnist_resizes_its_share_of_mnists_digits_and_asks_for_them(
+    tmp_path, capsys, monkeypatch
+):
+    from crnn_lib.cli.train import _training_glyphs
+
+    out = tmp_path / "a.safetensors"
+    status, _, err = run(capsys, *TRAIN, "--steps", "1", "--out", out, "--as-emnist", "0.5")
+    assert status == 1 and "there are none among --glyphs pen: name mnist" in err[0]
+
+    bars = np.zeros((400, 28, 28), np.uint8)
+    bars[:, 9:14, 11:15] = 255
+    write_mnist(tmp_path, bars)
+    monkeypatch.setenv("CRNN_DATA", str(tmp_path))
+    words = ["train", "--out", "x", "--glyphs", "mnist,pen", "--as-emnist", "0.25", "--seed", "3"]
+    glyphs, _ = _training_glyphs(_parser().parse_args(words))
+    (resized,) = resize_as_emnist(load_glyphs("mnist", "train").subset([0])).images
+    changed, same = (
+        int((glyphs.images == image).flatten(1).all(1).sum())
+        for image in (resized, torch.from_numpy(bars[0]))
+    )
+    assert changed + same == 400 and 70 <= changed <= 130
 
 
 def test_train_holds_out_glyphs_it_never_trains_on():
