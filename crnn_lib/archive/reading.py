@@ -27,7 +27,7 @@ from crnn_lib.archive import _parts, _sources
 from crnn_lib.archive._ray import require, start_ray
 from crnn_lib.photos import PHOTOS, Reader, Row, files_of, page_of, reason_of
 
-FILES_PER_TASK = 64  #: found and read together: full batches of the network, few tasks for Ray
+FILES_PER_TASK = 128  #: found and read together: full batches of the network, few tasks for Ray
 TASKS_PER_READER = 8  #: at least, where there are files enough
 FILES_PER_PART = 1024  #: rows of a part stay some hundred kB
 
