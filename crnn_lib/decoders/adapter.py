@@ -63,7 +63,7 @@ def decode(
     }
     if decoder not in decoders:
         raise ValueError(f"decoder is one of {', '.join(decoders)}; got {decoder!r}.")
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
     check_alphabet(alphabet)
     log_probs = _as_log_probs(values, frame_lengths, layout, kind, alphabet.num_classes)
     return decoders[decoder](log_probs, frame_lengths, alphabet=alphabet, **options)

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import index
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet, check_whole
+from crnn_lib.alphabet import Alphabet, check_whole, is_whole
 from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import (
@@ -37,8 +38,9 @@ from crnn_lib.decoders._blocks import (
 )
 from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, WRONG
 from crnn_lib.decoders._lattices import check_lattices, frame_log_sums
+from crnn_lib.decoders._open_lines import BeamLine
 from crnn_lib.decoders._parts import best_of_parts
-from crnn_lib.decoders._windows import BLOCK, BeamLine
+from crnn_lib.decoders._windows import BLOCK
 from crnn_lib.decoders.fusion import Fusion, _no_arcs, fuse
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 from crnn_lib.language import Automaton, Mixture, Rule
@@ -84,9 +86,16 @@ def prefix_beams(
     >>> {label: round(math.exp(p), 2) for label, p in prefix_beams(lattice).items()}
     {(1,): 0.64, (): 0.36}
     """
+    log_probs, _ = check_lattices(log_probs, None)
+    count, _, classes = log_probs.shape
+    if count != 1:
+        raise ValueError(f"prefix_beams reads one line, (T, C); got {(*log_probs.shape,)}.")
+    if not is_whole(blank) or not 0 <= blank < classes:
+        raise ValueError(f"blank is a class from 0 to {classes - 1}; got {blank!r:.80}.")
+    check_whole(1, beam_width=beam_width)
     # prefix: alignments that end in a blank, and those that do not
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}
-    rows = log_probs.tolist()
+    rows = log_probs[0].tolist()
     for t, frame in enumerate(rows):
         grown: dict[tuple[int, ...], tuple[float, float]] = {}
         for prefix, (at_blank, at_char) in beam.items():  # a blank, or the last character again
@@ -182,9 +191,11 @@ def prefix_beam_search(
     >>> hypothesis.text, round(math.exp(hypothesis.log_prob), 4), hypothesis.spans
     ('0', 0.64, (Span(1 in [0, 1), log_prob=-0.9163),))
     """
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(1, beam_width=beam_width, n_best=1 if n_best is None else n_best, threads=threads)
+    beam_width, threads = index(beam_width), index(threads)  # of a tensor's number, too
+    n_best = None if n_best is None else index(n_best)
     if isinstance(language, Mixture):
         by_part = [
             prefix_beam_search(

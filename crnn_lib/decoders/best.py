@@ -18,7 +18,7 @@ from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE
 from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums, tolerance
-from crnn_lib.decoders._windows import PathLine
+from crnn_lib.decoders._open_lines import PathLine
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 
 BLOCK = 1 << 20  # numbers that are looked at together: 8 MB, which a cache may hold
@@ -79,7 +79,7 @@ def best_path(
     >>> round(math.exp(hypothesis.bound), 4)
     0.64
     """
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     count, frames, classes = log_probs.shape
     lines: list = [None] * count

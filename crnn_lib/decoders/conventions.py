@@ -33,7 +33,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, as_number
+from crnn_lib.decoders._lattices import check_lattices
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.hypothesis import Hypothesis
 from crnn_lib.language import (
@@ -153,9 +154,13 @@ def _listed(labels) -> list[str]:
                 f"{list(labels.values())!r:.200}."
             )
         labels = [by_class[k] for k in range(len(labels))]
-    if not labels or not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"labels are texts, one for each class; got {labels!r:.200}.")
-    return list(labels)
+    ordered = isinstance(labels, Iterable) and not isinstance(labels, (set, frozenset, bytes))
+    listed = list(labels) if ordered else []
+    if not listed or not all(isinstance(label, str) for label in listed):
+        raise ValueError(
+            f"labels are texts in the order of the classes, one for each; got {labels!r:.200}."
+        )
+    return listed
 
 
 def _written(path: Path) -> Any:
@@ -192,7 +197,12 @@ class PortedDecoder:
 
     def decode(self, log_probs: Tensor | np.ndarray, beam_width: int = 100) -> str:
         """The text of one line, (T, C); what no text of the language fits gives ``""``."""
-        (best,) = self.decode_batch(log_probs[None], beam_width)
+        lattices, _ = check_lattices(log_probs, None, self.alphabet)
+        if len(lattices) != 1:
+            raise ValueError(
+                f"decode reads one line, (T, C); got {(*lattices.shape,)}. decode_batch reads many."
+            )
+        (best,) = self.decode_batch(lattices, beam_width)
         return best.text if best else ""
 
     def decode_batch(
@@ -256,6 +266,10 @@ def from_pyctcdecode(
     for name, given in (("unigrams", unigrams), ("hotwords", hotwords)):
         if isinstance(given, str):
             raise TypeError(f"{name} is a list of words, such as [{given!r}]; got a str.")
+    unigrams, hotwords = _words(unigrams, "unigrams"), _words(hotwords, "hotwords")
+    for name, number in (("alpha", alpha), ("beta", beta), ("unk_score_offset", unk_score_offset)):
+        if not math.isfinite(as_number(number)):
+            raise ValueError(f"{name} is a finite number; got {number!r:.80}.")
     alphabet = alphabet_from(labels, "pyctcdecode")
     characters = alphabet.characters
     language: Automaton | Rule | None = None
@@ -267,7 +281,8 @@ def from_pyctcdecode(
             )
         model = read_arpa(kenlm_model_path)
         known = set(characters)
-        words = [w for w in (unigrams or model.characters) if w != "<unk>" and known >= set(w)]
+        listed = model.characters if unigrams is None else unigrams
+        words = [w for w in listed if w != "<unk>" and known >= set(w)]
         words = list(dict.fromkeys(words))
         spelled = "".join(c for c in characters if c != " ")
         letters = np.zeros((1, len(spelled)), np.int32)
@@ -287,6 +302,16 @@ def from_pyctcdecode(
         if hot:
             language = hot_words(hot) if language is None else language & hot_words(hot)
     return PortedDecoder(alphabet, language)
+
+
+def _words(given: Iterable[str] | None, name: str) -> list[str] | None:
+    """Words as a list, checked."""
+    if given is None:
+        return None
+    words = list(given) if isinstance(given, Iterable) else [None]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name} is a list of words; got {given!r:.80}.")
+    return words
 
 
 def _bonus_per_word(characters, bonus: float) -> WeightedAutomaton:

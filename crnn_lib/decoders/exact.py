@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import index
 
 import numpy as np
 import torch
@@ -91,11 +92,11 @@ def exact_search(
     >>> hypothesis.text, hypothesis.proven, round(math.exp(hypothesis.bound), 4)
     ('0', True, 0.36)
     """
-    alphabet = alphabet or Alphabet()
+    alphabet = Alphabet() if alphabet is None else alphabet
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths, alphabet)
     check_whole(0, budget=budget)
-    budget = min(budget, ROOM)  # more is never split
     check_whole(1, threads=threads)
+    budget, threads = min(index(budget), ROOM), index(threads)  # more is never split
     parts = language.parts if isinstance(language, Mixture) else (language,)
     rows: list = [[] for _ in log_probs]  # of each line what the parts have found
     bounds = np.zeros((len(parts), len(log_probs)))  # of those that have found nothing

@@ -45,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, as_number, check_alphabet
 from crnn_lib.ctc import NEVER
 from crnn_lib.decoders._compiled.records import Arcs, Outlook, Steps
 from crnn_lib.language import NOWHERE, Rule, WeightedAutomaton, respell
@@ -478,6 +478,7 @@ def fuse(
     ValueError
         If none of its characters are in the alphabet, or a weight is not finite or negative.
     """
+    check_alphabet(alphabet)
     if isinstance(language, Rule):
         language = language.over(alphabet.characters)
     if language is not None and not hasattr(language, "arcs"):
@@ -485,13 +486,15 @@ def fuse(
             "language is an Automaton, a Rule, a Mixture or None; got "
             f"{type(language).__name__}." + _HINTS.get(type(language).__name__, "")
         )
-    if not 0 <= language_weight < math.inf:
+    if not 0 <= as_number(language_weight) < math.inf:
         raise ValueError(
-            f"language_weight is a finite number, 0 or more; got {language_weight}. A weight of "
-            "0 keeps what the language forbids and forgets what it prefers."
+            f"language_weight is a finite number, 0 or more; got {language_weight!r:.80}. A weight "
+            "of 0 keeps what the language forbids and forgets what it prefers."
         )
-    if not math.isfinite(length_bonus):
-        raise ValueError(f"length_bonus is a finite number per character; got {length_bonus}.")
+    if not math.isfinite(as_number(length_bonus)):
+        raise ValueError(
+            f"length_bonus is a finite number per character; got {length_bonus!r:.80}."
+        )
     if language is None and length_bonus == 0:
         return None
     return _fuse(language, alphabet, float(language_weight), float(length_bonus))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, refuse, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE, RISKY, WRONG
 from crnn_lib.decoders._lattices import check_lattices
+from crnn_lib.decoders._open_lines import BeamLine, PathLine
 from crnn_lib.decoders._parts import best_of_parts
-from crnn_lib.decoders._windows import BeamLine, PathLine
 from crnn_lib.decoders.beam import prefix_beam_search
 from crnn_lib.decoders.best import best_path
 from crnn_lib.decoders.fusion import fuse
@@ -50,7 +51,7 @@ class _Stream:
     """What both decoders share: chunks are checked, and kept while the line is short."""
 
     def __init__(self, alphabet: Alphabet | None) -> None:
-        self.alphabet = alphabet or Alphabet()
+        self.alphabet = Alphabet() if alphabet is None else alphabet
         check_alphabet(self.alphabet)
         self._lines: list = []
         self._dtype: torch.dtype | None = None
@@ -176,9 +177,9 @@ class PrefixBeam(_Stream):
                 "A step of this language changes a score by more than 400, which products of "
                 "floats cannot hold. Scale it down, or read the line whole."
             )
-        self.n_best = n_best
+        self.n_best = None if n_best is None else index(n_best)
         self._options: dict[str, Any] = {
-            "alphabet": self.alphabet, "beam_width": beam_width, "language": language,
+            "alphabet": self.alphabet, "beam_width": index(beam_width), "language": language,
             "language_weight": language_weight, "length_bonus": length_bonus,
         }  # fmt: skip
 

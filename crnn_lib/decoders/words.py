@@ -13,13 +13,14 @@ anything but a separator, so one number goes from frame to frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.ctc import NEVER, forward_backward
 
 
@@ -74,7 +75,13 @@ def _find_words(
     lexicon: Collection[str] | Any | None,
 ) -> tuple[Word, ...]:
     """The words of a label whose characters spell ``pieces``."""
-    separators = set(split)
+    separators = set(split) if isinstance(split, Iterable) else {None}
+    if not all(isinstance(separator, str) for separator in separators):
+        raise TypeError(
+            f"split is a str of the characters that are in no word, or several; got {split!r:.80}."
+        )
+    if isinstance(lexicon, Iterator):  # each word would be looked for behind the one before
+        lexicon = set(lexicon)
     cuts = [i for i, piece in enumerate(pieces) if piece in separators]
     places = [
         (first, last)
@@ -95,6 +102,11 @@ def _find_words(
             f"lexicon is a collection of words, such as {{{lexicon!r}}}, or an automaton, such as "
             f"lexicon({lexicon!r}) makes; got a str."
         )
+    if lexicon is not None and not hasattr(lexicon, "accepts"):
+        if not isinstance(lexicon, Container):
+            raise TypeError(
+                f"lexicon is a collection of words or an automaton; got {lexicon!r:.80}."
+            )
     if lexicon is not None:
         accepts = lexicon.accepts if hasattr(lexicon, "accepts") else lexicon.__contains__
         known = [bool(accepts(text)) for text in texts]
@@ -135,10 +147,29 @@ def word_confidences(
     >>> [round(p, 3) for p in word_confidences(line, [1], [(0, 1)], [3])]
     [0.75]
     """
+    if not isinstance(log_probs, Tensor):
+        raise TypeError(f"log_probs is a tensor (T, C); got {type(log_probs).__name__}.")
+    for name, given in (("places", places), ("separators", separators)):
+        if not isinstance(given, Iterable):
+            raise TypeError(f"{name} is a sequence; got {given!r:.80}.")
+    places, separators = list(places), list(separators)
     if not places:
         return []
     line = log_probs.detach().cpu().double()
+    label = list(label)
     trellis = forward_backward(line, label, blank=blank)
+    size = len(trellis.states) // 2
+    for place in places:
+        first, last = place if np.shape(place) == (2,) else (0, 0)
+        if not is_whole(first) or not is_whole(last) or not 0 <= first < last <= size:
+            raise ValueError(
+                f"A place is (first, last), some of the label's {size} characters; got "
+                f"{place!r:.80}."
+            )
+    if not all(is_whole(c) and 0 <= c < line.shape[1] for c in separators):
+        raise ValueError(
+            f"separators are classes from 0 to {line.shape[1] - 1}; got {separators!r:.80}."
+        )
     alpha, beta, values = trellis.alpha.numpy(), trellis.beta.numpy(), line.numpy()
     inside = np.ones(values.shape[1], bool)
     inside[[blank, *separators]] = False
