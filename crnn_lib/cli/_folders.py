@@ -23,7 +23,7 @@ BATCH_SIZE = 32
 START = ("crnn-words", "crnn-photos")  # the first that ships
 FRESH_ONLY = {  # options that have no meaning for lines that are there; their defaults
     "glyphs": {"auto": 1.0},
-    "as_emnist": 0.0,
+    "as_emnist": False,
     "style": "default",
     "length": None,
     "network": None,

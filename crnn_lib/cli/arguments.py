@@ -193,17 +193,14 @@ def _whole(least: int) -> Callable[[str], int]:
     return number
 
 
-def _number(
-    least: float, below: float = math.inf, *, most: float = math.inf
-) -> Callable[[str], float]:
+def _number(least: float, below: float = math.inf) -> Callable[[str], float]:
     def number(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not least <= value < below or value > most:
+        if not least <= value < below:
             upper = f" and below {below:g}" if below < math.inf else ""
-            upper = f" and at most {most:g}" if most < math.inf else upper
             raise argparse.ArgumentTypeError(
                 f"expected a number of at least {least:g}{upper}, got {text!r}"
             )
@@ -439,10 +436,8 @@ def _add_train(commands) -> None:
     )
     add(
         "--as-emnist",
-        type=_number(0, most=1),
-        default=0.0,
-        metavar="SHARE",
-        help="share of MNIST's digits to resize and place as EMNIST does, such as 0.5 (0)",
+        action="store_true",
+        help="resize MNIST's digits and place them as EMNIST does",
     )
     add(
         "--held-out",

@@ -188,7 +188,7 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
     generator = seeded_generator(options.seed, 1)
     kept = {s: glyphs_on_disk(s, "train") for s in options.glyphs if s != "pen"}
     if options.as_emnist:
-        kept = {s: _partly_resized(glyphs, options) for s, glyphs in kept.items()}
+        kept = {s: resize_as_emnist(g) if g.source == "mnist" else g for s, g in kept.items()}
     if "pen" in options.glyphs:  # beside others the pen draws as many as its share calls for
         piles = [options.glyphs["pen"] * len(kept[s]) / options.glyphs[s] for s in kept]
         kept["pen"] = load_glyphs("pen", "train", count=round(max(piles)) if piles else None)
@@ -210,17 +210,6 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
         for source, glyphs in kept.items()
     ]
     return Glyphs.concat(parts), Glyphs.concat(held_out) if options.held_out else None
-
-
-def _partly_resized(glyphs: Glyphs, options: argparse.Namespace) -> Glyphs:
-    """MNIST's digits, a share of them resized; those of another source as they are."""
-    if glyphs.source != "mnist":
-        return glyphs
-    chance = torch.rand(len(glyphs), generator=seeded_generator(options.seed, 4))
-    chosen = (chance < options.as_emnist).view(-1, 1, 1)
-    return dataclasses.replace(
-        glyphs, images=torch.where(chosen, resize_as_emnist(glyphs).images, glyphs.images)
-    )
 
 
 def _sources(options: argparse.Namespace) -> set[str]:
@@ -277,7 +266,7 @@ def _training_lines(
     styles = [_style(options, height)]
     if options.style == "varied":  # two styles that take turns
         bases = LineStyle(), LineStyle.article()
-        styles = [_fitted(style.varied(), options.length, height) for style in bases]
+        styles = [_fitted(_varied(style, options), options.length, height) for style in bases]
     streams = [
         LineStream(glyphs, style, options.batch_size, options.seed + number, alphabet=alphabet)
         for number, style in enumerate(styles)
@@ -321,7 +310,7 @@ def _validation_lines(
         held_out = dataclasses.replace(held_out, split="test")
         return photo_sample(held_out, count, options.seed, book="careless")
     style = _style(options, height)
-    style = style.varied() if options.style == "varied" else style
+    style = _varied(style, options) if options.style == "varied" else style
     generator = seeded_generator(options.seed, 2)
     return compose_lines(held_out, count, style, generator, alphabet=alphabet)
 
@@ -329,6 +318,11 @@ def _validation_lines(
 def _style(options: argparse.Namespace, height: int) -> LineStyle:
     style = LineStyle.article() if options.style == "article" else LineStyle()
     return _fitted(style, options.length, height)
+
+
+def _varied(style: LineStyle, options: argparse.Namespace) -> LineStyle:
+    """Digits that are as large as EMNIST's need not grow."""
+    return style.varied(size=(0.85, 1.1)) if options.as_emnist else style.varied()
 
 
 def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> LineStyle:

@@ -187,15 +187,19 @@ class LineStyle:
             interpolation="nearest",
         )
 
-    def varied(self) -> LineStyle:
+    def varied(self, size: tuple[float, float] = (0.95, 1.2)) -> LineStyle:
         """This style with more variety, to train readers of other people's hands.
 
-        Glyphs grow by up to a fifth: EMNIST's digits fill 24 of their 28 pixels, MNIST's 20.
+        Parameters
+        ----------
+        size : (float, float)
+            Factors of the least and of the largest size of a line's glyphs. They grow by a fifth
+            if left out: EMNIST's digits fill 24 of their 28 pixels, MNIST's 20.
         """
         (small, large), (thin, thick), (left, right) = self.size, self.stroke, self.slant
         return replace(
             self,
-            size=(0.95 * small, 1.2 * large),
+            size=(size[0] * small, size[1] * large),
             stroke=(min(thin, -0.4), max(thick, 0.6)),
             glyph_stroke=max(self.glyph_stroke, 0.2),
             slant=(min(left, -0.15), max(right, 0.35)),

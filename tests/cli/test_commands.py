@@ -145,7 +145,6 @@ def test_help_needs_no_torch():
         (["train", "--out", "x", "--glyphs", "mnist:x"], "got 'x'"),
         (["train", "--out", "x", "--glyphs", "mnist:0"], "share of mnist is 0"),
         (["train", "--out", "x", "--glyphs", "pen,pen"], "pen is named twice"),
-        (["train", "--out", "x", "--as-emnist", "1.5"], "at least 0 and at most 1, got '1.5'"),
         (["train", "--out", "x", "--length", "9-3"], "such as 5 or 1-10, got '9-3'"),
         (["evaluate", "--length", "999999999"], "at most 1000 characters, got '999999999'"),
         (["train", "--out", "x", "--length", "0"], "such as 5 or 1-10, got '0'"),
@@ -433,27 +432,28 @@ def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
     assert len(torch.unique(mixed.images[~is_mnist], dim=0)) == 10  # as many as its share
 
 
-def test_as_emnist_resizes_its_share_of_mnists_digits_and_asks_for_them(
-    tmp_path, capsys, monkeypatch
-):
-    from crnn_lib.cli.train import _training_glyphs
+def test_as_emnist_resizes_mnists_digits_and_asks_for_them(tmp_path, capsys, monkeypatch):
+    from crnn_lib.cli.train import _training_glyphs, _training_lines
 
     out = tmp_path / "a.safetensors"
-    status, _, err = run(capsys, *TRAIN, "--steps", "1", "--out", out, "--as-emnist", "0.5")
+    status, _, err = run(capsys, *TRAIN, "--steps", "1", "--out", out, "--as-emnist")
     assert status == 1 and "there are none among --glyphs pen: name mnist" in err[0]
 
-    bars = np.zeros((400, 28, 28), np.uint8)
+    bars = np.zeros((40, 28, 28), np.uint8)
     bars[:, 9:14, 11:15] = 255
     write_mnist(tmp_path, bars)
     monkeypatch.setenv("CRNN_DATA", str(tmp_path))
-    words = ["train", "--out", "x", "--glyphs", "mnist,pen", "--as-emnist", "0.25", "--seed", "3"]
-    glyphs, _ = _training_glyphs(_parser().parse_args(words))
+    words = ["train", "--out", "x", "--glyphs", "mnist,pen", "--as-emnist", "--style", "varied"]
+    options = _parser().parse_args(words)
+    glyphs, _ = _training_glyphs(options)
     (resized,) = resize_as_emnist(load_glyphs("mnist", "train").subset([0])).images
-    changed, same = (
-        int((glyphs.images == image).flatten(1).all(1).sum())
-        for image in (resized, torch.from_numpy(bars[0]))
-    )
-    assert changed + same == 400 and 70 <= changed <= 130
+    assert int((glyphs.images == resized).flatten(1).all(1).sum()) == 40
+    options.batch_size = 4
+    lines = _training_lines(options, glyphs, Alphabet(), 32)
+    assert [stream.style.size for stream in lines.streams] == [
+        (0.8 * 0.85, 1.15 * 1.1),
+        (0.85, 1.1),
+    ]
 
 
 def test_train_holds_out_glyphs_it_never_trains_on():
