@@ -106,6 +106,8 @@ class Alphabet:
         >>> Alphabet(("th", "the", "em")).split("them")
         ['th', 'em']
         """
+        if not isinstance(text, str):
+            raise TypeError(f"A text is a str, such as '55207'; got {text!r:.80}.")
         end = len(text)
         unknown = end + 1  # costs more than any number of characters
         # What the rest of the text costs from each place on, and the size of its first character.
@@ -215,6 +217,37 @@ def check_whole(least: int, **numbers: Any) -> None:
             raise ValueError(f"{name} is a whole number of at least {least}; got {value!r:.80}.")
 
 
+def as_number(value: Any) -> float:
+    """One number as a float; NaN for what is none, such as a text, a truth value, or a list.
+
+    A comparison with NaN is false, so one condition refuses all that is no number in a range.
+
+    >>> [as_number(value) for value in (3, 0.5, "3", True, None, [1.0])]
+    [3.0, 0.5, nan, nan, nan, nan]
+    """
+    several = getattr(value, "ndim", 0)
+    if isinstance(value, bool) or several or not hasattr(value, "__float__"):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan
+
+
+def check_generator(generator: Any, owner: str) -> None:
+    """Raise a TypeError if it is no torch.Generator. ``owner`` says who draws from it.
+
+    None would draw from the state that all of a program shares, and change it.
+    """
+    from torch import Generator  # late: who only spells needs no torch
+
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f"{owner} needs a torch.Generator for its randomness, for example "
+            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
+        )
+
+
 def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[str, ...]:
     """Characters as a str if each is one code point, else as a tuple; checked.
 
@@ -232,6 +265,11 @@ def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[st
         if not hasattr(characters, "__iter__"):
             raise TypeError(
                 f"The characters of {owner} are a str or several; got {characters!r:.80}."
+            )
+        if isinstance(characters, (set, frozenset)):  # its order is another in each process
+            raise TypeError(
+                f"The characters of {owner} stand in an order, and a set has none: give "
+                f"sorted(characters); got {characters!r:.80}."
             )
         characters = tuple(characters)
         for place, character in enumerate(characters):

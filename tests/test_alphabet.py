@@ -10,7 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn_lib.alphabet import BLANK_SYMBOL, Alphabet, check_alphabet, check_whole, is_whole
+from crnn_lib.alphabet import (
+    BLANK_SYMBOL,
+    Alphabet,
+    as_number,
+    check_alphabet,
+    check_generator,
+    check_whole,
+    is_whole,
+)
 
 TEXT = "55207"
 
@@ -265,3 +273,43 @@ def test_half_a_class_is_none():
 def test_a_label_is_a_list(wrong):
     with pytest.raises(TypeError, match=f"A label is a list of class indices; got {wrong!r}"):
         Alphabet().decode(wrong)
+
+
+# --- One number, and who draws ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(3, 3.0), (0.5, 0.5), (np.float32(0.5), 0.5), (torch.tensor(2), 2.0), (math.inf, math.inf)],
+)
+def test_one_number_is_a_float(value, number):
+    assert as_number(value) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, "1", b"1", [1.0], (1,), np.ones(1), torch.ones(1), 1j, 10**400, {}, math.nan],
+)
+def test_what_is_no_one_number_is_none(value):
+    assert math.isnan(as_number(value))
+
+
+def test_who_draws_says_so():
+    check_generator(torch.Generator(), "a test")
+    for wrong in (None, 5, np.random.default_rng(0), torch.Generator):
+        with pytest.raises(TypeError, match="a test needs a torch.Generator for its randomness"):
+            check_generator(wrong, "a test")
+
+
+def test_characters_of_a_set_have_no_order():
+    """In each process another class would stand for each of them."""
+    for owner in (set("abc"), frozenset("abc")):
+        with pytest.raises(TypeError, match="stand in an order, and a set has none"):
+            Alphabet(owner)
+    assert Alphabet(dict.fromkeys("ba")).characters == "ba"
+
+
+@pytest.mark.parametrize("text", [None, 55, ["5"], b"55"])
+def test_only_a_text_is_cut(text):
+    with pytest.raises(TypeError, match="A text is a str"):
+        Alphabet().split(text)

@@ -129,9 +129,13 @@ def warn_of_scores(log_probs: Tensor, frame_lengths: Tensor, lines: Tensor, leve
 
 def plain_label(label: Sequence[int]) -> list[int]:
     """A label as a list of Python integers."""
+    ordered = not isinstance(label, (str, bytes, set, frozenset, dict))
     try:
-        return [index(c) for c in (label.tolist() if hasattr(label, "tolist") else label)]
+        given = list(label.tolist() if hasattr(label, "tolist") else label)
+        if ordered and not any(isinstance(c, bool) for c in given):
+            return [index(c) for c in given]
     except TypeError:
-        raise TypeError(
-            f"A label is class indices, got {label!r}. For a text: Alphabet().encode(text)."
-        ) from None
+        pass
+    raise TypeError(
+        f"A label is class indices, got {label!r:.80}. For a text: Alphabet().encode(text)."
+    )

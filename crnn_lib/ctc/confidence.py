@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from crnn_lib.alphabet import as_number
 from crnn_lib.ctc._checks import check_batch, check_line
 from crnn_lib.ctc._sweep import LOG_SUM, mirror_repeats, pick_emissions, sweep_frames
 from crnn_lib.ctc.definition import NEVER
@@ -258,8 +259,7 @@ class Temperature:
     loss_after: float = math.nan
 
     def __post_init__(self) -> None:
-        number = hasattr(self.value, "__float__") and not isinstance(self.value, bool)
-        if not number or not 0 < self.value < math.inf:
+        if not 0 < as_number(self.value) < math.inf:
             raise ValueError(f"A temperature is a number above 0; got {self.value!r:.80}.")
 
     def __call__(self, log_probs: Tensor) -> Tensor:
@@ -317,8 +317,10 @@ def fit_temperature(
     >>> round(temperature.value, 2)
     2.0
     """
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance is a relative precision between 0 and 1; got {tolerance}.")
+    if not 0 < as_number(tolerance) < 1:
+        raise ValueError(
+            f"tolerance is a relative precision between 0 and 1; got {tolerance!r:.80}."
+        )
     batch = check_batch(log_probs, targets, frame_lengths, target_lengths, blank)
     log_probs = log_probs.detach().double()
 

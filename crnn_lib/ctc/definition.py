@@ -57,12 +57,9 @@ def states_of(alignment: Iterable, *, blank: object = 0) -> list[int]:
 
 def _symbols(alignment: Any, blank: object) -> Iterable:
     """The symbols of one alignment; those of a tensor or an array as Python's numbers."""
-    if isinstance(alignment, str) and not isinstance(blank, str):
-        raise TypeError(
-            f"The symbols of {alignment[:40]!r} are texts, and none of them is the blank {blank!r}."
-            " Name the one that is, such as blank='-'."
-        )
     if not hasattr(alignment, "tolist"):
+        if not isinstance(alignment, Iterable) or isinstance(alignment, (set, frozenset)):
+            raise TypeError(f"An alignment is a class for each frame; got {alignment!r:.80}.")
         alignment = list(alignment)
         lines = any(isinstance(c, list) or getattr(c, "ndim", 0) for c in alignment)
         shape = f"a list of {len(alignment)}" if lines else ""
@@ -72,6 +69,12 @@ def _symbols(alignment: Any, blank: object) -> Iterable:
     if shape:
         raise ValueError(
             f"An alignment is one line's, (T,); got {shape}. Take the lines of a batch one by one."
+        )
+    kind = "no texts" if isinstance(blank, str) else "texts"
+    if len(alignment) and all(isinstance(c, str) != isinstance(blank, str) for c in alignment):
+        raise TypeError(
+            f"The symbols of {alignment!r:.40} are {kind}, and none of them is the blank {blank!r}."
+            " Name the one that is, such as blank='-'."
         )
     return alignment
 
@@ -100,6 +103,7 @@ def count_alignments(label: Sequence[int], frames: int) -> int:
     """
     if not is_whole(frames):
         raise TypeError(f"frames is a whole number; got {frames!r:.80}.")
+    label = plain_label(label)
     spare = frames - minimum_frames(label)
     return math.comb(spare + 2 * len(label), spare) if spare >= 0 else 0
 
@@ -142,6 +146,7 @@ def label_probability_brute_force(
     >>> round(label_probability_brute_force(log_probs, [1]), 6)
     0.64
     """
+    label = plain_label(label)
     if minimum_frames(label) > len(log_probs):
         return 0.0
     batch = check_line(log_probs, label, blank)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,6 +61,8 @@ def check_integers(
     Traceback (most recent call last):
     ValueError: Sample 1: frame_lengths must be 0 to 40; got 41.
     """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        values = values.astype(np.int64)  # torch takes no view from the end, no other byte order
     try:
         given = torch.as_tensor(values, device=device)
     except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length

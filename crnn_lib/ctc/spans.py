@@ -42,12 +42,10 @@ def forced_alignment(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     >>> forced_alignment(probs.log(), [1])
     [Span(1 in [1, 3), log_prob=-0.5798)]
     """
+    label = plain_label(label)
     batch = check_line(log_probs, label, blank)
     spans, scores = (x[0].tolist() for x in _best_alignments(log_probs[None], batch, blank))
-    return [
-        Span(c, start, end, p)
-        for c, (start, end), p in zip(plain_label(label), spans, scores, strict=True)
-    ]
+    return [Span(c, start, end, p) for c, (start, end), p in zip(label, spans, scores, strict=True)]
 
 
 def forced_alignments(

@@ -61,8 +61,9 @@ def forward_backward(log_probs: Tensor, label: Sequence[int], *, blank: int = 0)
     tensor([[0.3750, 0.6250],
             [0.3750, 0.6250]], dtype=torch.float64)
     """
+    label = plain_label(label)
     batch = check_line(log_probs, label, blank)
-    states = torch.tensor(_with_blanks(plain_label(label), blank), device=log_probs.device)  # (S,)
+    states = torch.tensor(_with_blanks(label, blank), device=log_probs.device)  # (S,)
     emitted = log_probs.detach().double()[:, states]  # (T, S)
 
     alpha = torch.full_like(emitted, NEVER)

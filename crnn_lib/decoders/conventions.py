@@ -157,9 +157,7 @@ def _listed(labels) -> list[str]:
     ordered = isinstance(labels, Iterable) and not isinstance(labels, (set, frozenset, bytes))
     listed = list(labels) if ordered else []
     if not listed or not all(isinstance(label, str) for label in listed):
-        raise ValueError(
-            f"labels are texts in the order of the classes, one for each; got {labels!r:.200}."
-        )
+        raise ValueError(f"labels are texts, one for each class; got {labels!r:.200}.")
     return listed
 
 

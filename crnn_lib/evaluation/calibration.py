@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from crnn_lib.alphabet import as_number, is_whole
 from crnn_lib.evaluation.metrics import wilson_interval
 
 
@@ -96,8 +97,8 @@ def reliability(
     0.2
     """
     confidences, correct = _lines(confidences, correct)
-    if bins < 1:
-        raise ValueError(f"bins is a number of bins, 1 or more; got {bins}.")
+    if not is_whole(bins) or bins < 1:
+        raise ValueError(f"bins is a number of bins, 1 or more; got {bins!r:.80}.")
     if equal_counts:
         ordered = np.sort(confidences)
         ends = np.arange(1, bins) * len(ordered) // bins
@@ -299,8 +300,8 @@ def refusal_threshold(
     wrong: 25.00 % before, 0.00 % of those still read.
     """
     confidences, correct = _lines(confidences, correct)
-    if not 0 <= refuse < 1:
-        raise ValueError(f"refuse is a share of the lines, from 0 to below 1; got {refuse}.")
+    if not 0 <= as_number(refuse) < 1:
+        raise ValueError(f"refuse is a share of the lines, from 0 to below 1; got {refuse!r:.80}.")
     # 0.29 * 100 is 28.999999999999996
     most = min(math.floor(refuse * len(confidences) * (1 + 1e-12)), len(confidences) - 1)
     return refuse_below(confidences, correct, float(np.sort(confidences)[most]))
@@ -317,7 +318,11 @@ def refuse_below(
     1.0
     """
     confidences, correct = _lines(confidences, correct)
-    refused = confidences < threshold
+    if math.isnan(as_number(threshold)):
+        raise ValueError(
+            f"threshold is a number, from which on lines are kept; got {threshold!r:.80}."
+        )
+    refused = confidences < float(threshold)
     return Refusal(
         threshold=float(threshold),
         n=len(correct),
@@ -327,10 +332,26 @@ def refuse_below(
     )
 
 
+def _column(values, name: str) -> np.ndarray:
+    """Numbers as an array, whatever holds them; texts are none."""
+    if hasattr(values, "detach"):  # a tensor, perhaps with a gradient, or in half precision
+        values = values.detach().cpu()
+        values = values.double().numpy() if values.is_floating_point() else values.numpy()
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind == "O" and not any(v is None or isinstance(v, str) for v in given.flat):
+            given = given.astype(np.float64)
+    except (TypeError, ValueError):
+        given = np.asarray("none")
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"{name} is a list of numbers, one for each line; got {values!r:.80}.")
+    return given
+
+
 def _lines(confidences, correct) -> tuple[np.ndarray, np.ndarray]:
     """Confidences (N,) in float64 and whether each line is right (N,), checked."""
-    confidences = np.asarray(confidences, dtype=np.float64)
-    correct = np.asarray(correct)
+    confidences = _column(confidences, "confidences").astype(np.float64)
+    correct = _column(correct, "correct")
     if confidences.ndim != 1 or confidences.shape != correct.shape:
         raise ValueError(
             "Each line needs one confidence and one answer whether it is right; got the shapes "

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from crnn_lib.alphabet import Alphabet, is_whole
+from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, check_whole, is_whole
 
 
 class EditCounts(NamedTuple):
@@ -139,6 +139,8 @@ def wilson_interval(successes: int, trials: int, *, z: float = 1.959964) -> tupl
             "An interval needs at least one trial and 0 to trials successes, whole numbers; got "
             f"{successes!r:.40} of {trials!r:.40}."
         )
+    if not 0 <= as_number(z) < math.inf:
+        raise ValueError(f"z is a number of standard deviations, 0 or more; got {z!r:.80}.")
     share = successes / trials
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
@@ -313,6 +315,10 @@ def evaluate_texts(
     for texts, name in ((predictions, "predictions"), (truths, "truths")):
         if isinstance(texts, str):
             raise TypeError(f"{name} is one text, {texts!r}; pass a list with one text per line.")
+        if not isinstance(texts, Iterable) or isinstance(texts, (set, frozenset)):
+            raise TypeError(f"{name} is a list with one text per line; got {texts!r:.80}.")
+    if alphabet is not None:
+        check_alphabet(alphabet)
     predictions, truths = list(predictions), list(truths)
     if len(predictions) != len(truths):
         raise ValueError(
@@ -321,8 +327,7 @@ def evaluate_texts(
         )
     if not truths:
         raise ValueError("There is nothing to evaluate: both lists are empty.")
-    if max_wrong < 0:
-        raise ValueError(f"max_wrong is a number of lines, 0 or more; got {max_wrong}.")
+    check_whole(0, max_wrong=max_wrong)
 
     def cut(text: str) -> str | list[str]:
         return text if alphabet is None else alphabet.split(text, strict=False)

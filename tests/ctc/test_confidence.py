@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -253,3 +254,12 @@ def test_bad_temperatures_are_refused():
         fit_temperature(log_probs, [[2]], [1], [1])
     with pytest.raises(ValueError, match="tolerance"):
         fit_temperature(log_probs, [[1]], [1], [1], tolerance=0.0)
+
+
+@pytest.mark.parametrize("value", [None, "2", True, [2.0], np.ones(2), torch.ones(2), 0, math.inf])
+def test_a_temperature_is_one_number_and_so_is_a_tolerance(value):
+    with pytest.raises(ValueError, match="A temperature is a number above 0; got "):
+        Temperature(value)
+    log_probs = torch.full((1, 1, 2), 0.5).log()
+    with pytest.raises(ValueError, match="tolerance is a relative precision between 0 and 1; got "):
+        fit_temperature(log_probs, [[1]], [1], [1], tolerance=value)

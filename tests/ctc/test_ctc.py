@@ -900,3 +900,55 @@ def test_what_is_no_tensor_is_named(function):
 def test_a_blank_is_a_whole_number():
     with pytest.raises(ValueError, match=r"blank must be one of the classes 0 to 1; got 0.5"):
         forward_backward(torch.tensor([[0.5, 0.5]]).log(), [1], blank=0.5)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+def test_a_label_may_be_read_once(blank):
+    """It is read twice: the second time nothing was left, and "" was scored without a word."""
+    label = [1, 1] if blank == 0 else [1, 0]
+    log_probs = torch.randn(6, 3, generator=torch.Generator().manual_seed(blank)).log_softmax(1)
+    trellis = forward_backward(log_probs, iter(label), blank=blank)
+    assert trellis.log_prob == forward_backward(log_probs, label, blank=blank).log_prob
+    spans = forced_alignment(log_probs, iter(label), blank=blank)
+    assert spans == forced_alignment(log_probs, label, blank=blank)
+    probability = label_probability_brute_force(log_probs, iter(label), blank=blank)
+    assert probability == pytest.approx(math.exp(trellis.log_prob))
+    assert count_alignments(iter(label), 6) == count_alignments(label, 6)
+
+
+@pytest.mark.parametrize("label", [{1, 2}, {1: 2}, b"12", "", "12", [True], [1, False], 5, None])
+def test_a_label_is_whole_numbers_in_an_order(label):
+    functions = (minimum_frames, lambda x: count_alignments(x, 9), lambda x: alignments(x, 9))
+    lines = (forward_backward, forced_alignment, label_probability_brute_force)
+    for function in (*functions, *(lambda x, f=f: f(torch.zeros(9, 3), x) for f in lines)):
+        with pytest.raises(TypeError, match="A label is class indices"):
+            function(label)
+
+
+def test_arrays_from_the_end_and_of_another_byte_order_are_integers():
+    log_probs = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).log_softmax(2)
+    targets, lengths = np.array([[2, 1], [3, 3]]), np.array([5, 6])
+    expected = ctc_loss(log_probs, targets, lengths, [2, 2])
+    fixed = targets.copy(), lengths.copy()
+    for array in fixed:
+        array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for given in (
+            (np.ascontiguousarray(targets[::-1, ::-1])[::-1, ::-1], lengths[::-1].copy()[::-1]),
+            (targets.astype(">i4"), lengths.astype(np.uint16)),
+            fixed,
+        ):
+            assert torch.equal(ctc_loss(log_probs, *given, [2, 2]), expected)
+
+
+@pytest.mark.parametrize("function", [collapse, states_of])
+def test_symbols_of_another_kind_than_the_blank_are_refused(function):
+    with pytest.raises(TypeError, match="are texts, and none of them is the blank 0"):
+        function(["5", "-", "5"])
+    with pytest.raises(TypeError, match="are no texts, and none of them is the blank '-'"):
+        function([5, 0, 5], blank="-")
+    assert function([], blank="-") == [] and len(function(["a", None, "a"], blank=None)) > 1
+    for wrong in (None, 5, {0, 1}):
+        with pytest.raises(TypeError, match="An alignment is a class for each frame; got "):
+            function(wrong)

@@ -239,3 +239,33 @@ def test_charts_of_the_smallest_cases():
 def test_a_share_just_below_one_leaves_a_line():
     found = refusal_threshold([0.5, 0.9], [True, True], refuse=1 - 1e-13)
     assert (found.threshold, found.n_refused) == (0.9, 1)
+
+
+@pytest.mark.parametrize("judge", [reliability, risk_coverage, brier_score, refusal_threshold])
+def test_what_holds_no_numbers_is_named(judge):
+    """The text "0" is true to numpy: all lines counted as right."""
+    for confidences in (["0.5", "0.6"], "ab", None, [None, "a"], iter([0.5, 0.6]), [[0.5], [1, 2]]):
+        with pytest.raises(TypeError, match="confidences is a list of numbers, one for each line"):
+            judge(confidences, [True, False])
+    for correct in (["1", "0"], ["True", ""], None, iter([True, False])):
+        with pytest.raises(TypeError, match="correct is a list of numbers, one for each line"):
+            judge([0.5, 0.6], correct)
+
+
+def test_tensors_of_any_kind_are_numbers():
+    confidences = torch.tensor([0.75, 0.5], requires_grad=True)
+    for some in (confidences, confidences.bfloat16(), confidences.half().flip(0).flip(0)):
+        assert brier_score(some, torch.tensor([True, False])) == brier_score([0.75, 0.5], [1, 0])
+
+
+@pytest.mark.parametrize("number", [None, "2", [2], np.ones(2), math.nan, {}])
+def test_numbers_of_calibration_are_numbers(number):
+    with pytest.raises(ValueError, match="bins is a number of bins, 1 or more; got "):
+        reliability([0.5], [True], bins=number)
+    with pytest.raises(ValueError, match="from 0 to below 1; got "):
+        refusal_threshold([0.5], [True], refuse=number)
+    with pytest.raises(ValueError, match="threshold is a number, from which on lines are kept"):
+        refuse_below([0.5], [True], number)
+    for bins in (True, 2.5):
+        with pytest.raises(ValueError, match="bins is a number of bins"):
+            reliability([0.5], [True], bins=bins)

@@ -311,3 +311,21 @@ def test_wilson_interval_solves_its_equation(trials, data):
 def test_wilson_interval_refuses_impossible_counts(successes, trials):
     with pytest.raises(ValueError, match="at least one trial"):
         wilson_interval(successes, trials)
+
+
+@pytest.mark.parametrize("z", [None, "a", True, [1.0], math.nan, -1.0, math.inf])
+def test_standard_deviations_are_a_number(z):
+    with pytest.raises(ValueError, match="z is a number of standard deviations, 0 or more; got "):
+        wilson_interval(1, 2, z=z)
+
+
+def test_texts_that_are_none_are_named():
+    for texts in (None, 5, {"55", "7"}):
+        for name, pair in (("predictions", (texts, ["5"])), ("truths", (["5"], texts))):
+            with pytest.raises(TypeError, match=f"{name} is a list with one text per line; got "):
+                evaluate_texts(*pair)
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        evaluate_texts(["5"], ["7"], alphabet="0123456789")
+    for many in (None, 2.5, "3", True, -1):
+        with pytest.raises(ValueError, match="max_wrong is a whole number of at least 0; got "):
+            evaluate_texts(["5"], ["7"], max_wrong=many)
