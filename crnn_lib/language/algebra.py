@@ -18,13 +18,14 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from crnn_lib.alphabet import check_whole, distinct_characters, is_whole
+from crnn_lib.alphabet import check_generator, check_whole, distinct_characters, is_whole
 from crnn_lib.language.automata import (
     FAR,
     NOWHERE,
     Arcs,
     Automaton,
     WeightedAutomaton,
+    _check_automaton,
     _renumbered,
     _side_by_side,
     trim,
@@ -63,6 +64,7 @@ def explore(
     >>> threes.num_states, threes.accepts("55206"), threes.accepts("55207")
     (3, True, False)
     """
+    characters = distinct_characters(characters, "an automaton")
     number = {start: 0}
     found, rows = [start], []
     for state in found:  # grows while it is read
@@ -80,7 +82,6 @@ def explore(
     next_state = np.array(rows, np.int32).reshape(len(found), len(characters))
     final = np.array([0.0 if accepts(state) else -math.inf for state in found])
     log_weight = np.zeros(next_state.shape)
-    characters = distinct_characters(characters, "an automaton")
     return minimise(WeightedAutomaton(characters, next_state, log_weight, final))
 
 
@@ -113,6 +114,7 @@ def respell(automaton, characters):
     >>> pairs.accepts("0505"), pairs.accepts("55"), pairs.accepts(["5", "5"]), pairs.accepts("5")
     (True, True, True, False)
     """
+    _check_automaton(automaton, "respell")
     if not isinstance(automaton.characters, str):
         raise ValueError(
             "respell takes an automaton whose characters are one code point each; got "
@@ -264,6 +266,7 @@ def union(first: Automaton, *others: Automaton) -> WeightedAutomaton:
 
 def is_empty(automaton: Automaton) -> bool:
     """Whether no string at all is accepted."""
+    _check_automaton(automaton, "is_empty")
     frontier = np.array([automaton.start])
     seen = set(frontier.tolist())
     while len(frontier):
@@ -285,6 +288,7 @@ def count_strings(automaton: Automaton, length: int) -> int:
     >>> count_strings(any_digits, 30) == 10**30
     True
     """
+    _check_automaton(automaton, "count_strings")
     _require_length(length)
     after = _targets(automaton)
     ways = {automaton.start: 1}
@@ -316,6 +320,7 @@ def strings(automaton: Automaton, longest: int) -> Iterator[str]:
     The order of the characters is the automaton's. Lazy: no time is lost on dead ends. What longer
     characters spell in several ways comes once for each.
     """
+    _check_automaton(automaton, "strings")
     _require_length(longest)
     after = _targets(automaton)
 
@@ -379,8 +384,7 @@ def draw_strings(
     """
     _require_length(length)
     check_whole(0, count=count)
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
+    check_generator(generator, "draw_strings")
     if count * length > MOST_CELLS:
         raise ValueError(
             f"At most {MOST_CELLS} characters are drawn at once; got {count} strings of {length}."

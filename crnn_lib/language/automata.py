@@ -16,7 +16,7 @@ from typing import overload
 
 import numpy as np
 
-from crnn_lib.alphabet import Alphabet, distinct_characters
+from crnn_lib.alphabet import Alphabet, as_number, distinct_characters, is_whole
 from crnn_lib.language._numbers import Numbers
 
 NOWHERE = -1  #: in ``next_state``: no string goes on like this
@@ -154,12 +154,15 @@ class Automaton(_Operators):
         return _Weighed(self, _check_factor(factor))
 
 
+def _check_automaton(automaton: object, what: str) -> None:
+    """Raise a TypeError if it is something else. ``what`` is the function that was given it."""
+    if not isinstance(automaton, Automaton) and not hasattr(automaton, "over"):  # a rule says more
+        raise TypeError(f"{what} takes automata; got {automaton!r:.80}.")
+
+
 def _check_factor(factor: float) -> float:
     """A factor for log-weights: finite, 0 or more."""
-    try:  # a number of torch is one, too; a text is none
-        number = float(factor) if hasattr(factor, "__float__") else math.nan
-    except (TypeError, ValueError, RuntimeError):  # several numbers
-        number = math.nan
+    number = as_number(factor)
     if not 0 <= number < math.inf:
         raise ValueError(
             f"Log-weights are multiplied by a finite number, 0 or more; got {factor!r:.80}."
@@ -225,8 +228,10 @@ class WeightedAutomaton(Automaton):
                 f"next_state goes from -1 (forbidden) to {len(final) - 1}, the last of "
                 f"{len(final)} states; got {next_state.min()} to {next_state.max()}."
             )
-        if not 0 <= self.start < len(final):
-            raise ValueError(f"start is a state from 0 to {len(final) - 1}; got {self.start}.")
+        if not is_whole(self.start) or not 0 <= self.start < len(final):
+            raise ValueError(
+                f"start is a state from 0 to {len(final) - 1}; got {self.start!r:.80}."
+            )
         # A step of weight -inf is a forbidden one, and a forbidden one has this weight.
         next_state = np.where(log_weight == -math.inf, NOWHERE, next_state).astype(np.int32)
         log_weight[next_state == NOWHERE] = -math.inf
@@ -329,6 +334,8 @@ def intersect(first, *others):
     >>> [text for text in ("", "5", "55", "57", "5555") if both.accepts(text)]
     ['', '55']
     """
+    for automaton in (first, *others):
+        _check_automaton(automaton, "intersect")
     for other in others:
         if first.characters != other.characters:
             raise ValueError(
@@ -477,6 +484,8 @@ def trim(automaton: WeightedAutomaton) -> WeightedAutomaton:
 
     What is left of an automaton that accepts nothing is its start.
     """
+    if not isinstance(automaton, WeightedAutomaton):
+        raise TypeError(f"trim takes a WeightedAutomaton; got {automaton!r:.80}.")
     next_state = automaton.next_state
     reached = np.zeros(automaton.num_states, bool)
     frontier = np.array([automaton.start])

@@ -18,7 +18,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from crnn_lib.alphabet import Alphabet, distinct_characters, is_whole
+from crnn_lib.alphabet import Alphabet, as_number, distinct_characters, is_whole
 from crnn_lib.language.algebra import explore, minimise, respell, union
 from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.sparse import SparseAutomaton
@@ -49,6 +49,7 @@ def length_between(
     >>> [two_or_three.accepts(text) for text in ("5", "55", "552", "5520")]
     [False, True, True, False]
     """
+    characters = distinct_characters(characters, "a constraint")
     ends = least, least if most is None else most
     if not all(map(is_whole, ends)) or not 0 <= ends[0] <= ends[1]:
         raise ValueError(
@@ -65,7 +66,6 @@ def length_between(
         after[-1] = NOWHERE
     next_state = np.repeat(after[:, None], len(characters), 1)  # (S, K)
     final = np.where(np.arange(states) >= least, 0.0, -math.inf)
-    characters = distinct_characters(characters, "an automaton")
     return WeightedAutomaton(characters, next_state, np.zeros(next_state.shape), final)
 
 
@@ -76,6 +76,9 @@ def pattern(characters: Sequence[str], wildcard: str) -> WeightedAutomaton:
     >>> [shape.accepts(text) for text in ("55207", "557", "5520")]
     [True, True, False]
     """
+    characters = distinct_characters(characters, "a constraint")
+    if not isinstance(wildcard, str):
+        raise TypeError(f"A pattern is a text, such as '55?07'; got {wildcard!r:.80}.")
     if clash := set("*?") & set("".join(characters)):
         raise ValueError(
             f"In a pattern * and ? are wildcards, but {sorted(clash)} are among the characters."
@@ -157,6 +160,8 @@ def lexicon(characters, words=None):
         characters = "".join(sorted(set("".join(words))))
     if isinstance(words, str):
         raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
+    if not isinstance(words, Iterable):
+        raise TypeError(f"words is a list of words, or a mapping of them; got {words!r:.80}.")
     weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
     if not weights:
         raise ValueError("A lexicon needs at least one word; this one is empty.")
@@ -169,7 +174,7 @@ def lexicon(characters, words=None):
     for word, weight in weights.items():
         if not isinstance(word, str):
             raise TypeError(f"A lexicon holds texts; got {type(word).__name__}: {word!r}.")
-        if isinstance(weight, str) or not -math.inf < weight < math.inf:
+        if not -math.inf < as_number(weight) < math.inf:
             raise ValueError(f"A log-weight is a finite number; {word!r} has {weight!r}.")
         if not place.keys() >= set(word):
             _require(characters, set(word), f"the word {word!r}")
@@ -229,6 +234,7 @@ def luhn(characters: Sequence[str], length: int | None = None) -> WeightedAutoma
     >>> [luhn("0123456789").accepts(text) for text in ("55207", "55202")]
     [False, True]
     """
+    characters = distinct_characters(characters, "a constraint")
     _require(characters, set(DIGITS), "luhn")
     if length is not None and (not is_whole(length) or length < 2):
         raise ValueError(
@@ -257,6 +263,7 @@ def isbn13(characters: Sequence[str]) -> WeightedAutomaton:
     >>> isbn13("0123456789").accepts("9780306406157")
     True
     """
+    characters = distinct_characters(characters, "a constraint")
     _require(characters, set(DIGITS), "isbn13")
 
     def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
@@ -279,6 +286,7 @@ def isbn10(characters: Sequence[str]) -> WeightedAutomaton:
     >>> isbn10("0123456789X").accepts("080442957X")
     True
     """
+    characters = distinct_characters(characters, "a constraint")
     _require(characters, set(DIGITS), "isbn10")
 
     def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
@@ -294,6 +302,7 @@ def isbn10(characters: Sequence[str]) -> WeightedAutomaton:
 
 def isbn(characters: Sequence[str]) -> WeightedAutomaton:
     """:func:`isbn10` or :func:`isbn13`."""
+    characters = distinct_characters(characters, "a constraint")
     return union(isbn10(characters), isbn13(characters))
 
 
@@ -321,6 +330,7 @@ def iso_date(
     >>> [dates.accepts(text) for text in ("20240229", "2024-02-29", "2023-02-29", "2024-0229")]
     [True, True, False, False]
     """
+    characters = distinct_characters(characters, "a constraint")
     _require(characters, set(DIGITS), "a date")
     _require_years(first_year, last_year)
     # Only what matters later is kept: of a year, whether it is a leap year; of a month, its days.
@@ -380,6 +390,7 @@ def amount(
     >>> [bill.accepts(text) for text in ("552", "552.07", "552.08", "99.90", "0.50", ".50", "7.5")]
     [True, True, False, True, True, False, False]
     """
+    characters = distinct_characters(characters, "a constraint")
     _require(characters, set(DIGITS), "an amount")
     if not is_whole(decimals) or decimals < 1:
         raise ValueError(f"decimals is a number of digits, 1 or more; got {decimals!r:.80}.")
@@ -409,7 +420,8 @@ def _at_most(
         limit = Decimal(str(maximum).replace(",", "."))
     except InvalidOperation:
         limit = Decimal("NaN")
-    if not limit.is_finite() or limit < 0 or limit != round(limit, decimals):
+    # 1,000 is no 1 with three decimals, but what somebody writes for a thousand
+    if not limit.is_finite() or limit < 0 or -int(limit.as_tuple().exponent) > decimals:
         raise ValueError(
             f"maximum is an amount such as 552 or '552.07', with at most {decimals} decimals; "
             f"got {maximum!r}."

@@ -6,6 +6,7 @@ import calendar
 import re
 from collections.abc import Sequence
 
+from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.algebra import explore, minimise
 from crnn_lib.language.automata import WeightedAutomaton
 from crnn_lib.language.constraints import _require_years
@@ -57,6 +58,7 @@ def date_in_order(
     >>> date_in_order("0123456789.", "D.M.YY").accepts("1.4.26")
     True
     """
+    characters = distinct_characters(characters, "a constraint")
     if missing := "".join(sorted(set(DIGITS) - set("".join(characters)))):
         raise ValueError(f"A date needs the ten digits; {missing!r} is not in {characters!r}.")
     _require_years(first_year, last_year)

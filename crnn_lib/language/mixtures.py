@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crnn_lib.alphabet import distinct_characters
+from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language.automata import Automaton, _Operators
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
-from crnn_lib.language.vocabulary import _check_counts, _check_mapping, with_capitals
+from crnn_lib.language.vocabulary import _check_counts, _check_log_probs, with_capitals
 
 SHARE = 0.9  # of the words, where nothing was fitted: about what a lexicon covers of a text
 MARKS = ".,;:!?"  # that stand right behind a word
@@ -104,8 +104,8 @@ def open_lexicon(log_probs: Mapping[str, float], model: NGram, *, share: float =
     >>> language.accepts("noon")
     True
     """
-    if not 0 < share < 1:
-        raise ValueError(f"The share of the words is above 0 and below 1; got {share}.")
+    if not 0 < as_number(share) < 1:
+        raise ValueError(f"The share of the words is above 0 and below 1; got {share!r:.80}.")
     _check_parts(log_probs, model)
     words = {
         word: float(
@@ -157,7 +157,7 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
 
 
 def _check_parts(log_probs: Mapping[str, float], model: NGram) -> None:
-    _check_mapping("log_probs", log_probs, "word_log_probs")
+    _check_log_probs(log_probs)
     if not isinstance(model, NGram):
         raise TypeError(f"model is an NGram, such as spelling_model(...); got {model!r:.80}.")
 

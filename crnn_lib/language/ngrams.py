@@ -31,7 +31,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crnn_lib.alphabet import Alphabet, distinct_characters, is_whole
+from crnn_lib.alphabet import (
+    Alphabet,
+    check_generator,
+    check_whole,
+    distinct_characters,
+    is_whole,
+)
 from crnn_lib.language.automata import WeightedAutomaton, _Operators
 from crnn_lib.language.vocabulary import _check_counts
 
@@ -246,8 +252,8 @@ class NGram(_Operators):
         longest : int
             Where to stop if the end was not drawn.
         """
-        if not isinstance(generator, torch.Generator):
-            raise TypeError(f"generator is a torch.Generator; got {type(generator).__name__}.")
+        check_generator(generator, "sample")
+        check_whole(0, longest=longest)
         text: list[str] = []
         context = self._state(self._history(""))
         while len(text) < longest:

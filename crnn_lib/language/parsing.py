@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.algebra import is_empty, minimise, respell
 from crnn_lib.language.automata import Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.constraints import (
@@ -87,6 +88,7 @@ def parse_constraint(constraint: str, characters: Sequence[str]) -> Automaton | 
         raise TypeError(
             f"A constraint is a text, such as 'luhn+length:16'; got {constraint!r:.80}."
         )
+    characters = distinct_characters(characters, "a network")
     parsed = [_parse_readable(part.strip(), characters) for part in constraint.split("+")]
     mixed = [part for part in parsed if isinstance(part, Mixture)]
     if len(mixed) > 1:

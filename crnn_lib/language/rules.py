@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crnn_lib.alphabet import distinct_characters
+from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language.algebra import respell
 from crnn_lib.language.automata import (
     NOWHERE,
@@ -215,7 +215,7 @@ def hot_words(bonuses: Mapping[str, float], *, space: str | None = " ") -> Rule:
             raise ValueError(
                 f"A hot word has letters, and neither begins nor ends with a space; got {word!r}."
             )
-        if isinstance(bonus, str) or not bonus < math.inf:  # NaN is not smaller either
+        if not as_number(bonus) < math.inf:  # NaN is not smaller either
             raise ValueError(f"A bonus is a finite number, or -inf; {word!r} has {bonus!r}.")
         given[word] = float(bonus)
     return Rule(partial(_build_hot_words, given, space))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from crnn_lib.alphabet import distinct_characters
+from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language._numbers import Numbers
 from crnn_lib.language.arpa import UNKNOWN, read_arpa
 from crnn_lib.language.automata import FAR, NOWHERE, Arcs, Automaton, WeightedAutomaton
@@ -50,6 +50,8 @@ def sentences_of(
     """
     if isinstance(words, str):
         raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
+    if not isinstance(words, Iterable):
+        raise TypeError(f"words is a list of words, or a mapping of them; got {words!r:.80}.")
     words = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
     _require_no_space(words, space)
     if characters is None:
@@ -78,6 +80,8 @@ def sentences_of(
 
 
 def _require_no_space(words: Iterable[str], space: str) -> None:
+    if not isinstance(space, str) or len(space) != 1:
+        raise ValueError(f"space is one code point; got {space!r:.80}.")
     for word in words:
         if not isinstance(word, str) or not word or space in word:
             raise ValueError(
@@ -162,6 +166,8 @@ def word_language(
         raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
     if words is None:
         words = list(known)
+    if not isinstance(words, Iterable):
+        raise TypeError(f"words is a list of words, a mapping of them, or None; got {words!r:.80}.")
     names = dict(words) if isinstance(words, Mapping) else {word: word for word in words}
     if not names:
         raise ValueError("A lexicon needs at least one word; this one is empty.")
@@ -177,8 +183,13 @@ def word_language(
                 else "leave out spelling."
             )
         )
-    if not -math.inf < unknown_weight < math.inf:
-        raise ValueError(f"unknown_weight is a finite number; got {unknown_weight}.")
+    if not math.isfinite(as_number(unknown_weight)):
+        raise ValueError(f"unknown_weight is a finite number; got {unknown_weight!r:.80}.")
+    if spelling is not None and not isinstance(spelling, (NGram, WeightedAutomaton)):
+        raise TypeError(
+            f"spelling is an NGram, such as spelling_model makes, or a WeightedAutomaton; got "
+            f"{spelling!r:.80}."
+        )
     if characters is None:
         letters = {*"".join(names), space}
         if spelling is not None:

@@ -24,7 +24,7 @@ from functools import cached_property
 
 import numpy as np
 
-from crnn_lib.alphabet import distinct_characters
+from crnn_lib.alphabet import distinct_characters, is_whole
 from crnn_lib.language._numbers import Numbers
 from crnn_lib.language.automata import (
     FAR,
@@ -98,19 +98,25 @@ class SparseAutomaton(Automaton):
         known = distinct_characters(self.characters, "an automaton")
         object.__setattr__(self, "characters", known)
         if self.shorter is None:
-            object.__setattr__(self, "shorter", np.full(len(self.final), NOWHERE))
+            object.__setattr__(self, "shorter", np.full(np.size(self.final), NOWHERE))
         if self.price is None:
-            object.__setattr__(self, "price", np.zeros(len(self.final)))
+            object.__setattr__(self, "price", np.zeros(np.size(self.final)))
         kinds = {
             "first": np.int64, "column": np.int32, "target": np.int32, "weight": np.float64,
             "shorter": np.int32, "price": np.float64, "final": np.float64,
         }  # fmt: skip
         for name, kind in kinds.items():
-            table = np.array(getattr(self, name), kind)
+            given = np.array(getattr(self, name))
+            table = given.astype(kind) if given.dtype.kind in "iuf" else None
+            if table is None or (kind != np.float64 and (table != given).any()):
+                what = "numbers" if kind == np.float64 else "whole numbers"
+                raise TypeError(f"{name} holds {what}; got {getattr(self, name)!r:.80}.")
             table.flags.writeable = False
             object.__setattr__(self, name, table)
-        states, steps = len(self.final), len(self.column)
+        states, steps = self.final.size, self.column.size
         for name, size in (
+            ("final", states),
+            ("column", steps),
             ("first", states + 1),
             ("target", steps),
             ("weight", steps),
@@ -137,8 +143,8 @@ class SparseAutomaton(Automaton):
             raise ValueError(f"target goes from -1 (forbidden) to {states - 1}.")
         if (self.shorter < NOWHERE).any() or (self.shorter >= np.arange(states)).any():
             raise ValueError("shorter is a lower state for each one, or -1 where there is none.")
-        if not 0 <= self.begin < states:
-            raise ValueError(f"begin is a state from 0 to {states - 1}; got {self.begin}.")
+        if not is_whole(self.begin) or not 0 <= self.begin < states:
+            raise ValueError(f"begin is a state from 0 to {states - 1}; got {self.begin!r:.80}.")
         for name in ("weight", "price", "final"):
             if not (getattr(self, name) < math.inf).all():  # NaN is not smaller either
                 raise ValueError(f"{name} holds log-weights, finite or -inf; it has NaN or +inf.")

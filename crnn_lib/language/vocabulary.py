@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from crnn_lib.alphabet import is_whole
+from crnn_lib.alphabet import as_number, distinct_characters, is_whole
 
+MOST = 1e-6  # of a log-probability: what rounding may add to that of a certain word
 _SHIPPED = Path(__file__).parent / "words"
 
 
@@ -44,7 +45,7 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     >>> len(english), english["hand"] > english["handwriting"] > 0
     (20000, True)
     """
-    if not isinstance(source, (str, os.PathLike)):
+    if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise TypeError(f"source is 'english' or the path of a text file; got {source!r:.80}.")
     path = _SHIPPED / "english.txt.gz" if source == "english" else Path(source)
     try:
@@ -89,6 +90,17 @@ def _check_mapping(name: str, words: Mapping[str, float], maker: str) -> None:
         )
 
 
+def _check_log_probs(log_probs: Mapping[str, float]) -> None:
+    """Raise an error if it is no mapping of words to log-probabilities, but to counts perhaps."""
+    _check_mapping("log_probs", log_probs, "word_log_probs")
+    for word, value in log_probs.items():
+        if not as_number(value) <= MOST:
+            raise ValueError(
+                f"Log-probabilities are 0 or less; {word!r:.80} has {value!r:.80}. Of counts, "
+                "word_log_probs makes them."
+            )
+
+
 def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> dict[str, float]:
     """Log-probability of each word, its share of all counts: what ``lexicon`` takes as weights.
 
@@ -110,7 +122,7 @@ def word_log_probs(counts: Mapping[str, int], characters: str | None = None) -> 
     if not counts:
         raise ValueError("There are no words: all counts are 0, or none is given.")
     if characters is not None:
-        known = set(characters)
+        known = set("".join(distinct_characters(characters, "words")))
         counts = {word: count for word, count in counts.items() if known >= set(word)}
     if not counts:
         raise ValueError(
@@ -142,12 +154,13 @@ def with_capitals(
     >>> {form: round(math.exp(chance), 3) for form, chance in found.items()}
     {'hand': 0.4, 'Hand': 0.075, 'HAND': 0.025, 'I': 0.5}
     """
-    if not (capitalised >= 0 and capitals >= 0 and capitalised + capitals < 1):
+    first, all_of_it = as_number(capitalised), as_number(capitals)
+    if not (first >= 0 and all_of_it >= 0 and first + all_of_it < 1):
         raise ValueError(
             "The shares of capitals are 0 or more, together below 1; got "
-            f"capitalised={capitalised} and capitals={capitals}."
+            f"capitalised={capitalised!r:.40} and capitals={capitals!r:.40}."
         )
-    _check_mapping("log_probs", log_probs, "word_log_probs")
+    _check_log_probs(log_probs)
     found: dict[str, float] = {}
     for word, log_prob in log_probs.items():
         shares = (1.0 - capitalised - capitals, capitalised, capitals)

@@ -231,3 +231,45 @@ def test_files_that_hold_no_labels_are_named(content, message, tmp_path):
 def test_one_word_is_no_list_of_its_letters(name, arpa):
     with pytest.raises(TypeError, match=rf"{name} is a list of words, such as \['ab'\]; got a str"):
         from_pyctcdecode(["", "a", "b", " "], arpa, **{name: "ab"})
+
+
+@pytest.mark.parametrize("labels", [5, True, {"-", "a", "b"}, b"-ab", iter([]), np.ones(3)])
+def test_labels_stand_in_the_order_of_the_classes(labels):
+    """Those of a set came in another order in each process."""
+    with pytest.raises(ValueError, match="labels are texts, one for each class; got "):
+        alphabet_from(labels, "torchaudio")
+
+
+def test_labels_may_be_an_array_or_be_read_once():
+    expected = alphabet_from(["-", "a", "b"], "torchaudio")
+    assert alphabet_from(iter(["-", "a", "b"]), "torchaudio") == expected
+    assert alphabet_from(np.array(["-", "a", "b"]), "torchaudio") == expected
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta", "unk_score_offset"])
+@pytest.mark.parametrize("number", [None, "1", True, [1.0], float("nan"), float("inf")])
+def test_settings_are_numbers(name, number):
+    """Without a model they were not even looked at."""
+    with pytest.raises(ValueError, match=f"{name} is a finite number; got "):
+        from_pyctcdecode(["", "5", "7"], **{name: number})
+
+
+def test_words_are_listed_and_none_is_not_all(tmp_path):
+    for name in ("unigrams", "hotwords"):
+        for wrong in (5, [5], [None]):
+            with pytest.raises(TypeError, match=f"{name} is a list of words; got "):
+                from_pyctcdecode(["", "5", "7"], **{name: wrong})
+    path = tmp_path / "model.arpa"
+    path.write_text(ARPA)
+    with pytest.raises(ValueError, match="A lexicon needs at least one word"):
+        from_pyctcdecode(["", "a", "b", " "], path, unigrams=[])
+
+
+def test_a_ported_decoder_reads_one_line():
+    decoder = from_pyctcdecode(["", "5", "7"])
+    line = torch.zeros(4, 3).log_softmax(1)
+    assert decoder.decode(line) == decoder.decode(line.numpy()) == decoder.decode(line[None])
+    with pytest.raises(TypeError, match="log_probs is a tensor or an array; got list"):
+        decoder.decode(line.tolist())
+    with pytest.raises(ValueError, match=r"decode reads one line, \(T, C\); got \(2, 4, 3\)"):
+        decoder.decode(torch.stack([line, line]))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -911,3 +912,70 @@ def test_a_beam_is_as_wide_as_there_are_prefixes_or_is_refused():
             PrefixBeam(alphabet, beam_width=width).feed(many[0])
     few, all_of_it = (exact_search(line, alphabet=alphabet, budget=b) for b in (10_000, 10**30))
     assert few == all_of_it
+
+
+@pytest.mark.parametrize(
+    "number", [None, "1", True, [1.0], np.ones(2), torch.ones(2), math.nan, 1j]
+)
+def test_weights_of_a_language_are_numbers(number):
+    alphabet, lattice = alphabet_of(4, 0), random_lattices(1, 5, 4)
+    for search in (
+        partial(prefix_beam_search, lattice),
+        partial(exact_search, lattice),
+        partial(fuse, None),
+        PrefixBeam,
+    ):
+        with pytest.raises(ValueError, match="language_weight is a finite number, 0 or more; got "):
+            search(alphabet=alphabet, language_weight=number)
+        with pytest.raises(ValueError, match="length_bonus is a finite number per character; got "):
+            search(alphabet=alphabet, length_bonus=number)
+
+
+def test_numbers_of_tensors_are_numbers():
+    """They went to the compiler as they were, which knows no tensor."""
+    alphabet, lattice = alphabet_of(4, 0), random_lattices(1, 5, 4)
+    three, one = torch.tensor(3), np.int64(1)
+    found = prefix_beam_search(
+        lattice, alphabet=alphabet, beam_width=three, n_best=three, threads=one
+    )
+    assert found == prefix_beam_search(lattice, alphabet=alphabet, beam_width=3, n_best=3)
+    hundred = torch.tensor(100)
+    assert exact_search(lattice, alphabet=alphabet, budget=hundred, threads=three) == exact_search(
+        lattice, alphabet=alphabet, budget=100
+    )
+    stream = PrefixBeam(alphabet, beam_width=three, n_best=three)
+    stream.feed(lattice[0])
+    assert stream.finish() == found[0]
+
+
+@pytest.mark.parametrize("alphabet", ["", 0, [], (), {}, False])
+def test_what_is_empty_is_no_alphabet(alphabet):
+    """It stood for the ten digits."""
+    lattice = random_lattices(1, 5, 11)
+    for read in (best_path, prefix_beam_search, exact_search, decode):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+            read(lattice, alphabet=alphabet)
+    for stream in (PrefixBeam, BestPath):
+        with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+            stream(alphabet)
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        fuse(None, alphabet, 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"blank": -1}, ValueError, "blank is a class from 0 to 2; got -1"),
+        ({"blank": 3}, ValueError, "blank is a class from 0 to 2; got 3"),
+        ({"blank": True}, ValueError, "blank is a class from 0 to 2; got True"),
+        ({"beam_width": 0}, ValueError, "beam_width is a whole number of at least 1; got 0"),
+        ({"beam_width": -1}, ValueError, "beam_width is a whole number of at least 1; got -1"),
+        ({"beam_width": None}, ValueError, "beam_width is a whole number of at least 1; got None"),
+        ({"log_probs": [[0.5]]}, TypeError, "log_probs is a tensor or an array; got list"),
+        ({"log_probs": torch.zeros(2, 4, 3)}, ValueError, r"one line, \(T, C\); got \(2, 4, 3\)"),
+    ],
+)
+def test_the_definition_of_the_beam_is_checked_too(change, error, message):
+    """A blank of -1 was the last class, blank and character in one."""
+    with pytest.raises(error, match=message):
+        prefix_beams(**{"log_probs": random_lattices(1, 4, 3)[0], **change})

@@ -137,3 +137,41 @@ def test_the_name_of_a_list_is_no_list():
     (h,) = best_path(torch.eye(3).log_softmax(-1), alphabet=Alphabet("an"), words=True)
     with pytest.raises(TypeError, match=r"lexicon\('english'\) makes; got a str"):
         h.split_words(lexicon="english")
+
+
+def test_a_lexicon_may_be_read_once():
+    """The second word was looked for behind the first one: known words were unknown."""
+    line = torch.full((5, 4), 0.1)
+    line[range(5), [1, 0, 3, 2, 2]] = 0.7
+    (hypothesis,) = best_path(line.log(), alphabet=Alphabet("ab "), words=True)
+    for words in (["b", "a"], iter(["b", "a"]), (word for word in "ba"), {"a": 1, "b": 2}):
+        assert [word.known for word in hypothesis.split_words(lexicon=words)] == [True, True]
+    for wrong in (5, True, 2.5):
+        with pytest.raises(TypeError, match="lexicon is a collection of words or an automaton"):
+            hypothesis.split_words(lexicon=wrong)
+    for wrong in (None, 5, [5], [None]):
+        with pytest.raises(TypeError, match="split is a str of the characters that are in no word"):
+            hypothesis.split_words(wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"log_probs": [[0.0]]}, TypeError, r"log_probs is a tensor \(T, C\); got list"),
+        ({"places": 5}, TypeError, "places is a sequence; got 5"),
+        ({"places": [5]}, ValueError, "some of the label's 2 characters; got 5"),
+        ({"places": [(0, 3)]}, ValueError, r"A place is \(first, last\), .* got \(0, 3\)"),
+        ({"places": [(1, 1)]}, ValueError, r"A place is \(first, last\), .* got \(1, 1\)"),
+        ({"places": [(-1, 1)]}, ValueError, r"A place is \(first, last\), .* got \(-1, 1\)"),
+        ({"separators": 3}, TypeError, "separators is a sequence; got 3"),
+        ({"separators": [4]}, ValueError, "separators are classes from 0 to 3; got"),
+        ({"separators": [-1]}, ValueError, "separators are classes from 0 to 3; got"),
+        ({"separators": [0.5]}, ValueError, "separators are classes from 0 to 3; got"),
+    ],
+)
+def test_words_that_a_label_does_not_have_are_refused(change, error, message):
+    (line,) = lattices(1, 5, 4, 0)
+    good = {"log_probs": line, "label": [1, 2], "places": [(0, 2)], "separators": [3]}
+    assert word_confidences(**good) == word_confidences(**{**good, "label": iter([1, 2])})
+    with pytest.raises(error, match=message):
+        word_confidences(**{**good, **change})

@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib import language
+from crnn_lib import Alphabet, language
 from crnn_lib.language import (
     NGram,
     WeightedAutomaton,
@@ -631,3 +631,76 @@ def test_numbers_drawn_from_a_constraint_satisfy_it(seed):
     noise = random.Random(seed)
     i = noise.randrange(16)
     assert not luhn_holds(text[:i] + str((int(text[i]) + noise.randint(1, 9)) % 10) + text[i + 1 :])
+
+
+@pytest.mark.parametrize("maximum", ["1,000", "1.000", "25.000,00", "1,000.00", Decimal("5.200")])
+def test_a_thousand_is_no_one_with_three_decimals(maximum):
+    """ "1,000" was taken for 1: no amount above it was read."""
+    for limit in (
+        lambda: amount(DIGITS, maximum),
+        lambda: parse_constraint(f"amount:{maximum}", DIGITS),
+    ):
+        with pytest.raises(ValueError, match="maximum is an amount such as 552 or '552.07'"):
+            limit()
+    assert amount(DIGITS, "1000").accepts("999") and amount(DIGITS, 1000.0).accepts("1000")
+    assert amount(DIGITS, Decimal("1E+3")).accepts("1000")
+
+
+MADE = [
+    lambda characters: fixed_length(characters, 2),
+    lambda characters: pattern(characters, "5*"),
+    luhn,
+    isbn,
+    isbn10,
+    isbn13,
+    iso_date,
+    lambda characters: language.date_in_order(characters, "DD/MM/YYYY"),
+    lambda characters: amount(characters, 500),
+    lambda characters: lexicon(characters, ["55"]),
+    lambda characters: explore(characters, 0, lambda s, c: s, lambda s: True),
+    lambda characters: parse_constraint("luhn", characters),
+]
+
+
+@pytest.mark.parametrize("make", MADE)
+def test_characters_may_be_read_once(make):
+    assert make(iter(DIGITS)).characters == make(DIGITS).characters == DIGITS
+
+
+@pytest.mark.parametrize("make", MADE)
+@pytest.mark.parametrize("characters", [None, 5, [5, 7], Alphabet(DIGITS), set(DIGITS)])
+def test_what_is_no_characters_is_named(make, characters):
+    with pytest.raises(TypeError, match="The characters of a.* (are|stand)"):
+        make(characters)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "luhn", DIGITS, NGram.fit(["5"])])
+def test_what_is_no_automaton_is_named(wrong):
+    fives = fixed_length(DIGITS, 2)
+    generator = torch.Generator()
+    for ask in (
+        minimise,
+        trim,
+        is_empty,
+        lambda a: count_strings(a, 2),
+        lambda a: next(strings(a, 2)),
+        lambda a: draw_string(a, 2, generator),
+        lambda a: union(fives, a),
+        lambda a: intersect(fives, a),
+        lambda a: intersect(a, fives),
+        lambda a: respell(a, DIGITS),
+    ):
+        with pytest.raises(TypeError, match="takes? (an? )?(WeightedA|a)utomat"):
+            ask(wrong)
+
+
+@pytest.mark.parametrize("start", [None, True, "0", 0.0, 2, -1])
+def test_a_start_is_a_state(start):
+    with pytest.raises(ValueError, match="start is a state from 0 to 1; got "):
+        WeightedAutomaton("5", [[1], [-1]], [[0], [0]], [0, 0], start)
+
+
+def test_a_pattern_is_a_text():
+    for wrong in (None, 5, ["5", "*"]):
+        with pytest.raises(TypeError, match="A pattern is a text"):
+            pattern(DIGITS, wrong)

@@ -269,3 +269,12 @@ def test_a_text_that_counts_nothing_teaches_nothing():
     some, none = NGram.fit({"57": 2, "75": 0}, order=3), NGram.fit({"57": 2}, order=3)
     for beginning in ("", "5", "7", "75"):
         assert some.probabilities(beginning).tolist() == none.probabilities(beginning).tolist()
+
+
+@pytest.mark.parametrize("longest", [-1, 2.5, "9", None, True])
+def test_where_to_stop_is_a_whole_number(longest):
+    model = NGram.fit(["5"], characters=CHARACTERS)
+    with pytest.raises(ValueError, match="longest is a whole number of at least 0; got "):
+        model.sample(torch.Generator(), longest=longest)
+    with pytest.raises(TypeError, match="sample needs a torch.Generator"):
+        model.sample(None)

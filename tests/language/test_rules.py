@@ -392,3 +392,36 @@ def test_what_is_asked_of_tables_is_asked_of_listed_steps_too():
 def test_strings_come_one_by_one_however_long_they_may_be():
     endless = strings(only("ab").over("ab"), 10**9)
     assert [next(endless) for _ in range(4)] == ["", "a", "b", "aa"]
+
+
+LISTED = {
+    "characters": "57", "first": [0, 1, 1], "column": [0], "target": [1], "weight": [0.5],
+    "final": [0.0, 0.0], "begin": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"column": [0.7]}, TypeError, "column holds whole numbers; got"),
+        ({"target": [1.5]}, TypeError, "target holds whole numbers; got"),
+        ({"first": [0, 0.5, 1]}, TypeError, "first holds whole numbers; got"),
+        ({"weight": ["0.5"]}, TypeError, "weight holds numbers; got"),
+        ({"final": [None, 0.0]}, TypeError, "final holds numbers; got"),
+        ({"column": [[0]]}, ValueError, r"column must be \(1,\), for 2 states and 1 steps"),
+        ({"final": [[0.0], [0.0]]}, ValueError, r"final must be \(2,\), for 2 states"),
+        ({"begin": 0.0}, ValueError, "begin is a state from 0 to 1; got 0.0"),
+        ({"begin": True}, ValueError, "begin is a state from 0 to 1; got True"),
+    ],
+)
+def test_listed_steps_are_checked(change, error, message):
+    """0.7 of a column was column 0, and a table of columns was looked at row by row."""
+    assert SparseAutomaton(**LISTED).score("5") == 0.5
+    with pytest.raises(error, match=message):
+        SparseAutomaton(**{**LISTED, **change})
+
+
+@pytest.mark.parametrize("bonus", [None, True, "2", [2.0], math.nan, math.inf, 1j])
+def test_a_bonus_is_a_number(bonus):
+    with pytest.raises(ValueError, match="A bonus is a finite number, or -inf; '57' has "):
+        hot_words({"57": bonus})

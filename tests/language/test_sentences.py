@@ -197,3 +197,32 @@ def test_a_large_lexicon_over_many_characters_is_sparse():
     assert size < 1 << 20
     assert all(language.accepts(word) for word in words[::50])
     assert not language.accepts(words[0][:2]) and not language.accepts("")
+
+
+@pytest.mark.parametrize("space", ["", "  ", None, 5, ["a"]])
+def test_a_space_is_one_code_point(space):
+    for make in (sentences_of, lambda words, **k: word_language(words, read_arpa_of_words(), **k)):
+        with pytest.raises(ValueError, match="space is one code point; got "):
+            make(["my", "hand"], space=space)
+
+
+def read_arpa_of_words():
+    size = {"first": [0, 3], "column": [0, 1, 2], "target": [0, 0, 0]}
+    return SparseAutomaton(("my", "hand", "<unk>"), **size, weight=[-1.0] * 3, final=[-1.0])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"words": 5}, TypeError, "words is a list of words, a mapping of them, or None; got 5"),
+        ({"unknown_weight": "a"}, ValueError, "unknown_weight is a finite number; got 'a'"),
+        ({"unknown_weight": math.nan}, ValueError, "unknown_weight is a finite number; got nan"),
+        ({"spelling": "abc"}, TypeError, "spelling is an NGram, .* got 'abc'"),
+        ({"spelling": 5}, TypeError, "spelling is an NGram, .* got 5"),
+    ],
+)
+def test_parts_of_a_language_of_words_are_named(change, error, message):
+    with pytest.raises(error, match=message):
+        word_language(**{"words": ["my", "hand"], "ngram": read_arpa_of_words(), **change})
+    with pytest.raises(TypeError, match="words is a list of words, or a mapping of them; got 5"):
+        sentences_of(5)

@@ -217,3 +217,47 @@ def test_words_that_count_nothing_are_left_out():
     for counts in ({}, {"hand": 0}):
         with pytest.raises(ValueError, match="There are no words: all counts are 0, or none"):
             word_log_probs(counts)
+
+
+def test_counts_are_no_log_probabilities():
+    """With counts for log-probabilities a word weighed millions, or exp overflowed."""
+    counts, model = {"an": 55207, "na": 3}, NGram.fit(["an"], characters="an")
+    for take in (
+        with_capitals,
+        lambda words: open_lexicon(words, model),
+        lambda words: fit_share(words, model, ["an"]),
+    ):
+        for words in (counts, {"an": math.nan}, {"an": None}, {"an": "-1"}, {"an": True}):
+            with pytest.raises(ValueError, match="Log-probabilities are 0 or less; 'an' has "):
+                take(words)
+        with pytest.raises(TypeError, match="log_probs is a mapping of words to numbers"):
+            take(["an"])
+        take({"an": 1e-12, "na": -math.inf} if take is with_capitals else {"an": 1e-12})
+
+
+@pytest.mark.parametrize("share", [None, "a", True, [0.5], math.nan])
+def test_shares_of_words_are_numbers(share):
+    model = NGram.fit(["an"], characters="an")
+    with pytest.raises(ValueError, match="above 0 and below 1; got "):
+        open_lexicon({"an": 0.0}, model, share=share)
+    for shares in ({"capitalised": share}, {"capitals": share}):
+        with pytest.raises(ValueError, match="The shares of capitals are 0 or more"):
+            with_capitals({"an": 0.0}, **shares)
+
+
+def test_a_list_without_a_name_is_no_folder():
+    """The path of "" is the folder that one works in."""
+    with pytest.raises(TypeError, match="source is 'english' or the path of a text file; got ''"):
+        word_counts("")
+
+
+@pytest.mark.parametrize("weight", [None, True, "1", [1.0], math.nan, math.inf, 1j])
+def test_a_word_weighs_a_number(weight):
+    with pytest.raises(ValueError, match="A log-weight is a finite number; '5' has "):
+        lexicon("57", {"5": weight})
+
+
+@pytest.mark.parametrize("words", [5, 2.5, True])
+def test_words_stand_in_a_list(words):
+    with pytest.raises(TypeError, match="words is a list of words, or a mapping of them; got "):
+        lexicon("57", words)
