@@ -140,6 +140,10 @@ class Alphabet:
             return [self._class_of[c] for c in pieces]
         except KeyError as error:
             raise self._lacks(text, error.args[0]) from None
+        except TypeError:  # a list of lists
+            raise TypeError(
+                f"A text is a str, or a list of characters; got {text!r:.80}."
+            ) from None
 
     def _lacks(self, text: str | Sequence[str], piece: str) -> ValueError:
         return ValueError(
@@ -157,8 +161,10 @@ class Alphabet:
         if isinstance(label, str) or not isinstance(label, Iterable):
             raise TypeError(f"A label is a list of class indices; got {label!r:.80}.")
         given = label.tolist() if hasattr(label, "tolist") else list(label)
+        if not isinstance(given, list):  # of one number
+            raise TypeError(f"A label is a list of class indices; got {label!r:.80}.")
         for c in given if {*map(type, given)} - {int} else ():
-            if isinstance(c, (str, bool, list)) or not -math.inf < c < math.inf or c != int(c):
+            if not math.isfinite(as_number(c)) or c != int(c):
                 raise ValueError(f"A label is of class indices, whole numbers; got {c!r:.80}.")
         label = [int(c) for c in given]
         for c in label:

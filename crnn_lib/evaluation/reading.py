@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +94,8 @@ def _check_lines(lines: LineBatch, decoder: Callable, batch_size: int) -> None:
 def _read_in_order(model: nn.Module, lines: LineBatch, decoder: Callable, batch_size: int) -> list:
     _check_lines(lines, decoder, batch_size)
     hypotheses: list = [None] * len(lines)
-    batches = torch.argsort(lines.widths, stable=True).split(batch_size)
+    at_once = min(index(batch_size), max(len(lines), 1))  # torch takes no other kind of number
+    batches = torch.argsort(lines.widths, stable=True).split(at_once)
 
     def load(numbers: list[int]) -> tuple[Tensor, Tensor]:
         part = lines.select(numbers)
@@ -115,5 +117,8 @@ def lattices_of(model: nn.Module, lines: LineBatch, batch_size: int = 128) -> tu
         return [line[:n].cpu() for line, n in zip(log_probs, counts, strict=True)]
 
     found = _read_in_order(model, lines, keep, batch_size)
+    if not found:
+        classes = reading_network(model).alphabet.num_classes
+        return torch.zeros(0, 0, classes), torch.zeros(0, dtype=torch.int64)
     frame_lengths = torch.tensor([len(line) for line in found])
     return nn.utils.rnn.pad_sequence(found, batch_first=True), frame_lengths  # (N, T, C)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from crnn_lib.alphabet import check_whole
+from crnn_lib.alphabet import check_generator, check_whole
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._shares import check_shares, check_weights
 
@@ -127,7 +127,10 @@ def random_numbers(
     ['07/07/35', '11.10', '25.12']
     """
     check_whole(0, count=count)
-    style = style or NumberStyle()
+    check_generator(generator, "random_numbers")
+    style = NumberStyle() if style is None else style
+    if not isinstance(style, NumberStyle):
+        raise TypeError(f"style is a NumberStyle; got {style!r:.80}.")
     chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
     kinds = chance.choices(list(vars(style)), list(vars(style).values()), k=count)
     return [_WRITERS[kind](chance) for kind in kinds]
@@ -217,7 +220,10 @@ def random_amounts(
     [3, 3, 3]
     """
     check_whole(0, count=count)
-    style = style or AmountStyle()
+    check_generator(generator, "random_amounts")
+    style = AmountStyle() if style is None else style
+    if not isinstance(style, AmountStyle):
+        raise TypeError(f"style is an AmountStyle; got {style!r:.80}.")
     weights = torch.tensor(style.lengths, dtype=torch.float64)
     if not count:
         return []

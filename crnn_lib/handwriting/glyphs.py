@@ -26,7 +26,7 @@ NIST's forms, and some of EMNIST's test digits are MNIST's training digits, scal
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import check_whole
+from crnn_lib.alphabet import check_generator, check_whole
+from crnn_lib.handwriting._choice import chosen_places
 from crnn_lib.handwriting._idx import emnist_files, find_idx, idx_shape, mnist_files, read_idx
 
 SIZE = 28  #: pixels on a side of a glyph
@@ -113,13 +114,16 @@ class Glyphs:
             raise ValueError(
                 f"labels must be ({len(images)},), one per image; got {tuple(labels.shape)}."
             )
+        if self.writers is not None and not isinstance(self.writers, Tensor):
+            raise TypeError(f"writers must be a tensor; got {type(self.writers).__name__}.")
         if self.writers is not None and self.writers.shape != labels.shape:
             raise ValueError(
                 f"writers must be ({len(images)},), one per image; got {tuple(self.writers.shape)}."
             )
         _require(self.split, SPLITS, "split")
-        if not characters or len(set(characters)) < len(characters):
-            raise ValueError(f"characters must hold each character once; got {characters!r}.")
+        known = isinstance(characters, str)
+        if not known or not characters or len(set(characters)) < len(characters):
+            raise ValueError(f"characters must hold each character once; got {characters!r:.80}.")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(characters):
             raise ValueError(
                 f"labels must be 0 to {len(characters) - 1}, indices into {characters!r}; they "
@@ -137,27 +141,27 @@ class Glyphs:
 
     def subset(self, indices: Tensor | Sequence[int] | slice) -> Glyphs:
         """The glyphs at these indices, or where a boolean mask is true."""
-        if not isinstance(indices, slice):
-            indices = torch.as_tensor(indices)
-            if not len(indices):
-                indices = indices.long()  # an empty list becomes a tensor of floats
+        chosen = chosen_places(indices, len(self), "glyph")
         return Glyphs(
-            self.images[indices],
-            self.labels[indices],
+            self.images[chosen],
+            self.labels[chosen],
             self.source,
             self.split,
             self.characters,
-            None if self.writers is None else self.writers[indices],
+            None if self.writers is None else self.writers[chosen],
         )
 
     def of(self, character: str) -> Glyphs:
         """The glyphs that show one character."""
-        if len(character) != 1 or character not in self.characters:
+        known = isinstance(character, str) and character in self.characters
+        if not known or len(character) != 1:
             raise ValueError(f"No glyph shows {character!r}; there are {self.characters!r}.")
         return self.subset(self.labels == self.characters.index(character))
 
     def only(self, characters: str) -> Glyphs:
         """The glyphs of these characters, which the labels then count through."""
+        if not isinstance(characters, str):
+            raise TypeError(f"characters is a str, such as '057'; got {characters!r:.80}.")
         places = torch.tensor([characters.find(c) for c in self.characters])
         kept = self.subset(places[self.labels] >= 0)
         return replace(kept, labels=places[kept.labels], characters=characters)
@@ -187,7 +191,10 @@ class Glyphs:
 
         The characters of the parts are united and the labels renumbered to match.
         """
-        parts = list(parts)
+        listed = list(parts) if isinstance(parts, Iterable) else [None]
+        if not all(isinstance(part, Glyphs) for part in listed):
+            raise TypeError(f"concat takes a list of Glyphs; got {parts!r:.80}.")
+        parts = listed
         if not parts:
             raise ValueError("concat needs at least one Glyphs; got none.")
         splits = sorted({part.split for part in parts})
@@ -275,6 +282,8 @@ def load_glyphs(
     _require(source, ("auto", *SOURCES), "source")
     _require(split, SPLITS, "split")
     check_whole(1, count=1 if count is None else count)
+    if generator is not None:
+        check_generator(generator, "load_glyphs")
     if source == "auto":
         if download:
             raise ValueError(

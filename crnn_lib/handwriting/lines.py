@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole, is_whole
+from crnn_lib.alphabet import Alphabet, check_alphabet, check_generator, check_whole, is_whole
 from crnn_lib.ctc import length_mask
+from crnn_lib.handwriting._choice import chosen_places
 from crnn_lib.handwriting._placement import Chance, Script, write_by_hand
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._warping import INK, glyph_boxes, lay_boxes
@@ -65,14 +66,7 @@ class LineBatch:
 
         A boolean mask chooses the lines where it is true.
         """
-        if isinstance(indices, slice):
-            indices = range(*indices.indices(len(self)))
-        chosen = torch.as_tensor(indices)
-        if chosen.dtype == torch.bool:
-            if chosen.shape != (len(self),):
-                raise ValueError(f"A mask has {len(self)} values, one per line; got {len(chosen)}.")
-            chosen = torch.nonzero(chosen)[:, 0]
-        chosen = chosen.long()
+        chosen = chosen_places(indices, len(self), "line")
         widths, lengths = self.widths[chosen], self.target_lengths[chosen]
         width, longest = (max(x.tolist(), default=0) for x in (widths, lengths))
         return LineBatch(
@@ -124,11 +118,7 @@ def compose_lines(
         With silent characters, its texts, targets and spans are those of the others:
         ``"150.000,-"`` is labelled ``"150000"``.
     """
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            "compose_lines needs a torch.Generator for its randomness, for example "
-            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
-        )
+    check_generator(generator, "compose_lines")
     if not is_whole(count) or count < 0:
         raise ValueError(f"count is a number of lines, 0 or more; got {count!r:.80}.")
     for name, value, kind, example in (
@@ -139,6 +129,10 @@ def compose_lines(
             raise TypeError(f"{name} is a {kind.__name__}, such as {example}; got {value!r:.80}.")
     if alphabet is not None:
         check_alphabet(alphabet)
+    if not isinstance(silent, str):
+        raise TypeError(f"silent is a str of characters, such as '.,-'; got {silent!r:.80}.")
+    if texts is not None:
+        texts = _listed(texts)
     known = "".join(c for c in glyphs.characters if c not in silent)
     if not known:
         raise ValueError(
@@ -215,6 +209,16 @@ def _random_characters(
     return torch.randint(num_characters, (count, high), generator=generator), lengths
 
 
+def _listed(texts: Sequence[str]) -> list[str]:
+    """Texts as a list, checked."""
+    if isinstance(texts, str):
+        raise TypeError(f"texts is a list with one text per line, such as [{texts!r}]; got a str.")
+    listed = list(texts) if isinstance(texts, Iterable) else [None]
+    if not all(isinstance(text, str) for text in listed):
+        raise TypeError(f"texts is a list with one text per line; got {texts!r:.80}.")
+    return listed
+
+
 def _check_gaps(texts: Sequence[str]) -> None:
     """A space that is labelled stands alone, between two inks."""
     bad = next((text for text in texts if text != " ".join(text.split())), None)
@@ -229,8 +233,6 @@ def _given_characters(
     texts: Sequence[str], count: int, glyphs: Glyphs, silent: str, spaces: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Characters (N, L), lengths (N,), and before which a space was left (N, L)."""
-    if isinstance(texts, str):
-        raise TypeError(f"texts is a list with one text per line, such as [{texts!r}]; got a str.")
     if len(texts) != count:
         raise ValueError(f"texts holds one text per line: {count} expected, got {len(texts)}.")
     if "" in texts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from crnn_lib.handwriting.glyphs import Glyphs
+from crnn_lib.alphabet import check_generator, check_whole
+from crnn_lib.handwriting.glyphs import SPLITS, Glyphs
 from crnn_lib.handwriting.pen import MARK_CHARACTERS, draw_digits, draw_marks
 
 
@@ -39,6 +40,11 @@ def pen_people(
     >>> pen_people(3, torch.Generator().manual_seed(0))
     Glyphs(180 of "0123456789.,-=/#$'*~", source='pen', split='train')
     """
+    check_generator(generator, "pen_people")
+    check_whole(0, count=count, marks=marks)
+    check_whole(1, each=each)
+    if split not in SPLITS:  # else its people would belong to the training
+        raise ValueError(f"split is 'train' or 'test'; got {split!r:.80}.")
     writers = _people(count, generator, split)
     digits = torch.arange(10).repeat_interleave(each).repeat(count)
     owners = writers.repeat_interleave(10 * each)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
-from crnn_lib.alphabet import is_whole
+from crnn_lib.alphabet import as_number, is_whole
 from crnn_lib.handwriting._shares import are_bounds, check_shares
 
 RANGES = (
@@ -12,6 +13,11 @@ RANGES = (
     *("kerning", "growth", "climb", "small_zero_size"),
 )
 SHARES = ("one_hand", "small_zeros", "joined_zeros")
+WHOLE = ("length", "margin")
+SCALES = ("size", "glyph_size", "small_zero_size")
+AMOUNTS = (
+    *("spacing_jitter", "minimum_pitch", "glyph_slant", "rotation", "glyph_stroke", "wander"),
+)
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,31 @@ class LineStyle:
             bounds = getattr(self, name)
             if not are_bounds(bounds):
                 raise ValueError(f"LineStyle.{name} is (low, high); got {bounds!r:.80}.")
-            if name == "length" and not all(map(is_whole, bounds)):
+            if name in WHOLE and not all(map(is_whole, bounds)):
                 raise ValueError(f"LineStyle.{name} is of whole numbers; got {bounds!r:.80}.")
+            if name in SCALES and not bounds[0] > 0:
+                raise ValueError(f"LineStyle.{name} is of scales above 0; got {bounds!r:.80}.")
+        if not 0 <= self.kerning[0] <= self.kerning[1] <= 1:
+            raise ValueError(f"LineStyle.kerning is from 0 to 1; got {self.kerning!r:.80}.")
+        for name in AMOUNTS:
+            if not 0 <= as_number(getattr(self, name)) < math.inf:
+                raise ValueError(
+                    f"LineStyle.{name} is a finite number, 0 or more; got "
+                    f"{getattr(self, name)!r:.80}."
+                )
+        if not is_whole(self.cut_rows) or self.cut_rows < 0:
+            raise ValueError(
+                f"LineStyle.cut_rows is a number of rows, 0 or more; got {self.cut_rows!r:.80}."
+            )
+        if self.cell is not None and (not is_whole(self.cell) or self.cell < 1):
+            raise ValueError(
+                f"LineStyle.cell is a number of pixels, at least 1, or None; got {self.cell!r:.80}."
+            )
+        if not all(are_bounds((0, shift)) for shift in self._shifts()):
+            raise ValueError(
+                "LineStyle.translation is the largest shift to the right and down, 0 or more; got "
+                f"{self.translation!r:.80}."
+            )
         if self.length[0] < 1:
             raise ValueError(f"A line has at least one character; got length={self.length}.")
         if not is_whole(self.height) or self.height < 1 or self.margin[0] < 0:
@@ -126,6 +155,14 @@ class LineStyle:
             )
 
         check_shares(self, SHARES)
+
+    def _shifts(self) -> tuple[object, object]:
+        """The two shifts of the translation; two that are none, if they are not two."""
+        try:
+            right, down = self.translation
+        except (TypeError, ValueError):
+            return None, None
+        return right, down
 
     @property
     def strung(self) -> bool:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_generator, is_whole
 from crnn_lib.handwriting._faces import load_face
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.glyphs import Glyphs
@@ -88,16 +88,13 @@ def lines_without_text(
     >>> set(lines.texts), lines.images.shape[2], lines.target_lengths.sum().item()
     ({''}, 32, 0)
     """
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            "lines_without_text needs a torch.Generator for its randomness, for example "
-            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
-        )
+    check_generator(generator, "lines_without_text")
     if kinds is not None and kinds not in TEXTLESS:
         raise ValueError(f"kinds is one of {', '.join(TEXTLESS)}; got {kinds!r}.")
-    if count < 0 or height < 16:
+    if not is_whole(count) or count < 0 or not is_whole(height) or height < 16:
         raise ValueError(
-            f"count is 0 or more and height 16 pixels or more; got count={count}, height={height}."
+            "count is 0 or more and height 16 pixels or more; got "
+            f"count={count!r:.40}, height={height!r:.40}."
         )
     chance = random.Random(int(torch.randint(2**62, (1,), generator=generator)))
     shares = list(TEXTLESS.values())

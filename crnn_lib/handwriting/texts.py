@@ -10,7 +10,13 @@ from functools import lru_cache
 
 import torch
 
-from crnn_lib.alphabet import check_whole
+from crnn_lib.alphabet import (
+    as_number,
+    check_generator,
+    check_whole,
+    distinct_characters,
+    is_whole,
+)
 from crnn_lib.handwriting._shares import check_shares, check_weights
 from crnn_lib.language import word_counts
 
@@ -62,10 +68,13 @@ class TextStyle:
     def __post_init__(self) -> None:
         check_weights(f"TextStyle's {', '.join(KINDS)}", [getattr(self, kind) for kind in KINDS])
         check_shares(self, ("capitals", "initial", "marks"))
-        if not 0 <= self.temper <= 1:
-            raise ValueError(f"TextStyle.temper is from 0 to 1; got {self.temper}.")
-        if self.longest < 1:
-            raise ValueError(f"A text has at least one character; got longest={self.longest}.")
+        if not 0 <= as_number(self.temper) <= 1:
+            raise ValueError(f"TextStyle.temper is from 0 to 1; got {self.temper!r:.80}.")
+        if not is_whole(self.longest) or self.longest < 1:
+            raise ValueError(
+                "A text has a whole number of characters, at least one; got "
+                f"longest={self.longest!r:.80}."
+            )
 
 
 def random_texts(
@@ -107,7 +116,16 @@ def random_texts(
     ['in', 'aan', 'is', 'state']
     """
     check_whole(0, count=count)
-    style = style or TextStyle()
+    check_generator(generator, "random_texts")
+    style = TextStyle() if style is None else style
+    if not isinstance(style, TextStyle):
+        raise TypeError(f"style is a TextStyle; got {style!r:.80}.")
+    if characters is not None:
+        distinct_characters(characters, "random_texts")
+    if not isinstance(lexicon, (str, Mapping)):
+        raise TypeError(
+            f"lexicon is a mapping of words to counts, or 'english'; got {lexicon!r:.80}."
+        )
     known = None if characters is None else frozenset(characters)
     frozen = lexicon if isinstance(lexicon, str) else tuple(lexicon.items())
     words: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.alphabet import as_number, check_generator
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._shares import are_bounds
 from crnn_lib.handwriting._warping import INK, stroke_weight
@@ -62,8 +63,8 @@ class LineVariation:
             raise ValueError(
                 f"size and width are scales above 0; got {self.size} and {self.width}."
             )
-        if not 0 <= self.plain <= 1:
-            raise ValueError(f"plain is a share of the lines, 0 to 1; got {self.plain}.")
+        if not 0 <= as_number(self.plain) <= 1:
+            raise ValueError(f"plain is a share of the lines, 0 to 1; got {self.plain!r:.80}.")
 
 
 @single_precision()
@@ -101,11 +102,17 @@ def vary_lines(
     >>> other.texts, bool((other.widths == lines.widths).all())
     (['55207', '18'], False)
     """
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            "vary_lines needs a torch.Generator for its randomness, for example "
-            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
-        )
+    check_generator(generator, "vary_lines")
+    for name, value, kind in (("lines", lines, LineBatch), ("variation", variation, LineVariation)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is a {kind.__name__}; got {value!r:.80}.")
+    if least is not None:
+        given = least if isinstance(least, Tensor) else None
+        if given is None or given.shape != lines.widths.shape:
+            shape = type(least).__name__ if given is None else tuple(given.shape)
+            raise ValueError(
+                f"least is a tensor of one width per line, ({len(lines)},); got {shape}."
+            )
     count, _, height, full = lines.images.shape
     if not count:
         return lines

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, is_whole
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._warping import INK
 from crnn_lib.handwriting.lines import LineBatch, join_batches
@@ -71,9 +71,14 @@ def lines_of_words(
     >>> lines.images.shape[2], lines.texts
     (40, ['nun', 'lily'])
     """
-    if height < 8:
-        raise ValueError(f"A line of words is at least 8 pixels high; got height={height}.")
-    if variety and generator is None:
+    if not isinstance(written, WrittenWords):
+        raise TypeError(f"written is what draw_words returns; got {type(written).__name__}.")
+    check_alphabet(alphabet)
+    if not is_whole(height) or height < 8:
+        raise ValueError(f"A line of words is at least 8 pixels high; got height={height!r:.80}.")
+    if not 0 <= as_number(variety) < math.inf:
+        raise ValueError(f"variety is a finite number, 0 or more; got {variety!r:.80}.")
+    if variety and not isinstance(generator, torch.Generator):
         raise TypeError(
             "variety draws at random and needs a torch.Generator, for example "
             "generator=torch.Generator().manual_seed(0)."

@@ -21,7 +21,12 @@ from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language.automata import Automaton, _Operators
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
-from crnn_lib.language.vocabulary import _check_counts, _check_log_probs, with_capitals
+from crnn_lib.language.vocabulary import (
+    _check_counts,
+    _check_log_probs,
+    _listed_texts,
+    with_capitals,
+)
 
 SHARE = 0.9  # of the words, where nothing was fitted: about what a lexicon covers of a text
 MARKS = ".,;:!?"  # that stand right behind a word
@@ -138,10 +143,8 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
     >>> round(fit_share({"on": 0.0}, model, ["on", "on", "noon"]), 2)
     0.59
     """
-    if isinstance(texts, str):
-        raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
+    texts = _listed_texts(texts)
     _check_parts(log_probs, model)
-    texts = list(texts)
     if not texts:
         raise ValueError("There is no text to fit the share to.")
     # how much likelier the words make each text than the n-grams do

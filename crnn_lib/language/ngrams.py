@@ -39,7 +39,7 @@ from crnn_lib.alphabet import (
     is_whole,
 )
 from crnn_lib.language.automata import WeightedAutomaton, _Operators
-from crnn_lib.language.vocabulary import _check_counts
+from crnn_lib.language.vocabulary import _check_counts, _listed_texts
 
 START = "\x02"  # stands before the first character, in contexts only
 ORDERS = range(1, 6)
@@ -128,11 +128,9 @@ class NGram(_Operators):
             For a text with other characters, no text at all, a count that is none, or a wrong
             order.
         """
-        if isinstance(texts, str):
-            raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
         empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
         counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
-        times = texts if isinstance(texts, Mapping) else Counter(texts)
+        times = texts if isinstance(texts, Mapping) else Counter(_listed_texts(texts))
         _check_counts(times)
         for text, many in times.items():
             if not many:  # a context that nothing followed is none
@@ -211,10 +209,8 @@ class NGram(_Operators):
 
         ``exp(-sum of log_prob / (characters + ends))``; K + 1 for a model that knows nothing.
         """
-        if isinstance(texts, str):
-            raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
         total, symbols = 0.0, 0
-        for text in texts:
+        for text in _listed_texts(texts):
             total += self.log_prob(text)
             symbols += len(self._pieces(text)) + 1
         if not symbols:

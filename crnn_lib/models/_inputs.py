@@ -79,9 +79,11 @@ def prepare_lines(
         raise ValueError(
             f"This network reads lines up to {height} pixels high; got {rows}. Scale them down."
         )
+    if not is_traced() and count and not rows * columns:
+        raise ValueError(f"A line has a pixel at least; got {tuple(images.shape)}.")
     if widths is None:
         widths = torch.full((count,), columns, device=images.device)
-    elif not isinstance(widths, Tensor) or widths.is_floating_point():
+    elif not isinstance(widths, Tensor) or widths.is_floating_point() or widths.dtype == torch.bool:
         got = widths.dtype if isinstance(widths, Tensor) else type(widths).__name__
         raise TypeError(f"widths is a tensor of whole pixels, one per line; got {got}.")
     elif not is_traced() and (
@@ -89,7 +91,7 @@ def prepare_lines(
     ):
         raise ValueError(
             f"widths holds one width per line, from 1 to {columns}; "
-            f"got {widths.tolist()[:8]} for {count} lines."
+            f"got {widths.reshape(-1).tolist()[:8]} for {count} lines."
         )
     images = erase_padding(images.to(dtype), widths)
     above = (height - rows) // 2

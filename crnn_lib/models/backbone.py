@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import index
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from crnn_lib.alphabet import Alphabet, check_whole
+from crnn_lib.alphabet import Alphabet, check_whole, is_whole
 from crnn_lib.models._classifier import PhotoClassifier
 from crnn_lib.models._inputs import check_config, chosen_parts, prepare_lines
 from crnn_lib.models.efficientnet import EfficientNetLite0
@@ -165,10 +166,11 @@ class BackboneRNN(nn.Module):
         Their batch normalisation keeps its statistics too: :meth:`train` leaves it in eval mode.
         ``freeze(0)`` lets everything learn again.
         """
-        if not 0 <= stages <= self.config.stages:
+        if not is_whole(stages) or not 0 <= stages <= self.config.stages:
             raise ValueError(
-                f"This network has {self.config.stages} stages to freeze; got {stages}."
+                f"This network has {self.config.stages} stages to freeze; got {stages!r:.80}."
             )
+        stages = index(stages)
         for number, stage in enumerate((self.stem, *self.stages)):
             stage.requires_grad_(number >= stages)
         self.train(self.training)

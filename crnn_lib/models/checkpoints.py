@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from safetensors import torch as safetensors
 from torch import nn
 
 import crnn_lib
-from crnn_lib.alphabet import Alphabet, check_alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, is_whole
 from crnn_lib.models.backbone import BackboneRNN, BackboneRNNConfig, ResNetRNN, ResNetRNNConfig
 from crnn_lib.models.crnn import CRNN, CRNNConfig
 from crnn_lib.models.detector import Detector, DetectorConfig
@@ -80,6 +81,8 @@ def save_model(
     Path
         The file that was written.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is that of a {SUFFIX} file; got {path!r:.80}.")
     path = Path(path)
     network = unwrap_model(model)
     kind = type(network)
@@ -91,8 +94,8 @@ def save_model(
         raise ValueError(f"A checkpoint's name ends in {SUFFIX}; got {str(path)!r}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{str(path)!r} cannot be written: its folder does not exist.")
-    dtype = dtype or torch.float32
-    if dtype not in STORED_FLOATS:
+    dtype = torch.float32 if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype) or dtype not in STORED_FLOATS:
         raise ValueError(f"Weights are stored as torch.float32 or torch.float16; got {dtype}.")
     if not isinstance(provenance, dict):
         raise TypeError(f"provenance is a dict; got {type(provenance).__name__}.")
@@ -183,6 +186,12 @@ def load_model(
     """
     if alphabet is not None:
         check_alphabet(alphabet)
+    if not is_whole(seed):
+        raise TypeError(f"seed is a whole number; got {seed!r:.80}.")
+    try:
+        device = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device is one of torch, such as 'cuda'; got {device!r:.80}.") from None
     tensors, story, (architecture, config, stored) = _read(name_or_path, ARCHITECTURES)
     # The initial weights are thrown away; drawing them must not move the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
@@ -247,7 +256,7 @@ def _with_alphabet(
     tensors: dict[str, torch.Tensor], old: Alphabet, new: Alphabet, seed: int
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors whose read-out names the classes of another alphabet, and what was done to it."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(index(seed))
     classes = {symbol: n for n, symbol in enumerate(old.symbols) if n != old.blank}
     places = {symbol: n for n, symbol in enumerate(new.symbols) if n != new.blank}
     shared = [character for character in new.characters if character in classes]

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crnn_lib.alphabet import is_whole
+
 #: What the network says of each place, in the order of its outputs. The first six are logits: a
 #: number's body, a word's body, the border where a line ends, print, other marks, the sheet. The
 #: last three hold where there is writing: the direction in which it is read, as cosine and sine of
@@ -38,11 +40,14 @@ class DetectorConfig:
     fine: int = 32
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))  # JSON has lists
-        if len(self.channels) != 5 or min(*self.channels, self.deep, self.fine) < 1:
+        if isinstance(self.channels, list):  # as JSON has them
+            object.__setattr__(self, "channels", tuple(self.channels))
+        channels = self.channels if isinstance(self.channels, tuple) else ()
+        sizes = (*channels, self.deep, self.fine)
+        if len(channels) != 5 or not all(is_whole(size) and size >= 1 for size in sizes):
             raise ValueError(
                 "A Detector has five numbers of channels, and all are at least 1; got "
-                f"channels={self.channels}, deep={self.deep}, fine={self.fine}."
+                f"channels={self.channels!r:.80}, deep={self.deep!r:.40}, fine={self.fine!r:.40}."
             )
 
 
@@ -70,7 +75,10 @@ class Detector(nn.Module):
 
     def __init__(self, config: DetectorConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or DetectorConfig()
+        config = DetectorConfig() if config is None else config
+        if not isinstance(config, DetectorConfig):
+            raise TypeError(f"config is a DetectorConfig; got {config!r:.80}.")
+        self.config = config
         self.provenance: dict[str, Any] = {}
         a, b, c, d, e = config.channels
         self.to_half = _step(2, a, stride=2, kernel=5)
@@ -104,7 +112,10 @@ class Detector(nn.Module):
         Tensor, (N, M, ceil(H / 4), ceil(W / 4))
             :data:`MAPS`: six of logits, then cosine, sine and log height as they are.
         """
-        if images.ndim != 4 or images.shape[1] != 1:
+        if not isinstance(images, Tensor) or not images.is_floating_point():
+            got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise TypeError(f"A Detector takes a tensor of floats in [0, 1]; got {got}.")
+        if images.ndim != 4 or images.shape[1] != 1 or 0 in images.shape[2:]:
             raise ValueError(
                 f"A Detector takes grey pages (N, 1, H, W); got the shape {tuple(images.shape)}."
             )

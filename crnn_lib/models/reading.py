@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet
 from crnn_lib.models.detector import Detector
 
 MARKS = ".,/-"  #: what may stand between the digits of a number, and is no digit
@@ -179,6 +179,10 @@ def fold_marks(
     >>> alphabet.characters, [round(p, 2) for p in folded[0].exp().tolist()]
     ('1', [0.5, 0.5])
     """
+    check_alphabet(alphabet)
+    if not isinstance(log_probs, Tensor) or not log_probs.is_floating_point():
+        got = log_probs.dtype if isinstance(log_probs, Tensor) else type(log_probs).__name__
+        raise TypeError(f"log_probs is a tensor of floating-point numbers; got {got}.")
     if log_probs.ndim < 1 or log_probs.shape[-1] != alphabet.num_classes:
         raise ValueError(
             f"log_probs holds one number for each of the alphabet's {alphabet.num_classes} "
@@ -197,7 +201,6 @@ def fold_marks(
     return folded, folded_alphabet
 
 
-@lru_cache(maxsize=16)
 def without_marks(alphabet: Alphabet, marks: str = MARKS) -> Alphabet:
     """The alphabet of what :func:`fold_marks` returns.
 
@@ -222,6 +225,14 @@ def without_marks(alphabet: Alphabet, marks: str = MARKS) -> Alphabet:
     >>> without_marks(Alphabet("0123456789/-")).characters
     '0123456789'
     """
+    check_alphabet(alphabet)
+    if not isinstance(marks, str):
+        raise TypeError(f"marks is a str of characters, such as './'; got {marks!r:.80}.")
+    return _without_marks(alphabet, marks)
+
+
+@lru_cache(maxsize=16)
+def _without_marks(alphabet: Alphabet, marks: str) -> Alphabet:
     silent = _are_marks(alphabet, marks)
     if not any(silent):
         return alphabet

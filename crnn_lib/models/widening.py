@@ -6,10 +6,12 @@ It goes on learning from there: what it could do is kept, and there is room for 
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import index
 
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.models.crnn import CRNN, CRNNConfig
 
 WIDTHS = ("channels", "hidden", "dropout")  # what may differ; dropout has no weights
@@ -52,10 +54,15 @@ def widen_crnn(model: CRNN, config: CRNNConfig, *, seed: int = 0) -> CRNN:
     >>> torch.allclose(small(image)[0], wide(image)[0], atol=1e-6)
     True
     """
+    for name, value, wanted in (("model", model, CRNN), ("config", config, CRNNConfig)):
+        if not isinstance(value, wanted):
+            raise TypeError(f"{name} is a {wanted.__name__}; got {type(value).__name__}.")
+    if not is_whole(seed):
+        raise TypeError(f"seed is a whole number; got {seed!r:.80}.")
     old = model.config
     _check_wider(old, config)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay
-        torch.manual_seed(seed)
+        torch.manual_seed(index(seed))
         wide = CRNN(config, model.alphabet).train(model.training)
     width, before = config.hidden, old.hidden
     both = [(0, before), (width, before)]  # the states of the two directions

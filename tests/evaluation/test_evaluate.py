@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from crnn_lib import best_path
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.evaluation import evaluate, lattices_of, read_lines
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
-from crnn_lib.models import load_model
+from crnn_lib.models import CRNN, CRNNConfig, load_model
 
 
 def test_lattices_are_those_of_each_line_alone():
@@ -54,3 +55,16 @@ def test_marks_that_no_text_has_count_as_blank_for_a_network_of_numbers():
     assert lattices_of(model, lines)[0].shape == (2, 3, 5)  # a lattice is left as it is
     lines.texts[1] = "11"
     assert [h.text for h in read_lines(Scripted("01/a"), lines)] == ["1/1", "1/1"]  # it reads words
+
+
+def test_nothing_and_numbers_of_numpy_are_read():
+    """torch stumbled over both."""
+    model = CRNN(CRNNConfig(channels=(4, 4), strides=((4, 2), (4, 2)), hidden=8)).eval()
+    generator = torch.Generator().manual_seed(0)
+    lines = compose_lines(load_glyphs("pen", count=100), 3, LineStyle(), generator)
+    log_probs, frame_lengths = lattices_of(model, lines.select([]))
+    assert log_probs.shape == (0, 0, 11) and frame_lengths.tolist() == []
+    assert read_lines(model, lines.select([])) == []
+    texts = [h.text for h in read_lines(model, lines)]
+    for batch_size in (np.int64(2), torch.tensor(1), 10**30):
+        assert [h.text for h in read_lines(model, lines, batch_size=batch_size)] == texts

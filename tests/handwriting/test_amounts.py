@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn_lib.handwriting import AmountStyle, NumberStyle, random_amounts, random_numbers
+from crnn_lib.handwriting import AmountStyle, LineStyle, NumberStyle, random_amounts, random_numbers
 from crnn_lib.handwriting.amounts import SILENT
 
 PLAIN = AmountStyle(digits_only=1.0)
@@ -166,3 +167,26 @@ def test_weights_of_numbers_are_checked():
 def test_a_count_is_a_whole_number(function, count):
     with pytest.raises(ValueError, match="count is a whole number of at least 0; got"):
         function(count, torch.Generator())
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, "1", None, True])
+def test_weights_are_finite_numbers(weight):
+    """By NaN chance draws the last kind, always."""
+    with pytest.raises(ValueError, match="weights, not all of them 0"):
+        NumberStyle(dates=weight)
+    for lengths in ((1.0, weight), weight):
+        with pytest.raises(ValueError, match="lengths are weights"):
+            AmountStyle(lengths=lengths)
+
+
+@pytest.mark.parametrize("function", [random_amounts, random_numbers])
+def test_chance_is_the_callers(function):
+    """None drew from torch's own state, which all of a program shares."""
+    before = torch.get_rng_state()
+    for wrong in (None, 5):
+        with pytest.raises(TypeError, match=f"{function.__name__} needs a torch.Generator"):
+            function(3, wrong)
+    assert torch.equal(torch.get_rng_state(), before)
+    for style in ({}, 0, "", LineStyle()):
+        with pytest.raises(TypeError, match="style is an? (Amount|Number)Style; got "):
+            function(3, torch.Generator(), style)

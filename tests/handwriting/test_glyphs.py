@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 from pathlib import Path
@@ -463,3 +464,22 @@ def test_only_keeps_some_characters_and_counts_them_anew():
     kept = glyphs.only("cb")
     assert kept.characters == "cb" and kept.labels.tolist() == [1, 0, 0, 1]
     assert kept.images[:, 0, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_parts_of_glyphs_are_named():
+    with pytest.raises(TypeError, match="writers must be a tensor; got list"):
+        dataclasses.replace(some(), writers=[1, 2, 3, 4, 5])
+    for characters in (5, None, list("0123456789")):
+        with pytest.raises(ValueError, match="characters must hold each character once; got "):
+            dataclasses.replace(some(), characters=characters)
+    for wrong in (5, None, ["5"]):
+        with pytest.raises(TypeError, match="characters is a str, such as '057'; got "):
+            some().only(wrong)
+        with pytest.raises(ValueError, match="No glyph shows"):
+            some().of(wrong)
+    for parts in (some(), None, [some(), None], ["5"]):
+        with pytest.raises(TypeError, match="concat takes a list of Glyphs; got "):
+            Glyphs.concat(parts)
+    for generator in (5, "0"):
+        with pytest.raises(TypeError, match="load_glyphs needs a torch.Generator"):
+            load_glyphs("pen", count=5, generator=generator)

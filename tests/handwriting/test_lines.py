@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -593,3 +594,82 @@ def test_spaces_that_no_label_could_tell_are_refused():
     options = {"texts": ["1 2"], "alphabet": WITH_SPACE}
     with pytest.raises(ValueError, match="fixed cells has no gaps"):
         compose_lines(glyphs, 1, LineStyle.article(), generator(), **options)
+
+
+@pytest.mark.parametrize(
+    "name", ["spacing_jitter", "minimum_pitch", "glyph_slant", "rotation", "glyph_stroke", "wander"]
+)
+@pytest.mark.parametrize("value", [None, "1", -0.1, math.nan, math.inf, (0, 1), True])
+def test_single_habits_are_finite_numbers(name, value):
+    """NaN went into every pixel, and a text came to torch as it was."""
+    with pytest.raises(ValueError, match=f"LineStyle.{name} is a finite number, 0 or more; got "):
+        LineStyle(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"size": (0.0, 1.0)}, r"LineStyle.size is of scales above 0; got \(0.0, 1.0\)"),
+        ({"glyph_size": (-1.0, 1.0)}, "LineStyle.glyph_size is of scales above 0"),
+        ({"small_zero_size": (0, 1)}, "LineStyle.small_zero_size is of scales above 0"),
+        ({"margin": (0.5, 3)}, r"LineStyle.margin is of whole numbers; got \(0.5, 3\)"),
+        ({"margin": (True, True)}, r"LineStyle.margin is \(low, high\)"),
+        ({"kerning": (0.0, 1.5)}, r"LineStyle.kerning is from 0 to 1; got \(0.0, 1.5\)"),
+        ({"cut_rows": -1}, "LineStyle.cut_rows is a number of rows, 0 or more; got -1"),
+        ({"cut_rows": 2.5}, "LineStyle.cut_rows is a number of rows, 0 or more; got 2.5"),
+        ({"cell": 0}, "LineStyle.cell is a number of pixels, at least 1, or None; got 0"),
+        ({"cell": 2.5}, "LineStyle.cell is a number of pixels, at least 1, or None; got 2.5"),
+        ({"cell": "28"}, "LineStyle.cell is a number of pixels, at least 1, or None; got '28'"),
+        ({"translation": 0.2}, "LineStyle.translation is the largest shift .* got 0.2"),
+        ({"translation": (-0.1, 0.1)}, "LineStyle.translation is the largest shift"),
+        ({"translation": (0.1, math.nan)}, "LineStyle.translation is the largest shift"),
+        ({"translation": (0.1, 0.1, 0.1)}, "LineStyle.translation is the largest shift"),
+        ({"spacing": ("0", "1")}, r"LineStyle.spacing is \(low, high\); got \('0', '1'\)"),
+        ({"one_hand": None}, "LineStyle.one_hand is a share from 0 to 1; got None"),
+        ({"one_hand": [1.0]}, "LineStyle.one_hand is a share from 0 to 1; got"),
+    ],
+)
+def test_styles_that_draw_nothing_sensible(change, message):
+    with pytest.raises(ValueError, match=message):
+        LineStyle(**change)
+    assert LineStyle(translation=(0.2, 0.15)).translation == (0.2, 0.15)
+
+
+def test_texts_may_be_read_once_and_are_texts(glyphs):
+    def write(texts, **change):
+        return compose_lines(glyphs, 2, LineStyle(), generator(), texts=texts, **change)
+
+    assert write(iter(["55", "7"])).texts == write(np.array(["55", "7"])).texts == ["55", "7"]
+    for texts in (5, [5, 7], [None, "5"], [["5"], ["7"]]):
+        with pytest.raises(TypeError, match="texts is a list with one text per line; got "):
+            write(texts)
+    for silent in (None, [".", ","], 5):
+        with pytest.raises(TypeError, match="silent is a str of characters, such as"):
+            write(["55", "7"], silent=silent)
+
+
+def test_lines_are_chosen_by_whole_numbers_of_any_kind(glyphs):
+    lines = compose_lines(glyphs, 4, LineStyle(), generator(3))
+    expected = [lines.texts[i] for i in (3, 2, 1, 0)]
+    for indices in (
+        np.arange(4)[::-1],
+        torch.arange(4).flip(0),
+        range(3, -1, -1),
+        slice(None, None, -1),
+        iter([3, 2, 1, 0]),
+        np.array([3, 2, 1, 0], np.uint8),
+        [np.int64(3), -2, 1, 0],
+    ):
+        assert lines.select(indices).texts == expected
+    assert lines.select(np.array([True, False, False, True])).texts == [
+        lines.texts[0],
+        lines.texts[3],
+    ]
+    for wrong in ([0.7], np.array([1.0]), 3, "3", None, [[0], [1]], ["a"], [None], torch.ones(2)):
+        with pytest.raises(TypeError, match="indices are whole numbers"):
+            lines.select(wrong)
+        with pytest.raises(TypeError, match="indices are whole numbers"):
+            glyphs.subset(wrong)
+    for beyond in (4, -5):
+        with pytest.raises(IndexError, match=f"There are 4 lines, 0 to 3, .* got {beyond}"):
+            lines.select([0, beyond])

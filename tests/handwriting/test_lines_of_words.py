@@ -1,5 +1,7 @@
 """Words as lines: their height, their spans, the variety of hands."""
 
+import math
+
 import pytest
 import torch
 from conftest import seeded
@@ -100,3 +102,23 @@ def test_bad_input_is_named():
         lines_of_words(written(["a"]), ALPHABET, variety=0.5)
     with pytest.raises(ValueError, match="at least 8 pixels high; got height=4"):
         lines_of_words(written(["a"]), ALPHABET, height=4)
+
+
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"written": ["nun"]}, TypeError, "written is what draw_words returns; got list"),
+        ({"alphabet": "unl"}, TypeError, "alphabet is an Alphabet"),
+        ({"height": 40.5}, ValueError, "at least 8 pixels high; got height=40.5"),
+        ({"height": "40"}, ValueError, "at least 8 pixels high; got height='40'"),
+        ({"variety": math.nan}, ValueError, "variety is a finite number, 0 or more; got nan"),
+        ({"variety": -1.0}, ValueError, "variety is a finite number, 0 or more; got -1.0"),
+        ({"variety": "a"}, ValueError, "variety is a finite number, 0 or more; got 'a'"),
+        ({"variety": 1.0, "generator": 5}, TypeError, "needs a torch.Generator"),
+    ],
+)
+def test_words_and_their_variety_are_checked(change, error, message):
+    """With a variety of NaN every line was black."""
+    written = draw_words(["nun"], torch.Generator().manual_seed(0))
+    with pytest.raises(error, match=message):
+        lines_of_words(**{"written": written, "alphabet": Alphabet("un"), **change})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -333,3 +334,32 @@ def test_the_band_of_a_word_is_that_of_its_small_letters():
     ink[30:58, 60] = 255  # a descender
     band = band_of_word(ink, 45.0)
     assert band[0].tolist() == [10, 30] and band[2].tolist() == [107, 45]
+
+
+@pytest.mark.parametrize(
+    "fault, match",
+    [
+        ({"layouts": {"notes": math.nan}}, "not all of them 0"),
+        ({"layouts": ["notes"]}, "PageStyle.layouts has weights for notes"),
+        ({"height": 20.0}, "at least 4 pixels; got 20.0"),
+        ({"height": (20.0, math.nan)}, "at least 4 pixels"),
+        ({"skew": math.nan}, "finite numbers, 0 or more"),
+        ({"clutter": "a"}, "finite numbers, 0 or more"),
+        ({"people": 2.5}, "people is a whole number of at least 0; got 2.5"),
+        ({"dark": None}, "dark is a share from 0 to 1; got None"),
+    ],
+)
+def test_a_style_of_pages_is_of_numbers(fault, match):
+    with pytest.raises(ValueError, match=match):
+        PageStyle(**fault)
+
+
+def test_pages_are_asked_for_in_whole_numbers():
+    for count in (2.5, "1", None, True):
+        with pytest.raises(ValueError, match="count is a number of pages, 0 or more; got "):
+            compose_pages(count, PLAIN, seeded(0))
+    for size in (128, (128.0, 128.0), (128,), "ab", None):
+        with pytest.raises(ValueError, match="multiples of 4 from 64 on; got "):
+            compose_pages(1, PLAIN, seeded(0), size)
+    with pytest.raises(TypeError, match="style is a PageStyle; got "):
+        compose_pages(1, {}, seeded(0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pickle
 
 import pytest
@@ -492,3 +493,15 @@ def test_a_hollow_stroke_is_dark_at_its_edges_and_chalk_has_crumbs():
     assert paper[16, 30] > paper[5:10, 30].min() + 0.3
     chalk = photograph(whole, PaperStyle.only("chalk", 5), seeded(0)).images[0, 0, 10:22, 22:42]
     assert chalk.std() > 0.1 and (chalk < 0.3).any()
+
+
+@pytest.mark.parametrize("number", [None, "1", math.nan, True, [0.5]])
+@pytest.mark.parametrize("name", ["share", "low", "high"])
+def test_an_effect_is_of_numbers(name, number):
+    with pytest.raises(ValueError, match="An effect has a share in"):
+        Effect(**{name: number})
+
+
+def test_what_is_photographed_is_named():
+    with pytest.raises(TypeError, match="lines is a LineBatch; got "):
+        photograph(["55"], PaperStyle(), torch.Generator())

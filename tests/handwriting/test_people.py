@@ -84,3 +84,17 @@ def test_without_writers_every_glyph_is_anybodys():
         for share in (0.0, 1.0)
     )
     assert torch.equal(first, second)
+
+
+def test_people_are_asked_for_in_whole_numbers_of_one_split():
+    generator = torch.Generator().manual_seed(0)
+    before = torch.get_rng_state()
+    with pytest.raises(TypeError, match="pen_people needs a torch.Generator"):
+        pen_people(2, None)
+    assert torch.equal(torch.get_rng_state(), before)
+    for change in ({"count": 2.5}, {"count": -1}, {"marks": "2"}, {"each": 0}, {"each": None}):
+        with pytest.raises(ValueError, match="is a whole number of at least [01]; got "):
+            pen_people(**{"count": 2, "generator": generator, **change})
+    for split in ("dev", None, 5):
+        with pytest.raises(ValueError, match="split is 'train' or 'test'; got "):
+            pen_people(2, generator, split=split)

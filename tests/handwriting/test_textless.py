@@ -56,3 +56,12 @@ def test_none_at_all_and_bad_input():
         lines_without_text(2, seeded(), height=4)
     with pytest.raises(TypeError, match="needs a torch.Generator"):
         lines_without_text(2, 0)
+
+
+@pytest.mark.parametrize("number", [2.5, "3", None, True])
+def test_numbers_of_lines_and_pixels_are_whole(number):
+    generator = torch.Generator()
+    with pytest.raises(ValueError, match="count is 0 or more and height 16 pixels or more; got "):
+        lines_without_text(number, generator)
+    with pytest.raises(ValueError, match="count is 0 or more and height 16 pixels or more; got "):
+        lines_without_text(2, generator, height=16 * number if number == 2.5 else number)

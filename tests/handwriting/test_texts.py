@@ -1,9 +1,11 @@
 """Random texts: what they are made of, and that they can be spelled."""
 
+import math
 import re
 from collections import Counter
 
 import pytest
+import torch
 from conftest import seeded
 
 from crnn_lib.handwriting import TextStyle, random_texts
@@ -94,3 +96,35 @@ def test_what_cannot_be_written_is_said():
     for count in (True, 2.5, "3", -1, None):
         with pytest.raises(ValueError, match="count is a whole number of at least 0; got"):
             random_texts(count, seeded())
+
+
+def test_chance_and_words_are_the_callers():
+    before = torch.get_rng_state()
+    for wrong in (None, 5):
+        with pytest.raises(TypeError, match="random_texts needs a torch.Generator"):
+            random_texts(3, wrong)
+    assert torch.equal(torch.get_rng_state(), before)
+    generator = torch.Generator()
+    for lexicon in (["hand"], 5, None):
+        with pytest.raises(TypeError, match="lexicon is a mapping of words to counts"):
+            random_texts(3, generator, lexicon=lexicon)
+    with pytest.raises(TypeError, match="The characters of random_texts are"):
+        random_texts(3, generator, characters=5)
+    with pytest.raises(TypeError, match="style is a TextStyle; got "):
+        random_texts(3, generator, {})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"words": math.nan}, "weights, not all of them 0"),
+        ({"temper": "a"}, "TextStyle.temper is from 0 to 1; got 'a'"),
+        ({"temper": math.nan}, "TextStyle.temper is from 0 to 1; got nan"),
+        ({"longest": 2.5}, "longest=2.5"),
+        ({"longest": "9"}, "longest='9'"),
+        ({"capitals": None}, "TextStyle.capitals is a share from 0 to 1; got None"),
+    ],
+)
+def test_a_style_of_texts_is_of_numbers(change, message):
+    with pytest.raises(ValueError, match=message):
+        TextStyle(**change)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -123,3 +125,17 @@ def test_lines_stay_wide_enough(lines):
 def test_bad_variations_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         LineVariation(**change)
+
+
+def test_what_is_varied_is_checked(lines):
+    generator = torch.Generator()
+    with pytest.raises(TypeError, match="lines is a LineBatch; got None"):
+        vary_lines(None, LineVariation(), generator)
+    with pytest.raises(TypeError, match="variation is a LineVariation; got None"):
+        vary_lines(lines, None, generator)
+    for least in (torch.ones(1), torch.ones(len(lines), 1), 5, [5] * len(lines)):
+        with pytest.raises(ValueError, match="least is a tensor of one width per line"):
+            vary_lines(lines, LineVariation(), generator, least=least)
+    for plain in (None, "1", math.nan, True):
+        with pytest.raises(ValueError, match="plain is a share of the lines, 0 to 1; got "):
+            LineVariation(plain=plain)

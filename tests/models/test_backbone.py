@@ -228,3 +228,10 @@ def test_a_wrong_shape_is_refused(backbone, stages):
 
 def test_the_shortest_cut_is_a_whole_networks_stem():
     assert [*EfficientNetLite0.cut(1)[1]] == [] == [*ResNet18.cut(1)[1]]
+
+
+def test_stages_are_frozen_in_whole_numbers():
+    network = ResNetRNN(ResNetRNNConfig(stages=2, hidden=4))
+    for stages in (1.5, "1", None, True, 3, -1):
+        with pytest.raises(ValueError, match="has 2 stages to freeze; got "):
+            network.freeze(stages)

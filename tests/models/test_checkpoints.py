@@ -26,6 +26,7 @@ from crnn_lib.models import (
     load_model,
     save_model,
     shipped_models,
+    widen_crnn,
 )
 from crnn_lib.models.checkpoints import MAX_HEADER_BYTES
 
@@ -709,3 +710,19 @@ def test_nothing_is_unpickled(kept, monkeypatch, tmp_path):
     path.write_bytes(content)
     load_model(path)
     assert_refused(path, pickle.dumps(Bomb()), "looks like a pickle")
+
+
+@pytest.mark.parametrize("wrong", [None, 2.5, "0", [1]])
+def test_what_is_no_seed_no_device_and_no_path_is_named(wrong, tmp_path):
+    with pytest.raises(TypeError, match="seed is a whole number; got "):
+        load_model("crnn-digits", seed=wrong)
+    with pytest.raises(TypeError, match="seed is a whole number; got "):
+        widen_crnn(CRNN(), CRNNConfig(), seed=wrong)
+    if wrong is not None:
+        with pytest.raises(ValueError, match="Weights are stored as torch.float32 or"):
+            save_model(CRNN(), tmp_path / "a.safetensors", provenance={}, dtype=wrong)
+    if not isinstance(wrong, str):
+        with pytest.raises(TypeError, match="path is that of a .safetensors file; got "):
+            save_model(CRNN(), wrong, provenance={})
+    with pytest.raises(ValueError, match="device is one of torch, such as 'cuda'; got "):
+        load_model("crnn-digits", device="gpu0" if wrong is None else wrong)

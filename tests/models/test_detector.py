@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -164,3 +165,29 @@ def test_a_damaged_file_is_refused(small, tmp_path):
 def test_no_detector_is_among_the_networks_that_read():
     for name in shipped_models():
         assert "Detector" != describe_checkpoint(name)["architecture"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channels": "abcde"}, {"channels": 5}, {"channels": None}, {"channels": (2.5,) * 5},
+        {"channels": (True,) * 5}, {"channels": (0,) * 5}, {"deep": 2.5}, {"deep": "a"},
+        {"fine": None}, {"fine": True},
+    ],
+)  # fmt: skip
+def test_a_shape_is_of_whole_numbers(change):
+    with pytest.raises(ValueError, match="five numbers of channels, and all are at least 1; got "):
+        DetectorConfig(**change)
+    assert DetectorConfig(channels=[4] * 5).channels == (4,) * 5
+
+
+def test_a_detector_takes_a_config_and_floats():
+    for config in ("page-detector", (16, 32, 48, 64, 72), 0):
+        with pytest.raises(TypeError, match="config is a DetectorConfig; got "):
+            Detector(config)
+    detector = Detector(DetectorConfig((4,) * 5, 4, 4))
+    for images in (np.zeros((1, 1, 64, 64), np.float32), torch.zeros(1, 1, 64, 64).byte(), None):
+        with pytest.raises(TypeError, match="a tensor of floats in \\[0, 1\\]; got "):
+            detector(images)
+    with pytest.raises(ValueError, match="grey pages"):
+        detector(torch.zeros(1, 1, 0, 64))

@@ -427,3 +427,20 @@ def test_parts_of_a_network_are_named(arguments, message):
             TypeError, match=f"config is a {other.__name__}Config.*; got CRNNConfig"
         ):
             other(CRNNConfig())
+
+
+def test_a_mask_is_no_width():
+    """True was a width of one pixel."""
+    with pytest.raises(TypeError, match="widths is a tensor of whole pixels, one per line; got "):
+        SlidingWindowRNN()(torch.zeros(2, 1, 32, 20), torch.tensor([True, True]))
+
+
+def test_lines_without_a_pixel_are_refused():
+    """They had a frame, of nothing."""
+    network = SlidingWindowRNN()
+    for shape in ((1, 1, 32, 0), (2, 1, 0, 20)):
+        with pytest.raises(ValueError, match="A line has a pixel at least; got "):
+            network(torch.zeros(shape))
+    assert network(torch.zeros(0, 1, 32, 0))[0].shape[0] == 0
+    with pytest.raises(ValueError, match="widths holds one width per line"):
+        network(torch.zeros(1, 1, 32, 20), torch.tensor(20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from functools import partial
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from crnn_lib.models import (
     read_batches,
     save_model,
     unwrap_model,
+    without_marks,
 )
 from crnn_lib.photos import Reader
 
@@ -181,3 +183,18 @@ def test_a_lattice_of_other_classes_and_an_alphabet_of_marks_are_refused():
         fold_marks(noise(5, 11), Alphabet("0123456789/"))
     with pytest.raises(ValueError, match="'./' has marks only"):
         fold_marks(noise(5, 3), Alphabet("./"))
+
+
+def test_marks_and_alphabets_are_named():
+    lattice, alphabet = torch.zeros(3, 4).log_softmax(1), Alphabet("1/.")
+    for marks in (None, [".", "/"], 5, {"/"}):
+        for fold in (partial(fold_marks, lattice), without_marks):
+            with pytest.raises(TypeError, match="marks is a str of characters, such as './'; got "):
+                fold(alphabet, marks)
+    for wrong in ("1/.", None):
+        for fold in (lambda a: fold_marks(lattice, a), without_marks):
+            with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+                fold(wrong)
+    for wrong in (lattice.numpy(), lattice.long(), [[0.0]]):
+        with pytest.raises(TypeError, match="log_probs is a tensor of floating-point numbers"):
+            fold_marks(wrong, alphabet)

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from crnn_lib.models import CRNN, CRNNConfig, widen_crnn
+from crnn_lib.models import (
+    CRNN,
+    CRNNConfig,
+    SlidingWindowRNN,
+    SlidingWindowRNNConfig,
+    widen_crnn,
+)
 
 TWO_LAYERS = CRNNConfig(channels=(4, 6, 6, 8, 8, 10), hidden=7, layers=2)
 
@@ -82,3 +88,13 @@ def test_widening_draws_by_its_seed_alone():
 def test_only_more_units_of_the_same_layers_are_given(change, message):
     with pytest.raises(ValueError, match=message):
         widen_crnn(CRNN(TWO_LAYERS), replace(TWO_LAYERS, **change))
+
+
+def test_what_is_no_crnn_is_named():
+    model = CRNN(CRNNConfig(channels=(4, 4), strides=((4, 2), (4, 2)), hidden=8))
+    for wrong in ("crnn-digits", None, SlidingWindowRNN()):
+        with pytest.raises(TypeError, match="model is a CRNN; got "):
+            widen_crnn(wrong, model.config)
+    for wrong in (None, 12, SlidingWindowRNNConfig()):
+        with pytest.raises(TypeError, match="config is a CRNNConfig; got "):
+            widen_crnn(model, wrong)

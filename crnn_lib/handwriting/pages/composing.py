@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from crnn_lib.alphabet import check_generator, is_whole
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.pages import _camera, _layouts, _sprites
 from crnn_lib.handwriting.pages._page import FINER, Page, Placed
@@ -135,17 +136,16 @@ def compose_pages(
     >>> {line.kind for line in batch.rows[0]}
     {'number'}
     """
-    style = style or PageStyle()
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            "compose_pages needs a torch.Generator for its randomness, for example "
-            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
-        )
-    if count < 0:
-        raise ValueError(f"count is a number of pages, 0 or more; got {count}.")
-    if len(size) != 2 or min(size) < 64 or any(n % STRIDE for n in size):
+    style = PageStyle() if style is None else style
+    if not isinstance(style, PageStyle):
+        raise TypeError(f"style is a PageStyle; got {style!r:.80}.")
+    check_generator(generator, "compose_pages")
+    if not is_whole(count) or count < 0:
+        raise ValueError(f"count is a number of pages, 0 or more; got {count!r:.80}.")
+    sides = tuple(size) if isinstance(size, Iterable) else ()
+    if len(sides) != 2 or not all(is_whole(n) and n >= 64 and n % STRIDE == 0 for n in sides):
         raise ValueError(
-            f"size is (height, width), multiples of {STRIDE} from 64 on; got {tuple(size)}."
+            f"size is (height, width), multiples of {STRIDE} from 64 on; got {size!r:.80}."
         )
     store = _sprites.store(style.split, style.people, glyphs)
     seeds = torch.randint(2**62, (count,), generator=generator).tolist()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from crnn_lib.handwriting._shares import check_shares
+from crnn_lib.alphabet import as_number, check_whole
+from crnn_lib.handwriting._shares import are_bounds, check_shares, check_weights
 
 #: Layouts and how often each comes up. The last three have no number by hand.
 LAYOUTS = {
@@ -85,25 +88,25 @@ class PageStyle:
     people: int = 0
 
     def __post_init__(self) -> None:
-        unknown = set(self.layouts) - set(LAYOUTS)
-        weights = list(self.layouts.values())
-        if unknown or not weights or min(weights) < 0 or sum(weights) <= 0:
+        if not isinstance(self.layouts, Mapping) or set(self.layouts) - set(LAYOUTS):
             raise ValueError(
-                f"PageStyle.layouts has weights, not all of them 0, for {', '.join(LAYOUTS)}; "
-                f"got {self.layouts}."
+                f"PageStyle.layouts has weights for {', '.join(LAYOUTS)}; got "
+                f"{self.layouts!r:.200}."
             )
-        low, high = self.height
-        if not 4 <= low <= high:
+        check_weights("PageStyle.layouts", list(self.layouts.values()))
+        if not are_bounds(self.height) or self.height[0] < 4:
             raise ValueError(
-                f"PageStyle.height is (low, high), at least 4 pixels; got {self.height}."
+                f"PageStyle.height is (low, high), at least 4 pixels; got {self.height!r:.80}."
             )
+        check_whole(0, people=self.people)
         if self.split not in ("train", "test"):
             raise ValueError(f"PageStyle.split is 'train' or 'test'; got {self.split!r}.")
         others = ("layouts", "height", "skew", "clutter", "split", "people")
         check_shares(self, [f.name for f in fields(self) if f.name not in others])
-        if self.skew < 0 or self.clutter < 0:
+        if not all(0 <= as_number(n) < math.inf for n in (self.skew, self.clutter)):
             raise ValueError(
-                f"PageStyle.skew and clutter are 0 or more; got {self.skew} and {self.clutter}."
+                "PageStyle.skew and clutter are finite numbers, 0 or more; got "
+                f"{self.skew!r:.40} and {self.clutter!r:.40}."
             )
 
     @classmethod

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from crnn_lib.alphabet import check_generator
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.lines import LineBatch
 from crnn_lib.handwriting.paper import _effects_camera, _effects_pen, _effects_print
@@ -85,11 +86,10 @@ def photograph(lines: LineBatch, style: PaperStyle, generator: torch.Generator) 
         white on the right. None is narrower than 8 pixels a character. Spans follow the writing,
         to within the pixels that a slant moves it.
     """
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(
-            "photograph needs a torch.Generator for its randomness, for example "
-            f"torch.Generator().manual_seed(0); got {type(generator).__name__}."
-        )
+    check_generator(generator, "photograph")
+    for name, value, kind in (("lines", lines, LineBatch), ("style", style, PaperStyle)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is a {kind.__name__}; got {value!r:.80}.")
     count = len(lines)
     if not count:
         return lines

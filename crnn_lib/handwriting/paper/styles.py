@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from crnn_lib.alphabet import as_number
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -23,10 +25,11 @@ class Effect:
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.share <= 1 and 0 <= self.low <= self.high <= 1):
+        share, low, high = map(as_number, (self.share, self.low, self.high))
+        if not (0 <= share <= 1 and 0 <= low <= high <= 1):
             raise ValueError(
                 "An effect has a share in [0, 1] and strengths 0 <= low <= high <= 1; got "
-                f"share={self.share}, low={self.low}, high={self.high}."
+                f"share={self.share!r:.40}, low={self.low!r:.40}, high={self.high!r:.40}."
             )
 
 

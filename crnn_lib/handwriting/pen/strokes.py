@@ -8,7 +8,7 @@ written by a hand, with the small accidents of the moment.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -258,8 +258,14 @@ def letter_metrics(writers: Tensor | Sequence[int], generator: torch.Generator) 
 
 def _text_places(text: str | Sequence[str], name: str) -> Tensor:
     """The place of each character in the book of letters, (M,)."""
+    if not isinstance(text, Iterable) or isinstance(text, (set, frozenset)):
+        raise TypeError(f"{name} is a str or a list of characters; got {text!r:.80}.")
     for character in text:
-        if len(character) != 1 or character not in TEXT_CHARACTERS:
+        if (
+            not isinstance(character, str)
+            or len(character) != 1
+            or character not in TEXT_CHARACTERS
+        ):
             raise ValueError(f"The pen writes {TEXT_CHARACTERS!r}; {name} has {character!r}.")
     return torch.tensor([TEXT_CHARACTERS.index(c) for c in text], dtype=torch.int64)
 
@@ -580,7 +586,12 @@ def _check_generator(generator: torch.Generator) -> None:
 
 
 def _integers(values: Tensor | Sequence[int], name: str) -> Tensor:
-    tensor = torch.as_tensor(values)
+    if isinstance(values, np.ndarray):
+        values = values.copy()  # torch takes no view from the end
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):  # texts, None, rows of unequal length
+        raise TypeError(f"{name} needs integers; got {values!r:.80}.") from None
     if tensor.dim() == 1 and len(tensor) == 0:
         return torch.empty(0, dtype=torch.int64)
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:

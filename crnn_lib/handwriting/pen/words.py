@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
+from crnn_lib.alphabet import as_number, is_whole
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting.pen.forms import SAMPLES, TEXT_CHARACTERS, Book, LetterBook, form_tables
 from crnn_lib.handwriting.pen.strokes import (
@@ -106,11 +107,13 @@ def draw_words(
     _check_generator(generator)
     if isinstance(texts, str):
         raise TypeError(f"texts needs a sequence of texts; got the text {texts!r} itself.")
-    if height < 16:
-        raise ValueError(f"height must be at least 16 rows; got {height}.")
-    if not 0 <= haste <= 1:
-        raise ValueError(f"haste is a number from 0 to 1; got {haste}.")
-    texts = list(texts)
+    if not is_whole(height) or height < 16:
+        raise ValueError(f"height must be at least 16 rows; got {height!r:.80}.")
+    if not 0 <= as_number(haste) <= 1:
+        raise ValueError(f"haste is a number from 0 to 1; got {haste!r:.80}.")
+    texts = list(texts) if isinstance(texts, Iterable) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"texts needs a sequence of texts; got {texts!r:.80}.")
     for text in texts:
         if not text or text != text.strip(" "):
             raise ValueError(f"A text needs ink at both ends; got {text!r}. Strip its spaces.")
