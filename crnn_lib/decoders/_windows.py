@@ -291,6 +291,8 @@ def _sum(
 
     size, low, lost = len(label) - 1, np.zeros(1, np.int64), np.full(1, NEVER)
     kept = np.zeros((3, len(p) if keep >= 0 else 0))
+    # Always the same types: for others the kernel would be compiled once more.
+    way, gains = way.astype(np.int64, copy=False), np.ascontiguousarray(gains)
     value = forward_window(
         p, blank, label, way, size, needed, depth, floors, slope, gains, seen, seen.shape[1],
         keep, kept, np.empty((8, size + 1)), low, lost,

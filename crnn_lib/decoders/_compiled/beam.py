@@ -305,6 +305,7 @@ def beam_batch(
     that the language can add to a label's log-probability.
     """
     classes, fused = log_p.shape[2], arcs.fused
+    start = np.int64(0)  # a literal would have beam_frames compiled once more
     counts, statuses, sizes, scores, at = (
         results.counts, results.statuses, results.sizes, results.scores, results.at,
     )  # fmt: skip
@@ -332,7 +333,7 @@ def beam_batch(
                 )  # fmt: skip
                 statuses[n] = MISSING
         if statuses[n] == MISSING:
-            statuses[n] = beam_frames(line, peak, 0, frames, frames, blank, width, arcs, room)
+            statuses[n] = beam_frames(line, peak, start, frames, frames, blank, width, arcs, room)
         if statuses[n] == MISSING or at[0] < n:  # results come in the order of the lines
             continue
         at[0] = n + 1
