@@ -85,14 +85,12 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "notebooks"
         self.folder.mkdir()
+        self._settings = folder / "settings"
         for plugin, settings in SETTINGS.items():
-            package, _, name = plugin.partition(":")
-            file = folder / "settings" / package / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True)
-            file.write_text(json.dumps(settings))
-        startup = folder / "ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True)
-        (startup / "preload.py").write_text(PRELOAD)
+            self.set(plugin, **settings)
+        self._preload = folder / "ipython" / "profile_default" / "startup" / "preload.py"
+        self._preload.parent.mkdir(parents=True)
+        self._preload.write_text(PRELOAD)
         self._environment = {
             **os.environ,
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -108,6 +106,17 @@ class Lab:
             self._port = free.getsockname()[1]
         self._token = secrets.token_hex(16)
         self._session = ""  # of the kernel, once there is one
+
+    def set(self, plugin: str, **settings) -> None:
+        """Change a plugin's settings, for pages that are opened from now on."""
+        package, _, name = plugin.partition(":")
+        file = self._settings / package / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+
+    def forget_preload(self) -> None:
+        """Let kernels that are started from now on begin with nothing."""
+        self._preload.unlink()
 
     def __enter__(self) -> Lab:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]

@@ -11,6 +11,8 @@ from conftest import ROOT
 from browser.harness import LIMIT, PATIENCE, SETTINGS, Lab, wait_for
 
 NAME = "03_collapsing_alignments.ipynb"
+VIEWPORT = {"width": 1280, "height": 1000}
+TRACKER = "@jupyterlab/notebook-extension:tracker"
 ALIVE = ".jp-OutputArea-output .crnn-explorer, .jp-OutputArea-output .crnn-quiz"
 RUN_ALL = """() => {
     const { commands } = window.jupyterapp;
@@ -42,8 +44,8 @@ def test_a_saved_notebook_lives_on_without_its_kernel(chromium, tmp_path):
     with Lab(tmp_path) as lab:
         shutil.copy(ROOT / "notebooks" / NAME, lab.folder)
         assert widgets_of(lab.folder / NAME) == (0, 0), "as committed, it holds pages instead"
-        options = {"viewport": {"width": 1280, "height": 20_000}}  # all cells are in sight
-        context = chromium.new_context(**options)
+        lab.set(TRACKER, windowingMode="none")  # all cells are there, in sight or not
+        context = chromium.new_context(viewport=VIEWPORT)
         context.add_init_script(PATIENCE)
         page = open_in(context, lab)
         page.evaluate(RUN_ALL)
@@ -53,10 +55,10 @@ def test_a_saved_notebook_lives_on_without_its_kernel(chromium, tmp_path):
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         wait_for(lambda: widgets_of(lab.folder / NAME)[0] == count, "saved", page)
         assert widgets_of(lab.folder / NAME)[1] >= count
-        context.close()
+        page.close()
         lab.shut_kernels_down()
 
-        context = chromium.new_context(**options)
+        lab.forget_preload()  # the new kernel knows of no explorers, and starts sooner
         page = open_in(context, lab)
         wait_for(lambda: page.locator(ALIVE).count() == count, "explorers", page)
         assert page.get_by_text("Error displaying widget").count() == 0
