@@ -34,12 +34,22 @@ def ink_of(images: Tensor, widths: Tensor | int | None = None) -> Tensor:
     Tensor, of the shape of ``images``, float32 in [0, 1]
         About 1 on ink, about 0 on paper, and 0 beyond the width.
 
+    Raises
+    ------
+    TypeError
+        If the images are no floats, or the widths no whole numbers.
+    ValueError
+        For another shape, a width beyond the images, and NaN or infinity within a line.
+
     >>> paper = torch.full((1, 8, 8), 0.8)
     >>> paper[0, 2:6, 3] = 0.2
     >>> ink = ink_of(paper)
     >>> round(float(ink[0, 4, 3]), 4), round(float(ink[0, 4, 6]), 4)
     (1.0, 0.0)
     """
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(f"ink_of takes a tensor of floats in [0, 1]; got {got}.")
     if images.ndim not in (3, 4) or images.shape[-3] != 1 or min(images.shape[-2:]) < 2:
         raise ValueError(
             "ink_of takes grey images (N, 1, H, W) or (1, H, W), of at least 2 x 2 pixels; got "
@@ -49,7 +59,14 @@ def ink_of(images: Tensor, widths: Tensor | int | None = None) -> Tensor:
     count, _, width = grey.shape
     if widths is None:
         widths = width
-    widths = torch.as_tensor(widths, device=grey.device).expand(count)
+    try:
+        widths = torch.as_tensor(widths, device=grey.device).expand(count)
+    except (TypeError, ValueError, RuntimeError):  # texts, or of other lines
+        raise ValueError(
+            f"widths is one number, or one of each of {count} lines; got {widths!r:.80}."
+        ) from None
+    if widths.is_floating_point() or widths.dtype == torch.bool:
+        raise TypeError(f"widths are whole numbers of pixels; got {widths.dtype}.")
     if count and not 1 <= int(widths.min()) <= int(widths.max()) <= width:
         raise ValueError(
             f"Each width is 1 to {width}, the images' width; got {int(widths.min())} to "
@@ -58,7 +75,11 @@ def ink_of(images: Tensor, widths: Tensor | int | None = None) -> Tensor:
     if not count:
         return images.float()
     inside = length_mask(widths, width)[:, None]  # (N, 1, W)
-    paper = _paper_of(grey * inside, widths)  # (N, H, W)
+    grey = grey.masked_fill(~inside, 0.0)  # not a product: NaN times 0 is NaN
+    finite = grey.isfinite().all(2).all(1)  # (N,)
+    if not bool(finite.all()):
+        raise ValueError(f"Line {int(finite.int().argmin())} of the images has NaN or infinity.")
+    paper = _paper_of(grey, widths)  # (N, H, W)
     # Light falls on ink and paper alike: the quotient does not know how much of it there was.
     dark = ((paper - grey) / paper.clamp_min(0.05)).clamp_(0, 1)
     low, high = _levels(dark, inside)

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from crnn_lib.alphabet import as_number, check_whole
 from crnn_lib.photos import steps
 from crnn_lib.photos.files import ImageError
 
@@ -35,7 +36,13 @@ def map_points(matrix: np.ndarray, points) -> np.ndarray:
     >>> map_points(np.array([[1, 0, 0], [0, 1, 0], [0, 0.5, 1]]), [[4, 2]]).tolist()
     [[2.0, 1.0]]
     """
-    points = np.asarray(points, float).reshape(-1, 2)
+    points = np.asarray(points, float)
+    if points.size % 2 or np.shape(matrix) != (3, 3):
+        raise ValueError(
+            "A matrix (3, 3) takes points (M, 2) to others; got the shapes "
+            f"{np.shape(matrix)} and {points.shape}."
+        )
+    points = points.reshape(-1, 2)
     x, y, w = matrix @ np.c_[points, np.ones(len(points))].T
     return np.stack([x / w, y / w], 1)
 
@@ -210,6 +217,12 @@ def crop_views(
         For each fill the image, (height, W), and the matrix, (3, 3), that takes its points to the
         photo.
     """
+    if not isinstance(place, Place):
+        raise TypeError(f"place is a Place; got {place!r:.80}.")
+    check_whole(1, height=height)
+    for fill in fills:
+        if not 0 < as_number(fill) < math.inf:
+            raise ValueError(f"fill is a share of the height, above 0; got {fill!r:.80}.")
     band = place.bottom - place.top
     page = np.eye(3) if page is None else page
     middle = place.corners().mean(0)

@@ -16,6 +16,7 @@ from scipy import ndimage
 from skimage import filters
 from skimage.filters import rank
 
+from crnn_lib.alphabet import as_number, check_whole
 from crnn_lib.photos.files import ImageError
 
 SMALL = 8_000  # pixels that are enough to know paper and light by
@@ -113,6 +114,11 @@ def flatten(grey: np.ndarray, paper: np.ndarray | None = None) -> np.ndarray:
     -------
     ndarray, (H, W), in [0, 1]
     """
+    _require_grey(grey)
+    if paper is not None and np.shape(paper) != grey.shape:
+        raise ValueError(
+            f"paper is as large as grey, {grey.shape}; got {np.shape(paper)}. paper_of makes it."
+        )
     paper = paper_of(grey) if paper is None else paper
     return np.clip(grey / np.maximum(paper, 0.05), 0, 1).astype(np.float32)
 
@@ -146,6 +152,10 @@ def binarise(
         return grey <= filters.threshold_otsu(grey.astype(np.float64))
     if method != "sauvola":
         raise ValueError(f"method is 'sauvola' or 'otsu'; got {method!r}.")
+    if not math.isfinite(as_number(k)):
+        raise ValueError(f"k is a finite number; got {k!r:.80}.")
+    if window is not None:
+        check_whole(1, window=window)
     if window is None:
         window = max(math.ceil(WINDOWS * _thickest(grey)), min(max(min(grey.shape) // 3, 15), 61))
     mean, spread = _mean_and_spread(grey, window)
@@ -164,6 +174,7 @@ def stroke_width(mask: np.ndarray) -> float:
     follows, for each patch of ink. The result is the width that has half of all outlines below it:
     a dark table around the sheet weighs no more than its outline.
     """
+    _require_mask(mask)
     return _stroke_width_of(ndimage.label(mask, SQUARE)[0])
 
 
@@ -181,8 +192,11 @@ def denoise(mask: np.ndarray, smallest: float | None = None) -> np.ndarray:
     smallest : float, optional
         Pixels that a patch needs to stay: by default twice the square of the stroke width.
     """
+    _require_mask(mask)
     patches, count = ndimage.label(mask, SQUARE)
     sizes = _sizes(patches, count)
+    if smallest is not None and not as_number(smallest) >= 0:
+        raise ValueError(f"smallest is a number of pixels, 0 or more; got {smallest!r:.80}.")
     if smallest is None:
         smallest = 2 * _middle(*_widths(patches, sizes)) ** 2
     keep = sizes >= smallest
@@ -207,7 +221,13 @@ def find_rules(mask: np.ndarray, length: int | None = None, *, vertical: bool = 
     -------
     ndarray, (H, W), bool
         True on rules, also where a digit crosses them.
+
+    Raises
+    ------
+    ValueError
+        If the mask is none, as all that takes one raises it.
     """
+    _require_mask(mask)
     level, upright = _rules(mask, length, vertical)
     return level | upright
 
@@ -220,6 +240,7 @@ def remove_rules(
     What was under a rule becomes ink again where ink touches the rule from both of its sides.
     Parameters are those of :func:`find_rules`.
     """
+    _require_mask(mask)
     level, upright = _rules(mask, length, vertical)
     if not (level.any() or upright.any()):
         return mask
@@ -229,6 +250,7 @@ def remove_rules(
 
 def erase(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Paint paper over a mask: (H, W) -> (H, W)."""
+    _require_mask(mask)
     return np.where(ndimage.binary_dilation(mask, np.ones((3, 3))), paper_of(grey), grey)
 
 
@@ -239,11 +261,13 @@ def skew_of(mask: np.ndarray) -> float:
     hold most: the sum of their squares is largest (Postl 1986). Ink less than twice as wide as
     it is high says nothing about the angle, and gives 0.
     """
+    _require_mask(mask)
     return skew_of_points(*_points(mask))
 
 
 def skew_of_points(x: np.ndarray, y: np.ndarray, gain: float = GAIN) -> float:
     """:func:`skew_of` for columns and rows of ink, (M,) each, whole numbers of pixels apart."""
+    _require_points(x, y)
     if len(x) < 2 or np.ptp(x) < 2 * np.ptp(y):
         return 0.0
     angles = np.arange(-STEEPEST, STEEPEST + 0.1, 0.5)
@@ -267,6 +291,7 @@ def slant_of_points(x: np.ndarray, y: np.ndarray) -> float | None:
     float or None
         None of less than a few letters: a V or a slash leans by itself.
     """
+    _require_points(x, y)
     if len(x) < 2:
         return None
     slants = np.arange(-STEEPEST_SLANT, STEEPEST_SLANT + 0.01, 0.1)
@@ -305,6 +330,9 @@ def deskew(grey: np.ndarray, degrees: float) -> np.ndarray:
     The result is as large as what was turned needs; corners are filled with the nearest paper.
     See :func:`rotation` for where each point goes.
     """
+    _require_grey(grey)
+    if not math.isfinite(as_number(degrees)):
+        raise ValueError(f"degrees is a finite number; got {degrees!r:.80}.")
     if not degrees:
         return grey
     height, width = grey.shape
@@ -327,6 +355,7 @@ def rotation(degrees: float, size: tuple[int, int]) -> np.ndarray:
 def scale_to(grey: np.ndarray, height: int) -> np.ndarray:
     """Resize to a height, proportions kept. Shrinking averages, so thin strokes survive."""
     _require_grey(grey)
+    check_whole(1, height=height)
     width = max(round(grey.shape[1] * height / grey.shape[0]), 1)
     image = Image.fromarray(np.ascontiguousarray(grey, np.float32))
     return np.clip(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)), 0, 1)
@@ -379,6 +408,24 @@ def _require_grey(grey: np.ndarray) -> None:
         raise ValueError(f"grey is an array (H, W); got {shape}. to_grey makes one of any image.")
     if grey.dtype.kind != "f":
         raise ImageError(f"grey holds floats in [0, 1]; got {grey.dtype}. Use to_grey first")
+
+
+def _require_points(x: np.ndarray, y: np.ndarray) -> None:
+    if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
+        raise ValueError(
+            f"x and y are columns and rows of the same ink, (M,) each; got {np.shape(x)} and "
+            f"{np.shape(y)}."
+        )
+
+
+def _require_mask(mask: np.ndarray) -> None:
+    """Raise a ValueError unless it is a mask: of other numbers, ~ and & make something else."""
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.bool_:
+        got = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise ValueError(
+            f"mask is an array (H, W) of bool, True on ink; got {got}. binarise makes one, and so "
+            "does mask > 0."
+        )
 
 
 def _shrunk(grey: np.ndarray, pixels: int = SMALL) -> np.ndarray:
@@ -506,6 +553,8 @@ def _middle(widths: np.ndarray, outlines: np.ndarray, share: float = 0.5) -> flo
 
 def _rules(mask: np.ndarray, length: int | None, vertical: bool) -> tuple[np.ndarray, np.ndarray]:
     """Rules along the rows, and rules along the columns."""
+    if length is not None:
+        check_whole(1, length=length)
     height, width = mask.shape
     level = _runs(mask, length or max(int(min(1.2 * height, 0.7 * width)), 16))
     if not vertical:

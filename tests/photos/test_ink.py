@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -149,3 +151,30 @@ def test_other_shapes_are_refused(shape):
 def test_widths_outside_the_image_are_refused(width):
     with pytest.raises(ValueError, match="1 to 40"):
         ink_of(torch.zeros(1, 1, 32, 40), torch.tensor([width]))
+
+
+@pytest.mark.parametrize("beyond", [math.nan, math.inf, -math.inf, 7.0])
+def test_what_lies_beyond_a_line_may_be_anything(beyond):
+    """NaN stayed NaN when it was multiplied by 0."""
+    generator = torch.Generator().manual_seed(0)
+    images, widths = torch.rand(2, 1, 32, 64, generator=generator), torch.tensor([64, 40])
+    expected = ink_of(images, widths)
+    images[1, :, :, 40:] = beyond
+    assert torch.equal(ink_of(images, widths), expected)
+
+
+@pytest.mark.parametrize(
+    "images, widths, error, message",
+    [
+        (np.zeros((1, 8, 8), np.float32), None, TypeError, "tensor of floats in .* got ndarray"),
+        (torch.zeros(1, 8, 8).byte(), None, TypeError, "tensor of floats in .* got torch.uint8"),
+        (torch.full((1, 8, 8), math.nan), None, ValueError, "Line 0 of the images has NaN"),
+        (torch.zeros(1, 8, 8), torch.tensor([8.0]), TypeError, "whole numbers of pixels; got"),
+        (torch.zeros(1, 8, 8), True, TypeError, "whole numbers of pixels; got torch.bool"),
+        (torch.zeros(2, 1, 8, 8), torch.tensor([8, 8, 8]), ValueError, "one of each of 2 lines"),
+        (torch.zeros(1, 8, 8), "8", ValueError, "one of each of 1 lines; got '8'"),
+    ],
+)
+def test_images_and_widths_are_checked(images, widths, error, message):
+    with pytest.raises(error, match=message):
+        ink_of(images, widths)

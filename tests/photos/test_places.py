@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -103,3 +105,18 @@ def test_a_page_upside_down_is_read_from_its_other_end():
     assert places(turned_page(rows)) == [(0, 0), (1, 0), (1, 1), (2, 0)]
     table = [line(0, 0), line(0, 2), line(1, 1), line(1, 2)]
     assert places(turned_page(table)) == [(0, 0), (0, 1), (1, 0), (1, 2)]
+
+
+def test_points_and_places_are_named():
+    for matrix, points in ((np.eye(2), [[1, 2]]), (np.eye(3), [1, 2, 3]), (None, [[1, 2]])):
+        with pytest.raises(ValueError, match=r"A matrix \(3, 3\) takes points \(M, 2\) to others"):
+            map_points(matrix, points)
+    grey, place = np.ones((40, 90), np.float32), Place(10, 80, 10, 30)
+    with pytest.raises(TypeError, match="place is a Place; got "):
+        crop_line(grey, (10, 80, 10, 30), 32, 0.7)
+    for height in (0, -1, 2.5, "32", None):
+        with pytest.raises(ValueError, match="height is a whole number of at least 1; got "):
+            crop_line(grey, place, height, 0.7)
+    for fill in (0, -1.0, math.nan, "0.7", None):
+        with pytest.raises(ValueError, match="fill is a share of the height, above 0; got "):
+            crop_line(grey, place, 32, fill)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,22 @@ from scipy import ndimage
 
 from crnn_lib import photos
 from crnn_lib.handwriting.pen import draw_words
-from crnn_lib.photos import ImageError, steps
+from crnn_lib.photos import (
+    ImageError,
+    binarise,
+    denoise,
+    deskew,
+    erase,
+    find_rules,
+    flatten,
+    remove_rules,
+    scale_to,
+    skew_of,
+    skew_of_points,
+    slant_of_points,
+    steps,
+    stroke_width,
+)
 
 
 def overlap(a, b):
@@ -312,3 +329,51 @@ def test_beyond_the_image_lies_paper():
     beyond = np.ones(larger.shape, bool)
     beyond[20:80, 50:290] = False
     assert np.abs(larger[beyond] - 0.8).max() < 0.1
+
+
+GREY = np.where(np.add.outer(np.arange(40) % 9 == 0, np.arange(90) % 17 == 0), 0.2, 0.9)
+GREY = GREY.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "step", [stroke_width, denoise, find_rules, remove_rules, skew_of, lambda m: erase(GREY, m)]
+)
+def test_a_mask_is_of_truth_values(step):
+    """~ of bytes is no mask: rules were taken out of 255, and 253 was left of them."""
+    mask = GREY < 0.5
+    step(mask)
+    step(mask[::-1, ::-1])
+    for wrong in (255 * mask.astype(np.uint8), mask.astype(float), mask[0], mask.tolist(), None):
+        with pytest.raises(
+            ValueError, match=r"mask is an array \(H, W\) of bool, True on ink; got "
+        ):
+            step(wrong)
+
+
+@pytest.mark.parametrize("number", ["3", None, math.nan, [3], (), np.ones(2)])
+def test_numbers_of_the_steps_are_numbers(number):
+    for step in (lambda: deskew(GREY, number), lambda: binarise(GREY, k=number)):
+        with pytest.raises(ValueError, match="(degrees|k) is a finite number; got "):
+            step()
+    with pytest.raises(ValueError, match="height is a whole number of at least 1; got "):
+        scale_to(GREY, number)
+    if number is not None:
+        with pytest.raises(ValueError, match="smallest is a number of pixels, 0 or more; got "):
+            denoise(GREY < 0.5, number)
+        with pytest.raises(ValueError, match="length is a whole number of at least 1; got "):
+            find_rules(GREY < 0.5, number)
+        with pytest.raises(ValueError, match="window is a whole number of at least 1; got "):
+            binarise(GREY, window=number)
+
+
+def test_sizes_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"paper is as large as grey, \(40, 90\); got \(2, 2\)"):
+        flatten(GREY, np.ones((2, 2)))
+    for wrong in (None, [[0.5]], GREY[0]):
+        for step in (flatten, lambda grey: deskew(grey, 0)):
+            with pytest.raises(ValueError, match=r"grey is an array \(H, W\); got "):
+                step(wrong)
+    for points in ((np.ones(3), np.ones(2)), (5, 5), (np.ones((2, 2)), np.ones((2, 2)))):
+        for step in (skew_of_points, slant_of_points):
+            with pytest.raises(ValueError, match="columns and rows of the same ink"):
+                step(*points)
