@@ -39,6 +39,13 @@ RULED = 0.7  # of a line's height, and beyond it: marks so high across it are a 
 BEYOND = 1.25  # heights from a line's middle to where a table's rule still is, above or below
 SLIVER = 0.7  # heights: what of a line is beyond such a rule and shorter than that, is blurred
 ASIDE = 8.0  # heights: how far beyond a line's ends another rule is looked for
+FEWEST = 6  # numbers of a table, be it ruled or not
+RARELY = 0.25  # of a table's numbers: more of them than that are not taken for print
+HINT = 0.1  # probability of a number that some cell of what is taken for print must have
+AMONG = 0.45  # in the logarithm: how far the heights of a table's numbers differ
+AWAY = 12.0, 6.0  # heights: the next cell of a table is no further away, along and across
+SAME_LINE = 0.5  # heights: how far numbers of one row stand above each other
+COMMON = 0.3  # of the shorter one: so much of their length numbers of one column share
 WIDE = 1.75  # heights: cells of tables and grids are no narrower; boxes of a digit and squares are
 
 
@@ -89,11 +96,14 @@ def pieces_of(maps: Mapping[str, np.ndarray], core: float) -> list[Piece]:
     return [part for piece in joined for part in _cells_of(piece, maps["marks"])]
 
 
-def _connected(maps: Mapping[str, np.ndarray], core: float) -> list[Piece]:
-    """Connected cells that belong to a line."""
+def _connected(
+    maps: Mapping[str, np.ndarray], core: float, where: np.ndarray | None = None
+) -> list[Piece]:
+    """Connected cells that belong to a line, of all or of those that are chosen."""
     both = np.stack([maps["number"], maps["word"]], -1)  # (h, w, 2)
     # writing of which it is not clear whether it is a number or a word is writing all the same
     written = (both.sum(-1) > core) & (maps["ends"] < PARTED)
+    written = written if where is None else written & where
     labels, _ = ndimage.label(written, np.ones((3, 3)))
     rows, columns = np.nonzero(labels)
     order = np.argsort(labels[rows, columns], kind="stable")
@@ -297,6 +307,77 @@ def in_company(pieces: Sequence[Piece], maps: Mapping[str, np.ndarray]) -> np.nd
     company = (2 * (alike @ sure) - others - print_) / (others + print_ + FEW)  # -1 to 1
     means = means.clip(1e-9, 1 - 1e-9)
     return 1 / (1 + (1 / means - 1) * np.exp(-company))
+
+
+def taken_for_print(
+    pieces: Sequence[Piece], maps: Mapping[str, np.ndarray], core: float
+) -> list[Piece]:
+    """Numbers of a table that a detector takes for print, though all around them are by hand.
+
+    It does so where the digits are few and neat. Their neighbours in their row and in their column
+    are numbers by hand, about as high; nothing printed is among these.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        The numbers of which a detector is sure.
+    maps, core
+        As for :func:`pieces_of`.
+    """
+    if len(pieces) < FEWEST:
+        return []
+    written = maps["number"] + maps["word"]
+    labels, count = ndimage.label(written + maps["print"] > core, np.ones((3, 3)))
+    every = np.arange(1, count + 1)
+    by_hand = np.atleast_1d(ndimage.mean(written > core, labels, every))
+    printed = np.concatenate([[False], by_hand < CORE])
+    text = _connected(maps | {"number": written + maps["print"]}, core, printed[labels])
+    likeness = np.atleast_1d(ndimage.maximum(maps["number"], labels, every))
+    turn = np.sum([len(piece.points) * piece.axis for piece in pieces], 0)
+    turn /= max(float(np.linalg.norm(turn)), 1e-9)
+    boxes = np.array([_box(piece, turn) for piece in (*pieces, *text)])
+    cells = [piece.points[0].astype(int) for piece in text]
+    doubted = [
+        n for n, (x, y) in enumerate(cells, len(pieces)) if likeness[labels[y, x] - 1] >= HINT
+    ]
+    found = [n for n in doubted if _is_cell_of(boxes, n, len(pieces), doubted)]
+    return [text[n - len(pieces)] for n in found]
+
+
+def _box(piece: Piece, turn: np.ndarray) -> tuple[float, ...]:
+    """Along a page: a piece's ends, its middle across, and its height."""
+    along, across = piece.points @ turn, piece.points @ [-turn[1], turn[0]]
+    return along.min() - 0.5, along.max() + 0.5, across.mean(), piece.height
+
+
+def _is_cell_of(boxes: np.ndarray, n: int, numbers: int, doubted: Sequence[int]) -> bool:
+    """Whether the neighbours of a box are numbers, one in its row and one in its column at least.
+
+    The first boxes are those of numbers, the others of print; of some there is a doubt.
+    """
+    start, end, level, height = boxes.T
+    alike = np.abs(np.log(height / height[n])) < AMONG
+    if alike[list(doubted)].sum() > RARELY * alike[:numbers].sum():
+        return False
+    gap = np.maximum(start - end[n], start[n] - end)
+    beside = (np.abs(level - level[n]) < SAME_LINE * height[n]) & (gap < AWAY[0] * height[n])
+    shared = np.minimum(end, end[n]) - np.maximum(start, start[n])
+    shared /= np.minimum(end - start, end[n] - start[n])
+    near = (shared > COMMON) & (np.abs(level - level[n]) < AWAY[1] * height[n])
+    sides = (
+        (beside & (start > end[n] - 1), gap),
+        (beside & (end < start[n] + 1), gap),
+        (near & (level > level[n] + SAME_LINE * height[n]), level),
+        (near & (level < level[n] - SAME_LINE * height[n]), -level),
+    )
+    next_ = []
+    for there, distance in sides:
+        there[n] = False
+        who = np.flatnonzero(there)
+        next_.append(int(who[distance[who].argmin()]) if len(who) else -1)
+    if any(k >= numbers or (k >= 0 and not alike[k]) for k in next_):
+        return False
+    return max(next_[:2]) >= 0 and max(next_[2:]) >= 0
 
 
 def _printed(maps: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

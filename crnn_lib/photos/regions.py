@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from crnn_lib.photos._pieces import CELL, CORE, STEEP, in_company, pieces_of
+from crnn_lib.photos._pieces import CELL, CORE, STEEP, in_company, pieces_of, taken_for_print
 from crnn_lib.photos.places import Place, map_points
 
 KINDS = ("number", "word")  # as a piece has their weights
 LEAST_SCORE = 0.6  # how sure a line must be
+SURE_NUMBER = 0.8  # how sure a table's numbers are, among which nothing is printed
+TAKEN = 0.8  # the score of a number that was taken for print among these
 NARROWEST = 0.12  # of its height: no line is shorter, not even a 1
 CROSSING = 0.1  # of a table's rows that may reach across the gap between two columns
 FILLED = 0.5  # of a table's cells that hold a line; else it is none
@@ -90,9 +92,16 @@ def regions_of(
         On the page, in its pixels.
     """
     pieces = pieces_of(maps, core)
+    chances = in_company(pieces, maps)
     found = [
         Region(piece.place().scaled(cell), float(of_kind.max()), KINDS[of_kind.argmax()])
-        for piece, of_kind in zip(pieces, in_company(pieces, maps), strict=True)
+        for piece, of_kind in zip(pieces, chances, strict=True)
+    ]
+    sure = [
+        piece for piece, of_kind in zip(pieces, chances, strict=True) if of_kind[0] >= SURE_NUMBER
+    ]
+    found += [
+        Region(piece.place().scaled(cell), TAKEN) for piece in taken_for_print(sure, maps, core)
     ]
     return reading_order(
         [r for r in found if r.score >= least and r.length >= NARROWEST * r.height]

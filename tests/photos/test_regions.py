@@ -111,6 +111,44 @@ def doubtful(others, number, word=0.0, height=24):
     return found[-1] if len(found) > sum(kind != "print" for _, kind in others) else None
 
 
+def with_print(lines, printed, shape=(1200, 1200), hint=0.2):
+    """Maps of these rows, of which a detector takes some for print."""
+    maps = draw_maps(shape, lines)
+    for k in printed:
+        alone = draw_maps(shape, [lines[k]])["number"] > 0
+        maps["print"][alone], maps["number"][alone] = 0.9, hint
+    return maps
+
+
+def test_a_number_in_the_midst_of_a_table_by_hand_is_not_printed():
+    lines = table()
+    regions = regions_of(with_print(lines, [6, 13, 23]))  # the last one is in a corner
+    assert [(region.row, region.column) for region in regions] == [divmod(n, 4) for n in range(24)]
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        range(0, 24, 4),  # a column
+        range(4),  # a row: heads
+        (5, 6),  # beside each other
+        (5, 9),  # below each other
+        range(0, 24, 3),  # a third of all, nowhere side by side
+    ],
+)
+def test_print_beside_print_stays_print(printed):
+    assert len(regions_of(with_print(table(), printed))) == 24 - len(printed)
+
+
+def test_print_that_looks_like_no_number_or_is_of_another_size_stays_print():
+    assert len(regions_of(with_print(table(), [6], hint=0.0))) == 23
+    lines = table()
+    lines[6] |= {"height": 60.0}
+    assert len(regions_of(with_print(lines, [6]))) == 23
+    few = table(rows=3, columns=2)  # five numbers make no table
+    assert len(regions_of(with_print(few, [3]))) == 5
+
+
 def test_a_doubtful_line_is_believed_among_its_like():
     assert doubtful([], 0.55) is None
     many = [(24, "number")] * 6
