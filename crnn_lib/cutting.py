@@ -55,7 +55,17 @@ def column_profile(image) -> np.ndarray:
     >>> column_profile(np.array([[0.9, 0.0, 0.7], [0.8, 0.1, 0.0]])).tolist()
     [2, 0, 1]
     """
-    return (np.asarray(image) >= LEVEL).sum(0)
+    return (_one_line(image) >= LEVEL).sum(0)
+
+
+def _one_line(image) -> np.ndarray:
+    line = np.asarray(image)
+    if line.ndim != 2 or line.dtype.kind not in "biuf":
+        raise ValueError(
+            f"A line is one image, (H, W), of numbers in [0, 1]; got {line.dtype}, {line.shape}. "
+            "Of a LineBatch it is lines.images[n, 0]."
+        )
+    return line
 
 
 def find_components(image, *, speck: int = SPECK) -> np.ndarray:
@@ -67,7 +77,7 @@ def find_components(image, *, speck: int = SPECK) -> np.ndarray:
     >>> find_components(np.array([[1, 0, 0, 1], [0, 1, 0, 1.0]]), speck=1).tolist()
     [[1, 0, 0, 2], [0, 1, 0, 2]]
     """
-    found = label(np.asarray(image) >= LEVEL, connectivity=2)
+    found = label(_one_line(image) >= LEVEL, connectivity=2)
     kept = np.bincount(found.ravel()) >= speck
     kept[0] = False
     return (np.cumsum(kept) * kept)[found]
@@ -160,7 +170,7 @@ def boxes_of(image, pieces: np.ndarray) -> Tensor:
     Each keeps its proportions, fills a square of 20 pixels, and has its centre of mass in the
     middle. The faint edges of a stroke belong to the nearest piece.
     """
-    image = np.asarray(image, dtype=np.float32)
+    image = _one_line(image).astype(np.float32)
     owner = expand_labels(pieces, distance=1.5)
     count = int(pieces.max(initial=0))
     masks = np.arange(1, count + 1)[:, None, None]

@@ -143,6 +143,18 @@ def test_no_ink_gets_lost(image):
     assert set(np.unique(cut.pieces)) - {0} == set(range(1, int(cut.pieces.max()) + 1))
 
 
+@pytest.mark.parametrize("wrong", [torch.zeros(1, 32, 90), np.zeros(9), "55207", None])
+def test_what_is_not_one_line_is_named(wrong):
+    for step in (column_profile, find_components, cut_line):
+        with pytest.raises(ValueError, match=r"one image, \(H, W\), .*lines.images\[n, 0\]"):
+            step(wrong)
+
+
+def test_a_figure_of_no_lines_is_none():
+    with pytest.raises(ValueError, match="images holds at least one line; got none"):
+        plot_cuts([])
+
+
 def test_line_without_ink_has_no_pieces():
     cut = cut_line(np.zeros((32, 40), np.float32))
     assert cut.pieces.max() == 0 and cut.columns == ()

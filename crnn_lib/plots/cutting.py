@@ -49,6 +49,8 @@ def plot_cuts(
         One digit per piece, to stand below it.
     """
     images = [np.asarray(image) for image in images]
+    if not images:
+        raise ValueError("images holds at least one line; got none.")
     for name, given in (("captions", captions), ("texts", texts)):
         several = isinstance(given, Sequence) and not isinstance(given, str)
         several = several and all(isinstance(text, str) for text in given)

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from crnn_lib.alphabet import is_whole
+from crnn_lib.alphabet import as_number, check_whole, is_whole
 from crnn_lib.ctc import ctc_loss, frames_needed
 from crnn_lib.decoders import best_path_labels
 from crnn_lib.evaluation import evaluate
@@ -98,10 +98,26 @@ class TrainConfig:
             raise ValueError(f"Training takes at least one step; got steps={self.steps!r:.80}.")
         if not is_whole(self.log_every) or self.log_every < 1:
             raise ValueError(f"log_every is at least 1 step; got {self.log_every!r:.80}.")
-        if isinstance(self.learning_rate, str) or not 0 <= self.learning_rate < math.inf:
+        if not 0 <= as_number(self.learning_rate) < math.inf:
             raise ValueError(
                 f"learning_rate is a number, 0 or more; got {self.learning_rate!r:.80}."
             )
+        if not 0 <= as_number(self.warmup) <= 1 or not 0 <= as_number(self.average) < 1:
+            raise ValueError(
+                "warmup is a share of the steps, 0 to 1, and average a decay, 0 or more and below "
+                f"1; got warmup={self.warmup!r:.80} and average={self.average!r:.80}."
+            )
+        if not as_number(self.clip) > 0 or not 0 <= as_number(self.weight_decay) < math.inf:
+            raise ValueError(
+                "clip is a number above 0, and weight_decay one of 0 or more; got "
+                f"clip={self.clip!r:.80} and weight_decay={self.weight_decay!r:.80}."
+            )
+        check_whole(
+            0,
+            workers=self.workers,
+            validate_every=self.validate_every,
+            checkpoint_every=self.checkpoint_every,
+        )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"precision is 'auto', 'float32' or 'bfloat16'; got {self.precision!r}."

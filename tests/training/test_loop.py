@@ -364,6 +364,27 @@ def test_a_patient_run_goes_on_where_it_was_cut_off(glyphs, lines, tmp_path, mon
         train(build(), stream(glyphs), impatient, validation=lines)
 
 
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"warmup": 1.5}, "warmup is a share of the steps, 0 to 1, .*warmup=1.5"),
+        ({"warmup": math.nan}, "warmup=nan"),
+        ({"average": 1.0}, "average a decay, 0 or more and below 1; .*average=1.0"),
+        ({"average": "0.9"}, "average='0.9'"),
+        ({"clip": 0}, "clip is a number above 0, .*clip=0"),
+        ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+        ({"learning_rate": math.inf}, "learning_rate is a number, 0 or more; got inf"),
+        ({"learning_rate": True}, "learning_rate is a number, 0 or more; got True"),
+        ({"workers": -1}, "workers is a whole number of at least 0; got -1"),
+        ({"validate_every": 2.5}, "validate_every is a whole number of at least 0; got 2.5"),
+        ({"checkpoint_every": -3}, "checkpoint_every is a whole number of at least 0; got -3"),
+    ],
+)
+def test_settings_out_of_range_are_named_before_a_run(settings, said):
+    with pytest.raises(ValueError, match=said):
+        TrainConfig(**settings)
+
+
 def test_checkpoints_from_before_there_was_patience_are_known():
     assert "patience" not in repr(RUN) and "patience" in TrainConfig.__doc__
 
