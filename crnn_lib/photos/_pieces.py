@@ -331,7 +331,7 @@ def taken_for_print(
     every = np.arange(1, count + 1)
     by_hand = np.atleast_1d(ndimage.mean(written > core, labels, every))
     printed = np.concatenate([[False], by_hand < CORE])
-    text = _connected(maps | {"number": written + maps["print"]}, core, printed[labels])
+    text = _connected({**maps, "number": written + maps["print"]}, core, printed[labels])
     likeness = np.atleast_1d(ndimage.maximum(maps["number"], labels, every))
     turn = np.sum([len(piece.points) * piece.axis for piece in pieces], 0)
     turn /= max(float(np.linalg.norm(turn)), 1e-9)
