@@ -254,6 +254,16 @@ def check_generator(generator: Any, owner: str) -> None:
         )
 
 
+def listed_texts(texts: Any, of: str = "of texts") -> list[str]:
+    """Texts as a list; a TypeError if they are none. ``of`` says what the list is one of."""
+    if isinstance(texts, str):
+        raise TypeError(f"texts is a list {of}, such as [{texts!r}]; got a str.")
+    listed: list = list(texts) if isinstance(texts, Iterable) else [None]
+    if not all(isinstance(text, str) for text in listed):
+        raise TypeError(f"texts is a list {of}; got {texts!r:.80}.")
+    return listed
+
+
 def distinct_characters(characters: Sequence[str], owner: str) -> str | tuple[str, ...]:
     """Characters as a str if each is one code point, else as a tuple; checked.
 

@@ -17,7 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet, check_alphabet, check_generator, check_whole, is_whole
+from crnn_lib.alphabet import (
+    Alphabet,
+    check_alphabet,
+    check_generator,
+    check_whole,
+    is_whole,
+    listed_texts,
+)
 from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting._choice import chosen_places
 from crnn_lib.handwriting._placement import Chance, Script, write_by_hand
@@ -132,7 +139,7 @@ def compose_lines(
     if not isinstance(silent, str):
         raise TypeError(f"silent is a str of characters, such as '.,-'; got {silent!r:.80}.")
     if texts is not None:
-        texts = _listed(texts)
+        texts = listed_texts(texts, "with one text per line")
     known = "".join(c for c in glyphs.characters if c not in silent)
     if not known:
         raise ValueError(
@@ -207,16 +214,6 @@ def _random_characters(
     low, high = style.length
     lengths = torch.randint(low, high + 1, (count,), generator=generator)
     return torch.randint(num_characters, (count, high), generator=generator), lengths
-
-
-def _listed(texts: Sequence[str]) -> list[str]:
-    """Texts as a list, checked."""
-    if isinstance(texts, str):
-        raise TypeError(f"texts is a list with one text per line, such as [{texts!r}]; got a str.")
-    listed = list(texts) if isinstance(texts, Iterable) else [None]
-    if not all(isinstance(text, str) for text in listed):
-        raise TypeError(f"texts is a list with one text per line; got {texts!r:.80}.")
-    return listed
 
 
 def _check_gaps(texts: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def _resize(images: Tensor) -> Tensor:
     empty = ~ink.flatten(1).any(dim=1)
     scale[empty] = 1.0
     # grid_sample's coordinates run from -1 to 1 over the image's edges.
-    theta = torch.zeros(len(images), 2, 3)
+    theta = torch.zeros(len(images), 2, 3, dtype=torch.float32)
     theta[:, 0, 0] = theta[:, 1, 1] = scale
     theta[:, 0, 2] = (left + right) / SIZE - 1
     theta[:, 1, 2] = (top + bottom) / SIZE - 1

@@ -17,14 +17,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crnn_lib.alphabet import as_number, distinct_characters
+from crnn_lib.alphabet import as_number, distinct_characters, listed_texts
 from crnn_lib.language.automata import Automaton, _Operators
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.vocabulary import (
     _check_counts,
     _check_log_probs,
-    _listed_texts,
     with_capitals,
 )
 
@@ -143,7 +142,7 @@ def fit_share(log_probs: Mapping[str, float], model: NGram, texts: Iterable[str]
     >>> round(fit_share({"on": 0.0}, model, ["on", "on", "noon"]), 2)
     0.59
     """
-    texts = _listed_texts(texts)
+    texts = listed_texts(texts)
     _check_parts(log_probs, model)
     if not texts:
         raise ValueError("There is no text to fit the share to.")

@@ -37,9 +37,10 @@ from crnn_lib.alphabet import (
     check_whole,
     distinct_characters,
     is_whole,
+    listed_texts,
 )
 from crnn_lib.language.automata import WeightedAutomaton, _Operators
-from crnn_lib.language.vocabulary import _check_counts, _listed_texts
+from crnn_lib.language.vocabulary import _check_counts
 
 START = "\x02"  # stands before the first character, in contexts only
 ORDERS = range(1, 6)
@@ -130,7 +131,7 @@ class NGram(_Operators):
         """
         empty = cls(distinct_characters(characters, "an n-gram model"), order, {})
         counts: dict = defaultdict(lambda: np.zeros(len(empty.characters) + 1, np.int64))
-        times = texts if isinstance(texts, Mapping) else Counter(_listed_texts(texts))
+        times = texts if isinstance(texts, Mapping) else Counter(listed_texts(texts))
         _check_counts(times)
         for text, many in times.items():
             if not many:  # a context that nothing followed is none
@@ -210,7 +211,7 @@ class NGram(_Operators):
         ``exp(-sum of log_prob / (characters + ends))``; K + 1 for a model that knows nothing.
         """
         total, symbols = 0.0, 0
-        for text in _listed_texts(texts):
+        for text in listed_texts(texts):
             total += self.log_prob(text)
             symbols += len(self._pieces(text)) + 1
         if not symbols:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from crnn_lib.alphabet import as_number, distinct_characters, is_whole
@@ -69,16 +69,6 @@ def word_counts(source: str | Path = "english") -> dict[str, int]:
     if not counts:
         raise ValueError(f"{path} holds no words.")
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
-
-
-def _listed_texts(texts: Iterable[str]) -> list[str]:
-    """Texts as a list, checked."""
-    if isinstance(texts, str):
-        raise TypeError(f"texts is a list of texts, such as [{texts!r}]; got a str.")
-    listed = list(texts) if isinstance(texts, Iterable) else [None]
-    if not all(isinstance(text, str) for text in listed):
-        raise TypeError(f"texts is a list of texts; got {texts!r:.80}.")
-    return listed
 
 
 def _check_counts(counts: Mapping[str, int]) -> None:

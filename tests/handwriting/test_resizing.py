@@ -65,6 +65,16 @@ def test_glyphs_keep_their_order_their_labels_and_their_writers():
     assert torch.equal(after.images, alone)
 
 
+def test_the_default_dtype_does_no_harm():
+    glyphs = bars((0, 10, 0, 5), (3, 7, 2, 22))
+    expected = resize_as_emnist(glyphs).images
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(resize_as_emnist(glyphs).images, expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_what_has_no_ink_stays_and_no_glyphs_are_no_glyphs():
     faint = torch.full((1, SIZE, SIZE), INK, dtype=torch.uint8)
     blank = torch.zeros(1, SIZE, SIZE, dtype=torch.uint8)
