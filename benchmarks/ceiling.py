@@ -20,7 +20,7 @@ from crnn_lib.handwriting import Glyphs, LineBatch
 from crnn_lib.training import seeded_generator
 
 CELL, DIGITS = 28, 5  # pixels on a side of a cell, cells of a strip
-BATCH = 64
+BATCH, POOL = 64, 32  # digits of a step, and steps whose digits are written at once
 CHANNELS = ((1, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128))
 HALVED = (1, 3, 5)  # convolutions with a stride of 2
 
@@ -55,9 +55,9 @@ def train_on_cells(glyphs: Glyphs, style: LineStyle, seen: int, seed: int) -> nn
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998),
         use_buffers=True,
     )
-    for pool in range(math.ceil(steps / 32)):
-        cells = compose_lines(glyphs, 32 * BATCH, single, seeded_generator(seed, 9, pool))
-        count = min(32, steps - 32 * pool)
+    for pool in range(math.ceil(steps / POOL)):
+        cells = compose_lines(glyphs, POOL * BATCH, single, seeded_generator(seed, 9, pool))
+        count = min(POOL, steps - POOL * pool)
         images = cells.images.contiguous(memory_format=torch.channels_last).split(BATCH)[:count]
         for batch, labels in zip(images, cells.targets[:, 0].split(BATCH), strict=False):
             optimizer.zero_grad()
