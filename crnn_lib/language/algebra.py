@@ -25,6 +25,7 @@ from crnn_lib.language.automata import (
     Arcs,
     Automaton,
     WeightedAutomaton,
+    _arcs_again,
     _check_automaton,
     _renumbered,
     _side_by_side,
@@ -170,16 +171,12 @@ class _Respelled(Automaton):
         state, total = np.asarray(states), np.zeros(len(states))
         found: list[tuple[np.ndarray, ...]] = []
         while True:  # a letter more of all characters that are begun
-            each, which = np.unique(state, return_inverse=True)
-            counts, columns, targets, weights = self.inner.arcs(each)
-            firsts, many = counts.cumsum() - counts, counts[which]
-            steps = np.repeat(firsts[which] - (many.cumsum() - many), many) + np.arange(many.sum())
-            after = self._after[np.repeat(node, many), columns[steps]]
+            many, columns, targets, weights = _arcs_again(self.inner, state)
+            after = self._after[np.repeat(node, many), columns]
             spelled = after != NOWHERE
-            node, steps = after[spelled], steps[spelled]
+            node, state = after[spelled], targets[spelled]
             rows = np.repeat(rows, many)[spelled]
-            total = np.repeat(total, many)[spelled] + weights[steps]
-            state = targets[steps].astype(np.int64)
+            total = (np.repeat(total, many) + weights)[spelled]
             ended = self._ends[node] != NOWHERE
             found.append(tuple(x[ended] for x in (rows, self._ends[node], state, total)))
             on = self._goes_on[node]

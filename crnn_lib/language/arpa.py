@@ -42,7 +42,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from crnn_lib.alphabet import distinct_characters
-from crnn_lib.language.automata import NOWHERE
+from crnn_lib.language.automata import NOWHERE, _entries
 from crnn_lib.language.sparse import SparseAutomaton
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -388,7 +388,7 @@ def _automaton(
     low, high = numbers.searchsorted(token), numbers.searchsorted(token, side="right")
     many = high - low
     taken = np.repeat(np.arange(len(step)), many)
-    column = places[np.repeat(low - (many.cumsum() - many), many) + np.arange(many.sum())]
+    column = places[_entries(low, many)]
     order = np.lexsort((column, source[taken]))
     taken, column = taken[order], column[order]
     first = source[taken].searchsorted(np.arange(states + 1))

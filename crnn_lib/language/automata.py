@@ -311,6 +311,24 @@ def _times(factor: float, log_weights: np.ndarray) -> np.ndarray:
     return np.where(allowed, factor * np.where(allowed, log_weights, 0.0), -math.inf)
 
 
+def _entries(first: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Where the entries of some rows stand in a list: of each row ``many``, from ``first`` on.
+
+    >>> _entries(np.array([7, 0]), np.array([2, 3]))
+    array([7, 8, 0, 1, 2])
+    """
+    return np.repeat(first - (many.cumsum() - many), many) + np.arange(many.sum())
+
+
+def _arcs_again(automaton: Automaton, states: np.ndarray) -> Arcs:
+    """The steps out of states of which some come several times: each is asked for once."""
+    each, which = np.unique(states, return_inverse=True)
+    counts, columns, targets, weights = automaton.arcs(each)
+    many = counts[which]  # (M,)
+    steps = _entries((counts.cumsum() - counts)[which], many)
+    return many, columns[steps], targets[steps].astype(np.int64), weights[steps]
+
+
 # Combining ----------------------------------------------------------------------------------------
 
 
@@ -414,14 +432,10 @@ class _Both(Automaton):
         size = len(self.characters)
         keys, ends, gains = [], [], []
         for side, places in zip((self.left, self.right), self._sides(states), strict=True):
-            each, which = np.unique(places, return_inverse=True)
-            counts, columns, targets, weights = side.arcs(each)
-            firsts = counts.cumsum() - counts
-            many = counts[which]  # (M,)
-            steps = np.repeat(firsts[which] - (many.cumsum() - many), many) + np.arange(many.sum())
-            keys.append(np.repeat(np.arange(len(states)), many) * size + columns[steps])
-            ends.append(targets[steps].astype(np.int64))
-            gains.append(weights[steps])
+            many, columns, targets, weights = _arcs_again(side, places)
+            keys.append(np.repeat(np.arange(len(states)), many) * size + columns)
+            ends.append(targets)
+            gains.append(weights)
         shared, one, two = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
         row, columns = np.divmod(shared, size)
         targets = self._pairs.of(ends[0][one] << 32 | ends[1][two])

@@ -17,7 +17,14 @@ import numpy as np
 from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language._numbers import Numbers
 from crnn_lib.language.arpa import UNKNOWN, read_arpa
-from crnn_lib.language.automata import FAR, NOWHERE, Arcs, Automaton, WeightedAutomaton
+from crnn_lib.language.automata import (
+    FAR,
+    NOWHERE,
+    Arcs,
+    Automaton,
+    WeightedAutomaton,
+    _entries,
+)
 from crnn_lib.language.constraints import lexicon
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.sparse import SparseAutomaton
@@ -298,8 +305,7 @@ class _WordLanguage(Automaton):
         level = np.array([0])
         while len(level):
             many = self.first[level + 1] - self.first[level]
-            steps = np.repeat(self.first[level] - (many.cumsum() - many), many)
-            steps = steps + np.arange(many.sum())
+            steps = _entries(self.first[level], many)
             above, columns, below = np.repeat(level, many), self.column[steps], self.child[steps]
             after = self.spelling.next_state[self.spells[above], columns]
             self.spelled[below] = self.spelled[above] + np.where(
@@ -321,8 +327,7 @@ class _WordLanguage(Automaton):
         # 1. Letters that go on with a word of the lexicon.
         at = inside.nonzero()[0]
         many = self.first[node[at] + 1] - self.first[node[at]]
-        steps = np.repeat(self.first[node[at]] - (many.cumsum() - many), many)
-        steps = steps + np.arange(many.sum())
+        steps = _entries(self.first[node[at]], many)
         rows.append(np.repeat(at, many))
         columns.append(self.column[steps])
         targets.append(context[rows[0]] * self.places + self.child[steps])

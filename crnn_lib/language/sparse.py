@@ -33,6 +33,7 @@ from crnn_lib.language.automata import (
     Arcs,
     Automaton,
     WeightedAutomaton,
+    _entries,
     _farthest,
 )
 
@@ -202,7 +203,7 @@ class SparseAutomaton(Automaton):
             rows = (places != NOWHERE).nonzero()[0]
             first = self.first[places[rows]]
             many = self.first[places[rows] + 1] - first
-            steps = np.repeat(first - (many.cumsum() - many), many) + np.arange(many.sum())
+            steps = _entries(first, many)
             where = np.repeat(rows, many), self.column[steps]
             weight[rows] += self.price[places[rows], None]
             weight[where] = self.weight[steps]
