@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from crnn_lib.alphabet import check_generator, check_whole, distinct_characters, is_whole
+from crnn_lib.language._tries import Trie, add_word
 from crnn_lib.language.automata import (
     FAR,
     NOWHERE,
@@ -148,19 +149,17 @@ class _Respelled(Automaton):
         self._longest = max(map(len, characters), default=1)
         column = {letter: k for k, letter in enumerate(inner.characters)}
         # A trie of the characters: what follows each node by a letter, and which character it ends.
-        rows, ends = [[NOWHERE] * len(column)], [NOWHERE]
-        for k, character in enumerate(characters):
-            if column.keys() >= set(character):
-                node = 0
-                for letter in character:
-                    if rows[node][column[letter]] == NOWHERE:
-                        rows[node][column[letter]] = len(rows)
-                        rows.append([NOWHERE] * len(column))
-                        ends.append(NOWHERE)
-                    node = rows[node][column[letter]]
-                ends[node] = k
-        self._after = np.array(rows, np.int64).reshape(len(rows), len(column))
-        self._ends, self._goes_on = np.array(ends), (self._after != NOWHERE).any(1)
+        trie: Trie = [{}]
+        ends = {
+            add_word(trie, map(column.__getitem__, character))[-1]: k
+            for k, character in enumerate(characters)
+            if column.keys() >= set(character)
+        }
+        self._after = np.full((len(trie), len(column)), NOWHERE)
+        for node, row in enumerate(trie):
+            self._after[node, list(row)] = list(row.values())
+        self._ends = np.array([ends.get(node, NOWHERE) for node in range(len(trie))])
+        self._goes_on = (self._after != NOWHERE).any(1)
 
     @property
     def num_states(self) -> int | None:

@@ -19,6 +19,7 @@ from typing import Any, overload
 import numpy as np
 
 from crnn_lib.alphabet import Alphabet, as_number, distinct_characters, is_whole
+from crnn_lib.language._tries import Trie, add_word
 from crnn_lib.language.algebra import explore, minimise, respell, union
 from crnn_lib.language.automata import NOWHERE, Automaton, WeightedAutomaton, intersect
 from crnn_lib.language.sparse import SparseAutomaton
@@ -168,9 +169,8 @@ def lexicon(characters, words=None):
     characters = distinct_characters(characters, "a lexicon")
     letters = "".join(dict.fromkeys("".join(characters)))
     place = {letter: k for k, letter in enumerate(letters)}
-    # A trie: for each prefix, where its characters lead, and the weight of ending there.
-    children: list[dict[int, int]] = [{}]
-    ends = [-math.inf]
+    trie: Trie = [{}]
+    ends = {}  # by the node where a word ends, its weight
     for word, weight in weights.items():
         if not isinstance(word, str):
             raise TypeError(f"A lexicon holds texts; got {type(word).__name__}: {word!r}.")
@@ -180,25 +180,17 @@ def lexicon(characters, words=None):
             _require(characters, set(word), f"the word {word!r}")
         if isinstance(characters, tuple):
             Alphabet(characters).split(word)  # can it be spelled?
-        node = 0
-        for character in word:
-            after = children[node].get(place[character])
-            if after is None:
-                after = children[node][place[character]] = len(children)
-                children.append({})
-                ends.append(-math.inf)
-            node = after
-        ends[node] = float(weight)
+        ends[add_word(trie, map(place.__getitem__, word))[-1]] = float(weight)
     # Children stand after their parents. Backwards, equal ends of words become one state.
     known: dict[tuple, int] = {}
-    state = [0] * len(children)
-    best = [0.0] * len(children)  # weight of the likeliest word through each node
-    for node in reversed(range(len(children))):
-        leads = children[node].items()
+    state = [0] * len(trie)
+    best = [0.0] * len(trie)  # weight of the likeliest word through each node
+    for node in reversed(range(len(trie))):
+        leads, end = trie[node].items(), ends.get(node, -math.inf)
         if node:  # nothing comes before the first: its steps weigh all
-            best[node] = max(ends[node], *(best[child] for _, child in leads), -math.inf)
+            best[node] = max(end, *(best[child] for _, child in leads), -math.inf)
         steps = tuple(sorted((k, state[child], best[child] - best[node]) for k, child in leads))
-        state[node] = known.setdefault((ends[node] - best[node], steps), len(known))
+        state[node] = known.setdefault((end - best[node], steps), len(known))
     first = np.cumsum([0, *(len(steps) for _, steps in known)])
     listed = np.array([step for _, steps in known for step in steps]).reshape(-1, 3)
     column, target, weight = listed.T  # numbers below 2**53 are whole in float64, too

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crnn_lib.alphabet import as_number, distinct_characters
+from crnn_lib.language._tries import Trie, add_word
 from crnn_lib.language.algebra import respell
 from crnn_lib.language.automata import (
     NOWHERE,
@@ -240,30 +241,23 @@ def _search_for(bonuses: dict[str, float], letters: str, space: str | None) -> W
     pad = space or ""
     column = {letter: k for k, letter in enumerate(letters)}
     outside = len(letters)  # the column of a space that only the ends of a text have
-    children: list[dict[int, int]] = [{}]
-    gain, credit = [0.0], [0.0]
-    for word, bonus in bonuses.items():
-        node = 0
-        for depth, letter in enumerate(pad + word + pad):
-            read = depth - len(pad)  # letters of the word, before this one
-            credit[node] = max(credit[node], bonus * max(0, read) / len(word))
-            k = column.get(letter, outside)
-            if k not in children[node]:
-                children[node][k] = len(children)
-                children.append({})
-                gain.append(0.0)
-                credit.append(0.0)
-            node = children[node][k]
-        gain[node] += bonus
+    trie: Trie = [{}]
+    ways = [add_word(trie, [column.get(c, outside) for c in pad + word + pad]) for word in bonuses]
+    gain, credit = [0.0] * len(trie), [0.0] * len(trie)
+    for (word, bonus), (*before, end) in zip(bonuses.items(), ways, strict=True):
+        for depth, node in enumerate(before):
+            read = max(0, depth - len(pad))  # letters of the word, up to this node
+            credit[node] = max(credit[node], bonus * read / len(word))
+        gain[end] += bonus
     # From the shortest on: where a text goes on that is no longer the beginning of a word.
     size = len(letters) + 1
-    step, shorter = np.zeros((len(children), size), np.int64), [0] * len(children)
+    step, shorter = np.zeros((len(trie), size), np.int64), [0] * len(trie)
     queue = deque([0])
     while queue:
         node = queue.popleft()
         for k in range(size):
             back = int(step[shorter[node], k]) if node else 0
-            child = children[node].get(k)
+            child = trie[node].get(k)
             step[node, k] = back if child is None else child
             if child is not None:
                 shorter[child] = back

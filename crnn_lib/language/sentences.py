@@ -16,6 +16,7 @@ import numpy as np
 
 from crnn_lib.alphabet import as_number, distinct_characters
 from crnn_lib.language._numbers import Numbers
+from crnn_lib.language._tries import Trie, add_word
 from crnn_lib.language.arpa import UNKNOWN, read_arpa
 from crnn_lib.language.automata import (
     FAR,
@@ -241,25 +242,16 @@ class _WordLanguage(Automaton):
         size = len(characters)
         column = {letter: k for k, letter in enumerate(characters)}
         self.space = column[space]
-        children: list[dict[int, int]] = [{}]
-        token = [NOWHERE]
-        for word, number in tokens.items():
-            node = 0
-            for letter in word:
-                after = children[node].get(column[letter])
-                if after is None:
-                    after = children[node][column[letter]] = len(children)
-                    children.append({})
-                    token.append(NOWHERE)
-                node = after
-            token[node] = number
-        self.nodes = len(children)
-        counts = np.array([len(row) for row in children])
+        trie: Trie = [{}]
+        ends = [add_word(trie, map(column.__getitem__, word))[-1] for word in tokens]
+        self.nodes = len(trie)
+        counts = np.array([len(row) for row in trie])
         self.first = np.append(0, counts.cumsum())
-        self.column = np.array([k for row in children for k in sorted(row)], np.int64)
-        self.child = np.array([row[k] for row in children for k in sorted(row)], np.int64)
+        self.column = np.array([k for row in trie for k in sorted(row)], np.int64)
+        self.child = np.array([row[k] for row in trie for k in sorted(row)], np.int64)
         self.parent = np.repeat(np.arange(self.nodes), counts)[self.child.argsort()]
-        self.token = np.array(token)
+        self.token = np.full(self.nodes, NOWHERE)
+        self.token[ends] = list(tokens.values())
         # What a word weighs without context, at the best, by the beginning of it.
         alone = self._alone()
         best = np.where(self.token == NOWHERE, -math.inf, alone[self.token])
