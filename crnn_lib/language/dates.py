@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 
 from crnn_lib.alphabet import distinct_characters
-from crnn_lib.language.algebra import explore, minimise
 from crnn_lib.language.automata import WeightedAutomaton
-from crnn_lib.language.constraints import _require_years
+from crnn_lib.language.constraints import DIGITS, _explore, _require, _require_years
 
-DIGITS = "0123456789"
 PARTS = re.compile(r"D{1,2}|M{1,2}|Y{4}|Y{2}")
 EXAMPLES = "DD/MM/YYYY, MM/DD/YYYY, YYYY-MM-DD, D.M.YY or DDMMYYYY"
 
@@ -59,8 +57,7 @@ def date_in_order(
     True
     """
     characters = distinct_characters(characters, "a constraint")
-    if missing := "".join(sorted(set(DIGITS) - set("".join(characters)))):
-        raise ValueError(f"A date needs the ten digits; {missing!r} is not in {characters!r}.")
+    _require(characters, set(DIGITS), "a date")
     _require_years(first_year, last_year)
     if not isinstance(order, str):
         raise TypeError(f"order is a str, such as {EXAMPLES}; got {order!r:.80}.")
@@ -97,17 +94,8 @@ def date_in_order(
                     after.add((part + 1, "", now, 0, found))
         return frozenset(after) or None
 
-    def read(states: frozenset, character: str) -> frozenset | None:
-        for letter in character:
-            following = step(states, letter)
-            if following is None:
-                return None
-            states = following
-        return states
-
     start = frozenset({(0, "", None, 0, ())})
-    found = explore(characters, start, read, lambda states: any(s[0] == 3 for s in states))
-    return minimise(found)
+    return _explore(characters, start, step, lambda states: any(s[0] == 3 for s in states))
 
 
 def _values(part: str, first_year: int, last_year: int) -> dict[str, dict[str, int]]:
