@@ -159,10 +159,7 @@ def lexicon(characters, words=None):
             ) from None
         words = with_capitals(word_log_probs(counts))
         characters = "".join(sorted(set("".join(words))))
-    if isinstance(words, str):
-        raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
-    if not isinstance(words, Iterable):
-        raise TypeError(f"words is a list of words, or a mapping of them; got {words!r:.80}.")
+    _check_words(words)
     weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
     if not weights:
         raise ValueError("A lexicon needs at least one word; this one is empty.")
@@ -199,6 +196,14 @@ def lexicon(characters, words=None):
     if isinstance(characters, tuple):
         return minimise(respell(found.automaton(), characters))
     return found.automaton() if len(known) * len(letters) <= MANY_CELLS else found
+
+
+def _check_words(words: object, forms: str = "or a mapping of them") -> None:
+    """Raise a TypeError if this is no list of words and none of the other forms."""
+    if isinstance(words, str):
+        raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
+    if not isinstance(words, Iterable):
+        raise TypeError(f"words is a list of words, {forms}; got {words!r:.80}.")
 
 
 # Check digits -------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from crnn_lib.language.automata import (
     WeightedAutomaton,
     _entries,
 )
-from crnn_lib.language.constraints import lexicon
+from crnn_lib.language.constraints import _check_words, lexicon
 from crnn_lib.language.ngrams import NGram
 from crnn_lib.language.sparse import SparseAutomaton
 
@@ -56,10 +56,7 @@ def sentences_of(
     >>> [language.score(text) for text in ("hand", "my hand", "hand my my", "myhand", "my ")]
     [-2.0, -3.0, -4.0, -inf, -inf]
     """
-    if isinstance(words, str):
-        raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
-    if not isinstance(words, Iterable):
-        raise TypeError(f"words is a list of words, or a mapping of them; got {words!r:.80}.")
+    _check_words(words)
     words = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
     _require_no_space(words, space)
     if characters is None:
@@ -170,12 +167,9 @@ def word_language(
             opened = read_arpa(path, (*ngram.characters, UNKNOWN))
             ngram = opened if opened.without_context()[-1] > -math.inf else ngram
     known = {name: k for k, name in enumerate(ngram.characters) if name != UNKNOWN}
-    if isinstance(words, str):
-        raise TypeError(f"words is a list of words, such as [{words!r}]; got a str.")
     if words is None:
         words = list(known)
-    if not isinstance(words, Iterable):
-        raise TypeError(f"words is a list of words, a mapping of them, or None; got {words!r:.80}.")
+    _check_words(words, "a mapping of them, or None")
     names = dict(words) if isinstance(words, Mapping) else {word: word for word in words}
     if not names:
         raise ValueError("A lexicon needs at least one word; this one is empty.")
