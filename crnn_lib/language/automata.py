@@ -355,11 +355,6 @@ def intersect(first, *others):
     for automaton in (first, *others):
         _check_automaton(automaton, "intersect")
     for other in others:
-        if first.characters != other.characters:
-            raise ValueError(
-                "Automata are combined over the same characters in the same order; got "
-                f"{first.characters!r:.200} and {other.characters!r:.200}."
-            )
         if isinstance(first, WeightedAutomaton) and isinstance(other, WeightedAutomaton):
             first = _side_by_side(first, other, both=True)
         else:
@@ -367,15 +362,19 @@ def intersect(first, *others):
     return first
 
 
+def _check_same_characters(one: Automaton, other: Automaton) -> None:
+    if one.characters != other.characters:
+        raise ValueError(
+            "Automata are combined over the same characters in the same order; got "
+            f"{one.characters!r:.200} and {other.characters!r:.200}."
+        )
+
+
 def _side_by_side(
     left: WeightedAutomaton, right: WeightedAutomaton, both: bool
 ) -> WeightedAutomaton:
     """Automaton of pairs of states; for a union one of the two may have dropped out."""
-    if left.characters != right.characters:
-        raise ValueError(
-            "Automata are combined over the same characters in the same order; got "
-            f"{left.characters!r} and {right.characters!r}."
-        )
+    _check_same_characters(left, right)
     # One state more each: that of an automaton that has dropped out.
     tables = [
         np.vstack([a.next_state, np.full((1, len(a.characters)), NOWHERE)]).astype(np.int64)
@@ -420,6 +419,7 @@ class _Both(Automaton):
     """Two automata that read side by side: a state is a pair of states, made when reached."""
 
     def __init__(self, left: Automaton, right: Automaton) -> None:
+        _check_same_characters(left, right)
         self.characters, self.left, self.right = left.characters, left, right
         self._pairs = Numbers()
         self.start = self._pairs.one(left.start << 32 | right.start)
