@@ -79,6 +79,15 @@ def encode(array, kind: str = "<f4") -> str:
     return base64.b64encode(data).decode("ascii")
 
 
+def decode(text: str, kind: str = "<f4") -> np.ndarray:
+    """The numbers in such a text, in one row.
+
+    >>> decode("AACAPwAAAD8=")
+    array([1. , 0.5], dtype=float32)
+    """
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
 def draw_small(figure: Figure) -> bytes:
     """A figure as a PNG file of few colours: it travels inside a notebook, beside the explorer."""
     from PIL import Image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import prefix_beams
-from crnn_lib.widgets.base import Explorer, bundle, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, stylesheet
 from crnn_lib.widgets.lattice import describe_line, image_of, shipped_lines
 
 WIDEST = 16  # ribbons that can be told apart
@@ -129,7 +128,7 @@ class BeamExplorer(Explorer):
     def log_probs(self) -> Tensor:
         """The log-probabilities of the line that is shown: (T, C), float64."""
         line = self.lines[self.line]
-        flat = np.frombuffer(base64.b64decode(line["encoded"]), "<f4").astype(np.float64)
+        flat = decode(line["encoded"]).astype(np.float64)
         return torch.from_numpy(flat.reshape(-1, len(line["symbols"])))
 
     @property

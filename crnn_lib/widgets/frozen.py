@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import frame_edges
 from crnn_lib.plots import plot_posteriors
-from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
 
 
 class FrozenReader(Explorer):
@@ -106,10 +105,10 @@ class FrozenReader(Explorer):
     def still(self) -> Figure:
         """The line of the stop that is shown, and its posteriors."""
         step = self.steps[self.step]
-        packed = np.frombuffer(base64.b64decode(step["image"]), np.uint8)
+        packed = decode(step["image"], "u1")
         levels = np.stack([packed >> 4, packed & 15], -1).ravel()[: step["width"] * self.height]
         image = torch.from_numpy(levels.reshape(self.height, -1) / np.float32(15))
-        probs = np.frombuffer(base64.b64decode(step["probs"]), np.uint8).reshape(step["frames"], -1)
+        probs = decode(step["probs"], "u1").reshape(step["frames"], -1)  # (T, C)
         bytes_apart = torch.from_numpy(np.maximum(probs, 0.5) / np.float32(255))
         log_probs = bytes_apart.log().log_softmax(-1)  # they were rounded to bytes
         others = "".join(self.symbols[: self.blank] + self.symbols[self.blank + 1 :])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import Trellis, forward_backward, minimum_frames
-from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
 
 MOST_FRAMES, MOST_CLASSES = 256, 128  # more are no picture any longer
 NOTES = {
@@ -179,7 +178,7 @@ class LatticeExplorer(Explorer):
     @property
     def log_probs(self) -> Tensor:
         """The log-probabilities as they stand now, after all dragging: (T, C), float32."""
-        flat = np.frombuffer(base64.b64decode(self.encoded), "<f4").astype(np.float32)
+        flat = decode(self.encoded).astype(np.float32)  # a copy, which may be changed
         return torch.from_numpy(flat.reshape(-1, len(self.lines[self.line]["symbols"])))
 
     @log_probs.setter
@@ -294,7 +293,7 @@ def image_of(line: dict) -> Tensor | None:
     """The picture of such a line, (H, W) in [0, 1]; None if it has none."""
     if not line["image"]:
         return None
-    pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8)
+    pixels = decode(line["image"], "u1")
     return torch.from_numpy(pixels.reshape(line["rows"], -1) / np.float32(255))
 
 

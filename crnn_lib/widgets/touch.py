@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from crnn_lib.cutting import SPECK, Cut, CutReader, cut_line
 from crnn_lib.evaluation import read_lines
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.plots import plot_cuts
-from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
 
 
 class TouchExplorer(Explorer):
@@ -102,7 +101,7 @@ class TouchExplorer(Explorer):
     def still(self) -> Figure:
         """The line of the step that is shown, in pieces, as it is cut."""
         step = self.steps[self.step]
-        pixels = np.frombuffer(base64.b64decode(step["image"]), np.uint8).reshape(self.height, -1)
+        pixels = decode(step["image"], "u1").reshape(self.height, -1)
         words = f"spacing {step['spacing']:.2f}: read as {step['read'] or 'nothing'}"
         return plot_cuts([pixels / np.float32(255)], [words], texts=[self.text])
 

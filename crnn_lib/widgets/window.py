@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from crnn_lib.ctc import minimum_frames
 from crnn_lib.models import SlidingWindowRNN, run_rnn
-from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
 
 
 class WindowExplorer(Explorer):
@@ -105,7 +104,7 @@ class WindowExplorer(Explorer):
         """The explorer as it is now, as a figure."""
         from crnn_lib.widgets.stills import plot_windows
 
-        pixels = np.frombuffer(base64.b64decode(self.image), np.uint8).reshape(self.height, -1)
+        pixels = decode(self.image, "u1").reshape(self.height, -1)
         line = torch.from_numpy(pixels / np.float32(255))[None]
         shape = {"window": self.window, "stride": self.stride, "frame": self.frame}
         return plot_windows(line, self.text, **shape)

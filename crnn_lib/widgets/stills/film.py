@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 
 from crnn_lib.plots import ACCENT, FAINT, INK, WIDTH, draw_ink, say, styled
 from crnn_lib.widgets import TrainingFilm
+from crnn_lib.widgets.base import decode
 
 LEFT, RIGHT, GAP, ROW, TITLE, TICKS, CURVE = 40.0, 12.0, 44.0, 8.5, 34.0, 26.0, 70.0  # points
 SCALE, LEAST = 2.0, 130.0  # of a pixel of the line; of a panel
@@ -41,7 +41,7 @@ def plot_film(film: TrainingFilm) -> Figure:
         place = left / (72 * WIDTH), 1 - (top + height) / total
         return figure.add_axes((*place, width / (72 * WIDTH), height / total))
 
-    pixels = np.frombuffer(base64.b64decode(film.image), np.uint8) / 255
+    pixels = decode(film.image, "u1") / 255
     for place in range(beside):
         paper = panel(LEFT + place * (wide + GAP), 4, wide, ink)
         paper.set(xlim=limits, ylim=(film.height, 0))

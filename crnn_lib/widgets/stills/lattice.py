@@ -5,7 +5,6 @@ Display it with :func:`crnn_lib.plots.show`, which prints the figure's sentence 
 
 from __future__ import annotations
 
-import base64
 import math
 
 import numpy as np
@@ -21,6 +20,7 @@ from crnn_lib.alphabet import BLANK_SYMBOL
 from crnn_lib.ctc import Trellis, count_alignments
 from crnn_lib.plots import FAINT, INK, PAPER, WIDTH, canvas, say, styled
 from crnn_lib.widgets import LatticeExplorer
+from crnn_lib.widgets.base import decode
 
 LEFT, ROW, RUNG, IMAGE = 24.0, 11.0, 18.0, 62.0  # points
 CIVIDIS = colormaps["cividis"]
@@ -91,7 +91,7 @@ def _name(axes: Axes, y: float, symbol: str, used: bool, size: float) -> None:
 
 def _draw_line(axes: Axes, line: dict, column: float, frames: int) -> None:
     """The image, stretched so that its columns stand over their frames."""
-    pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8).reshape(line["rows"], -1)
+    pixels = decode(line["image"], "u1").reshape(line["rows"], -1)
     start, end = (LEFT + x * column for x in line["span"])
     frame = Rectangle((LEFT, 0), frames * column, IMAGE, color=PAPER(0.0), linewidth=0)
     axes.add_patch(frame)

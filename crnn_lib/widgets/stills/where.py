@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from crnn_lib.plots import ACCENT, FAINT, INK, WIDTH, canvas, draw_ink, say, styled
 from crnn_lib.widgets import WhereExplorer
+from crnn_lib.widgets.base import decode
 
 
 @styled
@@ -22,7 +20,7 @@ def plot_where(explorer: WhereExplorer) -> Figure:
         Its selected line is drawn, its selected character marked.
     """
     line = explorer.lines[explorer.line]
-    pixels = np.frombuffer(base64.b64decode(line["image"]), np.uint8) / 255
+    pixels = decode(line["image"], "u1") / 255
     scale = min((72 * WIDTH - 20) / line["width"], 4.0)
     room = max(line["width"] * scale, 330) + 20  # the key is as wide as that
     figure, axes = canvas(room, line["height"] * scale + 66)
