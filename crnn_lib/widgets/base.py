@@ -18,11 +18,14 @@ import io
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
+
+from crnn_lib.alphabet import Alphabet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,6 +102,23 @@ def draw_small(figure: Figure) -> bytes:
         file = io.BytesIO()
         small.quantize(64).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def alphabet_of(symbols: Sequence[str], blank: int) -> Alphabet:
+    """The alphabet with these symbols, one for each class, as an explorer sends them to the page.
+
+    >>> alphabet_of(["-", "th", "e"], 0)
+    Alphabet(characters=('th', 'e'), blank=0)
+    """
+    return Alphabet((*symbols[:blank], *symbols[blank + 1 :]), blank)
+
+
+def place_of(name: str, lines: Sequence[dict]) -> int:
+    """Where the line of a name stands among those that an explorer offers."""
+    names = [line["name"] for line in lines]
+    if name not in names:
+        raise ValueError(f"There is no line {name!r} here; there are {', '.join(names)}.")
+    return names.index(name)
 
 
 class Explorer(anywidget.AnyWidget):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import prefix_beams
-from crnn_lib.widgets.base import Explorer, bundle, decode, stylesheet
+from crnn_lib.widgets.base import Explorer, alphabet_of, bundle, decode, place_of, stylesheet
 from crnn_lib.widgets.lattice import describe_line, image_of, shipped_lines
 
 WIDEST = 16  # ribbons that can be told apart
@@ -112,17 +112,15 @@ class BeamExplorer(Explorer):
 
     def choose(self, name: str) -> None:
         """Go to the line of that name."""
-        names = [line["name"] for line in self.lines]
-        if name not in names:
-            raise ValueError(f"There is no line {name!r} here; there are {', '.join(names)}.")
+        line = place_of(name, self.lines)
         with self.hold_sync():
-            self.line, self.frame, self.prefix = names.index(name), 1, None
+            self.line, self.frame, self.prefix = line, 1, None
 
     @property
     def alphabet(self) -> Alphabet:
         """What the classes are."""
-        symbols, blank = (self.lines[self.line][key] for key in ("symbols", "blank"))
-        return Alphabet("".join(symbols[:blank] + symbols[blank + 1 :]), blank)
+        line = self.lines[self.line]
+        return alphabet_of(line["symbols"], line["blank"])
 
     @property
     def log_probs(self) -> Tensor:

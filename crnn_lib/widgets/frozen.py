@@ -11,12 +11,11 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import nn
 
-from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import frame_edges
 from crnn_lib.plots import plot_posteriors
-from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, alphabet_of, bundle, decode, encode, stylesheet
 
 
 class FrozenReader(Explorer):
@@ -111,8 +110,8 @@ class FrozenReader(Explorer):
         probs = decode(step["probs"], "u1").reshape(step["frames"], -1)  # (T, C)
         bytes_apart = torch.from_numpy(np.maximum(probs, 0.5) / np.float32(255))
         log_probs = bytes_apart.log().log_softmax(-1)  # they were rounded to bytes
-        others = "".join(self.symbols[: self.blank] + self.symbols[self.blank + 1 :])
-        return plot_posteriors(image, log_probs, alphabet=Alphabet(others, self.blank))
+        alphabet = alphabet_of(self.symbols, self.blank)
+        return plot_posteriors(image, log_probs, alphabet=alphabet)
 
     def __repr__(self) -> str:
         return f"FrozenReader({self.text!r}, {len(self.steps)} stops)"

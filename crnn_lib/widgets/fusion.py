@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +17,8 @@ from crnn_lib.ctc import forced_alignment
 from crnn_lib.decoders import prefix_beam_search
 from crnn_lib.handwriting import AmountStyle, random_amounts
 from crnn_lib.language import NGram, WeightedAutomaton
-from crnn_lib.widgets.base import Explorer, bundle, stylesheet
-from crnn_lib.widgets.lattice import describe_line
+from crnn_lib.widgets.base import Explorer, bundle, place_of, stylesheet
+from crnn_lib.widgets.lattice import describe_line, stored_lines
 
 BEAM = 100  # wide: the candidates are those of the network, so none may be lost on the way
 MOST_WEIGHT = 2.0  #: of the language, as far as the knob turns
@@ -116,11 +115,9 @@ class FusionExplorer(Explorer):
 
     def choose(self, name: str) -> None:
         """Go to the line of that name, with both knobs at 0."""
-        names = [line["name"] for line in self.lines]
-        if name not in names:
-            raise ValueError(f"There is no line {name!r} here; there are {', '.join(names)}.")
+        line = place_of(name, self.lines)
         with self.hold_sync():
-            self.line, self.weight, self.bonus = names.index(name), 0.0, 0.0
+            self.line, self.weight, self.bonus = line, 0.0, 0.0
 
     @property
     def scores(self) -> dict[str, float]:
@@ -183,11 +180,6 @@ def round_amounts() -> WeightedAutomaton:
 
 @lru_cache(maxsize=1)
 def _shipped_lines() -> tuple[dict, ...]:
-    stored: dict[str, dict[str, np.ndarray]] = {name: {} for name in NOTES}
-    with np.load(Path(__file__).parent / "fusion.npz") as file:
-        for key in file.files:
-            name, what = key.split("/")
-            stored[name][what] = file[key]
     return tuple(
         describe(
             name,
@@ -199,7 +191,7 @@ def _shipped_lines() -> tuple[dict, ...]:
             image=line["image"],
             edges=line["edges"],
         )
-        for name, line in stored.items()
+        for name, line in stored_lines("fusion.npz").items()
     )
 
 

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import Trellis, forward_backward, minimum_frames
-from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
+from crnn_lib.widgets.base import (
+    Explorer,
+    alphabet_of,
+    bundle,
+    decode,
+    encode,
+    place_of,
+    stylesheet,
+)
 
 MOST_FRAMES, MOST_CLASSES = 256, 128  # more are no picture any longer
 NOTES = {
@@ -113,6 +121,11 @@ class LatticeExplorer(Explorer):
             lines, line = shipped_lines(), 3
         else:
             alphabet = alphabet or Alphabet()
+            if isinstance(alphabet.characters, tuple):
+                raise ValueError(
+                    "The label is typed into the explorer code point by code point; the alphabet's "
+                    f"characters take several: {alphabet.characters!r:.80}."
+                )
             lines, line = [describe_line("line", "", log_probs, text, image, alphabet, edges)], 0
         text = lines[line]["text"] if log_probs is None else text
         super().__init__(lines=lines, line=line, encoded=lines[line]["encoded"], text=text)
@@ -155,10 +168,7 @@ class LatticeExplorer(Explorer):
 
     def choose(self, name: str) -> None:
         """Go to the line of that name, as it was at first."""
-        names = [line["name"] for line in self.lines]
-        if name not in names:
-            raise ValueError(f"There is no line {name!r} here; there are {', '.join(names)}.")
-        line = names.index(name)
+        line = place_of(name, self.lines)
         first = self.lines[line]
         with self.hold_sync(), self.hold_trait_notifications():
             self.line, self.encoded, self.text = line, first["encoded"], first["text"]
@@ -171,9 +181,8 @@ class LatticeExplorer(Explorer):
     @property
     def alphabet(self) -> Alphabet:
         """What the classes are."""
-        blank = self.lines[self.line]["blank"]
-        symbols = self.lines[self.line]["symbols"]
-        return Alphabet("".join(symbols[:blank] + symbols[blank + 1 :]), blank)
+        line = self.lines[self.line]
+        return alphabet_of(line["symbols"], line["blank"])
 
     @property
     def log_probs(self) -> Tensor:
@@ -243,22 +252,23 @@ class LatticeExplorer(Explorer):
         return proposal["value"]
 
 
-@lru_cache(maxsize=1)
-def _stored() -> dict[str, dict[str, np.ndarray]]:
-    """The lattices that ship: name -> arrays. data/make_lattices.py makes them."""
-    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in NOTES}
-    with np.load(Path(__file__).parent / "lattices.npz") as file:
-        for key in file.files:
+@lru_cache(maxsize=2)
+def stored_lines(file: str) -> dict[str, dict[str, np.ndarray]]:
+    """Lines that ship in a file: name -> what -> array, stored as ``name/what``."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(Path(__file__).parent / file) as stored:
+        for key in stored.files:
             name, what = key.split("/")
-            found[name][what] = file[key]
+            found.setdefault(name, {})[what] = stored[key]
     return found
 
 
 def shipped_lines() -> list[dict]:
+    """The lines to choose from, the smallest first; data/make_lattices.py makes the others."""
     note = "3 frames, 2 classes: small enough for pencil and paper"
     by_hand = np.log([[0.8, 0.2], [0.5, 0.5], [0.6, 0.4]])
     lines = [describe_line("by hand", note, by_hand, "a", None, Alphabet("a"), None)]
-    for name, line in _stored().items():
+    for name, line in stored_lines("lattices.npz").items():
         text, ours = str(line["text"]), (line["image"], Alphabet(), line["edges"])
         lines.append(describe_line(name, NOTES[name], line["log_probs"], text, *ours))
     return lines

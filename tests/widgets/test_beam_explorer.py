@@ -44,6 +44,16 @@ def test_its_beam_is_the_decoders():
         np.testing.assert_allclose(list(explorer.beam.values()), list(expected.values()), atol=1e-5)
 
 
+def test_characters_of_several_code_points_keep_their_classes():
+    lattice = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    pieces = Alphabet(("th", "t", "e"), blank=1)
+    explorer = BeamExplorer(lattice, pieces)
+    explorer.frame = 9
+    expected = prefix_beams(lattice.double(), blank=1, beam_width=3)
+    assert explorer.alphabet == pieces
+    assert list(explorer.beam) == [pieces.decode(label) for label in expected]
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -336,6 +336,9 @@ def test_what_does_not_fit_is_refused(arguments, message):
 
 
 def test_other_faults_are_named():
+    pieces = Alphabet(("th", "e", "cat"))
+    with pytest.raises(ValueError, match="code point by code point"):
+        LatticeExplorer(torch.zeros(3, 4).log_softmax(1), "the", alphabet=pieces)
     with pytest.raises(ValueError, match=r"\(H, W\) or \(1, H, W\); got \(2, 3, 4\)"):
         LatticeExplorer(UNIFORM, "1", image=torch.rand(2, 3, 4))
     with pytest.raises(ValueError, match="4 frames have 5 edges"):
