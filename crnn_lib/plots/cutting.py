@@ -21,6 +21,7 @@ from crnn_lib.plots.style import (
     MARK,
     MARKERS,
     WIDTH,
+    _lay_image,
     canvas,
     draw_grid,
     draw_ink,
@@ -30,7 +31,7 @@ from crnn_lib.plots.style import (
 
 # The explorer's. Neighbours differ in brightness too, and every piece has its number.
 HUES = ("#004488", "#d67400", "#005844", "#c860b0", "#544600", "#7c7c8c")
-PROFILE = 26.0  # points
+PROFILE, BOX = 26.0, 56  # points: the profile of a line; the side of a piece in MNIST's form
 
 
 @styled
@@ -90,11 +91,7 @@ def _draw_cut(
         paper = LinearSegmentedColormap.from_list("piece", ["#f6f4ee", hue])
         own = np.ma.masked_where(cut.joined != number, image)
         extent = (left, left + width * scale, top + height * scale, top)
-        limits = axes.get_xlim(), axes.get_ylim()
-        axes.imshow(
-            own, cmap=paper, vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="nearest"
-        )
-        axes.set(xlim=limits[0], ylim=limits[1])
+        _lay_image(axes, own, extent, cmap=paper, vmin=0, vmax=1, interpolation="nearest")
         at = left + (_middle(cut.joined, number) + 0.5) * scale
         raised = 8 - raised if at - before < 7 else 0.0  # two numbers never stand on each other
         before = at
@@ -106,13 +103,24 @@ def _draw_cut(
         at = (left + x * scale, bottom - high)
         axes.add_patch(Rectangle(at, 0.85 * scale, high, color=FAINT, linewidth=0))
     for column in cut.columns:
-        x = left + column * scale
-        axes.plot([x, x], [top, bottom], color="white", linewidth=3)
-        axes.plot([x, x], [top, bottom], color=ACCENT, linewidth=1.5, dashes=(3, 2))
+        _draw_scissors(axes, left + column * scale, top, bottom)
     for number, digit in enumerate(text, 1):
         middle = left + (_middle(cut.pieces, number) + 0.5) * scale
         style = {"ha": "center", "va": "baseline", "family": "monospace", "weight": "bold"}
         axes.text(middle, bottom + 12, digit, **style)
+
+
+def _draw_scissors(axes: Axes, x: float, top: float, bottom: float) -> None:
+    """A dashed line where it is cut, seen on ink and on paper."""
+    axes.plot([x, x], [top, bottom], color="white", linewidth=3)
+    axes.plot([x, x], [top, bottom], color=ACCENT, linewidth=1.5, dashes=(3, 2))
+
+
+def _draw_box(axes: Axes, image, left: float, top: float) -> None:
+    """A piece in MNIST's form, (28, 28), with a frame around it."""
+    draw_ink(axes, image, left, top, 2)
+    edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
+    axes.add_patch(Rectangle((left, top), BOX, BOX, **edge))
 
 
 def _middle(labels: np.ndarray, number: int) -> float:
@@ -138,11 +146,11 @@ def plot_halves(
     """
     image = np.asarray(image)
     height, width = image.shape
-    scale, box, pitch = 5.0, 56.0, 132.0  # points
+    scale, pitch = 5.0, 132.0  # points
     wide = max(width * scale + 24, pitch * len(halves) + 8)
     left, top = (wide - width * scale) / 2, 26.0
     bottom = top + height * scale
-    figure, axes = canvas(wide, bottom + 46 + box + 8)
+    figure, axes = canvas(wide, bottom + 46 + BOX + 8)
     draw_ink(axes, image, left, top, scale)
     for column in range(0, width + 1, every):
         x, long = left + column * scale, column % (2 * every) == 0
@@ -154,16 +162,12 @@ def plot_halves(
         x = left + column * scale
         raised = 9 - raised if x - before < 14 else 0.0  # numbers side by side do not touch
         before = x
-        axes.plot([x, x], [top, bottom], color="white", linewidth=3)
-        axes.plot([x, x], [top, bottom], color=ACCENT, linewidth=1.5, dashes=(3, 2))
+        _draw_scissors(axes, x, top, bottom)
         axes.text(x, top - 4 - raised, str(column), ha="center", va="baseline", size=8, color=MARK)
         at = (wide - pitch * len(halves)) / 2 + pitch * n + 6
-        axes.text(at + box + 2, bottom + 38, caption, ha="center", va="baseline")
+        axes.text(at + BOX + 2, bottom + 38, caption, ha="center", va="baseline")
         for side, half in enumerate(boxes):
-            where = at + side * (box + 4), bottom + 44
-            draw_ink(axes, half, *where, 2)
-            edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
-            axes.add_patch(Rectangle(where, box, box, **edge))
+            _draw_box(axes, half, at + side * (BOX + 4), bottom + 44)
     said = "; ".join(f"cut at column {column}: {caption}" for column, _, caption in halves)
     return say(figure, f"Two halves for each cut. {said[0].upper()}{said[1:]}.")
 
@@ -173,9 +177,7 @@ def plot_boxes(boxes: Tensor, names: Sequence[str]) -> Figure:
     """Pieces in MNIST's form, (M, 28, 28), each under what it was read as."""
     figure, axes = canvas(66 * len(boxes) + 8, 84)
     for n, (box, name) in enumerate(zip(boxes, names, strict=True)):
-        draw_ink(axes, box, 8 + 66 * n, 22, 2)
-        edge = {"fill": False, "edgecolor": FAINT, "linewidth": 0.8}
-        axes.add_patch(Rectangle((8 + 66 * n, 22), 56, 56, **edge))
+        _draw_box(axes, box, 8 + 66 * n, 22)
         axes.text(36 + 66 * n, 14, name, ha="center", family="monospace", size=11, color=INK)
     return say(figure, f"{len(boxes)} pieces, read as {', '.join(names)}.")
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from crnn_lib.photos import Reading, Trace, colours_and_size
-from crnn_lib.plots.style import ACCENT, INK, MARK, WIDTH, canvas, say, styled
+from crnn_lib.plots.style import ACCENT, INK, MARK, WIDTH, _lay_image, canvas, say, styled
 
 GAP, CAPTION = 10.0, 13.0  # points
 TALLEST = 200.0  # points: a step's picture in a figure
@@ -78,9 +78,7 @@ def plot_reading(readings: Reading | Sequence[Reading], photo) -> Figure:
     tall = size[1] * scale
     figure, axes = canvas(72 * WIDTH, above + tall + below)
     extent = (GAP, GAP + size[0] * scale, above + tall, above)
-    limits = axes.get_xlim(), axes.get_ylim()
-    axes.imshow(np.asarray(image), extent=extent, aspect="auto", interpolation="antialiased")
-    axes.set(xlim=limits[0], ylim=limits[1])
+    _lay_image(axes, np.asarray(image), extent, interpolation="antialiased")
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
     said = []
     for n, reading in enumerate(readings):
@@ -108,10 +106,8 @@ def _picture(axes, image: np.ndarray, left: float, top: float, scale: float) -> 
     """Draw brightness, (H, W), with its upper left corner at a point."""
     height, width = image.shape
     extent = (left, left + width * scale, top + height * scale, top)
-    limits = axes.get_xlim(), axes.get_ylim()
     look = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "antialiased"}
-    axes.imshow(image, extent=extent, aspect="auto", **look)
-    axes.set(xlim=limits[0], ylim=limits[1])
+    _lay_image(axes, image, extent, **look)
     axes.plot(
         [left, left + width * scale, left + width * scale, left, left],
         [top, top, top + height * scale, top + height * scale, top],

@@ -126,9 +126,14 @@ def draw_ink(axes: Axes, image, left: float, top: float, scale: float) -> None:
     """
     height, width = image.shape
     extent = (left, left + width * scale, top + height * scale, top)
-    limits = axes.get_xlim(), axes.get_ylim()
     look = {"cmap": PAPER, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
-    axes.imshow(np.asarray(image), extent=extent, aspect="auto", **look)
+    _lay_image(axes, np.asarray(image), extent, **look)
+
+
+def _lay_image(axes: Axes, image, extent: tuple[float, float, float, float], **look) -> None:
+    """An image from left to right and from bottom to top, in axes whose limits stay."""
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.imshow(image, extent=extent, aspect="auto", **look)
     axes.set(xlim=limits[0], ylim=limits[1])  # imshow changes them
 
 
