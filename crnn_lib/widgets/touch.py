@@ -99,11 +99,11 @@ class TouchExplorer(Explorer):
         )
 
     def still(self) -> Figure:
-        """The line of the step that is shown, in pieces, as it is cut."""
+        """The line of the step that is shown, in pieces, each with what it was read as."""
         step = self.steps[self.step]
         pixels = decode(step["image"], "u1").reshape(self.height, -1)
         words = f"spacing {step['spacing']:.2f}: read as {step['read'] or 'nothing'}"
-        return plot_cuts([pixels / np.float32(255)], [words], texts=[self.text])
+        return plot_cuts([pixels / np.float32(255)], [words], texts=[step["read"]])
 
 
 def _bytes_of(line: LineBatch) -> np.ndarray:

@@ -54,6 +54,17 @@ def test_each_step_holds_what_python_finds(readers):
     assert explorer.steps[0]["joined"] > explorer.steps[-1]["joined"]
 
 
+def test_each_step_is_drawn_with_a_digit_for_each_piece(readers):
+    spacings = (0.3, -0.5)
+    explorer = TouchExplorer(closer(("507",) * 2, spacings), spacings, readers[0])
+    pieces = [len(step["pieces"]) for step in explorer.steps]
+    assert pieces == [3, 2]  # at last two digits are one piece
+    for step, count in enumerate(pieces):
+        explorer.step = step
+        (axes,) = explorer.still().axes
+        assert len([text for text in axes.texts if text.get_weight() == "bold"]) == count
+
+
 def test_the_page_is_repeatable(readers):
     one, other = (TouchExplorer(closer(), SPACINGS, *readers).static_html() for _ in range(2))
     assert one == other
