@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 
 import anywidget
 import numpy as np
+import torch
+from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
 
@@ -102,6 +104,15 @@ def draw_small(figure: Figure) -> bytes:
         file = io.BytesIO()
         small.quantize(64).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def line_image(image) -> Tensor:
+    """The picture of one line, (1, H, W) or (H, W), as (H, W); something else is refused."""
+    image = torch.as_tensor(image).detach().cpu()
+    one = image[0] if image.ndim == 3 and len(image) == 1 else image
+    if one.ndim != 2 or not one.numel():
+        raise ValueError(f"image is one line, (1, H, W); got the shape {tuple(image.shape)}.")
+    return one
 
 
 def alphabet_of(symbols: Sequence[str], blank: int) -> Alphabet:

@@ -14,7 +14,7 @@ from torch import Tensor
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import ctc_loss
 from crnn_lib.decoders import Hypothesis, best_path
-from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, encode, line_image, stylesheet
 
 FINEST = 1000  # a log-probability travels in whole thousandths, from -32 on
 LEAST = -32.0
@@ -90,11 +90,7 @@ class TrainingFilm(Explorer):
         edges: Sequence[float] | None = None,
     ) -> None:
         alphabet = alphabet or Alphabet()
-        image = torch.as_tensor(image).detach().cpu()
-        if image.ndim == 3 and len(image) == 1:
-            image = image[0]  # (H, W)
-        if image.ndim != 2 or not image.numel():
-            raise ValueError(f"image is one line, (1, H, W); got the shape {tuple(image.shape)}.")
+        image = line_image(image)
         shapes = {tuple(moment.shape) for moment in log_probs}
         if len(shapes) != 1 or len(log_probs) != len(steps):
             raise ValueError(

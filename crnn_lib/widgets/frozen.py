@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import traitlets
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor, nn
 
-from crnn_lib.decoders import best_path
+from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import frame_edges
 from crnn_lib.plots import plot_posteriors
@@ -118,27 +118,34 @@ class FrozenReader(Explorer):
 
 
 @torch.no_grad()
+def read_first(model: nn.Module, lines: LineBatch) -> tuple[Tensor, Tensor, np.ndarray, Hypothesis]:
+    """The first line of a batch: its image (H, W), its lattice (T, C), the borders of the frames
+    in columns of the image, and its best path.
+    """
+    width = int(lines.widths[0])
+    images = lines.images[:1, :, :, :width]  # (1, 1, H, W)
+    log_probs, _ = model(images, lines.widths[:1])  # (1, T, C)
+    (hypothesis,) = best_path(log_probs, alphabet=model.alphabet)
+    edges = frame_edges(model, log_probs.shape[1]).clip(0, width)
+    return images[0, 0], log_probs[0], edges, hypothesis
+
+
 def describe(model: nn.Module, line: LineBatch) -> dict:
     """The first line of a batch and its lattice as JSON-able values.
 
     The image has 16 grey levels, two pixels in a byte. The posteriors are bytes, 255 for 1; the
     best path is exact: one symbol per frame.
     """
-    width, alphabet = int(line.widths[0]), model.alphabet
-    image = line.images[:1, :, :, :width]  # (1, 1, H, W)
-    log_probs, _ = model(image, line.widths[:1])
-    log_probs = log_probs[0]  # (T, C)
-    (hypothesis,) = best_path(log_probs, alphabet=alphabet)
-    edges = frame_edges(model, len(log_probs)).clip(0, width)
+    image, log_probs, edges, hypothesis = read_first(model, line)
     path = log_probs.argmax(-1).tolist()
     return {
-        "width": width,
-        "image": encode(pack(image[0, 0].numpy()), "u1"),
+        "width": image.shape[1],
+        "image": encode(pack(image.numpy()), "u1"),
         "frames": len(log_probs),
         "left": float(edges[0]),
         "right": float(edges[-1]),
         "probs": encode((255 * log_probs.exp()).round(), "u1"),
-        "path": "".join(alphabet.symbols[c] for c in path),
+        "path": "".join(model.alphabet.symbols[c] for c in path),
         "probability": round(math.exp(hypothesis.log_prob), 3),
     }
 

@@ -9,10 +9,9 @@ import traitlets
 from matplotlib.figure import Figure
 
 from crnn_lib.ctc import character_posteriors, forced_alignment
-from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import LineBatch
-from crnn_lib.models import frame_edges
 from crnn_lib.widgets.base import Explorer, bundle, encode, stylesheet
+from crnn_lib.widgets.frozen import read_first
 
 SHOWN = 4  # alternatives of a character
 
@@ -72,16 +71,10 @@ class WhereExplorer(Explorer):
         return f"WhereExplorer({len(self.lines)} lines)"
 
 
-@torch.no_grad()
 def describe(model: torch.nn.Module, one: LineBatch) -> dict:
     """One line, and each of its characters, as JSON-able values."""
-    width, alphabet = int(one.widths[0]), model.alphabet
-    image = one.images[0, 0, :, :width]  # (H, W)
-    log_probs, _ = model(one.images[..., :width], one.widths)
-    log_probs = log_probs[0]  # (T, C)
-    (hypothesis,) = best_path(log_probs, alphabet=alphabet)
-    edges = frame_edges(model, len(log_probs)).clip(0, width)
-    characters = []
+    image, log_probs, edges, hypothesis = read_first(model, one)
+    alphabet, characters = model.alphabet, []
     if hypothesis.label:
         places = forced_alignment(log_probs, hypothesis.label, blank=alphabet.blank)
         shares = character_posteriors(log_probs, hypothesis.label, blank=alphabet.blank).exp()
@@ -105,7 +98,7 @@ def describe(model: torch.nn.Module, one: LineBatch) -> dict:
             )
     return {
         "image": encode((255 * image).round(), "u1"),
-        "width": width,
+        "width": image.shape[1],
         "height": len(image),
         "truth": one.texts[0],
         "read": hypothesis.text,

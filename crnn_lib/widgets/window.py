@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crnn_lib.ctc import minimum_frames
 from crnn_lib.models import SlidingWindowRNN, run_rnn
-from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, line_image, stylesheet
 
 
 class WindowExplorer(Explorer):
@@ -70,11 +70,7 @@ class WindowExplorer(Explorer):
         window: int | None = None,
         stride: int | None = None,
     ) -> None:
-        image = torch.as_tensor(image).detach().cpu()
-        if image.ndim == 2:
-            image = image[None]  # (1, H, W)
-        if image.ndim != 3 or len(image) != 1 or not image.numel():
-            raise ValueError(f"image is one line, (1, H, W); got the shape {tuple(image.shape)}.")
+        image = line_image(image)
         if not image.is_floating_point() or image.min() < 0 or image.max() > 1:
             raise ValueError(
                 f"image holds floats in [0, 1]; got {image.dtype} from {image.min().item():g} to "
@@ -87,14 +83,14 @@ class WindowExplorer(Explorer):
         if len({model.alphabet for model in models}) > 1:
             raise ValueError("The networks have different alphabets; show one alphabet at a time.")
         first = shapes[0] if shapes else (8, 4)
-        pixels = (255 * image[0]).round().to(torch.uint8)  # (H, W)
+        pixels = (255 * image).round().to(torch.uint8)  # (H, W)
         super().__init__(
             image=encode(pixels, "u1"),
-            height=image.shape[1],
-            width=image.shape[2],
+            height=image.shape[0],
+            width=image.shape[1],
             text=text,
             symbols=list(models[0].alphabet.symbols) if models else [],
-            readings=[_read(model, image) for model in models],
+            readings=[_read(model, image[None]) for model in models],
             window=first[0] if window is None else window,
             stride=first[1] if stride is None else stride,
         )
@@ -185,7 +181,7 @@ def readable_units(states: Tensor, path: Sequence[int], blank: int) -> list[dict
 
 @torch.no_grad()
 def _read(model: SlidingWindowRNN, image: Tensor) -> dict:
-    """Hidden states and log-probabilities of one line, as JSON-able values."""
+    """Hidden states and log-probabilities of one line (1, H, W), as JSON-able values."""
     parameter = next(model.parameters())
     windows, frame_lengths = model.features(image[None].to(parameter))
     states = run_rnn(model.rnn, windows, frame_lengths)  # (1, T, h or 2 h)
