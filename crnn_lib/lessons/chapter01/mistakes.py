@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import add, mul
 
 import torch
 
@@ -146,23 +147,11 @@ def in_pairs(spans, gap):
 
 
 def last_end_wins(spans, gap):
-    merged = []
-    for start, end in spans:
-        if merged and start - merged[-1][1] <= gap:
-            merged[-1] = (merged[-1][0], end)
-        else:
-            merged.append((start, end))
-    return merged
+    return _merged(spans, gap, end_of=lambda before, own: own)
 
 
 def from_start_to_start(spans, gap):
-    merged = []
-    for start, end in spans:
-        if merged and start - merged[-1][0] <= gap:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    return _merged(spans, gap, joins=lambda start, last, gap: start - last[0] <= gap)
 
 
 def against_the_span_before(spans, gap):
@@ -184,21 +173,11 @@ def only_touching(spans, gap):
 
 
 def first_end_wins(spans, gap):
-    merged = []
-    for start, end in spans:
-        if not merged or start - merged[-1][1] > gap:
-            merged.append((start, end))
-    return merged
+    return _merged(spans, gap, end_of=lambda before, own: before)
 
 
 def overlaps_left_alone(spans, gap):
-    merged = []
-    for start, end in spans:
-        if merged and 0 <= start - merged[-1][1] <= gap:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    return _merged(spans, gap, joins=lambda start, last, gap: 0 <= start - last[1] <= gap)
 
 
 def as_they_came(spans, gap):
@@ -220,11 +199,16 @@ def pair_after_pair(spans, gap):
     return found
 
 
-def _merged(spans, gap):
+def _close(start, last, gap):
+    return start - last[1] <= gap
+
+
+def _merged(spans, gap, *, joins=_close, end_of=max):
+    """Spans, merged by a rule of its own for which are close, and for where two of them end."""
     merged = []
     for start, end in spans:
-        if merged and start - merged[-1][1] <= gap:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if merged and joins(start, merged[-1], gap):
+            merged[-1] = (merged[-1][0], end_of(merged[-1][1], end))
         else:
             merged.append((start, end))
     return merged
@@ -326,26 +310,24 @@ def one_cut(score):
     return max([score[0][last], *(score[0][k] + score[k][last] for k in range(1, last))])
 
 
-def least(score):
-    best = [0.0]
+def _totals(score, *, choose=max, join=add, first=0.0):
+    """The total up to each cut; by rules of its own for joining pieces, and for choosing a way."""
+    best = [first]
     for j in range(1, len(score)):
-        best.append(min(best[i] + score[i][j] for i in range(j)))
-    return best[-1]
+        best.append(choose([join(best[i], score[i][j]) for i in range(j)]))
+    return best
+
+
+def least(score):
+    return _totals(score, choose=min)[-1]
 
 
 def summed_ways(score):
-    best = [0.0]
-    for j in range(1, len(score)):
-        ways = torch.tensor([float(best[i] + score[i][j]) for i in range(j)])
-        best.append(ways.logsumexp(0).item())
-    return best[-1]
+    return _totals(score, choose=lambda ways: torch.tensor(ways).logsumexp(0).item())[-1]
 
 
 def probability(score):
-    best = [0.0]
-    for j in range(1, len(score)):
-        best.append(max(best[i] + score[i][j] for i in range(j)))
-    return math.exp(best[-1])
+    return math.exp(_totals(score)[-1])
 
 
 def best_last_piece(score):
@@ -365,10 +347,7 @@ def every_piece(score):
 
 
 def multiplied(score):
-    best = [1.0]
-    for j in range(1, len(score)):
-        best.append(max(best[i] * score[i][j] for i in range(j)))
-    return best[-1]
+    return _totals(score, join=mul, first=1.0)[-1]
 
 
 def from_zeros(score):
@@ -380,21 +359,12 @@ def from_zeros(score):
 
 
 def one_cut_short(score):
-    best = [0.0]
-    for j in range(1, len(score) - 1):
-        best.append(max(best[i] + score[i][j] for i in range(j)))
-    return best[-1]
+    return _totals(score)[-2]
 
 
 def from_right_to_left(score):
-    best = [0.0]
-    for j in range(1, len(score)):
-        best.append(max(best[i] + score[j][i] for i in range(j)))
-    return best[-1]
+    return _totals([*zip(*score, strict=True)])[-1]
 
 
 def per_piece(score):
-    best = [0.0]
-    for j in range(1, len(score)):
-        best.append(max(best[i] + score[i][j] for i in range(j)))
-    return best[-1] / (len(score) - 1)
+    return _totals(score)[-1] / (len(score) - 1)
