@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from crnn_lib.lessons.chapter06.network import Layers, erase, recur
+from crnn_lib.lessons.chapter06.network import Layers, erase, frames_of, recur
 
 # 6.1 ----------------------------------------------------------------------------------------------
 
@@ -53,159 +53,157 @@ def strides_at_the_end(width, strides, padding):
 # 6.2 ----------------------------------------------------------------------------------------------
 
 
-class Reshaped(Layers):
+def side_by_side(x):  # (N, C', H', T) -> (N, T, C' * H'): the frames, as they should be
+    return x.permute(0, 3, 1, 2).flatten(2)
+
+
+class Steps(Layers):
+    """The right answer in three steps, to be broken one by one."""
+
+    def frames(self, images):  # (N, T, F)
+        return side_by_side(self.look(images))
+
+    def scores(self, images):  # (N, T, C)
+        return self.classify(self.remember(self.frames(images))[0])
+
     def forward(self, images):
+        return self.scores(images).log_softmax(-1)
+
+
+class Reshaped(Steps):
+    def frames(self, images):
         x = self.look(images)
-        frames = x.reshape(x.shape[0], x.shape[3], -1)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1)
+        return x.reshape(x.shape[0], x.shape[3], -1)
 
 
-class Mixed(Layers):
-    def forward(self, images):
+class Mixed(Steps):
+    def frames(self, images):
         x = self.look(images)
-        frames = x.reshape(x.shape[3], x.shape[0], -1).transpose(0, 1)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1)
+        return x.reshape(x.shape[3], x.shape[0], -1).transpose(0, 1)
 
 
-class RowsFirst(Layers):
+class RowsFirst(Steps):
+    def frames(self, images):
+        return self.look(images).permute(0, 3, 2, 1).flatten(2)
+
+
+class RowsAveraged(Steps):
+    def frames(self, images):
+        return self.look(images).mean(2).transpose(1, 2)
+
+
+class TupleKept(Steps):
+    def scores(self, images):
+        return self.classify(self.remember(self.frames(images)))
+
+
+class LastState(Steps):
+    def scores(self, images):
+        return self.classify(self.remember(self.frames(images))[0][:, -1])
+
+
+class StatesReturned(Steps):
+    def scores(self, images):
+        return self.remember(self.frames(images))[0]
+
+
+class Scores(Steps):
     def forward(self, images):
-        frames = self.look(images).permute(0, 3, 2, 1).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1)
+        return self.scores(images)
 
 
-class RowsAveraged(Layers):
+class Probabilities(Steps):
     def forward(self, images):
-        frames = self.look(images).mean(2).transpose(1, 2)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1)
+        return self.scores(images).softmax(-1)
 
 
-class TupleKept(Layers):
+class OverTheFrames(Steps):
     def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)).log_softmax(-1)
+        return self.scores(images).log_softmax(1)
 
 
-class LastState(Layers):
+class OverTheLines(Steps):
     def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0][:, -1]).log_softmax(-1)
+        return self.scores(images).log_softmax(0)
 
 
-class StatesReturned(Layers):
+class TimeFirst(Steps):
     def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.remember(frames)[0].log_softmax(-1)
+        return super().forward(images).transpose(0, 1)
 
 
-class Scores(Layers):
+class TimeFirstInside(Steps):
+    def frames(self, images):
+        return self.look(images).permute(3, 0, 1, 2).flatten(2)
+
+
+class TimeFirstAndBack(TimeFirstInside):
     def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0])
-
-
-class Probabilities(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).softmax(-1)
-
-
-class OverTheFrames(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(1)
-
-
-class OverTheLines(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(0)
-
-
-class TimeFirst(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1).transpose(0, 1)
-
-
-class TimeFirstInside(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(3, 0, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1)
-
-
-class TimeFirstAndBack(Layers):
-    def forward(self, images):
-        frames = self.look(images).permute(3, 0, 1, 2).flatten(2)
-        return self.classify(self.remember(frames)[0]).log_softmax(-1).transpose(0, 1)
+        return super().forward(images).transpose(0, 1)
 
 
 # 6.3 ----------------------------------------------------------------------------------------------
 
 
-def not_cloned(columns, images, x):
-    poked = images
+def poke(images, x):
+    poked = images.clone()
     poked[0, :, :, x] += 1
-    return (columns(poked) != columns(images)).any(2)
+    return poked
+
+
+def differ(columns, images, poked):  # (N, T, F)
+    return columns(poked) != columns(images)
+
+
+def not_cloned(columns, images, x):
+    images[0, :, :, x] += 1
+    return differ(columns, images, images).any(2)
 
 
 def blackened(columns, images, x):
     poked = images.clone()
     poked[0, :, :, x] = 0
-    return (columns(poked) != columns(images)).any(2)
+    return differ(columns, images, poked).any(2)
 
 
 def all_lines_poked(columns, images, x):
     poked = images.clone()
     poked[:, :, :, x] += 1
-    return (columns(poked) != columns(images)).any(2)
+    return differ(columns, images, poked).any(2)
 
 
 def row_poked(columns, images, x):
     poked = images.clone()
     poked[0, :, x] += 1
-    return (columns(poked) != columns(images)).any(2)
+    return differ(columns, images, poked).any(2)
 
 
 def all_numbers(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) != columns(images)).all(2)
+    return differ(columns, images, poke(images, x)).all(2)
 
 
 def summed(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) - columns(images)).sum(2).abs() > 1e-4
+    return (columns(poke(images, x)) - columns(images)).sum(2).abs() > 1e-4
 
 
 def first_number(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) != columns(images))[..., 0]
+    return differ(columns, images, poke(images, x))[..., 0]
 
 
 def line_0_only(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) != columns(images)).any(2)[0]
+    return differ(columns, images, poke(images, x)).any(2)[0]
 
 
 def every_number_told(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return columns(poked) != columns(images)
+    return differ(columns, images, poke(images, x))
 
 
 def other_axis(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) != columns(images)).any(1)
+    return differ(columns, images, poke(images, x)).any(1)
 
 
 def unmoved(columns, images, x):
-    poked = images.clone()
-    poked[0, :, :, x] += 1
-    return (columns(poked) == columns(images)).all(2)
+    return ~differ(columns, images, poke(images, x)).any(2)
 
 
 # 6.4 ----------------------------------------------------------------------------------------------
@@ -213,7 +211,7 @@ def unmoved(columns, images, x):
 
 def loss_of(network, lines, lengths=None, training=True, **options):
     log_probs = network.train(training)(lines.images).transpose(0, 1)
-    lengths = (lines.widths + 3) // 4 if lengths is None else lengths
+    lengths = frames_of(lines.widths) if lengths is None else lengths
     return nn.CTCLoss(**options)(log_probs, lines.targets, lengths, lines.target_lengths)
 
 
@@ -276,7 +274,7 @@ def widths_for_frames(network, optimizer, lines):
 
 
 def lengths_swapped(network, optimizer, lines):
-    log_probs, lengths = network.train()(lines.images).transpose(0, 1), (lines.widths + 3) // 4
+    log_probs, lengths = network.train()(lines.images).transpose(0, 1), frames_of(lines.widths)
     loss = nn.CTCLoss()(log_probs, lines.targets, lines.target_lengths, lengths)
     return step(optimizer, loss)
 
@@ -292,7 +290,7 @@ def rounded_down(network, optimizer, lines):
 
 
 def not_transposed(network, optimizer, lines):
-    lengths = (lines.widths + 3) // 4
+    lengths = frames_of(lines.widths)
     log_probs = network.train()(lines.images)
     loss = nn.CTCLoss()(log_probs, lines.targets, lengths, lines.target_lengths)
     return step(optimizer, loss)
@@ -303,7 +301,7 @@ def blank_last(network, optimizer, lines):
 
 
 def softmax_again(network, optimizer, lines):
-    lengths = (lines.widths + 3) // 4
+    lengths = frames_of(lines.widths)
     probabilities = network.train()(lines.images).exp().transpose(0, 1)
     loss = nn.CTCLoss()(probabilities, lines.targets, lengths, lines.target_lengths)
     return step(optimizer, loss)
@@ -312,28 +310,24 @@ def softmax_again(network, optimizer, lines):
 # 6.5 ----------------------------------------------------------------------------------------------
 
 
-def frame_lengths(widths):
-    return (widths + 3) // 4
-
-
 class Ignored(Layers):
     def forward(self, images, widths):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
+        frames = side_by_side(self.look(images))
         states, _ = self.remember(frames)
-        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+        return self.classify(states).log_softmax(-1), frames_of(widths)
 
 
 class OnlyImages(Layers):
     def forward(self, images, widths):
-        frames = self.look(erase(images, widths)).permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, frame_lengths(widths))
-        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+        frames = side_by_side(self.look(erase(images, widths)))
+        states = recur(self.remember, frames, frames_of(widths))
+        return self.classify(states).log_softmax(-1), frames_of(widths)
 
 
 class OnlyTheEnd(Layers):
     def forward(self, images, widths):
-        widths = frame_lengths(widths)
-        frames = erase(self.look(images), widths).permute(0, 3, 1, 2).flatten(2)
+        widths = frames_of(widths)
+        frames = side_by_side(erase(self.look(images), widths))
         states, _ = self.remember(frames)
         return self.classify(states).log_softmax(-1), widths
 
@@ -341,38 +335,39 @@ class OnlyTheEnd(Layers):
 class BothEnds(Layers):
     def forward(self, images, widths):
         x = self.look(erase(images, widths))
-        widths = frame_lengths(widths)
-        frames = erase(x, widths).permute(0, 3, 1, 2).flatten(2)
+        widths = frames_of(widths)
+        frames = side_by_side(erase(x, widths))
         states, _ = self.remember(frames)
         return self.classify(states).log_softmax(-1), widths
 
 
+def through_blocks(blocks, x, widths):
+    """Block by block, the padding erased after each: what comes out, and how wide each line is."""
+    for block, stride in zip(blocks, (2, 2, 1), strict=True):
+        widths = (widths - 1) // stride + 1
+        x = erase(block(x), widths)
+    return x, widths
+
+
 class NotImages(Layers):
     def forward(self, images, widths):
-        x = images
-        for block, stride in zip(self.look, (2, 2, 1), strict=True):
-            widths = (widths - 1) // stride + 1
-            x = erase(block(x), widths)
-        frames = x.permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, widths)
+        x, widths = through_blocks(self.look, images, widths)
+        states = recur(self.remember, side_by_side(x), widths)
         return self.classify(states).log_softmax(-1), widths
 
 
 class NotPacked(Layers):
     def forward(self, images, widths):
-        x = erase(images, widths)
-        for block, stride in zip(self.look, (2, 2, 1), strict=True):
-            widths = (widths - 1) // stride + 1
-            x = erase(block(x), widths)
-        states, _ = self.remember(x.permute(0, 3, 1, 2).flatten(2))
+        x, widths = through_blocks(self.look, erase(images, widths), widths)
+        states, _ = self.remember(side_by_side(x))
         return self.classify(states).log_softmax(-1), widths
 
 
 class OnlyPacked(Layers):
     def forward(self, images, widths):
-        frames = self.look(images).permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, frame_lengths(widths))
-        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+        frames = side_by_side(self.look(images))
+        states = recur(self.remember, frames, frames_of(widths))
+        return self.classify(states).log_softmax(-1), frames_of(widths)
 
 
 class PixelsForFrames(Layers):
@@ -380,9 +375,8 @@ class PixelsForFrames(Layers):
         x = erase(images, widths)
         for block in self.look:
             x = erase(block(x), widths)
-        frames = x.permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, frame_lengths(widths))
-        return self.classify(states).log_softmax(-1), frame_lengths(widths)
+        states = recur(self.remember, side_by_side(x), frames_of(widths))
+        return self.classify(states).log_softmax(-1), frames_of(widths)
 
 
 class RoundedDown(Layers):
@@ -391,30 +385,21 @@ class RoundedDown(Layers):
         for block, stride in zip(self.look, (2, 2, 1), strict=True):
             widths = widths // stride
             x = erase(block(x), widths)
-        frames = x.permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, widths)
+        states = recur(self.remember, side_by_side(x), widths)
         return self.classify(states).log_softmax(-1), widths
 
 
 class WidthsReturned(Layers):
     def forward(self, images, widths):
-        x, own = erase(images, widths), widths
-        for block, stride in zip(self.look, (2, 2, 1), strict=True):
-            own = (own - 1) // stride + 1
-            x = erase(block(x), own)
-        frames = x.permute(0, 3, 1, 2).flatten(2)
-        states = recur(self.remember, frames, own)
+        x, own = through_blocks(self.look, erase(images, widths), widths)
+        states = recur(self.remember, side_by_side(x), own)
         return self.classify(states).log_softmax(-1), widths
 
 
 class NoLengths(Layers):
     def forward(self, images, widths):
-        x = erase(images, widths)
-        for block, stride in zip(self.look, (2, 2, 1), strict=True):
-            widths = (widths - 1) // stride + 1
-            x = erase(block(x), widths)
-        frames = x.permute(0, 3, 1, 2).flatten(2)
-        return self.classify(recur(self.remember, frames, widths)).log_softmax(-1)
+        x, widths = through_blocks(self.look, erase(images, widths), widths)
+        return self.classify(recur(self.remember, side_by_side(x), widths)).log_softmax(-1)
 
 
 # 6.6 ----------------------------------------------------------------------------------------------
