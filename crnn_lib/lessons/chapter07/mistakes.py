@@ -68,25 +68,32 @@ def exchanged(at_blank, at_char, p_blank, p_last, p_other):
     return both * p_blank, at_blank * p_last, at_char * p_last, both * p_other
 
 
-def _beam(probs, width, rank=sum, keep=slice, start=(1.0, 0.0), repeats=(1, 0), holds=(0, 1)):
+def _beam(
+    probs, width, rank=sum, keep=slice, start=(1.0, 0.0), repeats=(1, 0), holds=(0, 1),
+    new_at=1, from_before=False, at_last=True,
+):  # fmt: skip
     """A beam whose rules can be broken one by one.
 
     ``repeats`` and ``holds`` say how much of its two numbers a prefix gives to a repeated character
-    as a new one, and as the same one.
+    as a new one, and as the same one; ``new_at`` which number of the new one gets it. The beam may
+    begin each frame with what it had before, and may not be narrowed after the last.
     """
     beam = {(): start}
-    for frame in probs.tolist():
-        grown = defaultdict(lambda: [0.0, 0.0])
+    for t, frame in enumerate(probs.tolist()):
+        old = {prefix: [*both] for prefix, both in beam.items()} if from_before else {}
+        grown = defaultdict(lambda: [0.0, 0.0], old)
         for prefix, (at_blank, at_char) in beam.items():
             grown[prefix][0] += (at_blank + at_char) * frame[0]
             for c, p in enumerate(frame[1:], start=1):
                 again = prefix[-1:] == (c,)
                 give = repeats if again else (1, 1)
-                grown[(*prefix, c)][1] += (give[0] * at_blank + give[1] * at_char) * p
+                place = new_at if again else 1
+                grown[(*prefix, c)][place] += (give[0] * at_blank + give[1] * at_char) * p
                 if again:
                     grown[prefix][1] += (holds[0] * at_blank + holds[1] * at_char) * p
         best = sorted(grown, key=lambda prefix: rank(grown[prefix]), reverse=True)
-        beam = {prefix: tuple(grown[prefix]) for prefix in best[keep(width)]}
+        kept = best[keep(width)] if at_last or t + 1 < len(probs) else best
+        beam = {prefix: tuple(grown[prefix]) for prefix in kept}
     return {prefix: rank(both) for prefix, both in beam.items()}
 
 
@@ -130,19 +137,7 @@ def worst_kept(probs, beam_width):
 
 
 def narrowed_before(probs, beam_width):
-    beam = {(): (1.0, 0.0)}
-    for frame in probs.tolist():
-        best = sorted(beam, key=lambda prefix: sum(beam[prefix]), reverse=True)[:beam_width]
-        grown = defaultdict(lambda: [0.0, 0.0])
-        for prefix in best:
-            at_blank, at_char = beam[prefix]
-            grown[prefix][0] += (at_blank + at_char) * frame[0]
-            for c, p in enumerate(frame[1:], start=1):
-                again = prefix[-1:] == (c,)
-                grown[(*prefix, c)][1] += (at_blank if again else at_blank + at_char) * p
-                grown[prefix][1] += at_char * p * again
-        beam = grown
-    return {prefix: sum(both) for prefix, both in beam.items()}
+    return _beam(probs, beam_width, at_last=False)
 
 
 def begins_twice(probs, beam_width):
@@ -150,35 +145,11 @@ def begins_twice(probs, beam_width):
 
 
 def new_one_at_the_blank(probs, beam_width):
-    beam = {(): (1.0, 0.0)}
-    for frame in probs.tolist():
-        grown = defaultdict(lambda: [0.0, 0.0])
-        for prefix, (at_blank, at_char) in beam.items():
-            grown[prefix][0] += (at_blank + at_char) * frame[0]
-            for c, p in enumerate(frame[1:], start=1):
-                if prefix[-1:] == (c,):
-                    grown[prefix][1] += at_char * p
-                    grown[(*prefix, c)][0] += at_blank * p
-                else:
-                    grown[(*prefix, c)][1] += (at_blank + at_char) * p
-        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)[:beam_width]
-        beam = {prefix: tuple(grown[prefix]) for prefix in best}
-    return {prefix: sum(both) for prefix, both in beam.items()}
+    return _beam(probs, beam_width, new_at=0)
 
 
 def kept_from_before(probs, beam_width):
-    beam = {(): (1.0, 0.0)}
-    for frame in probs.tolist():
-        grown = defaultdict(lambda: [0.0, 0.0], {k: [*both] for k, both in beam.items()})
-        for prefix, (at_blank, at_char) in beam.items():
-            grown[prefix][0] += (at_blank + at_char) * frame[0]
-            for c, p in enumerate(frame[1:], start=1):
-                again = prefix[-1:] == (c,)
-                grown[(*prefix, c)][1] += (at_blank if again else at_blank + at_char) * p
-                grown[prefix][1] += at_char * p * again
-        best = sorted(grown, key=lambda prefix: sum(grown[prefix]), reverse=True)[:beam_width]
-        beam = {prefix: tuple(grown[prefix]) for prefix in best}
-    return {prefix: sum(both) for prefix, both in beam.items()}
+    return _beam(probs, beam_width, from_before=True)
 
 
 def narrowed_too_often(probs, beam_width):
