@@ -82,46 +82,33 @@ def allowed_at_zero(candidates, weight, bonus):
     ]
 
 
+def _twice(digit):
+    return 2 * digit - 9 * (digit > 4)
+
+
+def _luhn(digits, doubled=_twice):
+    """The sum from the right, perhaps with something else in the place of doubling."""
+    return sum(doubled(int(c)) if k % 2 else int(c) for k, c in enumerate(reversed(digits)))
+
+
 def from_the_left(digits):
-    total = 0
-    for place, character in enumerate(digits):
-        digit = int(character)
-        if place % 2 == 1:
-            digit = 2 * digit - 9 * (digit > 4)
-        total += digit
-    return total % 10 == 0
+    return _luhn(digits[::-1]) % 10 == 0
 
 
 def first_doubled(digits):
-    doubled = [2 * d - 9 * (d > 4) for d in map(int, digits[::2])]
-    return (sum(doubled) + sum(map(int, digits[1::2]))) % 10 == 0
+    return (sum(map(_twice, map(int, digits[::2]))) + sum(map(int, digits[1::2]))) % 10 == 0
 
 
 def doubled_alone(digits):
-    doubled = [2 * d - 9 * (d > 4) for d in map(int, digits[-2::-2])]
-    return sum(doubled) % 10 == 0
+    return sum(map(_twice, map(int, digits[-2::-2]))) % 10 == 0
 
 
 def last_doubled(digits):
-    total = 0
-    for place, character in enumerate(reversed(digits)):
-        digit = int(character)
-        if place % 2 == 0:
-            digit = 2 * digit - 9 * (digit > 4)
-        total += digit
-    return total % 10 == 0
+    return _luhn(f"{digits}0") % 10 == 0
 
 
 def nines_kept(digits):
-    total = 0
-    for place, character in enumerate(reversed(digits)):
-        total += int(character) * (2 if place % 2 == 1 else 1)
-    return total % 10 == 0
-
-
-def _luhn(digits, doubled):
-    """From the right, with something else in the place of doubling."""
-    return sum(doubled(int(c)) if k % 2 else int(c) for k, c in enumerate(reversed(digits)))
+    return _luhn(digits, lambda d: 2 * d) % 10 == 0
 
 
 def remainder_by_nine(digits):
@@ -137,15 +124,15 @@ def ten_kept(digits):
 
 
 def sum_is_ten(digits):
-    return _luhn(digits, lambda d: 2 * d - 9 * (d > 4)) == 10
+    return _luhn(digits) == 10
 
 
 def compared_with_the_others(digits):
-    return _luhn(f"{digits[:-1]}0", lambda d: 2 * d - 9 * (d > 4)) % 10 == int(digits[-1])
+    return _luhn(f"{digits[:-1]}0") % 10 == int(digits[-1])
 
 
 def each_doubled(digits):
-    return sum(2 * d - 9 * (d > 4) for d in map(int, digits)) % 10 == 0
+    return sum(map(_twice, map(int, digits))) % 10 == 0
 
 
 def all_plain(digits):
@@ -361,33 +348,36 @@ def nought_is_no_state(probs, beam_width, first, step, accepts):
     return _ruled(probs, beam_width, first, lambda s, c: step(s, c) or None, accepts)
 
 
-def _of_pairs(texts, characters, pairs_of):
-    """The table, from what is taken for the pairs of a text."""
-    counts = torch.ones(len(characters), len(characters), dtype=torch.float64)
+def _counts(texts, characters, pairs_of=pairwise):
+    """How often each pair stands there, or what is taken for the pairs of a text."""
+    counts = torch.zeros(len(characters), len(characters), dtype=torch.float64)
     for first, second in (pair for text in texts for pair in pairs_of(text)):
         counts[characters.index(first), characters.index(second)] += 1
+    return counts
+
+
+def _shares(counts):
     return counts / counts.sum(1, keepdim=True)
 
 
 def once_per_text(texts, characters):
-    return _of_pairs(texts, characters, lambda text: set(pairwise(text)))
+    return _shares(_counts(texts, characters, lambda text: set(pairwise(text))) + 1)
 
 
 def every_other_pair(texts, characters):
-    return _of_pairs(texts, characters, lambda text: zip(text[::2], text[1::2], strict=False))
+    return _shares(_counts(texts, characters, lambda t: zip(t[::2], t[1::2], strict=False)) + 1)
 
 
 def first_pair_alone(texts, characters):
-    return _of_pairs(texts, characters, lambda text: [*pairwise(text)][:1])
+    return _shares(_counts(texts, characters, lambda text: [*pairwise(text)][:1]) + 1)
 
 
 def character_with_itself(texts, characters):
-    return _of_pairs(texts, characters, lambda text: zip(text, text, strict=True))
+    return _shares(_counts(texts, characters, lambda text: zip(text, text, strict=True)) + 1)
 
 
 def seen_or_not(texts, characters):
-    counts = _counts(texts, characters).clamp(max=1) + 1
-    return counts / counts.sum(1, keepdim=True)
+    return _shares(_counts(texts, characters).clamp(max=1) + 1)
 
 
 def characters_counted(texts, characters):
@@ -396,8 +386,7 @@ def characters_counted(texts, characters):
 
 
 def turned_afterwards(texts, characters):
-    counts = _counts(texts, characters) + 1
-    return (counts / counts.sum(1, keepdim=True)).T
+    return _shares(_counts(texts, characters) + 1).T
 
 
 def one_of_the_ones(texts, characters):
@@ -410,20 +399,11 @@ def counts_alone(texts, characters):
 
 
 def logarithms(texts, characters):
-    counts = _counts(texts, characters) + 1
-    return (counts / counts.sum(1, keepdim=True)).log()
+    return _shares(_counts(texts, characters) + 1).log()
 
 
 def softmax_of_counts(texts, characters):
     return (_counts(texts, characters) + 1).softmax(1)
-
-
-def _counts(texts, characters):
-    counts = torch.zeros(len(characters), len(characters), dtype=torch.float64)
-    for text in texts:
-        for first, second in zip(text, text[1:], strict=False):
-            counts[characters.index(first), characters.index(second)] += 1
-    return counts
 
 
 def unseen_never(texts, characters):
@@ -442,8 +422,7 @@ def table_sums(texts, characters):
 
 
 def transposed(texts, characters):
-    counts = _counts(texts, characters).T + 1
-    return counts / counts.sum(1, keepdim=True)
+    return _shares(_counts(texts, characters).T + 1)
 
 
 def sums_across(texts, characters):
@@ -452,8 +431,7 @@ def sums_across(texts, characters):
 
 
 def joined(texts, characters):
-    counts = _counts(["".join(texts)], characters) + 1
-    return counts / counts.sum(1, keepdim=True)
+    return _shares(_counts(["".join(texts)], characters) + 1)
 
 
 def ones_not_counted(texts, characters):
