@@ -207,59 +207,59 @@ def _losses(log_probs, words, **options):
     ]
 
 
-def _place(scores):
+def _best(scores):
     return scores.index(max(scores))
 
 
+def _chosen(log_probs, words, counts, score, **options):
+    """The place of the largest score, of those that are made of each word's loss and count."""
+    losses = _losses(log_probs, words, **options)
+    return _best([score(loss, n) for loss, n in zip(losses, counts, strict=True)])
+
+
 def image_alone(log_probs, words, counts, weight):
-    return _place([-loss for loss in _losses(log_probs, words)])
+    return _chosen(log_probs, words, counts, lambda loss, n: -loss)
 
 
 def count_alone(log_probs, words, counts, weight):
-    return _place(counts)
+    return _best(counts)
 
 
 def without_logarithm(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([weight * n - loss for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: weight * n - loss)
 
 
 def weight_forgotten(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([math.log(n) - loss for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: math.log(n) - loss)
 
 
 def weight_on_the_image(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([math.log(n) - weight * loss for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: math.log(n) - weight * loss)
 
 
 def loss_for_gain(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([weight * math.log(n) + loss for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: weight * math.log(n) + loss)
 
 
 def least_score(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([loss - weight * math.log(n) for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: loss - weight * math.log(n))
 
 
 def rare_ones_first(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    return _place([-loss - weight * math.log(n) for loss, n in zip(losses, counts, strict=True)])
+    return _chosen(log_probs, words, counts, lambda loss, n: -loss - weight * math.log(n))
 
 
 def divided_by_length(log_probs, words, counts, weight):
     losses = [loss / len(word) for loss, word in zip(_losses(log_probs, words), words, strict=True)]
-    return _place([weight * math.log(n) - loss for loss, n in zip(losses, counts, strict=True)])
+    return _best([weight * math.log(n) - loss for loss, n in zip(losses, counts, strict=True)])
 
 
 def infinity_as_zero(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words, zero_infinity=True)
-    return _place([weight * math.log(n) - loss for loss, n in zip(losses, counts, strict=True)])
+    def right(loss, n):
+        return weight * math.log(n) - loss
+
+    return _chosen(log_probs, words, counts, right, zero_infinity=True)
 
 
 def probability_and_logarithm(log_probs, words, counts, weight):
-    losses = _losses(log_probs, words)
-    pairs = zip(losses, counts, strict=True)
-    return _place([math.exp(-loss) + weight * math.log(n) for loss, n in pairs])
+    return _chosen(log_probs, words, counts, lambda loss, n: math.exp(-loss) + weight * math.log(n))
