@@ -464,7 +464,7 @@ def by_measuring(batches: Sequence[Tensor]) -> list:
 def check_settle(attempt: Attempt) -> str:
     def example(case, got) -> str:
         off = (got[0] - by_measuring(*case)[0]).abs().max().item()
-        batches = f"after {len(case[0])} batch{'es' * (len(case[0]) > 1)}"
+        batches = f"after {plural(len(case[0]), 'batch')}"
         if off < 1e-3:
             return f"{batches} the averages are right, and the network is in train mode"
         return f"{batches} an average is off by {off:.2f}"

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from crnn_lib.lessons.chapter14.leaderboard import Board, Entry, front
 from crnn_lib.lessons.classroom import Change
+from crnn_lib.lessons.engine import plural
 from crnn_lib.plots import ACCENT, BAR, FAINT, INK, WIDTH, draw_grid, say, styled
 
 MOVED = {"wrong to right": (BAR, ""), "right to wrong": (ACCENT, "////")}
@@ -68,7 +69,7 @@ def plot_leaderboard(board: Board) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     draw_grid(axes)
     winner = board.winner
-    words = f"{_count(board.entries, 'entry', 'entries')} by size and by lines read. "
+    words = f"{plural(len(board.entries), 'entry')} by size and by lines read. "
     words += f"Beaten by nobody: {', '.join(entry.name for entry in best)}. "
     if winner is None:
         words += f"Nobody reads {100 * board.bar:.0f} % yet."
@@ -130,7 +131,7 @@ def plot_change(changes: Sequence[Change]) -> Figure:
     lucky = [sum(c.lucky[k] for c in changes) for k in (0, 1)]
     return say(
         figure,
-        f"{_count(range(all), 'learner', 'learners')}, {_count(changes, 'question', 'questions')}: "
+        f"{plural(all, 'learner')}, {plural(len(changes), 'question')}: "
         f"{right} times somebody moved from wrong to right, {wrong} times from right to wrong. "
         f"Right answers for a wrong reason: {lucky[0]} before, {lucky[1]} after.",
     )
@@ -146,7 +147,3 @@ def _near(one: Entry, other: Entry) -> bool:
     """Whether the names of two entries would stand on each other."""
     sizes = one.parameters / other.parameters
     return 0.6 < sizes < 1.7 and abs(one.exact_match - other.exact_match) < 0.01
-
-
-def _count(things: Sequence, one: str, many: str) -> str:
-    return f"{len(things)} {one if len(things) == 1 else many}"

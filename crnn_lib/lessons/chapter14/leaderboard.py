@@ -36,6 +36,7 @@ from crnn_lib.lessons.classroom import (
     require_name,
     today,
 )
+from crnn_lib.lessons.engine import plural
 
 KIND = "leaderboard"  # of these rows
 LONGEST_NOTE = 200
@@ -244,9 +245,7 @@ def load_board(
 def merge_boards(into: str | os.PathLike[str], *paths: str | os.PathLike[str]) -> str:
     """Append to one file the entries of others that it lacks; a sentence about what was done."""
     done = merge_rows(into, paths, KIND, parse_entry, asdict)
-    count = len(done.values)
-    words = f"{count} {'entry' if count == 1 else 'entries'} added."
-    return "\n".join([words, *done.problems])
+    return "\n".join([f"{plural(len(done.values), 'entry')} added.", *done.problems])
 
 
 def parse_entry(row: dict[str, Any]) -> Entry:

@@ -15,19 +15,6 @@ import torch
 from crnn_lib.lessons.engine.attempt import Attempt, Broken, NotAttempted, describe
 from crnn_lib.lessons.engine.values import as_it_is, difference, same, show
 
-__all__ = [
-    "Attempt",
-    "Broken",
-    "Exercise",
-    "Mistake",
-    "Verdict",
-    "compare",
-    "compare_at_work",
-    "examine",
-    "plural",
-    "words",
-]
-
 REMEMBERS = (
     "the same call gives another answer each time: begin anew in each call, and keep nothing in a "
     "variable outside or in a default such as found=[]"
@@ -239,11 +226,14 @@ def words(symbols: Iterable, longest: int, *, shortest: int = 0) -> Iterator[lis
 def plural(count: int, one: str) -> str:
     """A number and its noun.
 
-    >>> plural(1, "frame"), plural(2, "frame"), plural(0, "class")
-    ('1 frame', '2 frames', '0 classes')
+    >>> plural(1, "frame"), plural(2, "frame"), plural(0, "class"), plural(3, "try")
+    ('1 frame', '2 frames', '0 classes', '3 tries')
     """
-    ending = "es" if one.endswith("s") else "s"
-    return f"{count} {one}" + ending * (count != 1)
+    if count == 1:
+        return f"{count} {one}"
+    if one.endswith("y"):
+        return f"{count} {one[:-1]}ies"
+    return f"{count} {one}{'es' if one.endswith(('s', 'ch')) else 's'}"
 
 
 def _agrees(attempt: Attempt, mistake: Mistake, seen: list[tuple], named: dict) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crnn_lib.lessons.engine import quizzes
-from crnn_lib.lessons.engine.exercise import Exercise, examine
+from crnn_lib.lessons.engine.exercise import Exercise, examine, plural
 
 LESSONS = "crnn_lib.lessons"
 NOT_ATTEMPTED = "not attempted"
@@ -170,7 +170,7 @@ def progress() -> None:
     chapters = sorted({id.partition(".")[0] for id in {*_verdicts, *_hints}}, key=int)
     exercises = [exercise for chapter in chapters for exercise in chapter_exercises(chapter)]
     rows = [
-        (e.id, e.title, _verdicts.get(e.id, NOT_ATTEMPTED), _count(_tries[e.id], "try", "tries"))
+        (e.id, e.title, _verdicts.get(e.id, NOT_ATTEMPTED), plural(_tries[e.id], "try"))
         for e in exercises
     ]
     rows += quizzes.progress_rows(all_questions())
@@ -183,7 +183,7 @@ def progress() -> None:
         print("  ".join([*cells, row[3]]).rstrip())
     solved = sum(_verdicts.get(e.id) == "correct" for e in exercises)
     if exercises:
-        print(f"{solved} of {_count(len(exercises), 'exercise', 'exercises')} correct")
+        print(f"{solved} of {plural(len(exercises), 'exercise')} correct")
 
 
 def find_exercise(id: str) -> Exercise | str:
@@ -231,10 +231,6 @@ def reset() -> None:
     for memory in (_verdicts, _tries, _hints):
         memory.clear()
     quizzes.reset()
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _folders(room: str) -> list[int]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from textwrap import fill, indent
 
+from crnn_lib.lessons.engine.exercise import plural
+
 HEADLINES = {
     (True, True): "Right, and for the right reason.",
     (True, False): "The answer is right, the reason is not.",
@@ -90,8 +92,7 @@ def progress_rows(questions: Iterable[Question]) -> list[tuple[str, str, str, st
     for question in questions:
         if question.id in _given:
             outcome, count = _given[question.id]
-            tries = f"{count} {'try' if count == 1 else 'tries'}"
-            rows.append(("quiz", question.id, outcome, tries))
+            rows.append(("quiz", question.id, outcome, plural(count, "try")))
     return rows
 
 
