@@ -4,7 +4,8 @@ A function returns a matplotlib ``Figure`` and prints nothing. The sentence is t
 ``figure.get_label()``. In a notebook, :func:`show` displays the figure and prints the sentence
 under it; in a program, :func:`to_png` turns the figure into the bytes of a PNG file.
 
->>> from crnn_lib.evaluation.metrics import evaluate_texts
+>>> from crnn_lib.evaluation import evaluate_texts
+>>> from crnn_lib.plots import plot_confusions, show
 >>> figure = plot_confusions(evaluate_texts(["55201"], ["55207"]))
 >>> show(figure)
 Characters read as others: 7 as 1 (once).
@@ -26,31 +27,8 @@ from crnn_lib.alphabet import Alphabet
 from crnn_lib.decoders import best_path
 from crnn_lib.handwriting import Glyphs, LineBatch
 from crnn_lib.models import frame_edges
-from crnn_lib.plots.runs import listed, plot_confusions, plot_errors_by_length, plot_history
-from crnn_lib.plots.style import (
-    ACCENT,
-    INK,
-    MARK,
-    WIDTH,
-    canvas,
-    draw_ink,
-    say,
-    show,
-    styled,
-    to_png,
-)
-
-__all__ = [
-    "plot_confusions",
-    "plot_errors_by_length",
-    "plot_glyphs",
-    "plot_history",
-    "plot_lines",
-    "plot_posteriors",
-    "plot_receptive_field",
-    "show",
-    "to_png",
-]
+from crnn_lib.plots.runs import listed
+from crnn_lib.plots.style import ACCENT, INK, MARK, WIDTH, canvas, draw_ink, say, styled
 
 LETTER = 6.05  # points: width of a letter in a caption
 
