@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from functools import partial
 from itertools import product
 
 import torch
@@ -279,23 +278,20 @@ def check_beam_with_rule(attempt: Attempt) -> str:
     cases = [
         (probs, width, *rule) for probs in tables for rule in RULES for width in (1000, 4, 2, 1)
     ]
-    compare_all = partial(
-        compare,
-        attempt,
-        cases,
-        by_judging_each_prefix,
-        rule="a prefix takes a new character only where step gives a state, and in the end only "
-        "accepted prefixes count; all else, and the sums too, are as in 7.3",
-        example=lambda case, got: (
-            f"the rule: {case[3].__doc__}; {plural(len(case[0]), 'frame')}, a beam of {case[1]}"
-        ),
-    )
     try:
-        count = compare_all()
+        count = compare(
+            attempt,
+            cases,
+            by_judging_each_prefix,
+            rule="a prefix takes a new character only where step gives a state, and in the end "
+            "only accepted prefixes count; all else, and the sums too, are as in 7.3",
+            example=lambda case, got: (
+                f"the rule: {case[3].__doc__}; {plural(len(case[0]), 'frame')}, a beam of {case[1]}"
+            ),
+        )
     except Broken as broken:
-        shown = attempt.call, attempt.inputs, attempt.printed
-        broken.rule = what_was_asked(attempt, tables[2], 4, RULES[0]) or broken.rule
-        attempt.call, attempt.inputs, attempt.printed = shown
+        with attempt.aside():
+            broken.rule = what_was_asked(attempt, tables[2], 4, RULES[0]) or broken.rule
         raise
     return (
         f"All {count} beams keep to their rule. Whatever can be said by an automaton, your search "

@@ -194,7 +194,7 @@ def check_log_add(attempt: Attempt) -> str:
             ),
         )
     finally:
-        attempt.inputs, attempt.printed, attempt.changed = inner.inputs, inner.printed, ""
+        attempt.tell_calls_of(inner)
     return (
         f"Value and both gradients are right in all {count} cases. What cannot be reached has the "
         "value -inf (or as good as), and the gradient 0."

@@ -127,18 +127,23 @@ class Attempt:
         """The last call, as one would type it."""
         return self._sentence()[0]
 
-    @call.setter
-    def call(self, call: str) -> None:
-        self._shown = call, self.inputs
-
     @property
     def inputs(self) -> list[str]:
         """Its arguments, where they are too long to stand in it."""
         return self._sentence()[1]
 
-    @inputs.setter
-    def inputs(self, inputs: list[str]) -> None:
-        self._shown = self.call, inputs
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """For calls that nobody is told of: the last call stays the one before them."""
+        shown, printed = self._sentence(), self.printed
+        try:
+            yield
+        finally:
+            self._asked, self._shown, self.printed = None, shown, printed
+
+    def tell_calls_of(self, other: Attempt) -> None:
+        """The last call of another one, which was made in the place of this, is told as its own."""
+        self._asked, self._shown, self.printed = None, other._sentence(), other.printed
 
     def _sentence(self) -> tuple[str, list[str]]:
         """The last call in words, which are found when they are asked for: few calls go wrong."""

@@ -178,14 +178,13 @@ def compare(
         got, right = seen[-1][1], oracle(*case, **named)
         if agrees(case, got, right):
             continue
-        last = attempt.call, attempt.inputs, attempt.printed
         detail = f"{attempt.call} {difference(got, right, plain=attempt.plain)}"
-        fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
-        fits = _likeliest(attempt, fits, islice(cases, FURTHER), oracle, agrees, named)
-        text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
-        if not fits and _answers_anew(attempt, case, got, named):
-            text = REMEMBERS
-        attempt.call, attempt.inputs, attempt.printed = last
+        with attempt.aside():
+            fits = [m for m in attempt.mistakes if _agrees(attempt, m, seen, named)]
+            fits = _likeliest(attempt, fits, islice(cases, FURTHER), oracle, agrees, named)
+            text = fits[0].rule if fits else rule(case, got) if callable(rule) else rule
+            if not fits and _answers_anew(attempt, case, got, named):
+                text = REMEMBERS
         raise Broken(text, example(case, got), detail)
     return len(seen)
 
