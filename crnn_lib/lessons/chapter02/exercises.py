@@ -134,6 +134,15 @@ def denormalised(log_probs: Tensor) -> str:
     return WRONG_AXIS if same(over_frames, one.expand(over_frames.shape)) else NORMALISED
 
 
+def unlearned(network: nn.Module, *inputs: Tensor) -> list[str]:
+    """Weights of a network that a loss on its answer could not change."""
+    answer, weights = network(*inputs), dict(network.named_parameters())
+    if not isinstance(answer, Tensor) or not answer.requires_grad:
+        return [*weights]
+    found = torch.autograd.grad(answer[..., 0].sum(), [*weights.values()], allow_unused=True)
+    return [name for name, gradient in zip(weights, found, strict=True) if gradient is None]
+
+
 def check_repaired_reader(attempt: Attempt) -> str:
     generator = torch.Generator().manual_seed(0)
     columns = torch.randn(3, 5, 4, generator=generator)  # (N, T, height)
@@ -158,15 +167,6 @@ def check_repaired_reader(attempt: Attempt) -> str:
                 )
             return log_probs
 
-        def unlearned() -> list[str]:
-            """Weights that a loss on the answer could not change."""
-            answer, weights = reader.train()(columns.clone()), dict(reader.named_parameters())
-            if not isinstance(answer, Tensor) or not answer.requires_grad:
-                return [*weights]
-            score = answer[..., 0].sum()
-            found = torch.autograd.grad(score, [*weights.values()], allow_unused=True)
-            return [name for name, gradient in zip(weights, found, strict=True) if gradient is None]
-
         for mode in (True, False):
             attempt.run(lambda mode=mode: reader.train(mode), "reader.train()", returns=as_it_is)
             first = read(columns)
@@ -182,7 +182,9 @@ def check_repaired_reader(attempt: Attempt) -> str:
             alone = torch.cat([read(line[None], "one line") for line in columns])
             if not same(first, alone):
                 raise Broken(NEIGHBOURS, "a line alone and in a batch gives two answers")
-        if names := attempt.run(unlearned, "reader(columns)", returns=as_it_is):
+        if names := attempt.run(
+            lambda: unlearned(reader.train(), columns.clone()), "reader(columns)", returns=as_it_is
+        ):
             raise Broken(UNLEARNABLE, f"no gradient reaches {names[0]}")
         if same(first, first[:, :1].expand(first.shape)):
             raise Broken(SAME_EVERYWHERE, "a line of 5 different columns")

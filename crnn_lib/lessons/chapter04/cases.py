@@ -81,8 +81,8 @@ def gradients() -> tuple[tuple[tuple, Tensor], ...]:
     for log_probs in lattices(range(1, 5)):
         for label in LABELS:
             if ctc.minimum_frames(label) <= len(log_probs):
-                lattice = ctc.forward_backward(log_probs, label)
-                case = (log_probs.clone(), lattice.states, lattice.alpha, lattice.beta)
+                trellis = ctc.forward_backward(log_probs, label)
+                case = (log_probs.clone(), trellis.states, trellis.alpha, trellis.beta)
                 found.append((case, by_autograd(log_probs, label)))
     return tuple(found)
 

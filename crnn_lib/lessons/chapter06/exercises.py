@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crnn_lib.ctc import ctc_loss
+from crnn_lib.lessons.chapter02.exercises import unlearned
 from crnn_lib.lessons.chapter06 import mistakes as wrong
 from crnn_lib.lessons.chapter06.network import Layers, erase, frames_of, recur
 from crnn_lib.lessons.engine import (
@@ -146,16 +147,6 @@ def noise(*sizes: tuple[int, int]) -> list[Tensor]:
     return [torch.rand(n, 1, 32, width, generator=generator) for n, width in sizes]
 
 
-def unlearned(attempt: Attempt) -> list[str]:
-    """Weights that a loss on the answer could not change."""
-    network = with_weights(attempt.answer())
-    answer, weights = network(*noise((1, 12))), dict(network.named_parameters())
-    if not isinstance(answer, Tensor) or not answer.requires_grad:
-        return [*weights]
-    found = torch.autograd.grad(answer[..., 0].sum(), [*weights.values()], allow_unused=True)
-    return [name for name, gradient in zip(weights, found, strict=True) if gradient is None]
-
-
 def check_forward(attempt: Attempt) -> str:
     with torch.random.fork_rng(devices=[]):
         class_of(attempt)
@@ -169,7 +160,11 @@ def check_forward(attempt: Attempt) -> str:
                 f"images of shape {tuple(case[0].shape)} give {tuple(got.shape)}"
             ),
         )
-        if names := attempt.run(lambda: unlearned(attempt), "network(images)", returns=as_it_is):
+        if names := attempt.run(
+            lambda: unlearned(with_weights(attempt.answer()), *noise((1, 12))),
+            "network(images)",
+            returns=as_it_is,
+        ):
             raise Broken(
                 "a loss on this answer cannot change the weights: something cuts the gradient off",
                 f"no gradient reaches {names[0]}",

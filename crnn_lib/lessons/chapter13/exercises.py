@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn_lib.ctc import label_probability_brute_force
+from crnn_lib.lessons.chapter11.exercises import by_enumeration
 from crnn_lib.lessons.chapter13 import mistakes as wrong
 from crnn_lib.lessons.chapter13 import mutants
 from crnn_lib.lessons.engine import Attempt, Exercise, Mistake, as_tensor, compare, show, try_out
@@ -27,16 +27,6 @@ def line_losses(scores, labels, frame_lengths):
     L = torch.tensor([len(label) for label in labels])
     log_probs = scores.log_softmax(-1).transpose(0, 1)  # (T, N, C)
     return F.ctc_loss(log_probs, targets, frame_lengths, L, reduction="none")
-
-
-def by_enumeration(scores: Tensor, labels: list[list[int]], frame_lengths: Tensor) -> Tensor:
-    """Add up the alignments of each line, one line at a time: the oracle."""
-    losses = []
-    for n, label in enumerate(labels):
-        log_probs = scores[n, : int(frame_lengths[n])].double().log_softmax(-1)
-        probability = label_probability_brute_force(log_probs, label)
-        losses.append(-math.log(probability) if probability else math.inf)
-    return torch.tensor(losses)
 
 
 def check_line_losses(attempt: Attempt) -> str:
