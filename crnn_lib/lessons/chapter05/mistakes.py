@@ -85,53 +85,43 @@ def as_a_share(train, test):
     return sum(any(torch.equal(a, b) for a in train) for b in test) / len(test)
 
 
-def added(line, glyph, column):
-    line = line.clone()
-    line[:, column : column + glyph.shape[1]] += glyph
+def _pasted(line, glyph, column, meet):
+    """The line with the glyph at a column, and a rule of its own for where the two meet."""
+    line, end = line.clone(), column + glyph.shape[1]
+    line[:, column:end] = meet(line[:, column:end], glyph)
     return line
+
+
+def added(line, glyph, column):
+    return _pasted(line, glyph, column, torch.add)
 
 
 def added_and_clipped(line, glyph, column):
-    line = line.int()
-    line[:, column : column + glyph.shape[1]] += glyph
-    return line.clamp(max=255)
+    return _pasted(line.int(), glyph, column, torch.add).clamp(max=255)
 
 
 def overwritten(line, glyph, column):
-    line = line.clone()
-    line[:, column : column + glyph.shape[1]] = glyph
-    return line
+    return _pasted(line, glyph, column, lambda before, ink: ink)
 
 
 def averaged(line, glyph, column):
-    line, end = line.int(), column + glyph.shape[1]
-    line[:, column:end] = (line[:, column:end] + glyph) // 2
-    return line
+    return _pasted(line.int(), glyph, column, lambda before, ink: (before + ink) // 2)
 
 
 def less_bright(line, glyph, column):
-    line, end = line.clone(), column + glyph.shape[1]
-    line[:, column:end] = torch.minimum(line[:, column:end], glyph)
-    return line
+    return _pasted(line, glyph, column, torch.minimum)
 
 
 def bits_joined(line, glyph, column):
-    line = line.clone()
-    line[:, column : column + glyph.shape[1]] |= glyph
-    return line
+    return _pasted(line, glyph, column, torch.bitwise_or)
 
 
 def wherever_inked(line, glyph, column):
-    line, end = line.clone(), column + glyph.shape[1]
-    line[:, column:end] = torch.where(glyph > 0, glyph, line[:, column:end])
-    return line
+    return _pasted(line, glyph, column, lambda before, ink: torch.where(ink > 0, ink, before))
 
 
 def one_further(line, glyph, column):
-    line, at = line.clone(), column + 1
-    end = at + glyph.shape[1]
-    line[:, at:end] = torch.maximum(line[:, at:end], glyph)
-    return line
+    return _pasted(line, glyph, column + 1, torch.maximum)
 
 
 def to_the_end(line, glyph, column):
