@@ -122,12 +122,8 @@ def only(allowed: Sequence[str]) -> Rule:
 def _build_only(
     allowed: Sequence[str], listed: set[str], characters: Characters
 ) -> WeightedAutomaton:
-    inside = [_all_in(c, allowed, listed) for c in characters]
-    if not any(inside):
-        raise ValueError(
-            f"only({allowed!r:.200}) allows none of the characters {characters!r:.200}."
-        )
-    return _one_state(characters, inside)
+    inside = [set(c) <= listed if isinstance(allowed, str) else c in listed for c in characters]
+    return _one_state(characters, inside, f"only({allowed!r:.200}) allows none")
 
 
 def never(blocked: Sequence[str]) -> Rule:
@@ -152,11 +148,7 @@ def _build_never(
     blocked: Sequence[str], listed: set[str], characters: Characters
 ) -> WeightedAutomaton:
     free = [not (set(c) & listed if isinstance(blocked, str) else c in listed) for c in characters]
-    if not any(free):
-        raise ValueError(
-            f"never({blocked!r:.200}) blocks all of the characters {characters!r:.200}."
-        )
-    return _one_state(characters, free)
+    return _one_state(characters, free, f"never({blocked!r:.200}) blocks all")
 
 
 def _listed(characters: Sequence[str], name: str, example: str) -> set[str]:
@@ -166,11 +158,10 @@ def _listed(characters: Sequence[str], name: str, example: str) -> set[str]:
     return listed
 
 
-def _all_in(character: str, given: Sequence[str], listed: set[str]) -> bool:
-    return set(character) <= listed if isinstance(given, str) else character in listed
-
-
-def _one_state(characters: Characters, allowed: list[bool]) -> WeightedAutomaton:
+def _one_state(characters: Characters, allowed: list[bool], otherwise: str) -> WeightedAutomaton:
+    """Texts of the characters that are allowed. ``otherwise`` says what it means if none is."""
+    if not any(allowed):
+        raise ValueError(f"{otherwise} of the characters {characters!r:.200}.")
     step = np.where(allowed, 0, NOWHERE)[None]
     return WeightedAutomaton(characters, step, np.zeros(step.shape), np.zeros(1))
 
