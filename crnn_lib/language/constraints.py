@@ -231,8 +231,7 @@ def luhn(characters: Sequence[str], length: int | None = None) -> WeightedAutoma
     >>> [luhn("0123456789").accepts(text) for text in ("55207", "55202")]
     [False, True]
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "luhn")
+    characters = _with_digits(characters, "luhn")
     if length is not None and (not is_whole(length) or length < 2):
         raise ValueError(
             f"A number with a check digit has 2 digits or more; got length {length!r:.80}."
@@ -260,8 +259,7 @@ def isbn13(characters: Sequence[str]) -> WeightedAutomaton:
     >>> isbn13("0123456789").accepts("9780306406157")
     True
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "isbn13")
+    characters = _with_digits(characters, "isbn13")
 
     def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
         place, total = state
@@ -283,8 +281,7 @@ def isbn10(characters: Sequence[str]) -> WeightedAutomaton:
     >>> isbn10("0123456789X").accepts("080442957X")
     True
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "isbn10")
+    characters = _with_digits(characters, "isbn10")
 
     def step(state: tuple[int, int], character: str) -> tuple[int, int] | None:
         place, total = state
@@ -327,8 +324,7 @@ def iso_date(
     >>> [dates.accepts(text) for text in ("20240229", "2024-02-29", "2023-02-29", "2024-0229")]
     [True, True, False, False]
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "a date")
+    characters = _with_digits(characters, "a date")
     _require_years(first_year, last_year)
     # Only what matters later is kept: of a year, whether it is a leap year; of a month, its days.
     # A state is the part that is being read, what is known, and the part's digits so far.
@@ -387,8 +383,7 @@ def amount(
     >>> [bill.accepts(text) for text in ("552", "552.07", "552.08", "99.90", "0.50", ".50", "7.5")]
     [True, True, False, True, True, False, False]
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "an amount")
+    characters = _with_digits(characters, "an amount")
     if not is_whole(decimals) or decimals < 1:
         raise ValueError(f"decimals is a number of digits, 1 or more; got {decimals!r:.80}.")
 
@@ -462,6 +457,13 @@ def _explore(
         return after
 
     return explore(characters, start, read, accepts)
+
+
+def _with_digits(characters: Sequence[str], what: str) -> str | tuple[str, ...]:
+    """The characters of a constraint that needs the ten digits."""
+    known = distinct_characters(characters, "a constraint")
+    _require(known, set(DIGITS), what)
+    return known
 
 
 def _require_years(first: int, last: int) -> None:

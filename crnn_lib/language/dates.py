@@ -6,9 +6,8 @@ import calendar
 import re
 from collections.abc import Sequence
 
-from crnn_lib.alphabet import distinct_characters
 from crnn_lib.language.automata import WeightedAutomaton
-from crnn_lib.language.constraints import DIGITS, _explore, _require, _require_years
+from crnn_lib.language.constraints import _explore, _require_years, _with_digits
 
 PARTS = re.compile(r"D{1,2}|M{1,2}|Y{4}|Y{2}")
 EXAMPLES = "DD/MM/YYYY, MM/DD/YYYY, YYYY-MM-DD, D.M.YY or DDMMYYYY"
@@ -56,8 +55,7 @@ def date_in_order(
     >>> date_in_order("0123456789.", "D.M.YY").accepts("1.4.26")
     True
     """
-    characters = distinct_characters(characters, "a constraint")
-    _require(characters, set(DIGITS), "a date")
+    characters = _with_digits(characters, "a date")
     _require_years(first_year, last_year)
     if not isinstance(order, str):
         raise TypeError(f"order is a str, such as {EXAMPLES}; got {order!r:.80}.")
