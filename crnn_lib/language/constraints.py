@@ -145,19 +145,7 @@ def lexicon(characters, words=None):
     [True, True, True, False, True, False]
     """
     if words is None:
-        if not isinstance(characters, str | Path):
-            raise TypeError(
-                "A lexicon is characters and words, or the name of a list alone; got "
-                f"{characters!r:.80} alone."
-            )
-        try:
-            counts = word_counts(characters)
-        except FileNotFoundError:
-            raise ValueError(
-                f"There is no list of words {str(characters)!r}: write 'english', or the name of a "
-                "text file. Words of your own go behind the characters: lexicon(characters, words)."
-            ) from None
-        words = with_capitals(word_log_probs(counts))
+        words = _words_of_list(characters)
         characters = "".join(sorted(set("".join(words))))
     _check_words(words)
     weights = words if isinstance(words, Mapping) else dict.fromkeys(words, 0.0)
@@ -178,6 +166,31 @@ def lexicon(characters, words=None):
         if isinstance(characters, tuple):
             Alphabet(characters).split(word)  # can it be spelled?
         ends[add_word(trie, map(place.__getitem__, word))[-1]] = float(weight)
+    found = _smallest(trie, ends, letters)
+    if isinstance(characters, tuple):
+        return minimise(respell(found.automaton(), characters))
+    return found.automaton() if len(found.final) * len(letters) <= MANY_CELLS else found
+
+
+def _words_of_list(source: str | Path) -> dict[str, float]:
+    """The words of a list with their log-weights, also with capitals."""
+    if not isinstance(source, str | Path):
+        raise TypeError(
+            "A lexicon is characters and words, or the name of a list alone; got "
+            f"{source!r:.80} alone."
+        )
+    try:
+        counts = word_counts(source)
+    except FileNotFoundError:
+        raise ValueError(
+            f"There is no list of words {str(source)!r}: write 'english', or the name of a text "
+            "file. Words of your own go behind the characters: lexicon(characters, words)."
+        ) from None
+    return with_capitals(word_log_probs(counts))
+
+
+def _smallest(trie: Trie, ends: Mapping[int, float], letters: str) -> SparseAutomaton:
+    """The smallest automaton of a trie's words, whose weights are given out as early as can be."""
     # Children stand after their parents. Backwards, equal ends of words become one state.
     known: dict[tuple, int] = {}
     state = [0] * len(trie)
@@ -192,10 +205,7 @@ def lexicon(characters, words=None):
     listed = np.array([step for _, steps in known for step in steps]).reshape(-1, 3)
     column, target, weight = listed.T  # numbers below 2**53 are whole in float64, too
     final = np.array([end for end, _ in known])
-    found = SparseAutomaton(letters, first, column, target, weight, final, state[0])
-    if isinstance(characters, tuple):
-        return minimise(respell(found.automaton(), characters))
-    return found.automaton() if len(known) * len(letters) <= MANY_CELLS else found
+    return SparseAutomaton(letters, first, column, target, weight, final, state[0])
 
 
 def _check_words(words: object, forms: str = "or a mapping of them") -> None:

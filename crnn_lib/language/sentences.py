@@ -308,45 +308,51 @@ class _WordLanguage(Automaton):
 
     def arcs(self, states: np.ndarray) -> Arcs:
         context, place, node = self._split(states)
-        inside = node < self.nodes
-        rows, columns, targets, weights = [], [], [], []
-        # 1. Letters that go on with a word of the lexicon.
-        at = inside.nonzero()[0]
+        steps = self._in_the_lexicon(context, node)
+        parts = [steps]
+        if self.spelling is not None:
+            parts.append(self._beside_the_lexicon(context, place, node, steps))
+        row, state, weight = self._ends(context, place, node)  # the space after a word
+        if len(row) or self.spelling is not None:  # else there is one part, and it is in order
+            parts.append((row, np.full(len(row), self.space), state * self.places, weight))
+            steps = tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+            order = (steps[0] * self.size + steps[1]).argsort()
+            steps = tuple(pieces[order] for pieces in steps)
+        row, column, target, weight = steps
+        counts = np.bincount(row, minlength=len(states))
+        return counts, column, self._states.of(target), weight
+
+    def _in_the_lexicon(self, context: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Letters that go on with a word: their rows, columns, targets and weights."""
+        at = (node < self.nodes).nonzero()[0]
         many = self.first[node[at] + 1] - self.first[node[at]]
         steps = _entries(self.first[node[at]], many)
-        rows.append(np.repeat(at, many))
-        columns.append(self.column[steps])
-        targets.append(context[rows[0]] * self.places + self.child[steps])
-        weights.append(self.given[self.child[steps]] - self.given[node[rows[0]]])
-        # 2. All others, where unknown words are spelled.
-        if self.spelling is not None:
-            spells = np.where(inside, self.spells[np.minimum(node, self.nodes - 1)], 0)
-            spells = np.where(inside, spells, place - self.nodes - 1)
-            after, weight = self.spelling.next_state[spells], self.spelling.log_weight[spells]
-            here = np.zeros(len(states))
-            _, word = self.ngram.follow(context[at], np.full(len(at), self.unknown))
-            here[at] = word + self.spelled[node[at]] - self.given[node[at]]
-            allowed = (after != NOWHERE) & (here > -math.inf)[:, None]
-            allowed[rows[0], columns[0]] = False
-            row, k = allowed.nonzero()
-            rows.append(row)
-            columns.append(k)
-            targets.append(context[row] * self.places + self.nodes + 1 + after[row, k])
-            weights.append(weight[row, k] + here[row])
-        # 3. The space after a word.
-        row, state, weight = self._ends(context, place, node)
-        rows.append(row)
-        columns.append(np.full(len(row), self.space))
-        targets.append(state * self.places)
-        weights.append(weight)
-        if self.spelling is None and not len(row):  # one part alone, and in order
-            counts = np.bincount(rows[0], minlength=len(states))
-            return counts, columns[0], self._states.of(targets[0]), weights[0]
-        row, column = np.concatenate(rows), np.concatenate(columns)
-        order = (row * self.size + column).argsort()
-        named = self._states.of(np.concatenate(targets)[order])
-        counts = np.bincount(row, minlength=len(states))
-        return counts, column[order], named, np.concatenate(weights)[order]
+        row, child = np.repeat(at, many), self.child[steps]
+        weight = self.given[child] - self.given[node[row]]
+        return row, self.column[steps], context[row] * self.places + child, weight
+
+    def _beside_the_lexicon(
+        self,
+        context: np.ndarray,
+        place: np.ndarray,
+        node: np.ndarray,
+        words: tuple[np.ndarray, ...],
+    ) -> tuple[np.ndarray, ...]:
+        """All other letters, which spell unknown words; those of ``words`` are left out."""
+        assert self.spelling is not None
+        inside = node < self.nodes
+        at = inside.nonzero()[0]
+        spells = place - self.nodes - 1
+        spells[at] = self.spells[node[at]]
+        after, weight = self.spelling.next_state[spells], self.spelling.log_weight[spells]
+        here = np.zeros(len(node))  # what is due where a word leaves the lexicon
+        _, word = self.ngram.follow(context[at], np.full(len(at), self.unknown))
+        here[at] = word + self.spelled[node[at]] - self.given[node[at]]
+        allowed = (after != NOWHERE) & (here > -math.inf)[:, None]
+        allowed[words[0], words[1]] = False
+        row, k = allowed.nonzero()
+        target = context[row] * self.places + self.nodes + 1 + after[row, k]
+        return row, k, target, weight[row, k] + here[row]
 
     def _ends(self, context: np.ndarray, place: np.ndarray, node: np.ndarray):
         """Where a word may end: which states, the model's states after it, what it weighs."""
