@@ -38,6 +38,7 @@ FEW = 1.5  # the others of a page say less of a line where they are fewer than t
 RULED = 0.7  # of a line's height, and beyond it: marks so high across it are a rule of a table
 BEYOND = 1.25  # heights from a line's middle to where a table's rule still is, above or below
 SLIVER = 0.7  # heights: what of a line is beyond such a rule and shorter than that, is blurred
+UPRIGHT, THICK = 0.5, 3.0  # of a line's height, or cells: no rule across it is thicker
 ASIDE = 8.0  # heights: how far beyond a line's ends another rule is looked for
 FEWEST = 6  # numbers of a table, be it ruled or not
 RARELY = 0.25  # of a table's numbers: more of them than that are not taken for print
@@ -247,14 +248,21 @@ def _cells_of(piece: Piece, marks: np.ndarray) -> list[Piece]:
     written. So it is across the one rule of a margin.
     """
     height, start, end = piece.height, piece.start, piece.end
-    if end - start < WIDE * height or not len(_rules(piece, marks, start, end)):
+    if end - start < WIDE * height:
         return [piece]
-    rules = _rules(piece, marks, start - ASIDE * height, end + ASIDE * height)
-    gaps = np.diff(rules, prepend=-np.inf, append=np.inf)
-    beside = np.minimum(gaps[1:], gaps[:-1]) / height  # of each rule, to the next one
-    cuts = rules[(beside >= WIDE) & np.isfinite(beside) & (rules > start) & (rules < end)]
-    if not len(cuts):
+    found = np.empty(0)
+    for touched in (False, True):
+        if not len(_rules(piece, marks, start, end, touched)):
+            continue
+        rules = _rules(piece, marks, start - ASIDE * height, end + ASIDE * height, touched)
+        gaps = np.diff(rules, prepend=-np.inf, append=np.inf)
+        beside = np.minimum(gaps[1:], gaps[:-1]) / height  # of each rule, to the next one
+        cuts = rules[(beside >= WIDE) & np.isfinite(beside) & (rules > start) & (rules < end)]
+        fresh = (np.abs(cuts[:, None] - found) > SLIVER * height).all(1)
+        found = np.concatenate([found, cuts[fresh]])
+    if not len(found):
         return [piece]
+    cuts = np.sort(found)
     place = piece.points @ piece.axis
     clear = (np.abs(place[:, None] - cuts) > 0.5).all(1)
     cell = np.searchsorted(cuts, place)
@@ -266,8 +274,11 @@ def _cells_of(piece: Piece, marks: np.ndarray) -> list[Piece]:
     ]
 
 
-def _rules(piece: Piece, marks: np.ndarray, start: float, end: float) -> np.ndarray:
-    """Where rules of a table run across the line of a piece, from one place along it to another."""
+def _rules(piece: Piece, marks: np.ndarray, start: float, end: float, touched: bool) -> np.ndarray:
+    """Where rules of a table run across the line of a piece, from one place along it to another.
+
+    Of a rule that a digit touches or crosses, what is above and below the line is seen, no more.
+    """
     along = np.arange(start, end, 0.5)
     across = np.linspace(-BEYOND, BEYOND, 11) * piece.height
     down = np.array([-piece.axis[1], piece.axis[0]])
@@ -279,6 +290,11 @@ def _rules(piece: Piece, marks: np.ndarray, start: float, end: float) -> np.ndar
     marked = ndimage.maximum_filter1d(marked, 5, axis=1)  # a rule need not be upright on a line
     above, below = marked[:4].mean(0), marked[-4:].mean(0)
     ruled = (marked[3:8].mean(0) >= RULED) & (np.maximum(above, below) >= RULED)
+    if touched:
+        runs, count = ndimage.label(np.minimum(above, below) >= RULED)
+        lengths = np.bincount(runs, minlength=count + 1)
+        upright = lengths <= 2 * max(UPRIGHT * piece.height, THICK)  # one along the line is longer
+        ruled |= (runs > 0) & upright[runs]
     runs, count = ndimage.label(ruled)
     return np.array([along[runs == k].mean() for k in range(1, count + 1)])
 

@@ -28,12 +28,13 @@ from crnn_lib.photos.finding import (
 )
 from crnn_lib.photos.pages import PageLook, find_on_grey
 from crnn_lib.photos.places import PhotoLine, Place, _cut_each, crop_views, to_lines
-from crnn_lib.photos.regions import Region
+from crnn_lib.photos.regions import Region, direction_of
 
 BESIDE = 0.5  # heights of paper that are cut out beside a line
 MARKED = 0.5  # probability from which a cell holds a rule or another mark
 APART = 1.5  # heights between two numbers of a crop that are no single line
 FAR, LENGTHY = 2.5, 2.0  # heights: two numbers of a low crop stand so far apart and are so long
+LETTERS, STANDING = 200, 0.9  # cells of print, and the mean cosine that says which way it runs
 BAND = 2.0  # times the height of the highest region: what is higher is more than a line's ink
 ALONG = 0.4  # of its length: so much of it the regions cover then
 SHARED = 0.3  # of a number's height: two that share less of it stand below each other
@@ -153,10 +154,25 @@ def _cut(
     ):
         return [line]
     both = _BothWays(grey)
-    return _cut_each(
+    stands = _stands(wanted, looks[-1])
+    cut = _cut_each(
         lambda region: _views_of(region, regions, looks[-1], both, size, *views[region.kind]),
         wanted,
     )
+    return [tuple(replace(view, stands=stands) for view in line) for line in cut]
+
+
+def _stands(regions: list[Region], look: PageLook) -> bool:
+    """Whether the print of a page says that its numbers are the right way up.
+
+    Digits hardly tell, nor do words by hand; of printed letters the detector knows.
+    """
+    written = look.maps["print"] > MARKED
+    if written.sum() < LETTERS:
+        return False
+    angle = math.radians(direction_of(regions))
+    cos, sin = (float(look.maps[name][written].mean()) for name in ("cos", "sin"))
+    return cos * math.cos(angle) + sin * math.sin(angle) > STANDING
 
 
 class _BothWays:
@@ -326,9 +342,10 @@ def _with_paper(region: Region, others: list[Region], look: PageLook) -> Place:
         inside = (x >= 0) & (y >= 0) & (x < marks.shape[1]) & (y < marks.shape[0])
         marked = np.zeros(along.size, bool)
         marked[inside] = marks[y[inside], x[inside]] > MARKED
-        rule = marked.reshape(along.shape).mean(0) > 0.7  # all along the line's height
-        if rule.any():
-            reach = float(steps_out[rule.argmax()])
+        marked = marked.reshape(along.shape)
+        # the side of a table's cell stands upright, that of a ring is bent: on all of its height
+        if marked.any(1).mean() > 0.7:
+            reach = float(steps_out[marked.any(0).argmax()])
         edges.append(edge + way * reach)
     return replace(place, left=edges[0], right=edges[1])
 

@@ -112,6 +112,8 @@ class PhotoLine:
         How sure the detector is that a line of this kind stands there; 1 where none was asked.
     crop : bool
         Whether the whole photo was taken for one line, as whoever cut it out has meant it.
+    stands : bool
+        Whether print on the page says that its lines are the right way up.
     row, column : int or None
         The line's place on the page or in its table, from 0; None where no detector was asked.
     """
@@ -124,6 +126,7 @@ class PhotoLine:
     row: int | None = None
     column: int | None = None
     crop: bool = False
+    stands: bool = False
 
     def to_photo(self, points) -> np.ndarray:
         """Points (x, y) of the line on the photo: (M, 2) -> (M, 2), never beyond its borders."""

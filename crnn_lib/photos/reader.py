@@ -425,7 +425,7 @@ class Reader:
         hardly tell. The way that reads better is taken.
         """
         level = math.cos(math.radians(direction_of_lines(lines))) > TURNED
-        if level and len(lines) < 2:
+        if level and (len(lines) < 2 or lines[0][0].stands):
             return lines
         every = math.ceil(len(lines) / ASKED)
         asked = lines[::every]

@@ -79,6 +79,20 @@ def test_a_rule_between_the_cells_of_a_table_parts_what_ran_into_one():
     assert edges == pytest.approx([140, 220, 220, 340, 340, 460], abs=8)
 
 
+def test_a_rule_that_digits_touch_is_seen_above_and_below_them():
+    maps = ruled(draw_maps((400, 600), [row(300, 200, 320, 24)]), (100, 220, 340, 460), 120, 280)
+    maps["marks"][188 // 4 : 212 // 4] = 0  # there are digits
+    maps["ends"][:] = 0
+    edges = [edge for r in regions_of(maps) for edge in (r.place.left, r.place.right)]
+    assert edges == pytest.approx([140, 220, 220, 340, 340, 460], abs=8)
+
+
+def test_thick_rules_along_a_number_do_not_part_it():
+    maps = draw_maps((400, 600), [row(300, 200, 320, 24)])
+    maps["marks"][168 // 4 : 188 // 4] = maps["marks"][212 // 4 : 232 // 4] = 1
+    assert len(regions_of(maps)) == 1
+
+
 @pytest.mark.parametrize(
     ("at", "top", "bottom"),
     [

@@ -143,3 +143,42 @@ def test_a_line_too_long_costs_no_other_line_of_a_page():
         with pytest.warns(UserWarning, match="one of 2 lines is left out"):
             (line,) = page_lines.cut_lines(page, Seer(rows, 1000), views)
     assert line[0].corners().mean(0) == pytest.approx([500, 300], abs=5)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "count", "stands"), [(0, 3, True), (180, 3, False), (0, 1, False)]
+)
+def test_print_says_which_way_up_a_page_lies(degrees, count, stands):
+    """One short line of it says too little; if it runs the other way, the reading decides."""
+    numbers = [row(300, y, 160, 40) for y in (200, 400, 600)]
+    printed = [
+        row(700, 200 * n, 300 if count > 1 else 100, 24, degrees, "print") for n in (1, 2, 3)
+    ]
+    seer = Seer(numbers + printed[:count], 1000)
+    lines = page_lines.cut_lines(striped(1000), seer, {"number": (32, (0.72,))})
+    assert [line[0].stands for line in lines] == [stands] * 3
+
+
+class RingSeer(Seer):
+    """It also sees a ring around the middle of the photo, as wide as that."""
+
+    def __init__(self, rows, width, ring):
+        super().__init__(rows, width)
+        self.ring = ring
+
+    def __call__(self, page):
+        maps = super().__call__(page)
+        marks, wide = maps[0, MAPS.index("marks")], maps.shape[3]
+        y, x = (np.mgrid[: marks.shape[0], :wide] + 0.5) * self.width / wide - self.width / 2
+        around = np.hypot(x / self.ring[0], y / self.ring[1])
+        marks[torch.from_numpy(np.abs(around - 1) < 0.08)] = 10
+        return maps
+
+
+def test_paper_beside_a_number_ends_where_a_ring_around_it_begins():
+    rows = [row(500, 500, 160, 60), row(500, 900, 160, 60)]
+    views = {"number": (32, (0.72,))}
+    ringed, free = page_lines.cut_lines(striped(1000), RingSeer(rows, 1000, (110, 70)), views)
+    wide, open_ = (np.ptp(line[0].corners()[:, 0]) for line in (ringed, free))
+    assert open_ == pytest.approx(160 + 60, abs=12)  # half a height of paper on each side
+    assert 160 - 8 < wide < 2 * 110 - 20
