@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.decoders import Hypothesis
 from crnn_lib.models import fold_marks, frame_edges, shipped_models
 from crnn_lib.photos import DIGITS, FILL, PHOTOS, Reader, ink_of
 from crnn_lib.widgets.pad_ink import INK, WrittenLine, network_line
@@ -92,8 +93,6 @@ class PadReader:
         middle = line.image.shape[1] / 2
         ink = ink_of(line.image)[0].numpy()  # (H, W)
         edges = frame_edges(self.reader.model, len(reading.log_probs))
-        found = () if hypothesis is None else hypothesis.spans
-        peaks = [(edges[span.start] + edges[span.end]) / 2 for span in found]
 
         def columns(places: Sequence[float]) -> np.ndarray:
             # unlike line.to_photo, this may leave the photo: so do the frames at its borders
@@ -101,8 +100,9 @@ class PadReader:
             return (points @ line.matrix.T)[:, 0]
 
         spans = []
-        for span, extent in zip(found, divide_ink(ink, peaks), strict=True):
-            start, end = sorted(columns(extent).tolist())  # upside down, it is the other way round
+        for span in ink_spans(hypothesis, edges, ink):
+            # upside down, it is the other way round
+            start, end = sorted(columns((span.start, span.end)).tolist())
             spans.append(InkSpan(start, end, span.log_prob))
         return PadReading(
             "" if hypothesis is None else hypothesis.text,
@@ -140,16 +140,21 @@ class PadReader:
             log_probs, alphabet = self._folded(log_probs)
             (hypothesis,) = reader.decoder(log_probs, alphabet=alphabet)
         edges = frame_edges(network, log_probs.shape[1])
-        found = () if hypothesis is None else hypothesis.spans
-        peaks = [(edges[span.start] + edges[span.end]) / 2 for span in found]
-        spans = tuple(
-            InkSpan(*extent, span.log_prob)
-            for span, extent in zip(found, divide_ink(line.image, peaks), strict=True)
-        )
+        spans = ink_spans(hypothesis, edges, line.image)
         sure = 0.0 if hypothesis is None else math.exp(hypothesis.log_prob)
         text = "" if hypothesis is None else hypothesis.text
         refused = hypothesis is None or sure < (reader.refuse_below or 0.0)
         return PadReading(text, sure, spans, log_probs[0], edges, refused), line
+
+
+def ink_spans(
+    hypothesis: Hypothesis | None, edges: np.ndarray, image: np.ndarray
+) -> tuple[InkSpan, ...]:
+    """Which ink was read as which character, in columns of the image, (H, W)."""
+    found = () if hypothesis is None else hypothesis.spans
+    peaks = [(edges[span.start] + edges[span.end]) / 2 for span in found]
+    extents = zip(found, divide_ink(image, peaks), strict=True)
+    return tuple(InkSpan(*extent, span.log_prob) for span, extent in extents)
 
 
 def divide_ink(image: np.ndarray, peaks: Sequence[float]) -> list[tuple[float, float]]:
