@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet, check_alphabet
+from crnn_lib.alphabet import Alphabet, check_alphabet, is_whole
 from crnn_lib.ctc import check_integers
 
 
@@ -51,6 +51,12 @@ def check_lattices(
         shape = (*log_probs.shape,)
         raise ValueError(f"{error} log_probs is {shape}, batch first: (N, T, C).") from None
     return log_probs, lengths
+
+
+def check_blank(blank: int, classes: int) -> None:
+    """Raise a ValueError if it is none of so many classes."""
+    if not is_whole(blank) or not 0 <= blank < classes:
+        raise ValueError(f"blank is a class from 0 to {classes - 1}; got {blank!r:.80}.")
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet, check_whole, is_whole
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.ctc import NEVER, ctc_loss, forced_alignment, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import (
@@ -37,7 +37,7 @@ from crnn_lib.decoders._blocks import (
     widest,
 )
 from crnn_lib.decoders._compiled.records import FINE, MISSING, RISKY, WRONG
-from crnn_lib.decoders._lattices import check_lattices, frame_log_sums
+from crnn_lib.decoders._lattices import check_blank, check_lattices, frame_log_sums
 from crnn_lib.decoders._open_lines import BeamLine
 from crnn_lib.decoders._parts import best_of_parts
 from crnn_lib.decoders._windows import BLOCK
@@ -90,8 +90,7 @@ def prefix_beams(
     count, _, classes = log_probs.shape
     if count != 1:
         raise ValueError(f"prefix_beams reads one line, (T, C); got {(*log_probs.shape,)}.")
-    if not is_whole(blank) or not 0 <= blank < classes:
-        raise ValueError(f"blank is a class from 0 to {classes - 1}; got {blank!r:.80}.")
+    check_blank(blank, classes)
     check_whole(1, beam_width=beam_width)
     # prefix: alignments that end in a blank, and those that do not
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}

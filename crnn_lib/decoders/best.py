@@ -12,12 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crnn_lib.alphabet import Alphabet, is_whole
+from crnn_lib.alphabet import Alphabet
 from crnn_lib.ctc import NEVER, ctc_loss, length_mask
 from crnn_lib.decoders import _windows
 from crnn_lib.decoders._blocks import as_hypotheses, make_hypotheses, sums_allowed
 from crnn_lib.decoders._compiled.records import FINE
-from crnn_lib.decoders._lattices import check_lattices, first_frame, frame_log_sums, tolerance
+from crnn_lib.decoders._lattices import (
+    check_blank,
+    check_lattices,
+    first_frame,
+    frame_log_sums,
+    tolerance,
+)
 from crnn_lib.decoders._open_lines import PathLine
 from crnn_lib.decoders.hypothesis import ROUNDING, Hypothesis, _keep_frames
 
@@ -185,8 +191,7 @@ def best_path_labels(
     [[6, 6, 3, 1, 8]]
     """
     log_probs, frame_lengths = check_lattices(log_probs, frame_lengths)
-    if not is_whole(blank) or not 0 <= blank < log_probs.shape[2]:
-        raise ValueError(f"blank is a class from 0 to {log_probs.shape[2] - 1}; got {blank!r}.")
+    check_blank(blank, log_probs.shape[2])
     path, _ = _best_classes(log_probs, length_mask(frame_lengths, log_probs.shape[1]), blank)
     starts, _ = _runs(path, blank)
     labels, lengths = path[starts].tolist(), starts.sum(1).tolist()
