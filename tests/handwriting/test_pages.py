@@ -256,6 +256,24 @@ def test_cells_of_a_table_keep_row_and_column():
     assert seen > 30
 
 
+def test_one_hand_writes_all_numbers_of_a_page():
+    style = PageStyle(layouts={"table": 1.0}, one_hand=1.0, height=(11.0, 14.0))
+    pages = compose_pages(6, style, torch.Generator().manual_seed(2), (448, 448))
+    hands = [
+        {sprite.text for sprites in numbers.values() for sprite in sprites}
+        | {sprite.text for sprite in amounts}
+        for numbers, amounts in store().hands
+    ]
+    whole = 0
+    for rows in pages.rows:
+        texts = {line.text for line in rows if line.kind == "number" and len(line.text) == 3}
+        whole += len(texts) > 3 and any(texts <= hand for hand in hands)
+    assert whole >= 3  # dates and numbers of digits apart are put together
+    free = compose_pages(6, replace(style, one_hand=0.0), torch.Generator().manual_seed(2))
+    texts = {line.text for rows in free.rows for line in rows if len(line.text) == 3}
+    assert not any(texts <= hand for hand in hands)
+
+
 def test_rows_are_in_reading_order(plain):
     for rows in plain.rows:
         places = [(line.row, line.column) for line in rows]

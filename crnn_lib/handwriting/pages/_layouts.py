@@ -458,6 +458,100 @@ def sums(page: Page, style: PageStyle) -> None:
     w.clutter(page, 0.4 * style.clutter)
 
 
+def items(page: Page, style: PageStyle) -> None:
+    """A list by hand: items with their numbers, words, quantities with units, counts at the end."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 50))
+    pitch = height * r.uniform(1.5, 2.6)
+    counts, numbered, marked = r.choice([0, 0.5, 1.0]), r.choice([0, 1.0]), r.choice([0, 0.2, 0.5])
+    dots, ticks = r.random() < 0.25, r.random() < 0.3
+    indent = left + height * r.uniform(0.2, 2)
+    x_count = left + (right - left) * r.uniform(0.55, 0.85)
+    y = top + height * r.uniform(0.6, 1.5)
+    while y < bottom - 1.3 * height:
+        x = indent
+        if r.random() < numbered:
+            x += w.put_item(page, x, y, height * r.uniform(0.85, 1.05)) + 0.5 * height
+        for _ in range(int(r.integers(0, 3))):
+            small = height * r.uniform(0.5, 0.65)
+            wide = w.put_word(page, x, y + height - small, small, free=False,
+                              widest=x_count - x - height)  # fmt: skip
+            x += (wide or 0) + height * r.uniform(0.5, 1.0)
+        chance = r.random()
+        if chance < 0.45:
+            wide = w.put_quantity(page, x, y, height, widest=x_count - x - height)
+            x += (wide or 0) + height
+        elif chance < 0.45 + marked:
+            wide = w.put_marked(page, x, y, height, widest=x_count - x - height)
+            x += (wide or 0) + height
+        if r.random() < counts and x < x_count:
+            if dots:
+                for at in np.arange(x, x_count - 0.6 * height, 0.35 * height):
+                    foot = y + 0.9 * height
+                    page.stroke([(at, foot), (at + 1, foot)], page.thick * height)
+            w.put_number(page, x_count, y, height, free=False, widest=right - x_count,
+                         digits=int(r.integers(1, 5)))  # fmt: skip
+            if ticks and r.random() < 0.6:
+                w.put_shape(page, min(x_count + 3.5 * height, right - height), y, 0.8 * height)
+        y += pitch
+    page.room(left, top, right - left, bottom - top)
+    w.clutter(page, 0.2 * style.clutter)
+
+
+def axes(page: Page, style: PageStyle) -> None:
+    """A graph by hand: two axes, numbers at their ticks, a curve, bars or points between them."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, max(style.height[0], 12), min(style.height[1], 36))
+    line, pen = height * page.thick * r.uniform(0.5, 1.2), bool(r.random() < 0.8)
+    x0, y0 = left + height * r.uniform(2.5, 4.5), bottom - height * r.uniform(2.2, 4)
+    wide, high = right - height - x0, y0 - top - height * r.uniform(0.5, 2)
+    if min(wide, high) < 4 * height:
+        return notes(page, style)
+    page.stroke([(x0, y0 - high), (x0, y0 + height * r.uniform(0, 0.5))], line, pen=pen)
+    page.stroke([(x0 - height * r.uniform(0, 0.5), y0), (x0 + wide, y0)], line, pen=pen)
+    longest, tick = int(r.integers(1, 4)), height * r.uniform(0.1, 0.35)
+    by_hand = r.random() < 0.85
+    for along, size in ((0, wide), (1, high)):
+        step = height * (r.uniform(1.4, 4) if along else r.uniform(0.9, 1.6) * (1 + longest))
+        for at in np.arange(step, size - 0.4 * height, step):
+            x, y = (x0, y0 - at) if along else (x0 + at, y0)
+            ends = ((x - tick, y), (x + tick, y)) if along else ((x, y - tick), (x, y + tick))
+            page.stroke(ends, line, pen=pen)
+            if r.random() < 0.1:
+                continue
+            sprite = page.store.number(r, int(r.integers(1, longest + 1)))
+            if not by_hand:
+                sprite = page.figures[r.integers(len(page.figures))]
+            tall = height * r.uniform(0.85, 1.05)
+            size_ = sprite.aspect * tall
+            away = tick + height * r.uniform(0.15, 0.5)
+            corner = (x - away - size_, y - tall / 2) if along else (x - size_ / 2, y + away)
+            if corner[0] > left and size_ < 3.5 * height:
+                page.write("number" if by_hand else "print", sprite, *corner, tall)
+    count = int(r.integers(3, 12))
+    x = x0 + wide * (np.arange(count) + 0.5) / count
+    y = y0 - high * np.clip(np.cumsum(r.normal(0.05, 0.15, count)) + r.uniform(0.1, 0.6), 0.03, 1)
+    how = r.random()
+    if how < 0.6:
+        page.stroke(np.stack([x, y], 1), line, pen=pen)
+    for at in zip(x.tolist(), y.tolist(), strict=True) if how > 0.3 else ():
+        if how > 0.85:  # bars
+            page.frame(at[0] - wide / count / 3, at[1], wide / count / 1.5, y0 - at[1], line,
+                       pen=pen)  # fmt: skip
+            continue
+        for way in (-1, 1):
+            page.stroke([(at[0] - 0.2 * height, at[1] - 0.2 * way * height),
+                         (at[0] + 0.2 * height, at[1] + 0.2 * way * height)], line)  # fmt: skip
+    small = 0.55 * height
+    w.put_word(page, x0 + 0.8 * wide, y0 + 2.2 * height, small, free=False, widest=0.3 * wide)
+    w.put_word(page, left + 2, top + 2, small, free=False, widest=3 * height)
+    if r.random() < 0.4:
+        w.put_quantity(page, x0 + 0.6 * wide, top + height, height, widest=0.35 * wide)
+    page.room(left, top, right - left, bottom - top)
+
+
 def crop(page: Page, style: PageStyle) -> None:
     """One line that somebody has cut out: large, near the borders or cut by them, or no number.
 
@@ -575,7 +669,7 @@ def bare(page: Page, style: PageStyle) -> None:
 
 
 BY_NAME: dict[str, Callable[[Page, PageStyle], None]] = {
-    **{f.__name__: f for f in (notes, lined, table, form, cheque, exam, calendar, boxes)},
-    **{f.__name__: f for f in (grid, scattered, sums, crop, large, letter, text, bare)},
+    **{f.__name__: f for f in (notes, lined, table, form, cheque, exam, calendar, boxes, grid)},
+    **{f.__name__: f for f in (scattered, sums, items, axes, crop, large, letter, text, bare)},
     "print": print_only,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,14 @@ from crnn_lib.handwriting import fonts, pen
 from crnn_lib.handwriting.amounts import SILENT, AmountStyle, random_amounts
 from crnn_lib.handwriting.glyphs import Glyphs
 from crnn_lib.handwriting.lines import compose_lines
+from crnn_lib.handwriting.pen import WrittenWords
 from crnn_lib.handwriting.people import pen_people
 from crnn_lib.handwriting.styles import LineStyle
 from crnn_lib.handwriting.texts import TextStyle, random_texts
 
-PEOPLE, NUMBERS, WORDS, PRINTS, PASSAGES = 120, 1500, 700, 800, 160  # in a store
+PEOPLE, NUMBERS, WORDS, PRINTS, PASSAGES = 120, 1000, 700, 800, 160  # in a store
+HANDS, MARKED = 24, 12  # who write a whole page alone; numbers of each with marks, and without:
+PLAIN = {1: 24, 2: 14, 3: 10, 4: 8, 5: 4, 6: 4, 7: 3, 8: 3, 10: 2}  # by their length
 FIGURES = 30, 30  # sets of printed numbers, and how many are in each
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
@@ -93,11 +96,12 @@ class Store:
     """Sprites of all kinds. ``numbers`` are sorted by how many characters they have.
 
     ``figures`` are printed numbers in sets, each set in one face. A passage is a line of words with
-    numbers among them, by one hand.
+    numbers among them, by one hand. ``hands`` are numbers and amounts by one hand each.
     """
 
     numbers: dict[int, list[Sprite]]
     amounts: list[Sprite]
+    hands: list[tuple[dict[int, list[Sprite]], list[Sprite]]]
     words: list[Sprite]
     prints: list[Sprite]
     labels: list[Sprite]
@@ -108,6 +112,11 @@ class Store:
         """A number of so many digits, without marks."""
         known = self.numbers[min(self.numbers, key=lambda n: abs(n - digits))]
         return known[r.integers(len(known))]
+
+    def by_one_hand(self, r: np.random.Generator) -> Store:
+        """The same, but that all numbers are by one hand."""
+        numbers, amounts = self.hands[r.integers(len(self.hands))]
+        return replace(self, numbers=numbers, amounts=amounts)
 
 
 def store(split: str = "train", seed: int = 0, glyphs: Glyphs | None = None) -> Store:
@@ -126,13 +135,12 @@ def _store(split: str, seed: int, glyphs: Glyphs | None) -> Store:
         count = len(people.only(glyphs.characters))
         chosen = glyphs.subset(torch.randint(len(glyphs), (count,), generator=generator))
         people = Glyphs.concat([people, chosen])
-    numbers: dict[int, list[Sprite]] = {}
-    for sprite in _numbers(people, generator, split):
-        numbers.setdefault(len(sprite.text), []).append(sprite)
+    numbers = _by_length(_numbers(people, generator, split))
     faces = fonts.printed_faces(split)
     return Store(
         numbers=numbers,
         amounts=_amounts(people, generator, split),
+        hands=_hands(generator, split),
         words=_words(generator, split),
         prints=_prints(generator, faces),
         labels=[_print(label, faces[n % len(faces)]) for n, label in enumerate(LABELS * 4)],
@@ -172,10 +180,57 @@ def _numbers(glyphs: Glyphs, generator: torch.Generator, split: str) -> list[Spr
     return sprites + _of_texts(texts, generator, split)
 
 
+def _by_length(numbers: list[Sprite]) -> dict[int, list[Sprite]]:
+    sorted_: dict[int, list[Sprite]] = {}
+    for sprite in numbers:
+        sorted_.setdefault(len(sprite.text), []).append(sprite)
+    return sorted_
+
+
+def _hands(
+    generator: torch.Generator, split: str
+) -> list[tuple[dict[int, list[Sprite]], list[Sprite]]]:
+    """Numbers by one hand each, as a page has them: they are alike, and are no print for that.
+
+    Half of them are in fonts, if there are any on this disk: the neatest.
+    """
+    known = fonts.load_fonts(split) if fonts.count_fonts()[split] else []
+    lengths = np.repeat(list(PLAIN), list(PLAIN.values()))
+    r, hands = _chance(generator), []
+    style = _line_style(LineStyle.amounts())
+    for hand in range(HANDS):
+        texts = ["".join(map(str, r.integers(0, 10, length))) for length in lengths]
+        texts += [_date(r) if n % 2 else _decimal(r) for n in range(MARKED)]
+        if hand % 2 and known:
+            font = known[r.integers(len(known))]
+            written = fonts.draw_words(texts, generator, fonts=[font], height=WORD_ROWS)
+            sprites = _of_written(written)
+        elif hand % 4:
+            person = 2 * int(r.integers(2**40)) + (split == "test")
+            writers = [person] * len(texts)
+            written = pen.draw_words(texts, generator, writers=writers, height=WORD_ROWS)
+            sprites = _of_written(written)
+        else:
+            book = "hurried", "careless", "school"
+            glyphs = pen_people(1, generator, each=6, split=split, book=book[hand % 3])
+            lines = compose_lines(glyphs, len(texts), style, generator, texts=texts, silent=SILENT)
+            sprites = _sprites(lines, texts)
+        both: tuple[list[Sprite], list[Sprite]] = [], []
+        for sprite in sprites:
+            both[not sprite.text.isdecimal()].append(sprite)
+        hands.append((_by_length(both[0]), both[1] or both[0]))
+    return hands
+
+
 def _of_texts(texts: list[str], generator: torch.Generator, split: str) -> list[Sprite]:
-    """Numbers written whole; the band is that of their digits."""
+    """Numbers written whole, each by another hand."""
+    return [sprite for part in _written(texts, generator, split) for sprite in _of_written(part)]
+
+
+def _of_written(written: WrittenWords) -> list[Sprite]:
+    """Sprites of numbers; the band is that of their digits."""
     sprites = []
-    for text, ink, spans, _ in _written(texts, generator, split):
+    for text, ink, spans, _ in _each(written):
         digits = [span for span, c in zip(spans.numpy(), text, strict=True) if c.isdigit()]
         band = band_of_digits(ink, np.array(digits))
         if band is not None:
@@ -183,15 +238,18 @@ def _of_texts(texts: list[str], generator: torch.Generator, split: str) -> list[
     return sprites
 
 
-def _written(texts: list[str], generator: torch.Generator, split: str) -> Iterator[tuple]:
-    """Texts with their ink, spans and baseline: by the pen, and in fonts that are on this disk."""
+def _written(texts: list[str], generator: torch.Generator, split: str) -> Iterator[WrittenWords]:
+    """Texts by the pen, and in fonts that are on this disk."""
     cut = len(texts) // 2 if fonts.count_fonts()[split] else len(texts)
-    parts = [pen.draw_words(texts[:cut], generator, height=WORD_ROWS)]
+    yield pen.draw_words(texts[:cut], generator, height=WORD_ROWS)
     if cut < len(texts):
-        parts.append(fonts.draw_words(texts[cut:], generator, split=split, height=WORD_ROWS))
-    for part in parts:
-        images = (image.numpy() for image in part.images)
-        yield from zip(part.texts, images, part.spans, part.baselines.tolist(), strict=True)
+        yield fonts.draw_words(texts[cut:], generator, split=split, height=WORD_ROWS)
+
+
+def _each(written: WrittenWords) -> Iterator[tuple]:
+    """Text, ink, spans and baseline of each."""
+    images = (image.numpy() for image in written.images)
+    return zip(written.texts, images, written.spans, written.baselines.tolist(), strict=True)
 
 
 def _random_digits(count: int, generator: torch.Generator) -> list[list[int]]:
@@ -286,7 +344,8 @@ def _words(generator: torch.Generator, split: str) -> list[Sprite]:
     texts = [text for text in texts if any(c.isalpha() for c in text)]
     sprites = [
         _cropped(ink, band_of_word(ink, base), text)
-        for text, ink, _, base in _written(texts, generator, split)
+        for part in _written(texts, generator, split)
+        for text, ink, _, base in _each(part)
     ]
     return sprites + _capitals(generator)
 
@@ -326,8 +385,11 @@ def _passages(generator: torch.Generator, split: str) -> list[list[Piece]]:
             else:
                 tokens.append(next(words))
         texts.append(" ".join(tokens))
-    written = _written(texts, generator, split)
-    return [_pieces_of(text, ink, spans.numpy(), base) for text, ink, spans, base in written]
+    return [
+        _pieces_of(text, ink, spans.numpy(), base)
+        for part in _written(texts, generator, split)
+        for text, ink, spans, base in _each(part)
+    ]
 
 
 def _is_number(token: str) -> bool:

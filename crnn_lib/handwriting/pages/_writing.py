@@ -157,6 +157,87 @@ def put_beside(page: Page, x, y, height, *, widest: float = math.inf) -> float |
     return sum(wide) + gap
 
 
+def put_quantity(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
+    """A number and its unit, a letter or two close behind it, or "m =" before: "12 g" is no 129."""
+    r = page.r
+    number = page.store.number(r, digits_of(r, 5))
+    if r.random() < 0.4:
+        number = page.store.amounts[r.integers(len(page.store.amounts))]
+    short = [s for s in page.store.words if len(s.text) <= 2 and s.text.isalpha()]
+    which = r.random()  # the name, the unit, or both
+    at, parts = x, []
+    for is_name in (True, False):
+        if which < 0.6 if is_name else 0.25 < which:
+            letters = short[r.integers(len(short))]
+            small = height * r.uniform(0.45, 0.75) / (1.4 if letters.text.isupper() else 1.0)
+            gap = height * r.uniform(0.2, 0.6) * (is_name is False)
+            parts.append((letters, at + gap, small))
+            at += gap + letters.aspect * small
+        if is_name:
+            if parts:
+                sign = at + height * r.uniform(0.15, 0.5)
+                at = sign + height * r.uniform(0.5, 1.0)  # beyond the sign
+            start, at = at, at + number.aspect * height
+    if at - x > widest:
+        return None
+    if which < 0.6:
+        for level in (0.45, 0.62):
+            foot = y + height * level + r.normal(0, 0.02) * height
+            page.stroke([(sign, foot), (sign + 0.3 * height, foot)], page.thick * height)
+    page.write("number", number, start, y, height)
+    for letters, left, small in parts:
+        page.write("word", letters, left, y + height - small, small)
+    return at - x
+
+
+def put_item(page: Page, x, y, height) -> float:
+    """The number of an item of a list: "3.", "3)", "(3)", "3:", in a ring or a box, or bare."""
+    r, line = page.r, page.thick * height
+    sprite = page.store.number(r, 1 + int(r.random() < 0.3))
+    how = r.choice(["bare", ".", ")", ")", "()", ":", "ring", "box"])
+    gap = height * (r.uniform(0.15, 0.4) if how != "ring" else r.uniform(0.3, 0.5))
+    wide, start = sprite.aspect * height, x + (gap + 0.2 * height) * (how in ("()", "ring", "box"))
+    page.write("number", sprite, start, y, height)
+    end, middle = start + wide, (start + wide / 2, y + height / 2)
+    if how in ".:":
+        _separator(page, how, end + gap, y, height, 0.0, 0.0)
+    for side, at in ((1, end + gap), (-1, start - gap)):
+        if how == "()" or (how == ")" and side == 1):
+            turn = np.linspace(-1.1, 1.1, 12)
+            high, bend = height * r.uniform(0.55, 0.8), height * r.uniform(0.1, 0.5)
+            bow = np.stack([at + side * bend * (np.cos(turn) - 0.7), middle[1] + high * turn], 1)
+            page.stroke(bow, line)
+    if how == "ring":
+        page.ring(*middle, wide + 2.2 * gap, height + 2 * gap, line)
+    if how == "box":
+        page.frame(start - gap, y - gap, wide + 2 * gap, height + 2 * gap, line, pen=True)
+    return end + 2 * gap - x
+
+
+def put_marked(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
+    """A number of any length with a ring or a frame around it, or a stroke or two below."""
+    r = page.r
+    sprite = page.store.number(r, digits_of(r, 8))
+    wide, line = sprite.aspect * height, height * page.thick * r.uniform(0.3, 1.2)
+    edge = height * r.uniform(0.3, 0.8)
+    if wide + 2 * edge > widest:
+        return None
+    if not page.room(x, y - edge, wide + 2 * edge, height + 2 * edge):
+        return None
+    page.write("number", sprite, x + edge, y, height)
+    how = r.random()
+    if how < 0.5:
+        page.ring(x + edge + wide / 2, y + height / 2, wide + 2 * edge,
+                  height + 1.6 * edge, line)  # fmt: skip
+    elif how < 0.75:
+        page.frame(x, y - 0.6 * edge, wide + 2 * edge, height + 1.2 * edge, line, pen=True)
+    else:
+        for k in range(int(r.integers(1, 3))):
+            foot = y + height * (1.12 + 0.18 * k) + r.normal(0, 0.02) * height
+            page.stroke([(x + 0.5 * edge, foot), (x + wide + 1.5 * edge, foot)], line)
+    return wide + 2 * edge
+
+
 def put_print(page, x, y, height, *, free=True, label=False, widest=math.inf) -> float | None:
     """A printed label or a line of print, its small letters as high as ``height``."""
     known = page.store.labels if label else page.store.prints

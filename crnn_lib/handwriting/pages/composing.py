@@ -122,7 +122,8 @@ def compose_pages(
         Height and width of the photos in pixels, multiples of 4. The heights of a style are
         pixels of the photo, so a larger page holds more.
     glyphs : Glyphs, optional
-        Digits from a data set: half of the numbers are written with them, the others by the pen.
+        Digits from a data set, which nobody knows the writers of: half of the numbers that are
+        not by one hand are written with them, the others by the pen.
 
     Returns
     -------
@@ -168,6 +169,7 @@ def _compose(style: PageStyle, r: np.random.Generator, store: _sprites.Store, si
     if r.random() < style.markers:
         bolder = r.uniform(0.8, 3.0)
         thick = 0.1 + 0.035 * bolder
+    store = store.by_one_hand(r) if r.random() < style.one_hand else store
     page = Page(r, store, size, area, camera, thick, bolder)
     _layouts.BY_NAME[layout](page, style)
     bare = layout == "bare" and r.random() < 0.8

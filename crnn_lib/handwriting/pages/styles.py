@@ -23,6 +23,8 @@ LAYOUTS = {
     "grid": 0.05,
     "scattered": 0.07,
     "sums": 0.03,
+    "items": 0.08,
+    "axes": 0.04,
     "crop": 0.08,
     "large": 0.05,
     "text": 0.03,
@@ -40,12 +42,16 @@ class PageStyle:
     layouts : dict of str to float
         Weights of the layouts: notes, a letter with numbers among its words, lined (and squared)
         paper, table, form, cheque, exam sheet, calendar, boxes of single digits, a grid of squares
-        with a number each, digits scattered among shapes, sums in columns, a crop with one line,
-        large digits, and three without a number by hand: text, print, and bare texture.
+        with a number each, digits scattered among shapes, sums in columns, a list of items with
+        numbers and quantities, the numbers at a graph's axes, a crop with one line, large digits,
+        and three without a number by hand: text, print, and bare texture.
     height : (float, float)
         Height of the digits' bodies in pixels, log-uniform. The layouts crop and large go beyond.
     turned : float
         Share of the pages that lie on their side or upside down.
+    one_hand : float
+        Share of the pages whose numbers are all by one person. On the others each is by another,
+        half of them with glyphs of a data set, if there are any.
     skew : float
         Standard deviation of the turn of the others, in degrees.
     perspective : float
@@ -65,12 +71,13 @@ class PageStyle:
     split : {"train", "test"}
         Which of the pen's people write. None belongs to both.
     people : int
-        Each number stands for other people of the split, other words, other print.
+        Each value stands for other people of the split, other words, other print.
     """
 
     layouts: dict[str, float] = field(default_factory=lambda: dict(LAYOUTS))
     height: tuple[float, float] = (11.0, 72.0)
     turned: float = 0.2
+    one_hand: float = 0.5
     skew: float = 3.0
     perspective: float = 0.18
     edges: float = 0.4
