@@ -27,7 +27,9 @@ from crnn_lib.language.automata import (
     Automaton,
     WeightedAutomaton,
     _arcs_again,
+    _Around,
     _check_automaton,
+    _reached,
     _renumbered,
     _side_by_side,
     trim,
@@ -67,20 +69,7 @@ def explore(
     (3, True, False)
     """
     characters = distinct_characters(characters, "an automaton")
-    number = {start: 0}
-    found, rows = [start], []
-    for state in found:  # grows while it is read
-        row = []
-        for character in characters:
-            after = step(state, character)
-            if after is None:
-                row.append(NOWHERE)
-                continue
-            if after not in number:
-                number[after] = len(found)
-                found.append(after)
-            row.append(number[after])
-        rows.append(row)
+    found, rows = _reached(start, lambda state: (step(state, c) for c in characters))
     next_state = np.array(rows, np.int32).reshape(len(found), len(characters))
     final = np.array([0.0 if accepts(state) else -math.inf for state in found])
     log_weight = np.zeros(next_state.shape)
@@ -141,11 +130,12 @@ def respell(automaton, characters):
     )
 
 
-class _Respelled(Automaton):
+class _Respelled(_Around):
     """An automaton over code points that is read in longer characters. Its states are the same."""
 
     def __init__(self, inner: Automaton, characters: str | tuple[str, ...]) -> None:
-        self.inner, self.characters, self.start = inner, characters, inner.start
+        super().__init__(inner)
+        self.characters = characters
         self._longest = max(map(len, characters), default=1)
         column = {letter: k for k, letter in enumerate(inner.characters)}
         # A trie of the characters: what follows each node by a letter, and which character it ends.
@@ -160,10 +150,6 @@ class _Respelled(Automaton):
             self._after[node, list(row)] = list(row.values())
         self._ends = np.array([ends.get(node, NOWHERE) for node in range(len(trie))])
         self._goes_on = (self._after != NOWHERE).any(1)
-
-    @property
-    def num_states(self) -> int | None:
-        return self.inner.num_states
 
     def arcs(self, states: np.ndarray) -> Arcs:
         rows, node = np.arange(len(states)), np.zeros(len(states), np.int64)
@@ -187,9 +173,6 @@ class _Respelled(Automaton):
         counts = np.bincount(row, minlength=len(states))
         return counts, column[order], target[order], weight[order]
 
-    def final_weights(self, states: np.ndarray) -> np.ndarray:
-        return self.inner.final_weights(states)
-
     def distances(self, states: np.ndarray) -> np.ndarray:
         letters = self.inner.distances(states)
         return np.where(letters < FAR, -(-letters // self._longest), FAR)
@@ -197,10 +180,6 @@ class _Respelled(Automaton):
     @property
     def farthest(self) -> int:
         return -(-self.inner.farthest // self._longest)
-
-    @property
-    def most(self) -> float:
-        return self.inner.most
 
 
 def minimise(automaton: Automaton) -> WeightedAutomaton:

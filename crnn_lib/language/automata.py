@@ -9,10 +9,10 @@ likely they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -311,6 +311,25 @@ def _times(factor: float, log_weights: np.ndarray) -> np.ndarray:
     return np.where(allowed, factor * np.where(allowed, log_weights, 0.0), -math.inf)
 
 
+def _reached(
+    start: Hashable, steps: Callable[[Any], Iterable[Hashable | None]]
+) -> tuple[list, list[list[int]]]:
+    """All states that can be reached, the start first, and where each one leads: their numbers.
+
+    ``steps(state)`` are the states after it; None, which is NOWHERE, if it does not go on so.
+    """
+    number, found, rows = {start: 0}, [start], []
+    for state in found:  # grows while it is read
+        row = []
+        for after in steps(state):
+            if after is not None and after not in number:
+                number[after] = len(found)
+                found.append(after)
+            row.append(NOWHERE if after is None else number[after])
+        rows.append(row)
+    return found, rows
+
+
 def _entries(first: np.ndarray, many: np.ndarray) -> np.ndarray:
     """Where the entries of some rows stand in a list: of each row ``many``, from ``first`` on.
 
@@ -459,23 +478,18 @@ class _Both(Automaton):
         return self.left.most + self.right.most if self.left.most > -math.inf else -math.inf
 
 
-class _Weighed(Automaton):
-    """An automaton whose log-weights are multiplied."""
+class _Around(Automaton):
+    """An automaton with the states of another one: all that is not said is as there."""
 
-    def __init__(self, inner: Automaton, factor: float) -> None:
-        self.characters, self.start = inner.characters, inner.start
-        self.inner, self.factor = inner, factor
+    def __init__(self, inner: Automaton) -> None:
+        self.inner, self.characters, self.start = inner, inner.characters, inner.start
 
     @property
     def num_states(self) -> int | None:
         return self.inner.num_states
 
-    def arcs(self, states: np.ndarray) -> Arcs:
-        counts, columns, targets, weights = self.inner.arcs(states)
-        return counts, columns, targets, self.factor * weights
-
     def final_weights(self, states: np.ndarray) -> np.ndarray:
-        return _times(self.factor, self.inner.final_weights(states))
+        return self.inner.final_weights(states)
 
     def distances(self, states: np.ndarray) -> np.ndarray:
         return self.inner.distances(states)
@@ -483,6 +497,25 @@ class _Weighed(Automaton):
     @property
     def farthest(self) -> int:
         return self.inner.farthest
+
+    @property
+    def most(self) -> float:
+        return self.inner.most
+
+
+class _Weighed(_Around):
+    """An automaton whose log-weights are multiplied."""
+
+    def __init__(self, inner: Automaton, factor: float) -> None:
+        super().__init__(inner)
+        self.factor = factor
+
+    def arcs(self, states: np.ndarray) -> Arcs:
+        counts, columns, targets, weights = self.inner.arcs(states)
+        return counts, columns, targets, self.factor * weights
+
+    def final_weights(self, states: np.ndarray) -> np.ndarray:
+        return _times(self.factor, self.inner.final_weights(states))
 
     @property
     def most(self) -> float:

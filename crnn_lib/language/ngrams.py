@@ -39,7 +39,7 @@ from crnn_lib.alphabet import (
     is_whole,
     listed_texts,
 )
-from crnn_lib.language.automata import WeightedAutomaton, _Operators
+from crnn_lib.language.automata import WeightedAutomaton, _Operators, _reached
 from crnn_lib.language.vocabulary import _check_counts
 
 START = "\x02"  # stands before the first character, in contexts only
@@ -224,18 +224,11 @@ class NGram(_Operators):
         A state is the longest end of what was read that was seen as a context. That is exact: for
         a context that was never seen, the mix is the shorter context's alone.
         """
-        start = self._state(self._history(""))
-        number = {start: 0}
-        found, rows = [start], []
-        for context in found:  # grows while it is read
-            row = []
-            for column in range(len(self.characters)):
-                after = self._state(context + self._piece(column))
-                if after not in number:
-                    number[after] = len(found)
-                    found.append(after)
-                row.append(number[after])
-            rows.append(row)
+        pieces = [self._piece(column) for column in range(len(self.characters))]
+        found, rows = _reached(
+            self._state(self._history("")),
+            lambda context: (self._state(context + piece) for piece in pieces),
+        )
         weights = np.log([self._distributions[context] for context in found])  # (S, K + 1)
         steps = np.array(rows, np.int32)
         return WeightedAutomaton(self.characters, steps, weights[:, :-1], weights[:, -1])
