@@ -325,11 +325,12 @@ def whole_log_prob(
     It has ``at_least`` so much. What is below that by more than frames to come can bring is left
     out: see ``_floors``.
     """
-    from crnn_lib.decoders._compiled.long import sum_of_logs, two_most
+    from crnn_lib.decoders._compiled.long import two_most
+    from crnn_lib.decoders._compiled.scores import sum_of_logs
 
     p, classes, size = np.exp(log_p), np.array([-1, *label], np.int32), len(label)
     if ((p > 0.0) & (p < 1e-60)).any():  # a few frames, and the rest of a column is out of range
-        return sum_of_logs(log_p, blank, classes, size, np.empty((2, size + 1)))
+        return sum_of_logs(log_p, blank, classes[1:], size, np.empty((2, size + 1)))
     most = np.empty((2, len(p)))
     two_most(p, blank, most)
     with np.errstate(divide="ignore"):

@@ -23,6 +23,7 @@ import numpy as np
 
 from crnn_lib.decoders._compiled.jit import compiled, inner
 from crnn_lib.decoders._compiled.records import GROW, LOG_GROW, REACH
+from crnn_lib.decoders._compiled.scores import log_add
 
 PAUSE = 4  # frames until it is looked again what can be dropped
 SHRINK = 1.0 / GROW
@@ -92,13 +93,6 @@ def log_entry(b, c, power, j):
     """Logarithm of what a column has."""
     total = b[j] + c[j]
     return math.log(total) - power[j] * LOG_GROW if total > 0.0 else -math.inf
-
-
-@inner
-def log_sum(x, y):
-    if x < y:
-        x, y = y, x
-    return x if y == -math.inf else x + math.log1p(math.exp(y - x))
 
 
 @inner
@@ -238,13 +232,13 @@ def forward_window(
                 entry = log_entry(b, c, power, high)
                 if entry + tilt * (high - place) >= own - depth:
                     break
-                lost[0] = log_sum(lost[0], entry)
+                lost[0] = log_add(lost[0], entry)
                 high -= 1
             while t >= known and low < place:
                 entry = log_entry(b, c, power, low)
                 if entry + tilt * (low - place) >= own - depth:
                     break
-                lost[0] = log_sum(lost[0], entry)
+                lost[0] = log_add(lost[0], entry)
                 b[low], c[low] = 0.0, 0.0
                 low += 1
         if low <= keep <= high:
@@ -368,30 +362,6 @@ def best_score(log_p, blank, label, size, floors, slope, work):
             blanks[low] = chars[low] = -math.inf
             low += 1
     return max(blanks[size], chars[size])
-
-
-@compiled
-def sum_of_logs(log_p, blank, label, size, work):
-    """The forward algorithm over the whole table, slowly: nothing is too small for a logarithm."""
-    blanks, chars = work[0], work[1]
-    for j in range(size + 1):
-        blanks[j] = -math.inf
-        chars[j] = -math.inf
-    blanks[0] = 0.0
-    frames = len(log_p)
-    for t in range(frames):
-        q = log_p[t, blank]
-        first = max(1, size - (frames - 1 - t))
-        for j in range(min(size, t + 1), first - 1, -1):
-            c = label[j]
-            into = log_sum(chars[j], blanks[j - 1])
-            if label[j - 1] != c:
-                into = log_sum(into, chars[j - 1])
-            blanks[j] = log_sum(blanks[j], chars[j]) + q
-            chars[j] = into + log_p[t, c]
-        if first == 1:
-            blanks[0] += q
-    return log_sum(blanks[size], chars[size])
 
 
 @compiled

@@ -127,8 +127,12 @@ def log_add(x, y):
 def label_log_prob(p, log_p, blank, label, length, work):
     """Log-probability of a label: plain sums if they can hold it, else sums of logarithms."""
     prob = label_prob(p, blank, label, length, work)
-    if prob > SOUND:
-        return math.log(prob)
+    return math.log(prob) if prob > SOUND else sum_of_logs(log_p, blank, label, length, work)
+
+
+@compiled
+def sum_of_logs(log_p, blank, label, length, work):
+    """The same in logarithms alone, slowly: nothing is too small for one."""
     frames = len(log_p)
     blanks, chars = work[0], work[1]
     for j in range(length + 1):
@@ -137,15 +141,17 @@ def label_log_prob(p, log_p, blank, label, length, work):
     blanks[0] = 0.0
     for t in range(frames):
         q = log_p[t, blank]
-        for j in range(min(length, t + 1), 0, -1):
+        first = max(1, length - (frames - 1 - t))  # what is before cannot reach the end
+        for j in range(min(length, t + 1), first - 1, -1):
             c = label[j - 1]
             into = log_add(chars[j], blanks[j - 1])
             if j > 1 and label[j - 2] != c:
                 into = log_add(into, chars[j - 1])
             blanks[j] = log_add(blanks[j], chars[j]) + q
             chars[j] = into + log_p[t, c]
-        blanks[0] += q
-    return log_add(blanks[length], chars[length]) if length else blanks[0]
+        if first == 1:
+            blanks[0] += q
+    return log_add(blanks[length], chars[length])
 
 
 @inner
