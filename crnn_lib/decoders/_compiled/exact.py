@@ -12,6 +12,7 @@ from crnn_lib.decoders._compiled.scores import (
     SOUND,
     label_log_prob,
     read_line,
+    spell,
     write_spans,
 )
 
@@ -76,7 +77,7 @@ def exact_line(p, blank, budget, best, room):
     while size > 0 and keys[0] > 0.0 and keys[0] * (1.0 + 1e-9) >= best:
         if expanded == budget or nodes + classes > len(keys):
             other = max(other, keys[0])
-            return best, write_text(parent, last, best_node, room.text), other, False
+            return best, write_text(room.nodes, best_node, room.text), other, False
         v = pop(heap, keys, size)
         size -= 1
         row_of[v] = expanded
@@ -132,7 +133,7 @@ def exact_line(p, blank, budget, best, room):
             nodes += 1
     if size > 0:
         other = max(other, keys[0])
-    return best, write_text(parent, last, best_node, room.text), other, True
+    return best, write_text(room.nodes, best_node, room.text), other, True
 
 
 @inner
@@ -162,20 +163,9 @@ def write_rows(p, blank, v, parent, last, row_of, at_blank, at_char):
 
 
 @inner
-def write_text(parent, last, node, text):
+def write_text(nodes, node, text):
     """Write a node's label; returns its length, or -1 if there is no node."""
-    if node < 0:
-        return -1
-    size, k = 0, node
-    while k > 0:
-        size += 1
-        k = parent[k]
-    j, k = size, node
-    while k > 0:
-        j -= 1
-        text[j] = last[k]
-        k = parent[k]
-    return size
+    return spell(nodes, node, text) if node >= 0 else -1
 
 
 @compiled

@@ -152,7 +152,7 @@ def fused_line(p, by_class, blank, budget, base, floor, steps, outlook, ahead, l
     complete = size == 0 or keys[0] == 0.0 or keys[0] * (1.0 + 1e-9) < best
     if size > 0:
         other = max(other, keys[0])
-    return best, write_text(parent, last, best_node, room.text), other, complete
+    return best, write_text(room.nodes, best_node, room.text), other, complete
 
 
 @inner

@@ -203,7 +203,7 @@ def align(log_p, blank, label, length, work, back, starts, ends, scores):
 
 @inner
 def spell(trie, node, text):
-    """Write a node's label; returns its length."""
+    """Write a node's label; returns its length. A trie has parents in row 0, classes in row 1."""
     size, k = 0, node
     while k > 0:
         size += 1
