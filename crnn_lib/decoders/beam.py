@@ -221,9 +221,7 @@ def prefix_beam_search(
         frame_log_sums(log_probs, length_mask(frame_lengths, log_probs.shape[1]))
         left = list(range(len(log_probs)))
     else:
-        short = min(
-            _windows.LONG, log_probs.shape[1]
-        )  # the long lines have other code, and come later
+        short = min(_windows.LONG, log_probs.shape[1])  # long lines have other code, and come later
         lines, left = _compiled_search(
             log_probs[:, :short], frame_lengths.masked_fill(long, 0), alphabet, fusion,
             beam_width, n_best, threads,

@@ -304,9 +304,8 @@ def _automaton(
     size = len(sections[0].names)
     states = 1  # 0: no context
     paths = [np.zeros(section.tokens.shape[1], np.int64) for section in sections]  # so far, a state
-    keys: list[
-        np.ndarray
-    ] = []  # of the states of each length: the state before, times size, + token
+    # Of the states of each length: the state before, times size, and the token.
+    keys: list[np.ndarray] = []
     firsts = [0, 1]
     for n, section in enumerate(sections, 1):
         key = paths[n - 1] * size + section.tokens[n - 1]

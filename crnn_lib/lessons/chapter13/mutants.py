@@ -38,9 +38,8 @@ def recursion(log_probs, targets, frame_lengths, target_lengths, blank, *, skip=
     for row, target, T, L in zip(log_probs, targets, frame_lengths, target_lengths, strict=True):
         label = torch.as_tensor(target)[: int(L)].tolist()
         states = [blank, *(c for character in label for c in (character, blank))]
-        apart = (
-            [s % 2 * s for s in range(len(states))] if skip else states
-        )  # no two characters alike
+        # with another number for each character, no two of them are equal
+        apart = [s % 2 * s for s in range(len(states))] if skip else states
         frames = row[: int(T)].double().exp()[:, states]  # (T, S)
         alpha = torch.zeros(len(states), dtype=torch.float64)
         alpha[:2] = frames[0, :2]
