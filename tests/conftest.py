@@ -68,6 +68,8 @@ PAGES = (
     "tests/photos/test_regions.py",
     "tests/photos/test_regions_of_pages.py",
     "tests/training/test_detecting.py",
+    "tests/training/test_mixtures.py",
+    "tests/training/test_page_lines.py",
     "crnn_lib/handwriting/pages/composing.py",
     "crnn_lib/training/detecting.py",
 )

@@ -45,6 +45,7 @@ from crnn_lib.training import (
     Alternating,
     History,
     LineStream,
+    PhotoMixture,
     TrainConfig,
     WordStream,
     interpolate_weights,
@@ -262,7 +263,8 @@ def _training_lines(
         return word_lines(alphabet, options.batch_size, options.seed, height=height, scanned=glyphs)
     assert glyphs is not None  # only words are written without
     if options.style == "photos":
-        return photo_lines(glyphs, options.batch_size, options.seed)
+        mixture = PhotoMixture(size=_size(options))
+        return photo_lines(glyphs, options.batch_size, options.seed, mixture)
     styles = [_style(options, height)]
     if options.style == "varied":  # two styles that take turns
         bases = LineStyle(), LineStyle.article()
@@ -321,8 +323,12 @@ def _style(options: argparse.Namespace, height: int) -> LineStyle:
 
 
 def _varied(style: LineStyle, options: argparse.Namespace) -> LineStyle:
+    return style.varied(size=_size(options))
+
+
+def _size(options: argparse.Namespace) -> tuple[float, float]:
     """Digits that are as large as EMNIST's need not grow."""
-    return style.varied(size=(0.85, 1.1)) if options.as_emnist else style.varied()
+    return (0.85, 1.1) if options.as_emnist else (0.95, 1.2)
 
 
 def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> LineStyle:

@@ -28,6 +28,7 @@ from .ink import ink_of as ink_of
 from .labelled_lines import BadRow as BadRow
 from .labelled_lines import BadRows as BadRows
 from .labelled_lines import alphabet_of_folder as alphabet_of_folder
+from .labelled_lines import labelled_batch as labelled_batch
 from .labelled_lines import lines_of_folder as lines_of_folder
 from .labelled_lines import lines_of_photos as lines_of_photos
 from .own_lines import OwnLines as OwnLines

@@ -106,7 +106,7 @@ def lines_of_photos(
             images.append(_line_of(photo, height, alphabet, detector))
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
-    return _batch_of(images, texts, alphabet)
+    return labelled_batch(images, texts, alphabet)
 
 
 def _shipped_detector() -> nn.Module | None:
@@ -136,7 +136,21 @@ def _line_of(photo, height: int, alphabet: Alphabet, detector: nn.Module | None)
     return found[0][0].image
 
 
-def _batch_of(images: list[Tensor], texts: Sequence[str], alphabet: Alphabet) -> LineBatch:
+def labelled_batch(images: list[Tensor], texts: Sequence[str], alphabet: Alphabet) -> LineBatch:
+    """Grey lines and what is written on them, as a network sees them.
+
+    Parameters
+    ----------
+    images : list of Tensor, (1, H, W) each
+        Of one height, as :attr:`PhotoLine.image`; at least one.
+    texts : list of str
+    alphabet : Alphabet
+
+    Returns
+    -------
+    LineBatch
+        Nobody knows where the single characters stand, so all spans are 0.
+    """
     labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
     widths = torch.tensor([image.shape[2] for image in images])
     lengths = torch.tensor([len(label) for label in labels])
@@ -322,7 +336,7 @@ def lines_of_folder(
         elif image is not None:
             images.append(image)
             texts.append(label.text)
-    lines = _batch_of(images, texts, alphabet) if images else None
+    lines = labelled_batch(images, texts, alphabet) if images else None
     if bad:
         found = BadRows(Path(folder), len(labels), bad, lines, WAY_OUT if lacking else "")
         if not skip_bad or lines is None:

@@ -21,6 +21,8 @@ from .mixtures import photo_lines as photo_lines
 from .mixtures import photo_sample as photo_sample
 from .mixtures import word_lines as word_lines
 from .mixtures import word_sample as word_sample
+from .page_lines import PageLineStream as PageLineStream
+from .page_lines import text_on as text_on
 from .runs import History as History
 from .runs import Run as Run
 from .runs import read_run as read_run
@@ -29,6 +31,7 @@ from .streams import LineSet as LineSet
 from .streams import LineStream as LineStream
 from .streams import Mixed as Mixed
 from .streams import PaperStream as PaperStream
+from .streams import Stream as Stream
 from .streams import TextlessStream as TextlessStream
 from .streams import WordStream as WordStream
 from .streams import batches as batches

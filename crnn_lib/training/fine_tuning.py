@@ -254,8 +254,7 @@ def old_lines(
             "no character with them. Add theirs, or keep no old lines (keep_old=0, on the command "
             "line --keep-old 0)."
         )
-    stream: Any = _Respelled(write(known, batch_size, seed, height), alphabet, height)
-    return stream
+    return _Respelled(write(known, batch_size, seed, height), alphabet, height)
 
 
 def old_name(start: str, provenance: dict[str, Any]) -> str | None:
@@ -285,7 +284,8 @@ def _photos(known: str, batch_size: int, seed: int, height: int) -> Alternating:
     # amounts are written with all digits; what an alphabet lacks is left out afterwards
     glyphs = load_glyphs("auto", "train")
     marks = "".join(mark for mark in MARKS if mark in known)
-    return photo_lines(glyphs, batch_size, seed, PhotoMixture(writers=_OLD_WRITERS, marks=marks))
+    mixture = PhotoMixture(writers=_OLD_WRITERS, marks=marks, pages=0)  # which take long to compose
+    return photo_lines(glyphs, batch_size, seed, mixture)
 
 
 def _words(known: str, batch_size: int, seed: int, height: int) -> Alternating:

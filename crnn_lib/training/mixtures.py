@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, check_whole
 from crnn_lib.handwriting import (
     SILENT,
     AmountStyle,
@@ -24,13 +24,15 @@ from crnn_lib.handwriting import (
     random_amounts,
 )
 from crnn_lib.handwriting.paper import Effect, PaperStyle, photograph
-from crnn_lib.models import MARKS
+from crnn_lib.models import MARKS, load_detector
 from crnn_lib.photos import ink_of
+from crnn_lib.training.page_lines import PageLineStream
 from crnn_lib.training.streams import (
     Alternating,
     LineStream,
     Mixed,
     PaperStream,
+    Stream,
     TextlessStream,
     WordStream,
     seeded_generator,
@@ -71,6 +73,10 @@ class PhotoMixture:
         The marks that are labelled; all others are drawn and not labelled.
     textless : int
         Of the ten streams that are mixed on paper, how many hold no number.
+    pages : int
+        Streams beside these ten whose lines the detector that ships finds on composed pages.
+    size : (float, float)
+        Least and largest size of the glyphs on strips, as for :meth:`LineStyle.varied`.
     """
 
     writers: int = 4000
@@ -78,10 +84,13 @@ class PhotoMixture:
     ones: float = 0.08
     marks: str = MARKS
     textless: int = 1
+    pages: int = 2
+    size: tuple[float, float] = (0.95, 1.2)
 
     def __post_init__(self) -> None:
         if not 0 <= self.textless <= 4:
             raise ValueError(f"textless is 0 to 4 of ten streams; got {self.textless}.")
+        check_whole(0, pages=self.pages)
 
 
 def photo_lines(
@@ -140,7 +149,7 @@ def photo_lines(
         clean=mixture.clean,
         pool=2,
     )
-    numbers: list[LineStream | PaperStream | WordStream] = [
+    numbers: list[Stream] = [
         *(on_paper(strung(k, amounts)) for k in range(3)),
         on_paper(strung(10, NumberStyle())),
         stream(digits, freely, 13),
@@ -153,8 +162,12 @@ def photo_lines(
         on_paper(TextlessStream(written.height, batch_size, seed + 20 + k, 2, alphabet), still)
         for k in range(mixture.textless)
     ]
-    mixed = Mixed((*numbers[: 10 - mixture.textless], *others), seed)
-    varied = LineStyle.article().varied()
+    found: list[Stream] = []
+    if mixture.pages:
+        found = [PageLineStream(load_detector(), scanned, batch_size, seed + 40, 2, alphabet)]
+    found *= mixture.pages  # one that stands several times gives as many batches
+    mixed = Mixed((*numbers[: 10 - mixture.textless], *others, *found), seed)
+    varied = LineStyle.article().varied(mixture.size)
     sized = replace(LineStyle.article(), size=varied.size)
     strips = [stream(scanned, (sized, varied)[k % 2], 6 + k, POOL) for k in range(4)]
     turns = (0, None, 1, None, 2, None, 3, None, None, None)

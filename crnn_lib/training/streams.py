@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +41,17 @@ from crnn_lib.photos import ink_of
 
 HANDS = ("pen", "fonts", "stroke-fonts")
 ROOM = 8  # pixels of a line per character: two frames of 4, so that CTC can spell 111
+
+
+class Stream(Protocol):
+    """A source of fresh lines without end: a batch depends on its step alone."""
+
+    @property
+    def pool(self) -> int:
+        """Batches that are made at once."""
+
+    def batch(self, step: int) -> LineBatch:
+        """The lines of one training step."""
 
 
 class _LastPool:
@@ -300,7 +311,7 @@ class PaperStream:
 
     Parameters
     ----------
-    lines : LineStream, TextlessStream or Alternating
+    lines : stream
         Writes the lines.
     style : PaperStyle
     clean : float
@@ -308,7 +319,7 @@ class PaperStream:
     seed : int
     """
 
-    lines: LineStream | TextlessStream | Alternating
+    lines: Stream
     style: PaperStyle
     clean: float = 0.08
     seed: int = 0
@@ -355,11 +366,11 @@ class Alternating:
 
     Parameters
     ----------
-    streams : tuple of LineStream, PaperStream, WordStream, TextlessStream or Mixed
+    streams : tuple of streams
         One that stands several times gives its next batch each time.
     """
 
-    streams: tuple[LineStream | PaperStream | WordStream | TextlessStream | Mixed, ...]
+    streams: tuple[Stream, ...]
 
     @property
     def pool(self) -> int:
@@ -393,13 +404,13 @@ class Mixed:
 
     Parameters
     ----------
-    streams : tuple of LineStream, PaperStream, WordStream or TextlessStream
+    streams : tuple of streams
         Of one height and one batch size. One that stands twice gives twice as many lines.
     seed : int
         Of the order of the batches.
     """
 
-    streams: tuple[LineStream | PaperStream | WordStream | TextlessStream, ...]
+    streams: tuple[Stream, ...]
     seed: int = 0
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
@@ -456,9 +467,6 @@ class LineSet:
         return self.lines.select(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 
-Stream: TypeAlias = LineStream | PaperStream | WordStream | TextlessStream | Mixed | Alternating
-
-
 class _Pools(Dataset):
     """Pools of batches, for a DataLoader's workers: a pool is composed at once, by one worker."""
 
@@ -512,14 +520,12 @@ def seeded_generator(*seeds: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
 
 
-def _blank(lines: Stream) -> int:
+def _blank(lines: Any) -> int:
     """The class with which targets are padded."""
     if isinstance(lines, Alternating | Mixed):
         return _blank(lines.streams[0])
     if isinstance(lines, PaperStream):
         return _blank(lines.lines)
-    if isinstance(lines, WordStream | TextlessStream):
-        return lines.alphabet.blank
     return lines.alphabet.blank if lines.alphabet else 0
 
 

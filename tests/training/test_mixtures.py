@@ -14,6 +14,7 @@ from crnn_lib.evaluation import evaluate
 from crnn_lib.handwriting import load_glyphs
 from crnn_lib.models import MARKS, CRNNConfig, describe_checkpoint, load_model
 from crnn_lib.training import (
+    PageLineStream,
     PhotoMixture,
     TrainConfig,
     WordStream,
@@ -32,7 +33,7 @@ def scanned():
 
 @pytest.fixture(scope="module")
 def stream(scanned):
-    return photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
+    return photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25, pages=0))
 
 
 def test_of_ten_batches_four_hold_the_articles_strips(stream):
@@ -66,13 +67,15 @@ def test_marks_are_labelled_and_a_share_of_the_lines_holds_no_number(stream):
         assert 0 <= float(lines.images.min()) and float(lines.images.max()) <= 1
     assert 0.02 < texts.count("") / len(texts) < 0.11
     assert sum("/" in text for text in texts) > 0.02 * len(texts)
-    silent = photo_lines(load_glyphs("pen", count=100), 8, 1, PhotoMixture(4, marks="", textless=0))
+    silent = photo_lines(
+        load_glyphs("pen", count=100), 8, 1, PhotoMixture(4, marks="", textless=0, pages=0)
+    )
     assert all(text.isdecimal() for step in range(10) for text in silent.batch(step).texts)
 
 
 def test_a_batch_depends_on_seed_and_step_alone(scanned, stream):
-    again = photo_lines(scanned, 8, 1, PhotoMixture(writers=4, clean=0.25))
-    other = photo_lines(scanned, 8, 2, PhotoMixture(writers=4, clean=0.25))
+    mixture = PhotoMixture(writers=4, clean=0.25, pages=0)
+    again, other = (photo_lines(scanned, 8, seed, mixture) for seed in (1, 2))
     assert torch.equal(again.batch(11).images, stream.batch(11).images)
     assert again.batch(11).texts != other.batch(11).texts
 
@@ -88,6 +91,13 @@ def test_two_of_the_streams_are_written_as_words_are(stream):
     lines = written[0].batch(0)
     assert lines.images.shape[2] == 32
     assert all(set(text) <= set("0123456789" + MARKS) and text for text in lines.texts)
+
+
+def test_beside_them_a_detector_finds_lines_on_pages(scanned):
+    mixed = photo_lines(scanned, 4, 1, PhotoMixture(writers=4)).streams[1]
+    one, other = (s for s in mixed.streams if isinstance(s, PageLineStream))
+    assert one is other and len(mixed.streams) == 12  # it gives twice as many lines as others
+    assert one.alphabet == mixed.streams[0].lines.alphabet and one.height == 32
 
 
 def test_a_network_learns_from_it(stream):
