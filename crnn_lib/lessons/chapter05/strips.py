@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from crnn_lib.ctc import length_mask
 from crnn_lib.handwriting import LineBatch, available_sources, load_glyphs
 
-FLIPS = ("left-right", "upside-down", "half turn")
+AXES = {"left-right": (2,), "upside-down": (1,), "half turn": (1, 2)}  # of an image (1, H, W)
+FLIPS = tuple(AXES)
 
 
 def stored_glyphs(count: int = 12) -> tuple[Tensor, str]:
@@ -44,16 +45,19 @@ def flip_lines(lines: LineBatch, flip: str) -> LineBatch:
     """
     if flip not in FLIPS:
         raise ValueError(f"flip is one of {', '.join(map(repr, FLIPS))}; got {flip!r}.")
-    images, spans = lines.images, lines.spans
-    if flip != "left-right":
-        images = images.flip(2)
+    spans = lines.spans
     if flip != "upside-down":
-        images = images.clone()
-        for image, width in zip(images, lines.widths.tolist(), strict=True):
-            image[:, :, :width] = image[:, :, :width].flip(2)  # padding stays on the right
         written = length_mask(lines.target_lengths, spans.shape[1])  # (N, L)
         spans = (lines.widths[:, None, None] - spans.flip(2)) * written[..., None]
-    return replace(lines, images=images, spans=spans)
+    return replace(lines, images=flip_images(lines, AXES[flip]), spans=spans)
+
+
+def flip_images(lines: LineBatch, axes: Sequence[int]) -> Tensor:
+    """The images of lines, (N, 1, H, W), each flipped within its own width."""
+    images = lines.images.clone()
+    for image, width in zip(images, lines.widths.tolist(), strict=True):
+        image[..., :width] = image[..., :width].flip(tuple(axes))  # padding stays on the right
+    return images
 
 
 def in_equal_parts(lines: LineBatch) -> Tensor:

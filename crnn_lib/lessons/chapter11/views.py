@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from crnn_lib.handwriting import LineBatch
+from crnn_lib.lessons.chapter05.strips import flip_images
 
 
 def flipped(lines: LineBatch, axes: Sequence[int]) -> LineBatch:
@@ -17,10 +18,7 @@ def flipped(lines: LineBatch, axes: Sequence[int]) -> LineBatch:
     axes : sequence of int
         Of an image (1, H, W): 2 is a mirror at its side, 1 one below it, both are half a turn.
     """
-    images = lines.images.clone()
-    for image, width in zip(images, lines.widths.tolist(), strict=True):
-        image[..., :width] = image[..., :width].flip(tuple(axes))
-    return replace(lines, images=images)
+    return replace(lines, images=flip_images(lines, axes))
 
 
 def told_runs(record: Mapping) -> str:
