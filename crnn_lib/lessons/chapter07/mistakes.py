@@ -22,25 +22,26 @@ def _summed(log_probs, value, label_of=lambda alignment: tuple(collapse(alignmen
     return found
 
 
-def logs_added(log_probs):
-    found = _summed(log_probs, float)
+def _best_label(found):
     return list(max(found, key=found.get))
+
+
+def logs_added(log_probs):
+    return _best_label(_summed(log_probs, float))
 
 
 def not_collapsed(log_probs):
-    found = _summed(log_probs, math.exp, tuple)
-    return list(max(found, key=found.get))
+    return _best_label(_summed(log_probs, math.exp, tuple))
 
 
 def counted(log_probs):
-    found = _summed(log_probs, lambda log_prob: 1)
-    return list(max(found, key=found.get))
+    return _best_label(_summed(log_probs, lambda log_prob: 1))
 
 
 def never_empty(log_probs):
     found = _summed(log_probs, math.exp)
     found.pop(())
-    return list(max(found, key=found.get))
+    return _best_label(found)
 
 
 def repeat_from_both(at_blank, at_char, p_blank, p_last, p_other):
