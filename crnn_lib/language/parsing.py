@@ -135,7 +135,8 @@ def _parse(part: str, characters: Sequence[str]) -> Automaton | Mixture:
         )
     if name in plain:
         if colon:
-            raise ValueError(f"{name} takes no argument; got {part!r}.{_length_hint(name)}")
+            hint = " For its length, write luhn+length:16." if name == "luhn" else ""
+            raise ValueError(f"{name} takes no argument; got {part!r}.{hint}")
         return plain[name](characters)
     if colon and not argument or not colon and name not in ("date", "amount"):
         raise ValueError(f"{part!r} lacks what comes after the colon. Write {CONSTRAINTS[name]}.")
@@ -171,10 +172,6 @@ def _date(part: str, argument: str, characters: Sequence[str]) -> WeightedAutoma
     if not order:
         return iso_date(characters, **span)
     return date_in_order(characters, order, **span)
-
-
-def _length_hint(name: str) -> str:
-    return " For its length, write luhn+length:16." if name == "luhn" else ""
 
 
 def _range(part: str, argument: str, *, open_end: bool = False) -> tuple[int, int | None]:

@@ -95,13 +95,13 @@ def statements(cells: Mapping[int, str]) -> list[Piece]:
 
 def needed(pieces: Iterable[Piece], names: Iterable[str]) -> list[Piece]:
     """The pieces that these names stand on, in the order of the notebook."""
-    pieces, wanted = list(pieces), set(names)
+    pieces, wanted = list(pieces), {*names, "*"}
     kept: set[int] = set()
     while True:
         found = {
             k
             for k, piece in enumerate(pieces)
-            if k not in kept and (piece.binds & wanted or piece.changes & wanted or _star(piece))
+            if k not in kept and (piece.binds & wanted or piece.changes & wanted)
         }
         if not found:
             return [piece for k, piece in enumerate(pieces) if k in kept]
@@ -113,10 +113,6 @@ def needed(pieces: Iterable[Piece], names: Iterable[str]) -> list[Piece]:
 def name_of(cell: int) -> str:
     """What a cell is called in a traceback; people count from 1."""
     return f"<code cell {cell + 1}>"
-
-
-def _star(piece: Piece) -> bool:
-    return "*" in piece.binds
 
 
 def _names(code: types.CodeType, nested: bool = False) -> tuple[set[str], set[str]]:
