@@ -32,6 +32,8 @@ from crnn_lib.alphabet import Alphabet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from crnn_lib.handwriting import LineBatch
+
 FOLDER = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
@@ -113,6 +115,14 @@ def line_image(image) -> Tensor:
     if one.ndim != 2 or not one.numel():
         raise ValueError(f"image is one line, (1, H, W); got the shape {tuple(image.shape)}.")
     return one
+
+
+def text_of(lines: Sequence[LineBatch]) -> str:
+    """What the first line of each batch says: the same in all of them."""
+    texts = sorted({line.texts[0] for line in lines})
+    if len(texts) > 1:
+        raise ValueError(f"All lines say the same; got {', '.join(texts)}.")
+    return texts[0]
 
 
 def alphabet_of(symbols: Sequence[str], blank: int) -> Alphabet:

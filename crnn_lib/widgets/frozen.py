@@ -15,7 +15,15 @@ from crnn_lib.decoders import Hypothesis, best_path
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import frame_edges
 from crnn_lib.plots import plot_posteriors
-from crnn_lib.widgets.base import Explorer, alphabet_of, bundle, decode, encode, stylesheet
+from crnn_lib.widgets.base import (
+    Explorer,
+    alphabet_of,
+    bundle,
+    decode,
+    encode,
+    stylesheet,
+    text_of,
+)
 
 
 class FrozenReader(Explorer):
@@ -82,13 +90,11 @@ class FrozenReader(Explorer):
                 f"Each stop has its line, and there is at least one; got {len(lines)} lines and "
                 f"{len(stops)} stops."
             )
-        texts = {line.texts[0] for line in lines}
-        if len(texts) > 1:
-            raise ValueError(f"All lines say the same; got {', '.join(sorted(texts))}.")
+        text = text_of(lines)
         if not 0 <= step < len(stops):
             raise ValueError(f"step is 0 to {len(stops) - 1} for {len(stops)} stops; got {step}.")
         super().__init__(
-            text=texts.pop(),
+            text=text,
             name=name,
             note=note,
             symbols=list(model.alphabet.symbols),

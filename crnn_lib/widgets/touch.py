@@ -14,7 +14,7 @@ from crnn_lib.cutting import SPECK, Cut, CutReader, cut_line
 from crnn_lib.evaluation import read_lines
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.plots import plot_cuts
-from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet
+from crnn_lib.widgets.base import Explorer, bundle, decode, encode, stylesheet, text_of
 
 
 class TouchExplorer(Explorer):
@@ -70,9 +70,7 @@ class TouchExplorer(Explorer):
                 f"Each line has its spacing, and there is at least one line; got {len(lines)} "
                 f"lines and {len(spacings)} spacings."
             )
-        texts = [line.texts[0] for line in lines]
-        if len(set(texts)) > 1:
-            raise ValueError(f"All lines say the same; got {', '.join(sorted(set(texts)))}.")
+        text = text_of(lines)
         lines = [line.select([0]) for line in lines]
         whole = [""] * len(lines)
         if model is not None:
@@ -80,7 +78,7 @@ class TouchExplorer(Explorer):
         read = [reader.read(line)[0] for line in lines]
         images = [_bytes_of(line) for line in lines]
         super().__init__(
-            text=texts[0],
+            text=text,
             height=images[0].shape[0],
             named=named if model is not None else "",
             steps=[
