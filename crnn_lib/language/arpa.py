@@ -145,7 +145,8 @@ def read_arpa(
             f"{list(spelled)[:5]!r}. A model of words goes through word_language."
         )
     columns = [spelled.get(character, unknown) for character in characters]
-    return _automaton(reading, sections, characters, columns, number.get(BEGIN), number.get(END))
+    contexts = _Contexts(reading, sections)
+    return _automaton(contexts, characters, columns, number.get(BEGIN), number.get(END))
 
 
 class _Section(NamedTuple):
@@ -288,98 +289,103 @@ def _fields(lines: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.diff(begins[ends]), fields
 
 
+class _Contexts:
+    """The contexts of a model as states, and what its n-grams say in them.
+
+    A context is a state if a longer n-gram begins with it, or if it has a price. From any other
+    one everything is as from its end, so that this can stand for it. State 0 has no context; the
+    others have rising keys: the state before the last token, times the number of tokens, and it.
+    """
+
+    def __init__(self, reading: _Reading, sections: list[_Section]) -> None:
+        self.size = len(sections[0].names)
+        # Of each n-gram the state of its first tokens: in the end, of all but the last.
+        paths = [np.zeros(section.tokens.shape[1], np.int64) for section in sections]
+        keys: list[np.ndarray] = []
+        firsts = [0, 1]  # states of each length
+        for n, section in enumerate(sections, 1):
+            key = paths[n - 1] * self.size + section.tokens[n - 1]
+            longer = [
+                path * self.size + s.tokens[n - 1]
+                for path, s in zip(paths[n:], sections[n:], strict=True)
+            ]
+            found = _rising(np.concatenate([key[section.prices != 0], *longer]))
+            for i, long in enumerate(longer, n):
+                paths[i] = firsts[-1] + found.searchsorted(long)
+            keys.append(found)
+            firsts.append(firsts[-1] + len(found))
+        self.keys = np.concatenate(keys)
+        self.states = firsts[-1]
+        self._list(reading, sections, paths)
+
+        self.price = np.zeros(self.states)
+        for path, section in zip(paths, sections, strict=True):
+            where, there = _find(self.keys, path * self.size + section.tokens[-1])
+            self.price[1 + where[there]] = section.prices[there]
+        # The shorter context of each state, by the states before: as Aho and Corasick do.
+        parent, token = np.divmod(self.keys, self.size)
+        self.shorter = np.full(self.states, NOWHERE, np.int64)
+        for low, high in zip(firsts[1:-1], firsts[2:], strict=True):
+            rows = np.arange(low, high)
+            self.shorter[rows] = self.after(self.shorter[parent[rows - 1]], token[rows - 1])
+
+    def _list(self, reading: _Reading, sections: list[_Section], paths: list[np.ndarray]) -> None:
+        """The keys of all n-grams, rising, and their log-probabilities."""
+        pairs = zip(paths, sections, strict=True)
+        listed = np.concatenate([path * self.size + s.tokens[-1] for path, s in pairs])
+        order = listed.argsort(kind="stable")
+        self.listed = listed[order]
+        if (np.diff(self.listed) == 0).any():
+            again = int(order[1:][np.diff(self.listed) == 0][0])
+            lines = np.concatenate([s.line + np.arange(len(s.log_probs)) for s in sections])
+            reading.refuse(int(lines[again]), "an n-gram that was not listed before")
+        self.log_probs = np.concatenate([s.log_probs for s in sections])[order]
+
+    def after(self, state: np.ndarray, token: np.ndarray) -> np.ndarray:
+        """The longest context that is a state, after a token read in a state (or in none, -1)."""
+        found, left = np.zeros(len(state), np.int64), (state >= 0).nonzero()[0]
+        state = state.copy()
+        while len(left):
+            where, there = _find(self.keys, state[left] * self.size + token[left])
+            found[left[there]] = 1 + where[there]
+            left = left[~there]
+            state[left] = self.shorter[state[left]]
+            left = left[state[left] >= 0]
+        return found
+
+    def weigh(self, state: np.ndarray, token: np.ndarray) -> np.ndarray:
+        """The log-probability of a token in a state, what it backs off to included."""
+        total, left = np.zeros(len(state)), np.arange(len(state))
+        state = state.copy()
+        while len(left):
+            where, there = _find(self.listed, state[left] * self.size + token[left])
+            total[left[there]] += self.log_probs[where[there]]
+            left = left[~there]
+            total[left] += self.price[state[left]]
+            state[left] = self.shorter[state[left]]
+            total[left[state[left] < 0]] = -math.inf
+            left = left[state[left] >= 0]
+        return total
+
+
 def _automaton(
-    reading: _Reading,
-    sections: list[_Section],
+    contexts: _Contexts,
     characters: str | tuple[str, ...],
     columns: list[int | None],
     begin: int | None,
     end: int | None,
 ) -> SparseAutomaton:
-    """States for contexts, steps for n-grams. ``columns`` has each character's number as a token.
-
-    A context is a state if a longer n-gram begins with it, or if it has a price. From any other
-    one everything is as from its end, so that this can stand for it.
-    """
-    size = len(sections[0].names)
-    states = 1  # 0: no context
-    paths = [np.zeros(section.tokens.shape[1], np.int64) for section in sections]  # so far, a state
-    # Of the states of each length: the state before, times size, and the token.
-    keys: list[np.ndarray] = []
-    firsts = [0, 1]
-    for n, section in enumerate(sections, 1):
-        key = paths[n - 1] * size + section.tokens[n - 1]
-        longer = [
-            path * size + s.tokens[n - 1] for path, s in zip(paths[n:], sections[n:], strict=True)
-        ]
-        found = _rising(np.concatenate([key[section.prices != 0], *longer]))
-        for i, long in enumerate(longer, n):
-            paths[i] = states + found.searchsorted(long)
-        keys.append(found)
-        states += len(found)
-        firsts.append(states)
-    state_keys = np.concatenate(keys)  # rising, as states are numbered
-    listed = np.concatenate(
-        [path * size + s.tokens[-1] for path, s in zip(paths, sections, strict=True)]
-    )
-    order = listed.argsort(kind="stable")
-    listed = listed[order]
-    if (np.diff(listed) == 0).any():
-        again = int(order[1:][np.diff(listed) == 0][0])
-        lines = np.concatenate([s.line + np.arange(len(s.log_probs)) for s in sections])
-        reading.refuse(int(lines[again]), "an n-gram that was not listed before")
-    log_probs = np.concatenate([s.log_probs for s in sections])[order]
-
-    price = np.zeros(states)
-    for path, section in zip(paths, sections, strict=True):
-        where, there = _find(state_keys, path * size + section.tokens[-1])
-        price[1 + where[there]] = section.prices[there]
-
-    # The shorter context of each state, by the states before: as Aho and Corasick do.
-    parent, token = np.divmod(state_keys, size)
-    shorter = np.full(states, NOWHERE, np.int64)
-
-    def after(state: np.ndarray, token: np.ndarray) -> np.ndarray:
-        """The longest context that is a state, after a token read in a state (or in none, -1)."""
-        found, left = np.zeros(len(state), np.int64), (state >= 0).nonzero()[0]
-        state = state.copy()
-        while len(left):
-            where, there = _find(state_keys, state[left] * size + token[left])
-            found[left[there]] = 1 + where[there]
-            left = left[~there]
-            state[left] = shorter[state[left]]
-            left = left[state[left] >= 0]
-        return found
-
-    def weigh(state: np.ndarray, token: np.ndarray) -> np.ndarray:
-        """The log-probability of a token in a state, what it backs off to included."""
-        total, left = np.zeros(len(state)), np.arange(len(state))
-        state = state.copy()
-        while len(left):
-            where, there = _find(listed, state[left] * size + token[left])
-            total[left[there]] += log_probs[where[there]]
-            left = left[~there]
-            total[left] += price[state[left]]
-            state[left] = shorter[state[left]]
-            total[left[state[left] < 0]] = -math.inf
-            left = left[state[left] >= 0]
-        return total
-
-    for low, high in zip(firsts[1:-1], firsts[2:], strict=True):
-        rows = np.arange(low, high)
-        shorter[rows] = after(shorter[parent[rows - 1]], token[rows - 1])
-
+    """Contexts and what is listed as states and steps. ``columns`` has each character's token."""
     # Steps: what is listed, and what leads to a longer context although it is not (pruned models).
-    step = _rising(np.concatenate([listed, state_keys]))
-    source, token = np.divmod(step, size)
-    weight, target = weigh(source, token), after(source, token)
-
-    final = np.zeros(states)
+    step = _rising(np.concatenate([contexts.listed, contexts.keys]))
+    source, token = np.divmod(step, contexts.size)
+    weight, target = contexts.weigh(source, token), contexts.after(source, token)
+    final = np.zeros(contexts.states)
     if end is not None:
-        final = weigh(np.arange(states), np.full(states, end))
+        final = contexts.weigh(np.arange(contexts.states), np.full(contexts.states, end))
     start = np.zeros(1, np.int64)
     if begin is not None:
-        start = after(start, np.array([begin]))
+        start = contexts.after(start, np.array([begin]))
 
     # From tokens to characters; several may be read as <unk>.
     used = sorted((number, k) for k, number in enumerate(columns) if number is not None)
@@ -390,9 +396,9 @@ def _automaton(
     column = places[_entries(low, many)]
     order = np.lexsort((column, source[taken]))
     taken, column = taken[order], column[order]
-    first = source[taken].searchsorted(np.arange(states + 1))
+    first = source[taken].searchsorted(np.arange(contexts.states + 1))
     tables = first, column, target[taken], weight[taken], final
-    return SparseAutomaton(characters, *tables, int(start[0]), shorter, price)
+    return SparseAutomaton(characters, *tables, int(start[0]), contexts.shorter, contexts.price)
 
 
 def _rising(numbers: np.ndarray) -> np.ndarray:
