@@ -405,6 +405,18 @@ class NoLengths(Layers):
 # 6.6 ----------------------------------------------------------------------------------------------
 
 
+def settle(network, batches, *, reset=True, momentum=None, train=True, finish=True):
+    """The right answer, each step of which can be left out; torch's own momentum is 0.1."""
+    for norm in norms_of(network):
+        if reset:
+            norm.reset_running_stats()
+        norm.momentum = momentum
+    network.train(train)
+    look_at(network, batches)
+    if finish:
+        network.eval()
+
+
 def norms_of(network):
     return [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
 
@@ -416,42 +428,23 @@ def look_at(network, batches):
 
 
 def never_reset(network, batches):
-    network.train()
-    look_at(network, batches)
-    network.eval()
+    settle(network, batches, reset=False, momentum=0.1)
 
 
 def plain_but_not_reset(network, batches):
-    for norm in norms_of(network):
-        norm.momentum = None
-    network.train()
-    look_at(network, batches)
-    network.eval()
+    settle(network, batches, reset=False)
 
 
 def momentum_kept(network, batches):
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-    network.train()
-    look_at(network, batches)
-    network.eval()
+    settle(network, batches, momentum=0.1)
 
 
 def last_batch_only(network, batches):
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-        norm.momentum = 1.0
-    network.train()
-    look_at(network, batches)
-    network.eval()
+    settle(network, batches, momentum=1.0)
 
 
 def looked_in_eval_mode(network, batches):
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-        norm.momentum = None
-    network.eval()
-    look_at(network, batches)
+    settle(network, batches, train=False)
 
 
 def nothing_looked_at(network, batches):
@@ -459,18 +452,9 @@ def nothing_looked_at(network, batches):
 
 
 def left_in_train_mode(network, batches):
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-        norm.momentum = None
-    network.train()
-    look_at(network, batches)
+    settle(network, batches, finish=False)
 
 
 def reset_each_time(network, batches):
-    network.train()
     for images in batches:
-        for norm in norms_of(network):
-            norm.reset_running_stats()
-            norm.momentum = None
-        look_at(network, [images])
-    network.eval()
+        settle(network, [images])
