@@ -40,6 +40,7 @@ SEED, PAGES, SIZE, VARIANTS, NOTHING = 4202, 100, (1024, 1024), 20, 2000
 SAME = 0.5  # intersection over union from which a region is a line's
 MEGAPIXELS = (1, 4, 12, 25, 50)
 TOUCHED = 0.15  # from which a region has to do with a line at all
+HIGH = 16  # pixels: lower numbers, blurred and with noise, nobody reads for certain
 LINES = (10, 50, 100, 200)
 REPEATS = 5
 
@@ -55,6 +56,7 @@ def read_composed(reader: Reader, count: int = PAGES) -> str:
     """Numbers of composed pages that are found and read, and what else is read for such."""
     batch = compose_pages(count, PageStyle(split="test"), seeded_generator(SEED, 1), SIZE)
     total = found = right = regions_ = apart = said = false = sure = 0
+    high = found_high = right_high = 0
     for image, lines in zip(batch.images[:, 0].numpy(), batch.rows, strict=True):
         regions = [r for r in find_regions(image, reader.detector) if r.kind == "number"]
         readings = [reading for reading in read(reader, image) if reading.text]
@@ -63,9 +65,12 @@ def read_composed(reader: Reader, count: int = PAGES) -> str:
             if line.visible < 0.95:
                 continue
             digits = "".join(character for character in line.text if character.isdigit())
-            total += 1
-            found += any(common(r.corners(), line.corners) >= SAME for r in regions)
-            right += any(r.text == digits and covers(r, line) for r in readings)
+            is_found = any(common(r.corners(), line.corners) >= SAME for r in regions)
+            is_right = any(r.text == digits and covers(r, line) for r in readings)
+            total, found, right = total + 1, found + is_found, right + is_right
+            if np.hypot(*(line.corners[3] - line.corners[0])) >= HIGH:
+                high, found_high = high + 1, found_high + is_found
+                right_high += is_right
         regions_ += len(regions)
         apart += sum(
             all(common(r.corners(), line.corners) < TOUCHED for line in numbers) for r in regions
@@ -76,6 +81,8 @@ def read_composed(reader: Reader, count: int = PAGES) -> str:
     rows = [
         ("numbers found", *share(found, total)),
         ("numbers read without a mistake", *share(right, total)),
+        (f"numbers at least {HIGH} pixels high, found", *share(found_high, high)),
+        ("these read without a mistake", *share(right_high, high)),
         ("regions where no number is", *share(apart, regions_)),
         ("readings where no number is", *share(false, said)),
         ("such readings with confidence 0.5 or more", *share(sure, said)),

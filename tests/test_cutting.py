@@ -241,6 +241,8 @@ def test_figures_say_what_they_show(glyphs):
         for name in ("captions", "texts"):
             with pytest.raises(ValueError, match=f"{name} are one str for each of 4 lines"):
                 plot_cuts(inks(lines), **{name: wrong})
+    with pytest.raises(ValueError, match=r"number 1 is '5520755207', and its line was cut into \d"):
+        plot_cuts(inks(lines), texts=["", "5520755207", "", ""])
     figure = plot_boxes(torch.rand(3, 28, 28), ["5", "0", "7"])
     assert figure.get_label() == "3 pieces, read as 5, 0, 7." and to_png(figure)
 

@@ -60,6 +60,12 @@ def plot_cuts(
                 f"{name} are one str for each of {len(images)} lines, or none; got {given!r:.80}."
             )
     cuts = [cut_line(image) for image in images]
+    for n, (text, cut) in enumerate(zip(texts, cuts, strict=False)):
+        if len(text) > (pieces := int(cut.pieces.max(initial=0))):
+            raise ValueError(
+                f"texts has one digit for each piece; number {n} is {text!r:.80}, and its line "
+                f"was cut into {pieces}."
+            )
     room = 72 * WIDTH - 16
     widest = max(image.shape[1] for image in images)
     per_row = 2 if len(images) > 3 else 1
