@@ -213,6 +213,7 @@ def test_dark_and_light(browse):
     page.locator(".theme-change-button[data-mode=light]").first.click()
     expect(html).to_have_attribute("data-theme", "light")
     expect(explorer).to_have_attribute("data-theme", "light")
+    page.wait_for_timeout(1000)  # Chromium keeps what a page stores a little later, elsewhere
     page.reload()
     expect(html).to_have_attribute("data-theme", "light")
 

@@ -134,8 +134,8 @@ def compose_pages(
     >>> batch = compose_pages(2, PageStyle.plain(), torch.Generator().manual_seed(1), (256, 320))
     >>> batch.images.shape, batch.maps.shape
     (torch.Size([2, 1, 256, 320]), torch.Size([2, 9, 64, 80]))
-    >>> {line.kind for line in batch.rows[0]}
-    {'number'}
+    >>> sorted({line.kind for line in batch.rows[0]})
+    ['number', 'word']
     """
     style = PageStyle() if style is None else style
     if not isinstance(style, PageStyle):
