@@ -17,7 +17,7 @@ from crnn_lib.training.streams import _deal_by_width, _LastPool, _with_room, see
 FILLS = (0.6, 0.72, 0.85)  # of the views by which a Reader looks at a line
 AT_ONCE = 8  # pages
 IN_VAIN = 400  # pages without a line, after which none is expected any more
-PAGES_OF_A_STORE = 2000  # then others write
+LINES_OF_A_STORE = 16_000  # then others write
 WHOLE, TOUCHED = 0.8, 0.1  # shares of a number's band within a line's: all of it, any of it
 LOW = 0.55  # of a line's band: a number that is lower is not what was found
 
@@ -28,8 +28,8 @@ class PageLineStream:
 
     Beside a number there may be rules, print, and its neighbours. What was found where no number
     by hand stands has an empty label; so the network that reads learns to correct the one that
-    finds. A line that holds a part of a number, or several, is left out. A batch depends on
-    ``(seed, step)`` alone.
+    finds. A line that holds a part of a number, or several, is left out. A batch depends on the
+    detector and ``(seed, step)`` alone.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class PageLineStream:
     def _cut_pool(self, turn: int) -> list[LineBatch]:
         generator = seeded_generator(self.seed, turn)
         count = self.batch_size * self.pool
-        store = self.style.people + 1000 * self.seed + turn * count // (8 * PAGES_OF_A_STORE)
+        store = self.style.people + 1000 * self.seed + turn * count // LINES_OF_A_STORE
         style = replace(self.style, people=store, turned=0.0)
         lines: list[tuple[torch.Tensor, str]] = []
         in_vain = 0
