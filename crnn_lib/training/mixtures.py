@@ -98,12 +98,12 @@ def photo_lines(
 ) -> Alternating:
     """Lines from which a network learns to read photos of numbers.
 
-    Of ten batches four hold the article's strips without paper, so that clean lines stay as easy
-    as they were: two of them with the article's habits and digits of several sizes, two varied in
-    all. The other six are mixed on paper: amounts, dates and other numbers with marks between
-    their digits, digits written freely, and ones written close, these without paper; lines on
-    which no number stands; and lines that the detector found on composed pages. On paper half of the digits are scanned ones, half the pen's, careless
-    forms among them; on the strips all are scanned.
+    Of ten batches four hold the article's strips without paper, so that clean lines stay as easy as
+    they were: two of them with the article's habits and digits of several sizes, two varied in all.
+    The other six are mixed on paper: amounts, dates and other numbers with marks between their
+    digits, digits written freely, and ones written close, these without paper; lines on which no
+    number stands; and lines that the detector found on composed pages. On paper half of the digits
+    are scanned ones, half the pen's, careless forms among them; on the strips all are scanned.
 
     Parameters
     ----------
