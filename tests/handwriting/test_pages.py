@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import seeded
 
-from crnn_lib.handwriting.pages import PageStyle, compose_pages
+from crnn_lib.handwriting import fonts
+from crnn_lib.handwriting.pages import PageStyle, _sprites, compose_pages
 from crnn_lib.handwriting.pages import _writing as writing
 from crnn_lib.handwriting.pages._camera import place_sheet
 from crnn_lib.handwriting.pages._page import Page
@@ -272,6 +273,13 @@ def test_one_hand_writes_all_numbers_of_a_page():
     free = compose_pages(6, replace(style, one_hand=0.0), torch.Generator().manual_seed(2))
     texts = {line.text for rows in free.rows for line in rows if len(line.text) == 3}
     assert not any(texts <= hand for hand in hands)
+
+
+def test_a_font_of_ones_own_that_lacks_a_mark_writes_no_page_alone(monkeypatch):
+    font = replace(fonts.load_font(fonts.printed_faces()[0]), characters=frozenset("0123456789"))
+    monkeypatch.setattr(fonts, "load_fonts", lambda split: [font])
+    monkeypatch.setattr(fonts, "count_fonts", lambda: {"train": 1, "test": 0})
+    assert len(_sprites._hands(seeded(0), "train")) == _sprites.HANDS
 
 
 def test_rows_are_in_reading_order(plain):

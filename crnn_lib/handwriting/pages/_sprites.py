@@ -30,6 +30,7 @@ PLAIN = {1: 24, 2: 14, 3: 10, 4: 8, 5: 4, 6: 4, 7: 3, 8: 3, 10: 2}  # by their l
 FIGURES = 30, 30  # sets of printed numbers, and how many are in each
 SCALE = 1.6  # of the glyphs in it: larger ones are drawn out of these
 CAPITALS = 12  # of each letter
+NUMERIC = frozenset("0123456789/.,-")  # what numbers, amounts and dates are written with
 INK = 90  # of 255: from here on a pixel counts as ink
 WORD_ROWS = 64  # pixels: height of a written word's picture
 PRINT_SIZE = 36  # pixels, of printed sprites
@@ -181,10 +182,10 @@ def _numbers(glyphs: Glyphs, generator: torch.Generator, split: str) -> list[Spr
 
 
 def _by_length(numbers: list[Sprite]) -> dict[int, list[Sprite]]:
-    sorted_: dict[int, list[Sprite]] = {}
+    by_length: dict[int, list[Sprite]] = {}
     for sprite in numbers:
-        sorted_.setdefault(len(sprite.text), []).append(sprite)
-    return sorted_
+        by_length.setdefault(len(sprite.text), []).append(sprite)
+    return by_length
 
 
 def _hands(
@@ -195,6 +196,7 @@ def _hands(
     Half of them are in fonts, if there are any on this disk: the neatest.
     """
     known = fonts.load_fonts(split) if fonts.count_fonts()[split] else []
+    known = [font for font in known if font.characters >= NUMERIC]  # one's own may lack a mark
     lengths = np.repeat(list(PLAIN), list(PLAIN.values()))
     r, hands = _chance(generator), []
     style = _line_style(LineStyle.amounts())
