@@ -53,6 +53,7 @@ from .places import map_points as map_points
 from .places import to_lines as to_lines
 from .reader import DIGITS as DIGITS
 from .reader import PHOTOS as PHOTOS
+from .reader import VIEWS as VIEWS
 from .reader import WORDS as WORDS
 from .reader import CharacterSpan as CharacterSpan
 from .reader import Reader as Reader

@@ -49,7 +49,8 @@ from crnn_lib.photos.page_lines import cut_lines, cut_word, direction_of_lines, 
 PHOTOS = "crnn-photos"  #: the weights that read photographs of numbers
 WORDS = "crnn-words"  #: the weights that read words, names and numbers
 DIGITS = "crnn-digits"  #: the weights that read clean lines only
-VIEWS = (0.6, 0.72, 0.85)  # shares of the image's height; one alone reads two lines of 100 worse
+#: Shares of an image's height that bodies fill; one view alone reads two lines of 100 worse.
+VIEWS = (0.6, 0.72, 0.85)
 WORD_FILLS = (0.35, 0.42, 0.5)  # of small letters: above and below them others reach out
 TURNED = 0.7  # cosine of a page's direction: what is steeper may stand on its head
 STEEPNESS, EVEN = 15.5, 0.73  # fitted to the numbers of composed pages

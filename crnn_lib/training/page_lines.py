@@ -11,10 +11,9 @@ from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
 from crnn_lib.handwriting import Glyphs, LineBatch
 from crnn_lib.handwriting.pages import PageStyle, WrittenLine, compose_pages
 from crnn_lib.models import Detector
-from crnn_lib.photos import ImageError, PhotoLine, cut_lines, labelled_batch, map_points
+from crnn_lib.photos import VIEWS, ImageError, PhotoLine, cut_lines, labelled_batch, map_points
 from crnn_lib.training.streams import _deal_by_width, _LastPool, _with_room, seeded_generator
 
-FILLS = (0.6, 0.72, 0.85)  # of the views by which a Reader looks at a line
 AT_ONCE = 8  # pages
 IN_VAIN = 400  # pages without a line, after which none is expected any more
 LINES_OF_A_STORE = 16_000  # then others write
@@ -35,7 +34,7 @@ class PageLineStream:
     ----------
     detector : Detector
     glyphs : Glyphs, optional
-        Digits from a data set, in half of the numbers.
+        Digits from a data set, as for :func:`crnn_lib.handwriting.pages.compose_pages`.
     batch_size : int
     seed : int
     pool : int
@@ -100,16 +99,16 @@ class PageLineStream:
         self, image: np.ndarray, rows: tuple[WrittenLine, ...], generator: torch.Generator
     ) -> list[tuple[torch.Tensor, str]]:
         """What is found on a page, a view of each line and its text."""
-        views = {"number": (self.height, FILLS)}
+        views = {"number": (self.height, VIEWS)}
         try:
             found = cut_lines(image, self.detector, views)
         except ImageError:  # there is none
             return []
         numbers = [line for line in rows if line.kind == "number"]
-        looks = torch.randint(len(FILLS), (len(found),), generator=generator).tolist()
+        looks = torch.randint(len(VIEWS), (len(found),), generator=generator).tolist()
         labelled = []
         for line, look in zip(found, looks, strict=True):
-            text = text_on(line[look], FILLS[look], numbers)
+            text = text_on(line[look], VIEWS[look], numbers)
             if text is not None:
                 known = "".join(sign for sign in text if sign in self.alphabet.characters)
                 labelled.append((line[look].image, known))
