@@ -85,7 +85,7 @@ def _check_targets_fit(targets: Tensor, frame_lengths: Tensor, target_lengths: T
 
 
 def check_line(
-    log_probs: Tensor, label: Sequence[int], blank: int
+    log_probs: Tensor, label: Sequence[int], blank: int, *, must_fit: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One line and its label, checked, as targets and lengths of a batch of one."""
     _check_kind(log_probs)
@@ -95,7 +95,8 @@ def check_line(
         target = torch.tensor([plain_label(label)], dtype=torch.int64)  # (1, L)
     except (ValueError, RuntimeError):  # a number too large for torch, and for any alphabet
         raise ValueError(f"A label holds class indices; got {label!r:.80}.") from None
-    return check_batch(log_probs[None], target, [len(log_probs)], [target.shape[1]], blank)
+    lengths = [len(log_probs)], [target.shape[1]]
+    return check_batch(log_probs[None], target, *lengths, blank, must_fit=must_fit)
 
 
 def unnormalised(log_probs: Tensor, frame_lengths: Tensor) -> Tensor:

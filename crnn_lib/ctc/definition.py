@@ -147,9 +147,7 @@ def label_probability_brute_force(
     0.64
     """
     label = plain_label(label)
-    if minimum_frames(label) > len(log_probs):
-        return 0.0
-    batch = check_line(log_probs, label, blank)
+    batch = check_line(log_probs, label, blank, must_fit=False)
     frames = log_probs.tolist()
     probability = math.fsum(
         math.exp(sum(frame[c] for frame, c in zip(frames, alignment, strict=True)))

@@ -811,12 +811,17 @@ def test_a_target_that_does_not_fit_is_named(blank):
     assert count_alignments(label, 5) == 0 and not list(alignments(label, 5, blank=blank))
 
 
-@pytest.mark.parametrize("function", [forward_backward, forced_alignment])
+ONE_LINE = (forward_backward, forced_alignment, label_probability_brute_force)
+
+
+@pytest.mark.parametrize("function", ONE_LINE)
 def test_one_line_is_checked_like_a_batch(function):
-    with pytest.raises(ValueError, match=r"one line must be \(T, C\); got \(1, 4, 3\)"):
-        function(torch.zeros(1, 4, 3), [1])
-    with pytest.raises(ValueError, match="contains the blank, class 0"):
-        function(torch.zeros(4, 3), [1, 0])
+    for label in ([1], [1, 2, 1]):  # the second one was said to have probability 0
+        with pytest.raises(ValueError, match=r"one line must be \(T, C\); got \(1, 4, 3\)"):
+            function(torch.zeros(1, 4, 3), label)
+    for label in ([1, 0], [0] * 5):
+        with pytest.raises(ValueError, match="contains the blank, class 0"):
+            function(torch.zeros(4, 3), label)
     with pytest.raises(ValueError, match="has class 3; there are classes 0 to 2"):
         function(torch.zeros(4, 3), [3])
     with pytest.raises(ValueError, match=r"holds class indices; got \[1000000"):
@@ -888,9 +893,9 @@ def test_an_alignment_is_one_lines(function, convert):
         function(convert([[0, 2, 2]]))
 
 
-@pytest.mark.parametrize("function", [forward_backward, forced_alignment])
+@pytest.mark.parametrize("function", ONE_LINE)
 def test_what_is_no_tensor_is_named(function):
-    for rows, kind in ((np.log([[0.5, 0.5]]), "ndarray"), ([[-0.7, -0.7]], "list")):
+    for rows, kind in ((np.log([[0.5, 0.5]]), "ndarray"), ([[-0.7, -0.7]], "list"), (5, "int")):
         with pytest.raises(TypeError, match=rf"tensor; got {kind}\. torch\.as_tensor makes"):
             function(rows, [1])
     with pytest.raises(TypeError, match=r"float64 tensor; got torch.float16"):
@@ -919,8 +924,7 @@ def test_a_label_may_be_read_once(blank):
 @pytest.mark.parametrize("label", [{1, 2}, {1: 2}, b"12", "", "12", [True], [1, False], 5, None])
 def test_a_label_is_whole_numbers_in_an_order(label):
     functions = (minimum_frames, lambda x: count_alignments(x, 9), lambda x: alignments(x, 9))
-    lines = (forward_backward, forced_alignment, label_probability_brute_force)
-    for function in (*functions, *(lambda x, f=f: f(torch.zeros(9, 3), x) for f in lines)):
+    for function in (*functions, *(lambda x, f=f: f(torch.zeros(9, 3), x) for f in ONE_LINE)):
         with pytest.raises(TypeError, match="A label is class indices"):
             function(label)
 
