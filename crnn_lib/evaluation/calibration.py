@@ -103,7 +103,6 @@ def reliability(
         ordered = np.sort(confidences)
         ends = np.arange(1, bins) * len(ordered) // bins
         edges = np.unique(np.concatenate([[0.0], ordered[ends[ends > 0] - 1], [1.0]]))
-        edges = edges if len(edges) > 1 else np.array([0.0, 1.0])
     else:
         edges = np.linspace(0, 1, bins + 1)
     which = np.searchsorted(edges[1:-1], confidences, side="left")  # (N,)
