@@ -175,14 +175,6 @@ def test_bad_lines_are_refused(confidences, correct, message):
             judge(confidences, correct)
 
 
-def test_other_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="1 or more; got 0"):
-        reliability([0.5], [True], bins=0)
-    for refuse in (-0.1, 1.0):
-        with pytest.raises(ValueError, match="from 0 to below 1"):
-            refusal_threshold([0.5], [True], refuse=refuse)
-
-
 # ---------------------------------------------------------------- charts
 
 
@@ -266,6 +258,9 @@ def test_numbers_of_calibration_are_numbers(number):
         refusal_threshold([0.5], [True], refuse=number)
     with pytest.raises(ValueError, match="threshold is a number, from which on lines are kept"):
         refuse_below([0.5], [True], number)
-    for bins in (True, 2.5):
-        with pytest.raises(ValueError, match="bins is a number of bins"):
+    for bins in (0, True, 2.5):
+        with pytest.raises(ValueError, match=f"bins is a number of bins, 1 or more; got {bins}"):
             reliability([0.5], [True], bins=bins)
+    for refuse in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=f"from 0 to below 1; got {refuse}"):
+            refusal_threshold([0.5], [True], refuse=refuse)
