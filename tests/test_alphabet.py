@@ -80,7 +80,6 @@ def test_a_hyphen_is_a_character_like_any_other():
 
 
 def test_decode_takes_tensors_and_arrays():
-    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
     assert Alphabet().decode(np.array([6, 6, 3, 1, 8])) == TEXT
     assert Alphabet().decode(torch.tensor([6, 6, 3, 1, 8])) == TEXT
 
