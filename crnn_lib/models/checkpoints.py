@@ -81,19 +81,13 @@ def save_model(
     Path
         The file that was written.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path is that of a {SUFFIX} file; got {path!r:.80}.")
-    path = Path(path)
     network = unwrap_model(model)
     kind = type(network)
     name = kind.__name__
     known = {**ARCHITECTURES, **DETECTORS}
     if known.get(name, (None,))[0] is not kind:
         raise TypeError(f"save_model saves a {' or a '.join(known)}; got {name}.")
-    if path.suffix != SUFFIX:
-        raise ValueError(f"A checkpoint's name ends in {SUFFIX}; got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{str(path)!r} cannot be written: its folder does not exist.")
+    path = _file_to_write(path, "A checkpoint's", SUFFIX)
     dtype = torch.float32 if dtype is None else dtype
     if not isinstance(dtype, torch.dtype) or dtype not in STORED_FLOATS:
         raise ValueError(f"Weights are stored as torch.float32 or torch.float16; got {dtype}.")
@@ -132,6 +126,18 @@ def save_model(
             f"allowed. Most of it is the {longest}: shorten that."
         )
     atomic_write(path, len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
+def _file_to_write(path: Any, whose: str, suffix: str) -> Path:
+    """A file's path, if a file of that suffix can be written there."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is that of a {suffix} file; got {path!r:.80}.")
+    path = Path(path)
+    if path.suffix != suffix:
+        raise ValueError(f"{whose} name ends in {suffix}; got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{str(path)!r} cannot be written: its folder does not exist.")
     return path
 
 

@@ -21,7 +21,7 @@ from torch import nn
 
 import crnn_lib
 from crnn_lib.models.backbone import BackboneRNN
-from crnn_lib.models.checkpoints import atomic_write
+from crnn_lib.models.checkpoints import _file_to_write, atomic_write
 from crnn_lib.models.crnn import CRNN
 from crnn_lib.models.efficientnet import _InvertedResidual
 from crnn_lib.models.efficientnet import _Stem as _EfficientNetStem
@@ -84,15 +84,12 @@ def export_onnx(
     >>> export_onnx(load_model("crnn-digits"), "digits.onnx", half=True)  # doctest: +SKIP
     PosixPath('digits.onnx')
     """
-    network, path = unwrap_model(model), Path(path)
+    network = unwrap_model(model)
     build = next((write for kind, write in _BUILDERS.items() if isinstance(network, kind)), None)
     if build is None:
         names = " or a ".join(kind.__name__ for kind in _BUILDERS)
         raise TypeError(f"export_onnx writes a {names}; got {type(network).__name__}.")
-    if path.suffix != ".onnx":
-        raise ValueError(f"An ONNX file's name ends in .onnx; got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{str(path)!r} cannot be written: its folder does not exist.")
+    path = _file_to_write(path, "An ONNX file's", ".onnx")
     graph = _Graph(half)
     height = network.config.height
     outputs = build(graph, network)
@@ -259,11 +256,9 @@ class _Graph:
     def convolution(self, x: str, layer: Any) -> str:
         bias = [] if layer.bias is None else [self.weight(layer.bias)]
         if hasattr(layer, "step"):  # EfficientNet's pads one side more than the other
-            kernel, down, across, left = layer.step()
+            kernel, down, _, left = layer.step()
             above = (kernel - down) // 2
             pads = [above, left, kernel - 1 - above, kernel - 1 - left]
-            if (down, across) == (1, 1):
-                pads = [left] * 4
         else:
             pads = [int(side) for side in layer.padding] * 2
         return self(

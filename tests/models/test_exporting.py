@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -152,10 +153,12 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         export_onnx(CRNN(), tmp_path / "a.pt")
     with pytest.raises(FileNotFoundError, match="folder does not exist"):
         export_onnx(CRNN(), tmp_path / "no" / "a.onnx")
+    with pytest.raises(TypeError, match=r"path is that of a \.onnx file; got None"):
+        export_onnx(CRNN(), None)
 
 
 def test_without_onnx_the_way_to_it_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'crnn_lib\[export\]'"):
         export_onnx(CRNN(), tmp_path / "a.onnx")
 
