@@ -86,8 +86,8 @@ class BackboneRNN(nn.Module):
 
     Raises
     ------
-    ModuleNotFoundError
-        If the package that has the weights is not installed.
+    ModuleNotFoundError, FileNotFoundError
+        If the package that has the weights is not installed, or has lost them.
     ConnectionError
         If the weights cannot be downloaded.
 
@@ -149,6 +149,8 @@ class BackboneRNN(nn.Module):
         name = self.config.backbone
         try:
             stored = BACKBONES[name].stored(weights)
+        except FileNotFoundError:  # of a damaged package: no connection would mend it
+            raise
         except OSError as error:
             raise ConnectionError(
                 f"The ImageNet weights of {name} could not be had ({error}). Connect to the "

@@ -134,8 +134,8 @@ class EfficientNetLite0(PhotoClassifier):
 
     Raises
     ------
-    ModuleNotFoundError
-        If the package is not installed.
+    ModuleNotFoundError, FileNotFoundError
+        If the package is not installed, or has lost its weights.
 
     Examples
     --------

