@@ -46,8 +46,7 @@ def _inside_line(x: Tensor, widths: Tensor) -> Tensor:
 
 def is_traced() -> bool:
     """Whether ``torch.export`` records the operations: no branch may then depend on a value."""
-    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return exporting()
+    return getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)()
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager:
