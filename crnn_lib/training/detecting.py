@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crnn_lib.alphabet import is_whole
 from crnn_lib.handwriting import Glyphs
 from crnn_lib.handwriting.pages import PageBatch, PageStyle, compose_pages
 from crnn_lib.models import MAPS, Detector, atomic_write
@@ -56,10 +57,12 @@ class PageStream:
     glyphs: Glyphs | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 2 or self.batch_size % 2 or self.size[0] != self.size[1]:
+        even = is_whole(self.batch_size) and self.batch_size > 1 and self.batch_size % 2 == 0
+        size = self.size if isinstance(self.size, (tuple, list)) else ()
+        if not even or len(size) != 2 or size[0] != size[1]:
             raise ValueError(
                 "A PageStream has an even number of square pages per batch; got "
-                f"batch_size={self.batch_size} and size={self.size}."
+                f"batch_size={self.batch_size!r:.80} and size={self.size!r:.80}."
             )
 
     def batch(self, step: int) -> PageBatch:
@@ -153,6 +156,11 @@ def train_detector(
     -------
     DetectingHistory
     """
+    if not isinstance(detector, Detector) or not isinstance(pages, PageStream):
+        raise TypeError(
+            "A Detector learns from a PageStream; got "
+            f"{type(detector).__name__} and {type(pages).__name__}."
+        )
     config = config or TrainConfig(steps=1000, learning_rate=3e-3, average=0.998)
     torch.manual_seed(config.seed)
     detector.to(memory_format=torch.channels_last).train()
@@ -162,7 +170,7 @@ def train_detector(
     history: DetectingHistory = run.history
     started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
     lower = config.precision == "bfloat16"
-    total = 0.0
+    losses: list[float] = []  # since the last entry of the history
     for step in range(first, config.steps):
         batch = pages.batch(step)
         images = batch.images.contiguous(memory_format=torch.channels_last)
@@ -172,15 +180,15 @@ def train_detector(
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.take_step(config.clip)
-        total += loss.item()
+        losses.append(loss.item())
         done = step + 1
         last = done == config.steps
         if done % config.log_every == 0 or last:
             history.step.append(done)
-            history.loss.append(round(total / (done - (history.step[-2:-1] or [first])[0]), 5))
+            history.loss.append(round(sum(losses) / len(losses), 5))
+            losses.clear()
             history.learning_rate.append(float(run.schedule.get_last_lr()[0]))
             history.seconds.append(round(time.perf_counter() - started, 1))
-            total = 0.0
         due = config.validate_every and done % config.validate_every == 0
         if validation is not None and (due or last):
             history.validation_step.append(done)

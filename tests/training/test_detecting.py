@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
-from crnn_lib.models import MAPS, Detector, DetectorConfig
+from crnn_lib.models import CRNN, MAPS, Detector, DetectorConfig
 from crnn_lib.training import (
     PageStream,
     TrainConfig,
@@ -55,10 +55,23 @@ def test_each_page_comes_twice_the_second_time_changed():
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("fault", [{"batch_size": 3}, {"batch_size": 0}, {"size": (96, 128)}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"batch_size": size} for size in (3, 0, 2.0, "2", None)),
+        *({"size": size} for size in ((96, 128), 96, (96,), None)),
+    ],
+)
 def test_a_stream_that_makes_no_sense_is_refused(fault):
     with pytest.raises(ValueError, match="even number of square pages"):
         dataclasses.replace(STREAM, **fault)
+
+
+def test_what_is_no_detector_and_what_are_no_pages_is_named():
+    """A network that reads was told that its lines are too high."""
+    for detector, pages in ((CRNN(), STREAM), (new_detector(), "pages"), ("page-detector", STREAM)):
+        with pytest.raises(TypeError, match="A Detector learns from a PageStream; got "):
+            train_detector(detector, pages)
 
 
 def test_true_maps_have_no_loss_and_every_fault_has_some(truth):
@@ -113,26 +126,34 @@ def test_it_learns():
     assert loss.item() < 0.6 * before
 
 
+class CutOff(Exception):
+    pass
+
+
+class Breaking(PageStream):
+    def batch(self, step):
+        if step == 2:
+            raise CutOff
+        return super().batch(step)
+
+
+def resume(config):
+    """A detector and the history of a run that was cut off after two steps."""
+    with pytest.raises(CutOff):
+        train_detector(new_detector(), Breaking(**vars(STREAM)), config)
+    detector = new_detector(1)
+    return detector, train_detector(detector, STREAM, config)
+
+
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path):
     config = TrainConfig(steps=4, learning_rate=3e-3, average=0.9, log_every=1, checkpoint_every=1)
     whole = new_detector()
     history = train_detector(whole, STREAM, config)
-
-    class CutOff(Exception):
-        pass
-
-    class Breaking(PageStream):
-        def batch(self, step):
-            if step == 2:
-                raise CutOff
-            return super().batch(step)
-
+    rarely = dataclasses.replace(config, log_every=4, checkpoint=str(tmp_path / "rarely"))
+    (mean,) = resume(rarely)[1].loss
+    assert mean == pytest.approx(sum(history.loss[2:]) / 2, abs=2e-5)  # of what it has seen itself
     config = dataclasses.replace(config, checkpoint=str(tmp_path / "run"))
-    parts = {field.name: getattr(STREAM, field.name) for field in dataclasses.fields(STREAM)}
-    with pytest.raises(CutOff):
-        train_detector(new_detector(), Breaking(**parts), config)
-    resumed = new_detector(1)
-    again = train_detector(resumed, STREAM, config)
+    resumed, again = resume(config)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert again.loss == history.loss and again.step == [1, 2, 3, 4]
@@ -150,7 +171,6 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path):
 
 def test_validation_is_logged(truth):
     config = TrainConfig(steps=2, validate_every=1, average=0.5)
-    stream = dataclasses.replace(STREAM, batch_size=2)
-    history = train_detector(new_detector(), stream, config, validation=truth)
+    history = train_detector(new_detector(), STREAM, config, validation=truth)
     assert history.validation_step == [1, 2]
     assert {len(values) for values in history.validation_f1.values()} == {2}
