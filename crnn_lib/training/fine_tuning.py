@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crnn_lib.alphabet import Alphabet
+from crnn_lib.alphabet import Alphabet, as_number, check_whole
 from crnn_lib.ctc import frames_needed
 from crnn_lib.evaluation import Report, evaluate
 from crnn_lib.handwriting import (
@@ -31,7 +31,7 @@ from crnn_lib.handwriting import (
     vary_lines,
 )
 from crnn_lib.models import MARKS, reading_network
-from crnn_lib.training.loop import TrainConfig, labels_fit, train
+from crnn_lib.training.loop import TrainConfig, _check_labels_fit, train
 from crnn_lib.training.mixtures import TEXT, PhotoMixture, photo_lines, word_lines
 from crnn_lib.training.runs import History
 from crnn_lib.training.streams import Alternating, LineStream, Stream, seeded_generator
@@ -146,18 +146,21 @@ def fine_tune(
         save_model(model, "mine.safetensors", provenance=tuning.provenance)
         print(Reader(model).read("my_words/another.png"))
     """
-    _check_shares(keep_old, hold_out, batch_size)
+    if not 0 <= as_number(keep_old) < 1 or not 0 <= as_number(hold_out) < 1:
+        raise ValueError(
+            "keep_old and hold_out are shares, from 0 to below 1; got "
+            f"{keep_old!r:.80} and {hold_out!r:.80}."
+        )
+    check_whole(1, batch_size=batch_size)
     network: Any = reading_network(model)
+    if not isinstance(lines, LineBatch):
+        raise TypeError(
+            f"lines is a LineBatch, as lines_of_folder returns it; got {type(lines).__name__}."
+        )
     alphabet, height = network.alphabet, network.config.height
     for text in lines.texts:
         alphabet.encode(text)
-    unfit = (~labels_fit(network, lines)).nonzero()[:, 0].tolist()
-    if unfit:
-        raise ValueError(
-            f"Line {unfit[0]}, {lines.texts[unfit[0]]!r}, has fewer frames than its label needs; "
-            f"so it is with {len(unfit)} of {len(lines)} lines. Leave them out: "
-            "lines.select(labels_fit(model, lines))."
-        )
+    _check_labels_fit(lines, network.frame_lengths(lines.widths))
     config = config or replace(FINE_TUNING, seed=seed)
     name = old if isinstance(old, str) else None
     learned_from, held_out = _split(lines, hold_out, seed)
@@ -368,15 +371,6 @@ class _OwnLines:
 # ---------------------------------------------------------------------------- pieces
 
 
-def _check_shares(keep_old: float, hold_out: float, batch_size: int) -> None:
-    if not 0 <= keep_old < 1 or not 0 <= hold_out < 1:
-        raise ValueError(
-            f"keep_old and hold_out are shares, from 0 to below 1; got {keep_old} and {hold_out}."
-        )
-    if batch_size < 1:
-        raise ValueError(f"A batch has at least one line; got batch_size={batch_size}.")
-
-
 def _split(lines: LineBatch, hold_out: float, seed: int) -> tuple[LineBatch, LineBatch]:
     """Lines to learn from, and lines held out."""
     count = len(lines)
@@ -407,13 +401,12 @@ def _of_height(lines: LineBatch, height: int) -> LineBatch:
 
 
 def _relabelled(lines: LineBatch, alphabet: Alphabet) -> LineBatch:
-    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in lines.texts]
+    labels = [alphabet.encode(text) for text in lines.texts]
     lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
     longest = max(map(len, labels), default=0)
-    targets = torch.full((len(labels), longest), alphabet.blank)
-    for row, label in zip(targets, labels, strict=True):
-        row[: len(label)] = label
-    spans = torch.zeros(len(labels), longest, 2, dtype=torch.long)
+    padded = [label + [alphabet.blank] * (longest - len(label)) for label in labels]
+    targets = torch.tensor(padded, dtype=torch.long).view(len(labels), longest)
+    spans = targets.new_zeros(len(labels), longest, 2)
     return replace(lines, targets=targets, target_lengths=lengths, spans=spans)
 
 

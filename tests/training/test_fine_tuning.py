@@ -253,7 +253,9 @@ def test_old_lines_are_mixed_in_and_read_before_and_after(digits):
     [
         ({"keep_old": 1.0}, "below 1; got 1.0"),
         ({"hold_out": -0.1}, "below 1; got 0.5 and -0.1"),
-        ({"batch_size": 0}, "at least one line"),
+        ({"keep_old": "half"}, "below 1; got 'half'"),
+        ({"hold_out": None}, "below 1; got 0.5 and None"),
+        *(({"batch_size": n}, f"batch_size is a .* 1; got {n}") for n in (0, 2.5, None)),
     ],
 )
 def test_bad_shares_are_refused(change, message, digits):
@@ -264,6 +266,8 @@ def test_bad_shares_are_refused(change, message, digits):
 def test_lines_that_cannot_be_learned_are_refused(digits):
     with pytest.raises(ValueError, match="does not have"):
         fine_tune(tiny(Alphabet("01")), digits)
+    with pytest.raises(TypeError, match="lines is a LineBatch, as lines_of_folder .*; got str"):
+        fine_tune(tiny(), "my_words")
     narrow = dataclasses.replace(digits, widths=torch.ones_like(digits.widths))
-    with pytest.raises(ValueError, match=r"Line \d+, '\d+', has fewer frames"):
+    with pytest.raises(ValueError, match=r"Line \d+, '\d+', has 1 frames and its label needs \d"):
         fine_tune(tiny(), narrow)
