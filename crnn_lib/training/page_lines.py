@@ -93,7 +93,7 @@ class PageLineStream:
                 )
         images, texts = zip(*lines[:count], strict=True)
         batch = _with_room(labelled_batch(list(images), list(texts), self.alphabet))
-        return _deal_by_width(batch, self.pool, generator)
+        return _deal_by_width(batch, [self.batch_size] * self.pool, generator)
 
     def _lines_of(
         self, image: np.ndarray, rows: tuple[WrittenLine, ...], generator: torch.Generator

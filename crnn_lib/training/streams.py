@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
+from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, check_whole
 from crnn_lib.handwriting import (
     SILENT,
     AmountStyle,
@@ -72,11 +72,13 @@ class _LastPool:
         return made[1][place]
 
 
-def _deal_by_width(lines: LineBatch, count: int, generator: torch.Generator) -> list[LineBatch]:
-    """Lines in batches of like width, so many and all of one size, in any order."""
-    by_width = torch.argsort(lines.widths, stable=True).view(count, -1)
-    order = by_width[torch.randperm(count, generator=generator)]
-    return [lines.select(chosen) for chosen in order]
+def _deal_by_width(
+    lines: LineBatch, sizes: list[int], generator: torch.Generator
+) -> list[LineBatch]:
+    """Lines in batches of like width, of these sizes, in any order."""
+    dealt = torch.argsort(lines.widths, stable=True).split(sizes)
+    order = torch.randperm(len(sizes), generator=generator).tolist()
+    return [lines.select(dealt[place]) for place in order]
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class LineStream:
         if self.variation is not None:
             least = ROOM * lines.target_lengths
             lines = vary_lines(lines, self.variation, generator, least=least)
-        return _deal_by_width(lines, self.pool, generator)
+        return _deal_by_width(lines, [self.batch_size] * self.pool, generator)
 
 
 @dataclass(frozen=True)
@@ -203,10 +205,9 @@ class WordStream:
     def __post_init__(self) -> None:
         check_alphabet(self.alphabet)
         check_whole(1, height=self.height, batch_size=self.batch_size, pool=self.pool)
-        if not 0 <= self.clean <= 1:
-            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
-        shares = [share for _, share in self.hands]
-        if not shares or min(shares) < 0 or not sum(shares):
+        _check_clean(self.clean)
+        shares = [as_number(share) for _, share in self.hands]
+        if not all(share >= 0 for share in shares) or not sum(shares):
             raise ValueError(f"hands are shares, not all of them 0; got {self.hands}.")
         unknown = {name for name, _ in self.hands} - set(HANDS)
         if unknown:
@@ -255,7 +256,7 @@ class WordStream:
             photograph(lines.select(untouched), PaperStyle.clean(), generator),
         ]
         photos = join_batches(made, self.alphabet.blank)
-        batches = _deal_by_width(photos, self.pool, generator)
+        batches = _deal_by_width(photos, [self.batch_size] * self.pool, generator)
         return [replace(b, images=ink_of(b.images, b.widths)) for b in batches]
 
 
@@ -326,8 +327,7 @@ class PaperStream:
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.clean <= 1:
-            raise ValueError(f"clean is a share of the lines, 0 to 1; got {self.clean}.")
+        _check_clean(self.clean)
 
     @property
     def pool(self) -> int:
@@ -427,12 +427,10 @@ class Mixed:
         each = self.pool // len(self.streams)
         turns = range(turn * each, (turn + 1) * each)
         places = range(len(self.streams))
-        parts = [_batch_at(self.streams, turn, place) for place in places for turn in turns]
+        parts = [_batch_at(self.streams, inner, place) for place in places for inner in turns]
         lines = join_batches(parts, _blank(self.streams[0]))
-        order = torch.argsort(lines.widths, stable=True).split([len(part) for part in parts])
-        generator = seeded_generator(self.seed, turn, 2)
-        shuffled = torch.randperm(len(parts), generator=generator).tolist()
-        return [lines.select(order[place]) for place in shuffled]
+        sizes = [len(part) for part in parts]
+        return _deal_by_width(lines, sizes, seeded_generator(self.seed, turn, 2))
 
 
 @dataclass(frozen=True)
@@ -518,6 +516,11 @@ def seeded_generator(*seeds: int) -> torch.Generator:
     """A generator for a tuple of numbers; neighbouring tuples give unrelated streams."""
     (state,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def _check_clean(clean: float) -> None:
+    if not 0 <= as_number(clean) <= 1:
+        raise ValueError(f"clean is a share of the lines, 0 to 1; got {clean!r:.80}.")
 
 
 def _blank(lines: Any) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -191,13 +192,12 @@ def test_seeded_generators_are_unrelated():
 def test_bad_input(stream):
     lines = stream.batch(0)
     makers = {
-        "batch_size": (lambda **size: fresh(stream, **size), lambda **size: LineSet(lines, **size)),
-        "pool": (lambda **size: fresh(stream, **size),),
+        "batch_size": (partial(fresh, stream), partial(LineSet, lines)),
+        "pool": (partial(fresh, stream),),
         "height": (),
     }
     for name, streams in makers.items():
-        words = lambda **size: WordStream(Alphabet("ab"), **size)  # noqa: E731
-        for make in (*streams, TextlessStream, words):
+        for make in (*streams, TextlessStream, partial(WordStream, Alphabet("ab"))):
             for size in (0, -1, True, 2.5, "3"):
                 with pytest.raises(ValueError, match=f"{name} is a whole .* 1; got .?{size}"):
                     make(**{name: size})

@@ -92,8 +92,10 @@ def test_a_sample_is_the_same_every_time():
     [
         ({"batch_size": 0}, "batch_size is a whole number of at least 1; got 0"),
         ({"clean": 1.5}, "clean is a share of the lines, 0 to 1; got 1.5"),
+        ({"clean": "half"}, "clean is a share of the lines, 0 to 1; got 'half'"),
         ({"hands": ()}, "hands are shares"),
         ({"hands": (("pen", 0.0),)}, "hands are shares"),
+        ({"hands": (("pen", "all"),)}, "hands are shares"),
         ({"hands": (("brush", 1.0),)}, "hands are 'pen', 'fonts', 'stroke-fonts'; got brush"),
     ],
 )
