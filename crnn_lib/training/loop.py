@@ -94,10 +94,9 @@ class TrainConfig:
     patience: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
-        if not is_whole(self.steps) or self.steps < 1:
-            raise ValueError(f"Training takes at least one step; got steps={self.steps!r:.80}.")
-        if not is_whole(self.log_every) or self.log_every < 1:
-            raise ValueError(f"log_every is at least 1 step; got {self.log_every!r:.80}.")
+        check_whole(1, steps=self.steps, log_every=self.log_every)
+        if not is_whole(self.seed):
+            raise ValueError(f"seed is a whole number; got {self.seed!r:.80}.")
         if not 0 <= as_number(self.learning_rate) < math.inf:
             raise ValueError(
                 f"learning_rate is a number, 0 or more; got {self.learning_rate!r:.80}."
@@ -117,6 +116,7 @@ class TrainConfig:
             workers=self.workers,
             validate_every=self.validate_every,
             checkpoint_every=self.checkpoint_every,
+            patience=self.patience,
         )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
@@ -128,11 +128,10 @@ class TrainConfig:
             raise ValueError(
                 f"device is 'auto', or one of torch, such as 'cuda'; got {self.device!r:.80}."
             ) from None
-        if self.patience < 0 or (self.patience and not self.validate_every):
+        if self.patience and not self.validate_every:
             raise ValueError(
-                "patience is a number of validations, 0 or more, and they take place if "
-                f"validate_every is set; got patience={self.patience} and "
-                f"validate_every={self.validate_every}."
+                "patience is a number of validations, and they take place if validate_every is "
+                f"set; got patience={self.patience} and validate_every={self.validate_every}."
             )
 
 
@@ -178,7 +177,7 @@ def labels_fit(model: nn.Module, lines: LineBatch) -> Tensor:
     >>> bool(labels_fit(CRNN(), lines).all())
     True
     """
-    network: Any = unwrap_model(model)
+    network = reading_network(model)
     return network.frame_lengths(lines.widths) >= frames_needed(lines.targets, lines.target_lengths)
 
 
@@ -250,6 +249,8 @@ def train(
         _check_labels_fit(lines.lines, network.frame_lengths(lines.lines.widths))
     if config.patience and validation is None:
         raise ValueError("patience needs validation lines: train(..., validation=lines).")
+    if validation is not None and not (isinstance(validation, LineBatch) and len(validation)):
+        raise ValueError(f"validation is a LineBatch with lines; got {validation!r:.80}.")
     rank, world = _join_processes(_device(config.device))
     return _train(network, lines, config, validation, loss, rank, world)
 
