@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from crnn_lib.alphabet import Alphabet
-from crnn_lib.cli._training import given_settings, write_results
+from crnn_lib.cli._training import given_settings, refuse_given, write_results
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import load_model, shipped_models
 from crnn_lib.photos import BadRows, alphabet_of_folder, lines_of_folder
@@ -34,10 +34,7 @@ FRESH_ONLY = {  # options that have no meaning for lines that are there; their d
 
 def train_on_folder(options: argparse.Namespace, command: str) -> int:
     """Fine-tune the weights of ``--start`` on ``--lines`` and write the result."""
-    for name, default in FRESH_ONLY.items():
-        if getattr(options, name) != default:
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} is for lines that are written afresh; leave out --lines.")
+    refuse_given(options, FRESH_ONLY, "is for lines that are written afresh; leave out --lines.")
     start = options.start or next(name for name in START if name in shipped_models())
     folder = options.lines
     first = load_model(start)

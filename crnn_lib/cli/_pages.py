@@ -42,15 +42,6 @@ LINES_ONLY = {  # options that have no meaning for pages; their defaults
 }
 
 
-def check_page_options(options: argparse.Namespace) -> None:
-    """Find out before the work that an option has no meaning for pages."""
-    for name, default in LINES_ONLY.items():
-        if getattr(options, name) != default:
-            raise ValueError(
-                f"--{name.replace('_', '-')} is for networks that read lines; leave out --detector."
-            )
-
-
 def train_on_pages(options: argparse.Namespace, scanned: Glyphs | None, command: str) -> int:
     """Train a detector of writing on fresh pages and write its weights.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of :class:`TrainConfig` that the options give."""
     names = {field.name for field in dataclasses.fields(TrainConfig)}
     return {k: v for k, v in vars(options).items() if k in names and v is not None}
+
+
+def refuse_given(options: argparse.Namespace, unfit: Mapping[str, object], why: str) -> None:
+    """A ValueError for an option that has no meaning here, unless it is as by default, or 0."""
+    for name, default in unfit.items():
+        if getattr(options, name) not in (default, 0):
+            raise ValueError(f"--{name.replace('_', '-')} {why}")
 
 
 def facts_of(glyphs: Glyphs | None) -> dict[str, object] | None:

@@ -15,9 +15,9 @@ import torch
 
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._folders import train_on_folder
-from crnn_lib.cli._pages import check_page_options, train_on_pages
+from crnn_lib.cli._pages import LINES_ONLY, train_on_pages
 from crnn_lib.cli._targets import check_distinct, check_target
-from crnn_lib.cli._training import facts_of, given_settings, write_results
+from crnn_lib.cli._training import facts_of, given_settings, refuse_given, write_results
 from crnn_lib.cli.glyphs import glyphs_on_disk
 from crnn_lib.cli.read import chosen_decoder
 from crnn_lib.evaluation import Report
@@ -67,11 +67,11 @@ CONFIGS = {
     "words": CRNNConfig.words,
     "article": CRNNConfig.article,
 }
-UNUSED = (  # a style, and an option that such lines make nothing of
-    ("photos", "length"),
-    ("words", "length"),
-    ("words", "held_out"),  # people and fonts of their own write what words are validated with
-)
+UNUSED = {  # a style, and options that such lines make nothing of
+    "photos": ("length",),
+    "words": ("length", "held_out"),  # other people and fonts write what these are validated with
+}
+FOLDER_ONLY = {"alphabet": None, "keep_old": None, "skip_bad": False, "patience": None}
 DEFAULTS = {  # of what differs with --lines, where FINE_TUNING has the others
     "steps": 1000,
     "learning_rate": 4e-3,
@@ -103,29 +103,27 @@ def train(options: argparse.Namespace) -> int:
             "--as-emnist resizes MNIST's digits, and there are none among --glyphs "
             f"{','.join(options.glyphs)}: name mnist, or leave it out."
         )
-    if options.detector:
-        check_page_options(options)
-        try:
-            return train_on_pages(options, _scans(options), _command(options.arguments))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
-    if options.lines is not None:
-        try:
-            return train_on_folder(options, _command(options.arguments))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
-    for name in ("alphabet", "keep_old", "skip_bad", "patience"):
-        if getattr(options, name) not in (None, False):
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} goes with --lines, a folder of labelled images.")
+    command = _command(options.arguments)
+    try:
+        if options.detector:
+            no_lines = "is for networks that read lines; leave out --detector."
+            refuse_given(options, LINES_ONLY, no_lines)
+            return train_on_pages(options, _scans(options), command)
+        if options.lines is not None:
+            return train_on_folder(options, command)
+        return _train_on_fresh_lines(options, command)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_where_it_stands(options.checkpoint)) from None
+
+
+def _train_on_fresh_lines(options: argparse.Namespace, command: str) -> int:
+    refuse_given(options, FOLDER_ONLY, "goes with --lines, a folder of labelled images.")
     for name, value in DEFAULTS.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     config = TrainConfig(**given_settings(options))
-    for style, name in UNUSED:
-        if options.style == style and getattr(options, name):
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} has no effect on --style {style}; leave it out.")
+    unused = dict.fromkeys(UNUSED.get(options.style, ()))
+    refuse_given(options, unused, f"has no effect on --style {options.style}; leave it out.")
     glyphs: Glyphs | None
     words = options.style == "words"
     if words:
@@ -159,10 +157,7 @@ def train(options: argparse.Namespace) -> int:
             f"{_written_by(lines, glyphs)}.",
             flush=True,
         )
-    try:
-        history = train_model(model, lines, config, validation=validation)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_where_it_stands(config.checkpoint)) from None
+    history = train_model(model, lines, config, validation=validation)
     if not leads:
         return 0
     report = None
@@ -171,7 +166,7 @@ def train(options: argparse.Namespace) -> int:
         report = None if validation is None else evaluate_model(model, validation)
     metrics = _last_metrics(history, report)
     provenance = {
-        "command": _command(options.arguments),
+        "command": command,
         "glyphs": facts_of(glyphs),
         "style": options.style,
         **_described(lines),
