@@ -294,12 +294,13 @@ def _validation_lines(
 ) -> LineBatch:
     count = options.validation_lines
     if options.style == "words":  # people and fonts that write no line of training
-        hands = ("pen", "fonts") if fonts.count_fonts()["test"] else ("pen",)
+        counts = {"pen": count}
+        if count > 1 and fonts.count_fonts()["test"]:
+            counts = {"pen": count - count // 2, "fonts": count // 2}
+        seed = options.seed + SEEDS
         parts = [
-            word_sample(
-                count // len(hands), options.seed + SEEDS, alphabet=alphabet, height=height, hands=h
-            )
-            for h in hands
+            word_sample(number, seed, alphabet=alphabet, height=height, hands=hands)
+            for hands, number in counts.items()
         ]
         return join_batches(parts, alphabet.blank)
     assert held_out is not None

@@ -22,6 +22,7 @@ else:
 from conftest import ROOT
 
 from crnn_lib.alphabet import Alphabet
+from crnn_lib.cli import train as room
 from crnn_lib.cli.arguments import _parser
 from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs, resize_as_emnist
 from crnn_lib.handwriting import glyphs as glyph_module
@@ -267,19 +268,9 @@ def test_read_without_such_weights(folder, tmp_path, capsys):
 
 
 def test_read_as_a_program(folder, weights):
-    command = [
-        sys.executable,
-        "-m",
-        "crnn_lib",
-        "read",
-        "--threads",
-        "1",
-        "--weights",
-        weights,
-        *ALL,
-    ]
+    command = [sys.executable, "-m", "crnn_lib", "read", "--threads", "1", "--weights", weights]
     files = [str(folder / "55207.png"), str(folder / "none.png")]
-    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    done = subprocess.run([*command, *ALL, *files], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout.startswith(f"{files[0]}\t") and done.stdout.count("\n") == 1
     assert done.stderr == f"{files[1]}: there is no such file\n"
@@ -364,6 +355,18 @@ def test_train_learns_words_by_the_pen_where_no_font_is(tmp_path, capsys, monkey
     assert provenance["glyphs"] is None  # none were drawn
 
 
+@pytest.mark.parametrize("count, shares", [(1, {"pen": 1}), (5, {"pen": 3, "fonts": 2})])
+def test_words_are_validated_with_as_many_lines_as_were_asked_for(count, shares, monkeypatch):
+    """Of one line each kind of hand wrote none, and of five two."""
+    asked = {}
+    monkeypatch.setattr(room.fonts, "count_fonts", lambda: {"train": 43, "test": 5})
+    monkeypatch.setattr(room, "word_sample", lambda n, *_, hands, **__: asked.update({hands: n}))
+    monkeypatch.setattr(room, "join_batches", lambda *_: None)
+    words = ["train", "--out", "x", "--style", "words", "--validation-lines", str(count)]
+    room._validation_lines(_parser().parse_args(words), None, Alphabet("ab"), 40)
+    assert asked == shares
+
+
 @pytest.mark.parametrize(
     "options, reason",
     [
@@ -418,14 +421,12 @@ def write_mnist(root, images):
 
 
 def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
-    from crnn_lib.cli.train import _training_glyphs
-
     pixels = np.full((30, 28, 28), 7, np.uint8)  # 30 glyphs that cannot be the pen's
     write_mnist(tmp_path / "data", pixels)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRNN_DATA", str(tmp_path / "data"))
         words = ["train", "--out", "x", "--glyphs", "mnist:3,pen:1"]
-        mixed, held_out = _training_glyphs(_parser().parse_args(words))
+        mixed, held_out = room._training_glyphs(_parser().parse_args(words))
     assert held_out is None and mixed.source == "mnist+pen" and len(mixed) == 40
     is_mnist = (mixed.images == 7).all(2).all(1)
     assert int(is_mnist.sum()) == 30  # each once
@@ -433,8 +434,6 @@ def test_train_mixes_sources_by_their_shares(tmp_path, capsys):
 
 
 def test_as_emnist_resizes_mnists_digits_and_asks_for_them(tmp_path, capsys, monkeypatch):
-    from crnn_lib.cli.train import _training_glyphs, _training_lines
-
     out = tmp_path / "a.safetensors"
     status, _, err = run(capsys, *TRAIN, "--steps", "1", "--out", out, "--as-emnist")
     assert status == 1 and "there are none among --glyphs pen: name mnist" in err[0]
@@ -445,11 +444,11 @@ def test_as_emnist_resizes_mnists_digits_and_asks_for_them(tmp_path, capsys, mon
     monkeypatch.setenv("CRNN_DATA", str(tmp_path))
     words = ["train", "--out", "x", "--glyphs", "mnist,pen", "--as-emnist", "--style", "varied"]
     options = _parser().parse_args(words)
-    glyphs, _ = _training_glyphs(options)
+    glyphs, _ = room._training_glyphs(options)
     (resized,) = resize_as_emnist(load_glyphs("mnist", "train").subset([0])).images
     assert int((glyphs.images == resized).flatten(1).all(1).sum()) == 40
     options.batch_size = 4
-    lines = _training_lines(options, glyphs, Alphabet(), 32)
+    lines = room._training_lines(options, glyphs, Alphabet(), 32)
     assert [stream.style.size for stream in lines.streams] == [
         (0.8 * 0.85, 1.15 * 1.1),
         (0.85, 1.1),
@@ -457,10 +456,8 @@ def test_as_emnist_resizes_mnists_digits_and_asks_for_them(tmp_path, capsys, mon
 
 
 def test_train_holds_out_glyphs_it_never_trains_on():
-    from crnn_lib.cli.train import _training_glyphs
-
     words = ["train", "--out", "x", "--glyphs", "pen", "--held-out", "0.3", "--seed", "5"]
-    kept, held_out = _training_glyphs(_parser().parse_args(words))
+    kept, held_out = room._training_glyphs(_parser().parse_args(words))
     assert (len(kept), len(held_out)) == (70, 30)
     assert torch.bincount(held_out.labels).tolist() == [3] * 10
     images = torch.cat([kept.images, held_out.images])
