@@ -75,11 +75,11 @@ def read(options: argparse.Namespace) -> int:
         if Path(options.show).suffix.lower() != ".png":
             raise ValueError(f"--show {options.show} is no .png file; a PNG picture is drawn.")
         check_picture(options.show)
-    if options.show and len(files) > 1:
-        raise ValueError(
-            f"--show {options.show} draws one image, and {len(files)} are given; --show alone "
-            "draws each to a file of its own."
-        )
+        if len(files) > 1:
+            raise ValueError(
+                f"--show {options.show} draws one image, and {len(files)} are given; --show alone "
+                "draws each to a file of its own."
+            )
     reader = Reader.pretrained(weights, **how)
     reader.decoder = chosen_decoder(options, reader.alphabet)
     failures, unsure = len(rows), 0
@@ -216,8 +216,7 @@ def _tables(rows: Sequence[Row], options: argparse.Namespace) -> list[list[str]]
             continue
         cells: dict[tuple[int, int], dict[int, str]] = {}
         for n, reading in enumerate(row.readings):
-            place = (n, 0) if reading.row is None else (reading.row, 1)
-            line = cells.setdefault((place[1], place[0]), {})
+            line = cells.setdefault((0, n) if reading.row is None else (1, reading.row), {})
             column = reading.column or 0
             text = shown_text(reading, options)
             line[column] = f"{line[column]} {text}" if column in line else text
