@@ -87,15 +87,8 @@ def test_pages_hold_digits_of_data_sets(pages, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("crnn_lib.cli.train.glyphs_on_disk", lambda name, _: few(name, sets[name]))
 
     def train(source: str) -> str:
-        words = [
-            "train",
-            "--detector",
-            "--glyphs",
-            source,
-            "--out",
-            str(tmp_path / "a.safetensors"),
-        ]
-        assert main(words) == 1
+        out = str(tmp_path / "a.safetensors")
+        assert main(["train", "--detector", "--glyphs", source, "--out", out]) == 1
         return capsys.readouterr().err
 
     train("emnist-balanced")
