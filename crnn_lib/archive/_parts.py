@@ -95,8 +95,8 @@ def _write(table: Any, folder: str, target: str) -> None:
         raise OSError(error.errno, f"{target} could not be written: {error}") from None
 
 
-def parts_of(folder: str) -> list[str]:
-    """The parts in a folder, by name.
+def _parts(folder: str) -> Iterator[tuple[str, Any]]:
+    """The parts in a folder, by name, each with its file, opened.
 
     One that is broken, by a disk or by a copy that was cut off, is moved aside with a warning, so
     that its files are read again.
@@ -108,11 +108,6 @@ def parts_of(folder: str) -> list[str]:
     ValueError
         If it is whole, and no part of an archive.
     """
-    return [path for path, _ in _parts(folder)]
-
-
-def _parts(folder: str) -> Iterator[tuple[str, Any]]:
-    """Each part and its file, opened; of :func:`parts_of`."""
     arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
     system, _ = file_system(folder)
     for path in _parquet_files(folder, PREFIX):

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from crnn_lib.alphabet import check_whole, is_whole
 from crnn_lib.archive import _parts, _sources
 from crnn_lib.archive._ray import require, start_ray
 from crnn_lib.photos import PHOTOS, Reader, Row, files_of, page_of, reason_of
@@ -121,17 +122,15 @@ def read_archive(
     >>> read_archive("scans", "texts")  # doctest: +SKIP
     ArchiveReport(files=20000, errors=3, rows=61213, parts=20, done_before=0)
     """
-    if files_per_task < 1 or files_per_part < 1:
-        raise ValueError(
-            f"files_per_task and files_per_part are at least 1; got {files_per_task} and "
-            f"{files_per_part}."
-        )
+    check_whole(1, files_per_task=files_per_task, files_per_part=files_per_part)
+    pool = None if readers is None else _pool_size(readers)
     ray = require("ray")
     data, arrow = require("ray.data"), require("pyarrow")
     files, skipped = _sources.listed_and_skipped(sources)
-    out = os.fspath(out) if "://" in os.fspath(out) else os.path.abspath(out)
+    out = _absolute(os.fspath(out))
     Reader.pretrained(weights, **(options or {}))  # whatever is wrong with them is said here
-    _make_folder(out)
+    system, path = _sources.file_system(out)
+    system.create_dir(path, recursive=True)
     _parts.remove_unfinished(out)
     done, again = _parts.files_done(out)
     if again:
@@ -147,11 +146,11 @@ def read_archive(
     data.DataContext.get_current().enable_progress_bars = progress
     logging.getLogger("ray.data").setLevel(logging.INFO if progress else logging.ERROR)
     job = _Job(os.fspath(weights), dict(options or {}))
-    if readers is None:
+    if pool is None:
         cores = int(ray.cluster_resources().get("CPU", 2))
         cards = int(ray.cluster_resources().get("GPU", 0) / gpus) if gpus else 0
-        readers = max(cards or cores, 1)
-    low, high = _pool_size(readers)
+        pool = _pool_size(max(cards or cores, 1))
+    low, high = pool
     files_per_task = _task_size(len(names), high, files_per_task)
     table = arrow.table({"name": names, "file": new})
     blocks = -(-len(names) // files_per_task)
@@ -271,20 +270,15 @@ def _absolute(file: str) -> str:
     return os.path.abspath(file) if _sources.is_local(file) else file
 
 
-def _make_folder(out: str) -> None:
-    system, path = _sources.file_system(out)
-    system.create_dir(path, recursive=True)
-
-
 def _task_size(files: int, readers: int, most: int) -> int:
     """How many files a task gets: so few that no reader reads on alone for long at the end."""
     return min(most, -(-files // (TASKS_PER_READER * readers)))
 
 
-def _pool_size(readers: int | tuple[int, int]) -> tuple[int, int]:
-    low, high = (readers, readers) if isinstance(readers, int) else readers
-    if not 1 <= low <= high:
+def _pool_size(readers: Any) -> tuple[int, int]:
+    pool = tuple(readers) if isinstance(readers, (tuple, list)) else (readers, readers)
+    if len(pool) != 2 or not all(map(is_whole, pool)) or not 1 <= pool[0] <= pool[1]:
         raise ValueError(
-            f"readers is a number of actors, or from how many to how many; got {readers}."
+            f"readers is a number of actors, or from how many to how many; got {readers!r:.80}."
         )
-    return low, high
+    return pool

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from crnn_lib.archive import SCHEMA, _parts, list_files, read_rows, reading
-from crnn_lib.archive._parts import forget_errors, parts_of, remove_unfinished, write_part
+from crnn_lib.archive._parts import forget_errors, remove_unfinished, write_part
 from crnn_lib.archive._sources import identity, listed_and_skipped
 
 pa = pytest.importorskip("pyarrow", reason="the extra archive is not installed")
@@ -22,6 +22,10 @@ def rows_for(*names: str) -> list[dict]:
 
 def files_done(folder: str) -> set[str]:
     return _parts.files_done(folder)[0]
+
+
+def parts_of(folder: str) -> list[str]:
+    return [path for path, _ in _parts._parts(folder)]
 
 
 def touch(*paths) -> None:

@@ -108,8 +108,13 @@ def test_what_is_wrong_is_said_before_anything_runs(scans, tmp_path):
         read_archive(scans, tmp_path / "out", options={"refuse_below": 7})
     with pytest.raises(FileNotFoundError, match="no file or folder .*nowhere"):
         read_archive(tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(ValueError, match="files_per_task and files_per_part are at least 1"):
-        read_archive(scans, tmp_path / "out", files_per_task=0)
+    for many in (0, 2.5, "8"):
+        with pytest.raises(ValueError, match=f"files_per_task is a whole .* 1; got .?{many}"):
+            read_archive(scans, tmp_path / "out", files_per_task=many)
+    for readers in (0, (2, 1), (1, 2, 3), "two", 1.5, True):
+        with pytest.raises(ValueError, match="readers is a number of actors, or from .*; got"):
+            read_archive(scans, tmp_path / "out", readers=readers)
+    assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):
         read_archive(scans, tmp_path / "file")
