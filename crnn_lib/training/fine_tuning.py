@@ -100,9 +100,9 @@ def fine_tune(
 
     Parameters
     ----------
-    model : CRNN, SlidingWindowRNN or ResNetRNN
-        Most often one that ships, loaded with the alphabet of the lines:
-        ``load_model("crnn-photos", alphabet=...)``.
+    model : nn.Module
+        A network that reads lines, wrapped or not. Most often one that ships, loaded with the
+        alphabet of the lines: ``load_model("crnn-photos", alphabet=...)``.
     lines : LineBatch
         Such as :func:`crnn_lib.photos.lines_of_folder` makes them, labelled in the model's
         alphabet.
@@ -132,8 +132,8 @@ def fine_tune(
     Raises
     ------
     ValueError
-        If there are too few lines to hold some out, a label does not fit, or none of the old lines
-        can be written in the model's alphabet.
+        If there are too few lines to hold some out, a label does not fit or is one of another
+        alphabet, or none of the old lines can be written in the model's.
 
     Examples
     --------
@@ -158,8 +158,13 @@ def fine_tune(
             f"lines is a LineBatch, as lines_of_folder returns it; got {type(lines).__name__}."
         )
     alphabet, height = network.alphabet, network.config.height
-    for text in lines.texts:
-        alphabet.encode(text)
+    labels = zip(lines.targets.tolist(), lines.target_lengths.tolist(), strict=True)
+    for n, ((target, length), text) in enumerate(zip(labels, lines.texts, strict=True)):
+        if alphabet.encode(text) != target[:length]:
+            raise ValueError(
+                f"Line {n}, {text!r}, is not labelled in the model's alphabet, {alphabet}. Make "
+                "the lines with it: lines_of_folder(folder, model)."
+            )
     _check_labels_fit(lines, network.frame_lengths(lines.widths))
     config = config or replace(FINE_TUNING, seed=seed)
     name = old if isinstance(old, str) else None

@@ -266,6 +266,9 @@ def test_bad_shares_are_refused(change, message, digits):
 def test_lines_that_cannot_be_learned_are_refused(digits):
     with pytest.raises(ValueError, match="does not have"):
         fine_tune(tiny(Alphabet("01")), digits)
+    for alphabet in (Alphabet(blank=10), Alphabet("9876543210")):  # it learned what nobody wrote
+        with pytest.raises(ValueError, match="Line 0, .* is not labelled in the model's alphabet"):
+            fine_tune(tiny(alphabet), digits)
     with pytest.raises(TypeError, match="lines is a LineBatch, as lines_of_folder .*; got str"):
         fine_tune(tiny(), "my_words")
     narrow = dataclasses.replace(digits, widths=torch.ones_like(digits.widths))
