@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from crnn_lib.alphabet import as_number
 from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import unwrap_model
 
@@ -49,8 +50,10 @@ def interpolate_weights(model: nn.Module, other: nn.Module, share: float) -> Non
     Raises
     ------
     ValueError
-        If the two differ in their layers.
+        If the two differ in their layers, or the share is none.
     """
+    if not 0 <= as_number(share) <= 1:
+        raise ValueError(f"share is from 0 to 1; got {share!r:.80}.")
     own, others = model.state_dict(), other.state_dict()
     if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in others.items()}:
         raise ValueError("Both networks need the same layers, and these two differ in theirs.")

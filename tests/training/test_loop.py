@@ -260,6 +260,9 @@ def test_the_average_forgets_the_first_weights_soon():
 def test_only_networks_of_one_kind_have_weights_between_them():
     with pytest.raises(ValueError, match="need the same layers"):
         interpolate_weights(torch.nn.Linear(2, 3), torch.nn.Linear(3, 3), 0.5)
+    for share in (-0.1, 1.5, "half", None):
+        with pytest.raises(ValueError, match="share is from 0 to 1; got "):
+            interpolate_weights(torch.nn.Linear(2, 3), torch.nn.Linear(2, 3), share)
 
 
 @pytest.mark.parametrize("wrap", [DataParallel, AveragedModel])
