@@ -251,6 +251,11 @@ def train_digit_net(
     """
     style = replace(style or LineStyle(), length=(1, 1))
     lines = compose_lines(glyphs, count, style, generator)
+    if set(glyphs.characters) - set("0123456789"):
+        raise ValueError(
+            f"A DigitNet names digits, and these glyphs are {glyphs.characters!r:.80}. Take the "
+            'digits among them: glyphs.only("0123456789").'
+        )
     boxes = normalise_digits(lines.images[:, 0])  # (M, 28, 28)
     digits = torch.tensor([int(text) for text in lines.texts])
     with torch.random.fork_rng(devices=[]):

@@ -24,7 +24,7 @@ from crnn_lib.cutting import (
     split_wide,
     train_digit_net,
 )
-from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs
+from crnn_lib.handwriting import LineStyle, compose_lines, load_glyphs, pen_people
 from crnn_lib.plots import plot_against_spacing, plot_boxes, plot_cuts, plot_halves, to_png
 
 UPRIGHT = LineStyle(
@@ -216,6 +216,13 @@ def test_training_is_repeatable(glyphs):
 
     one, other = trained().state_dict(), trained().state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_only_digits_are_named():
+    """A mark was no literal for int()."""
+    chance = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match=r"A DigitNet names digits, .* glyphs\.only\("):
+        train_digit_net(pen_people(1, chance), chance, count=4)
 
 
 # ------------------------------------------------------------------ figures
