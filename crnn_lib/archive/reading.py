@@ -120,7 +120,7 @@ def read_archive(
     Examples
     --------
     >>> read_archive("scans", "texts")  # doctest: +SKIP
-    ArchiveReport(files=20000, errors=3, rows=61213, parts=20, done_before=0)
+    ArchiveReport(files=20000, errors=3, rows=61213, parts=20, done_before=0, skipped={})
     """
     check_whole(1, files_per_task=files_per_task, files_per_part=files_per_part)
     pool = None if readers is None else _pool_size(readers)

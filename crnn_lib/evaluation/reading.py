@@ -29,9 +29,10 @@ def evaluate(
 
     Parameters
     ----------
-    model : CRNN or SlidingWindowRNN
-        Of one that reads digits and marks, the marks that no text of the lines has count as
-        blank: it is not asked for them (:func:`crnn_lib.models.fold_marks`).
+    model : nn.Module
+        A network that reads lines, wrapped or not. Of one that reads digits and marks, the marks
+        that no text of the lines has count as blank: it is not asked for them
+        (:func:`crnn_lib.models.fold_marks`).
     lines : LineBatch
     decoder : callable
         ``decoder(log_probs, frame_lengths, alphabet=...)`` -> list of :class:`Hypothesis`.

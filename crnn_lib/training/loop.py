@@ -197,11 +197,11 @@ def train(
 
     Parameters
     ----------
-    model : CRNN, SlidingWindowRNN or ResNetRNN
-        Ends in eval mode, on the CPU. What torch wraps around it (DataParallel and its kin) is left
-        aside: for several GPUs start the script with ``torchrun``. Weights that do not require a
-        gradient are frozen: they stay as they are, and so do the statistics of a batch
-        normalisation all of whose weights are frozen.
+    model : nn.Module
+        A network that reads lines. Ends in eval mode, on the CPU. What torch wraps around it
+        (DataParallel and its kin) is left aside: for several GPUs start the script with
+        ``torchrun``. Weights that do not require a gradient are frozen: they stay as they are, and
+        so do the statistics of a batch normalisation all of whose weights are frozen.
     lines : LineStream, PaperStream, Alternating or LineSet
         Where the batches come from.
     config : TrainConfig, optional
