@@ -336,12 +336,16 @@ def _fitted(style: LineStyle, length: tuple[int, int] | None, height: int) -> Li
 def _command(arguments: list[str]) -> str:
     """The command as it was given, without the folders of the machine it ran on."""
     words = ["python -m crnn_lib"]
-    files = {f"--{name}" for name in (*WRITTEN, "lines", "start")}
+    files = [f"--{name}" for name in (*WRITTEN, "lines", "start")]
+
+    def names_a_file(option: str) -> bool:  # whose name may be cut short
+        return len(option) > 2 and any(name.startswith(option) for name in files)
+
     for before, word in zip(["", *arguments], arguments, strict=False):
         option, equals, value = word.partition("=")
-        if before in files:
+        if names_a_file(before):
             word = Path(word).name
-        elif equals and option in files:
+        elif equals and names_a_file(option):
             word = f"{option}={Path(value).name}"
         words.append(word)
     return " ".join(words)

@@ -340,6 +340,14 @@ def test_train_writes_weights_history_and_how_they_came_to_be(tmp_path, capsys):
     assert load_model(out)(torch.zeros(1, 1, 32, 40))[0].shape[2] == 11
 
 
+def test_no_folder_of_this_machine_is_stored_with_weights():
+    """Nor where an option's name is cut short, as argparse allows."""
+    given = "train --o /me/a.safetensors --checkpoint /me/a --hist=/me/h.json --sta /me/b --log 5"
+    assert _parser().parse_args(given.split()).history == "/me/h.json"
+    told = "train --o a.safetensors --checkpoint a --hist=h.json --sta b --log 5"
+    assert room._command(given.split()) == f"python -m crnn_lib {told}"
+
+
 def test_train_learns_words_by_the_pen_where_no_font_is(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CRNN_DATA", str(tmp_path))
     weights = tmp_path / "words.safetensors"
