@@ -42,7 +42,8 @@ def check_target(
         raise FileNotFoundError(f"{option} {target}: there is no folder {folder}.")
     if any(Path(name).resolve() == Path(target).resolve() for name in keep):
         raise ValueError(f"{option} {target} would overwrite an image that is to be read.")
-    if not picture and _is_image(target) and os.path.lexists(target):
+    is_image = Path(target).suffix.lower() in SUFFIXES
+    if is_image and not picture and os.path.lexists(target):
         raise FileExistsError(
             f"{option} {target} would overwrite an image: right after {option} stands the name of "
             "the file to write."
@@ -78,7 +79,3 @@ def check_distinct(targets: Mapping[str, str | None]) -> None:
             raise ValueError(
                 f"{other} and {option} both name {target}; give each a file of its own."
             )
-
-
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
