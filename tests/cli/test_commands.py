@@ -573,7 +573,7 @@ def test_train_can_keep_nothing_of_a_network_that_starts_anew(tmp_path, capsys):
 
 def test_train_can_widen_the_network_it_starts_from(tmp_path, capsys, monkeypatch):
     few = functools.partial(PhotoMixture, writers=20)  # instead of thousands
-    monkeypatch.setattr("crnn_lib.training.mixtures.PhotoMixture", few)
+    monkeypatch.setattr(room, "PhotoMixture", few)
     out = tmp_path / "wide.safetensors"
     options = ["--style", "photos", "--glyphs", "pen", "--batch-size", "4", "--steps", "1"]
     start = ["--start", "crnn-digits", "--network", "photos"]
