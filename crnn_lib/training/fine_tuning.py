@@ -34,7 +34,13 @@ from crnn_lib.models import MARKS, reading_network
 from crnn_lib.training.loop import TrainConfig, _check_labels_fit, train
 from crnn_lib.training.mixtures import TEXT, PhotoMixture, photo_lines, word_lines
 from crnn_lib.training.runs import History
-from crnn_lib.training.streams import Alternating, LineStream, Stream, seeded_generator
+from crnn_lib.training.streams import (
+    Alternating,
+    LineStream,
+    Stream,
+    _labels_of,
+    seeded_generator,
+)
 
 #: How :func:`fine_tune` learns unless it is told otherwise: briefly, and it stops early.
 FINE_TUNING = TrainConfig(
@@ -158,9 +164,8 @@ def fine_tune(
             f"lines is a LineBatch, as lines_of_folder returns it; got {type(lines).__name__}."
         )
     alphabet, height = network.alphabet, network.config.height
-    labels = zip(lines.targets.tolist(), lines.target_lengths.tolist(), strict=True)
-    for n, ((target, length), text) in enumerate(zip(labels, lines.texts, strict=True)):
-        if alphabet.encode(text) != target[:length]:
+    for n, (label, text) in enumerate(zip(_labels_of(lines), lines.texts, strict=True)):
+        if alphabet.encode(text) != label:
             raise ValueError(
                 f"Line {n}, {text!r}, is not labelled in the model's alphabet, {alphabet}. Make "
                 "the lines with it: lines_of_folder(folder, model)."

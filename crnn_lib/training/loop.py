@@ -30,7 +30,7 @@ from crnn_lib.handwriting import LineBatch
 from crnn_lib.models import reading_network, unwrap_model
 from crnn_lib.training.averaging import learning_mode, moving_average, settle_norms
 from crnn_lib.training.runs import History, Run
-from crnn_lib.training.streams import LineSet, Stream, batches
+from crnn_lib.training.streams import LineSet, Stream, _labels_of, batches
 
 SETTLING_STEPS = 16  # batches from which the final statistics of batch normalisation are taken
 Loss: TypeAlias = Callable[[nn.Module, LineBatch], tuple[Tensor, Tensor, Tensor]]
@@ -410,14 +410,8 @@ def _share(lines: LineBatch, rank: int, world: int, device: torch.device) -> Lin
 
 
 def _count_right(log_probs: Tensor, frame_lengths: Tensor, lines: LineBatch, blank: int) -> int:
-    labels = best_path_labels(log_probs.detach().cpu(), frame_lengths.cpu(), blank=blank)
-    truth = [
-        target[:length]
-        for target, length in zip(
-            lines.targets.tolist(), lines.target_lengths.tolist(), strict=True
-        )
-    ]
-    return sum(list(label) == target for label, target in zip(labels, truth, strict=True))
+    read = best_path_labels(log_probs.detach().cpu(), frame_lengths.cpu(), blank=blank)
+    return sum(list(label) == true for label, true in zip(read, _labels_of(lines), strict=True))
 
 
 def _sum_over_processes(loss_sum: Tensor, right: int, world: int) -> tuple[float, float]:

@@ -518,6 +518,12 @@ def seeded_generator(*seeds: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
 
 
+def _labels_of(lines: LineBatch) -> list[list[int]]:
+    """The label of each line, without its padding."""
+    pairs = zip(lines.targets.tolist(), lines.target_lengths.tolist(), strict=True)
+    return [target[:length] for target, length in pairs]
+
+
 def _check_clean(clean: float) -> None:
     if not 0 <= as_number(clean) <= 1:
         raise ValueError(f"clean is a share of the lines, 0 to 1; got {clean!r:.80}.")

@@ -36,6 +36,7 @@ from crnn_lib.models import (
 )
 from crnn_lib.photos import Reader
 from crnn_lib.training import History, LineStream, PhotoMixture
+from crnn_lib.training.streams import _labels_of
 
 
 @pytest.fixture(autouse=True)
@@ -558,8 +559,7 @@ def test_train_writes_lines_in_the_classes_of_the_network_it_starts_from(
     options += ["--start", start, "--out", tmp_path / "a.safetensors"]
     run(capsys, "train", *options)
     for lines in taught[0]:
-        labels = zip(lines.targets.tolist(), lines.target_lengths.tolist(), strict=True)
-        assert [other.alphabet.decode(label[:n]) for label, n in labels] == lines.texts
+        assert [*map(other.alphabet.decode, _labels_of(lines))] == lines.texts
     status, said, err = run(capsys, "train", *options[:2], *options[6:], "--style", "words")
     assert status == 1 and not said and len(taught) == 1
     assert "does not know a b c" in err[-1] and "lines of --style words hold them" in err[-1]

@@ -28,6 +28,7 @@ from crnn_lib.training import (
     train,
 )
 from crnn_lib.training.fine_tuning import _least_widths, _OwnLines, _split
+from crnn_lib.training.streams import _labels_of
 
 TINY = CRNNConfig(channels=(4, 8), strides=((2, 2), (2, 2)), hidden=8)
 WORDS = """the of and to in that he was it his is with as had you not be her on at by which have or
@@ -207,9 +208,8 @@ def test_old_lines_are_labelled_in_the_new_alphabet(name):
     batches = [stream.batch(step) for step in (0, 1)]
     lines = batches[0]
     assert len(lines) and lines.images.shape[2] == 40
-    for row, length, text in zip(lines.targets, lines.target_lengths, lines.texts, strict=True):
-        assert alphabet.decode(row[:length]) == text
-        assert row[:length].tolist() == alphabet.encode(text)
+    assert _labels_of(lines) == [*map(alphabet.encode, lines.texts)]
+    assert [*map(alphabet.decode, _labels_of(lines))] == lines.texts
     assert stream.batch(0).texts == lines.texts
 
 

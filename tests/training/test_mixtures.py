@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -18,10 +20,12 @@ from crnn_lib.training import (
     PhotoMixture,
     TrainConfig,
     WordStream,
+    mixtures,
     photo_lines,
     photo_sample,
     train,
 )
+from crnn_lib.training.streams import _labels_of
 
 RUNS = Path(__file__).parents[2] / "data" / "runs"
 
@@ -60,10 +64,7 @@ def test_marks_are_labelled_and_a_share_of_the_lines_holds_no_number(stream):
     for step in range(40):
         lines = stream.batch(step)
         texts += lines.texts
-        for target, length, text in zip(
-            lines.targets, lines.target_lengths, lines.texts, strict=True
-        ):
-            assert target[:length].tolist() == alphabet.encode(text)
+        assert _labels_of(lines) == [*map(alphabet.encode, lines.texts)]
         assert 0 <= float(lines.images.min()) and float(lines.images.max()) <= 1
     assert 0.02 < texts.count("") / len(texts) < 0.11
     assert sum("/" in text for text in texts) > 0.02 * len(texts)
@@ -106,10 +107,15 @@ def test_a_network_learns_from_it(stream):
     assert all(0 < loss < 20 for loss in history.loss)
 
 
-def test_the_sample_is_fixed_and_its_hands_are_of_its_split(scanned):
+def test_the_sample_is_fixed_and_its_hands_are_of_its_split(scanned, monkeypatch):
     one, again = (photo_sample(scanned, 20, 3) for _ in range(2))
     assert one.texts == again.texts and torch.equal(one.images, again.images)
     assert photo_sample(scanned, 20, 4).texts != one.texts
+    hands = Mock(wraps=mixtures.pen_people)
+    monkeypatch.setattr(mixtures, "pen_people", hands)
+    for split in ("train", "test"):
+        photo_sample(dataclasses.replace(scanned, split=split), 2, 3)
+        assert hands.call_args.kwargs["split"] == split
 
 
 def test_crnn_photos_reads_photographs_that_crnn_digits_does_not():
