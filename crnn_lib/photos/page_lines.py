@@ -52,7 +52,7 @@ def cut_lines(
     detector,
     views: Mapping[str, tuple[int, tuple[float, ...]]],
     *,
-    half_turn: bool = False,
+    quarters: int = 0,
 ) -> list[tuple[PhotoLine, ...]]:
     """Find the lines of a photo and cut them out, in reading order.
 
@@ -65,8 +65,9 @@ def cut_lines(
     views : mapping of str to (int, tuple of float)
         For each kind of line that is wanted, ``"number"`` or ``"word"``: the height of its images
         in pixels, and the shares of it that the bodies of the characters fill, one view for each.
-    half_turn : bool
-        Show the photo to the detector upside down; the lines still lie where they are on the photo.
+    quarters : int
+        Show the photo to the detector turned to the left by so many quarters of a turn; the lines
+        still lie where they are on the photo.
 
     Returns
     -------
@@ -83,11 +84,17 @@ def cut_lines(
     grey, size = grey_and_size(image)
     if min(grey.shape) < SMALLEST:
         raise ImageError(f"{size[0]} x {size[1]} pixels are too few to hold a line")
-    if not half_turn:
+    if not quarters % 4:
         return _cut(grey, size, detector, views)
-    lines = _cut(np.ascontiguousarray(grey[::-1, ::-1]), size, detector, views)
-    back = np.array([[-1, 0, size[0]], [0, -1, size[1]], [0, 0, 1]], float)
-    return [tuple(replace(view, matrix=back @ view.matrix) for view in line) for line in lines]
+    turned = np.ascontiguousarray(np.rot90(grey, quarters))
+    lines = _cut(turned, size[::-1] if quarters % 2 else size, detector, views)
+    back = np.eye(3)
+    for turn in range(quarters % 4):
+        back = back @ np.array([[0, -1, size[turn % 2]], [1, 0, 0], [0, 0, 1]], float)
+    return [
+        tuple(replace(view, matrix=back @ view.matrix, size=size) for view in line)
+        for line in lines
+    ]
 
 
 def cut_word(

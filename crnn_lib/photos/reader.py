@@ -60,8 +60,9 @@ SURE_WORD = 0.9  # the same for a word
 IMPROBABLE = 0.15  # a line on a page whose text is less probable gets the text None
 CROP_IMPROBABLE = 0.1  # the same for a crop: somebody meant it to be read
 USUAL = 10  # characters: of a longer line, so many of them must be that probable, not all at once
+NO_NUMBER = 0.5  # how well a line reads, whichever way up, that is no number
 READABLE = 0.9  # mean confidence of a page below which it may stand on its head
-RARE = math.log(2)  # pages upside down are rare: they must be more probable by this
+RARE = math.log(1.5)  # the detector is rarely wrong: upside down must be more probable by this
 SETTLED = 6.0  # difference of log-probabilities from which no more lines are asked
 ASKED = 24  # lines of a page, at most, that say at a time which way is up
 AHEAD = 256  # files whose lines are held at once, to be sorted by width
@@ -409,9 +410,9 @@ class Reader:
         else:
             lines = cut_lines(image, self.detector, views)
         lines = self._upright(lines)
-        if math.cos(math.radians(direction_of_lines(lines))) < -TURNED:
+        if quarters := round(direction_of_lines(lines) / 90) % 4:
             with suppress(ImageError):  # a detector sees best what stands
-                return cut_lines(image, self.detector, views, half_turn=True)
+                return cut_lines(image, self.detector, views, quarters=quarters)
         return lines
 
     @property
@@ -439,20 +440,23 @@ class Reader:
             if abs(gain) >= SETTLED:
                 break
             gain += self._worth(other[first::every]) - self._worth(lines[first::every])
-        return other[::-1] if gain > (RARE if level else 0) else lines
+        return other[::-1] if gain > RARE else lines
 
     def _worth(self, lines: Sequence[tuple[PhotoLine, ...]]) -> float:
-        """How well lines read, by one look at each: the sum of the readings' log-probabilities.
+        """How well lines read, by one look at each: the sum of the lines' log-likelihoods.
 
-        That nothing is read is as probable as it is that the detector is wrong.
+        Where a number stands, a line is worth the probability of its text. Where the detector is
+        wrong, that says nothing, and what reads as nothing is as good either way up.
         """
         worth = 0.0
         readers = {"number": self} | ({"word": self._of_words} if self._of_words else {})
         for kind, reader in readers.items():
             seen = [(line[len(line) // 2],) for line in lines if line[0].kind == kind]
             for (view,), reading in zip(seen, reader._read_views(seen), strict=True):
-                wrong = 1 - certainty(view.score, crop=view.crop)
-                worth += math.log(max(reading.confidence if reading.text else wrong, 1e-2))
+                sure = certainty(view.score, crop=view.crop)
+                found = reading.hypothesis
+                fit = math.exp(found.log_prob) if found is not None and found.text else 0.0
+                worth += math.log(max(sure * fit + (1 - sure) * NO_NUMBER, 1e-2))
         return worth
 
     def read_lines(self, lines: list[tuple[PhotoLine, ...]]) -> list[Reading]:

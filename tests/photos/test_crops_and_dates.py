@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from drawn_faults import Sheet
 
 from crnn_lib import CRNN, Alphabet, Reader
+from crnn_lib.decoders import Hypothesis
 from crnn_lib.handwriting.pen import draw_words
-from crnn_lib.photos import ImageError, PhotoLine, find_regions
+from crnn_lib.photos import ImageError, PhotoLine, Reading, find_regions
 from crnn_lib.photos._dates import with_slashes
+from crnn_lib.photos.reader import certainty
 
 KNOWN = Alphabet("0123456789/")
 
@@ -131,16 +135,41 @@ def test_more_lines_are_asked_while_the_first_leave_a_doubt(monkeypatch, later, 
         assert all(abs(line[0].degrees()) > 179 for line in found)
 
 
-def test_a_page_on_its_head_is_read_as_if_it_stood(reader):
+def test_a_line_that_is_read_is_worth_more_than_one_that_is_not(monkeypatch):
+    """Where a number stands, as is likely, the way up that reads as nothing is the wrong one."""
+    line = PhotoLine(torch.zeros(1, 32, 50), np.eye(3), (90, 90), score=0.76)
+    reader = Reader(CRNN().eval())
+
+    def worth(text: str, probability: float) -> float:
+        said = Hypothesis((), text, math.log(probability), ())
+        reading = Reading(text, probability, (), line, torch.zeros(1, 11), said)
+        monkeypatch.setattr(Reader, "_read_views", lambda reader, views: [reading] * len(views))
+        return reader._worth([(line,)])
+
+    assert certainty(0.76) == pytest.approx(0.614, abs=1e-3)
+    assert worth("514", 0.33) == pytest.approx(math.log(0.614 * 0.33 + 0.386 * 0.5), abs=1e-3)
+    assert worth("514", 0.33) > worth("", 0.84) == pytest.approx(math.log(0.386 / 2), abs=3e-3)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_that_is_turned_is_read_as_if_it_stood(reader, quarters):
     sheet = Sheet(np.random.default_rng(3), 700, 520)
     texts = ["74235", "25774", "43527", "57342"]
     for n, text in enumerate(texts):
         sheet.write(text, 80, 80 + 120 * n, 48)
     page = np.asarray(sheet.image)
     upright = reader.read_page(page)
-    turned = reader.read_page(page[::-1, ::-1].copy())
+    turned = reader.read_page(np.rot90(page, quarters).copy())
     assert sum(reading.text in texts for reading in turned) >= 3
     for one, other in zip(upright, turned, strict=True):  # found as on the page that stands
         assert one.text == other.text and (one.row, one.column) == (other.row, other.column)
-        assert np.allclose(other.line.corners(), [700, 520] - one.line.corners(), atol=1)
-        assert abs(abs(other.line.degrees() - one.line.degrees()) - 180) < 0.1
+        corners, (width, height) = one.line.corners(), (700, 520)
+        for _ in range(quarters):  # to the left
+            corners = np.stack([corners[:, 1], width - corners[:, 0]], 1)
+            width, height = height, width
+        assert other.line.size == (width, height)
+        assert np.allclose(other.line.corners(), corners, atol=1)
+        turn = (one.line.degrees() - other.line.degrees()) % 360
+        assert turn == pytest.approx(90 * quarters, abs=0.1)
+        for span, same in zip(one.spans, other.spans, strict=True):
+            assert span.character == same.character
