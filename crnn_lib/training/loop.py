@@ -95,8 +95,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_whole(1, steps=self.steps, log_every=self.log_every)
-        if not is_whole(self.seed):
-            raise ValueError(f"seed is a whole number; got {self.seed!r:.80}.")
+        if not is_whole(self.seed) or not -(2**63) <= self.seed < 2**64:  # what torch takes
+            raise ValueError(f"seed is a whole number of 64 bits; got {self.seed!r:.80}.")
         if not 0 <= as_number(self.learning_rate) < math.inf:
             raise ValueError(
                 f"learning_rate is a number, 0 or more; got {self.learning_rate!r:.80}."

@@ -375,6 +375,7 @@ def test_a_patient_run_goes_on_where_it_was_cut_off(glyphs, lines, tmp_path, mon
 
 
 NO_RATES = (-0.1, math.inf, math.nan, True, "0.1")
+NO_SEEDS = (1.5, "1", None, 2**64)
 NO_COUNTS = (0, True, 1.5, "5")
 
 
@@ -395,7 +396,7 @@ NO_COUNTS = (0, True, 1.5, "5")
         *(({"log_every": n}, f"log_every is a .* 1; got {n}") for n in (0, True, 2.0)),
         *(({"patience": n}, f"patience is a .* 0; got .?{n}") for n in (-1, 1.5, "2", None)),
         ({"patience": 2}, "patience=2 and validate_every=0"),
-        *(({"seed": seed}, f"seed is a whole number; got .?{seed}") for seed in (1.5, "1", None)),
+        *(({"seed": seed}, f"seed is a .* of 64 bits; got .?{seed}") for seed in NO_SEEDS),
         *(({"device": name}, f"such as 'cuda'; got .?{name}") for name in ("gpu", "", None)),
         ({"precision": "float16"}, "'float32' or 'bfloat16'; got 'float16'"),
     ],
