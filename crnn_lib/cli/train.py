@@ -196,6 +196,11 @@ def _training_glyphs(options: argparse.Namespace) -> tuple[Glyphs, Glyphs | None
                 members = (glyphs.labels == k).nonzero()[:, 0]
                 members = members[torch.randperm(len(members), generator=generator)]
                 held[members[: round(options.held_out * len(members))]] = True
+            if held.all() or not held.any():
+                raise ValueError(
+                    f"--held-out {options.held_out:g} holds out {int(held.sum()):,} of the "
+                    f"{len(held):,} glyphs of {source}; some are to be held out, and some are not."
+                )
             held_out.append(glyphs.subset(held))
             kept[source] = glyphs.subset(~held)
     # A glyph is chosen uniformly from the pile, so a source's share in the lines is its share of
@@ -382,6 +387,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Measure a network on lines written with glyphs it has not seen."""
     _use_threads(options)
     model = load_model(options.weights)
+    decoder = chosen_decoder(options, model.alphabet)
     glyphs = glyphs_on_disk(options.glyphs, options.split)
     style = _style(options, model.config.height)
     generator = seeded_generator(options.seed)
@@ -390,7 +396,7 @@ def evaluate(options: argparse.Namespace) -> int:
         f"{options.weights} reads lines in the style {options.style}, written with {glyphs.source} "
         f"{glyphs.split} glyphs (seed {options.seed})\n"
     )
-    print(evaluate_model(model, lines, chosen_decoder(options, model.alphabet)))
+    print(evaluate_model(model, lines, decoder))
     return 0
 
 

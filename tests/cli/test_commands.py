@@ -471,6 +471,10 @@ def test_train_holds_out_glyphs_it_never_trains_on():
     assert torch.bincount(held_out.labels).tolist() == [3] * 10
     images = torch.cat([kept.images, held_out.images])
     assert len(torch.unique(images, dim=0)) == 100
+    for share, count in (("0.01", 0), ("0.99", 100)):
+        words[6] = share
+        with pytest.raises(ValueError, match=f"--held-out {share} holds out {count} of the 100 gl"):
+            room._training_glyphs(_parser().parse_args(words))
 
 
 @pytest.mark.parametrize(
