@@ -113,15 +113,15 @@ def _best_alignments(
     back[:-1, 3::2] += past.view(torch.int8)
 
     state = 2 * target_lengths[None]  # (1, N)
-    path = state.new_empty(T, N)
-    for steps, frame in zip(reversed(back.unbind()), reversed(path.split(1)), strict=True):
+    way = state.new_empty(T, N)
+    for steps, frame in zip(reversed(back.unbind()), reversed(way.split(1)), strict=True):
         state = torch.sub(state, steps.gather(0, state), out=frame)
 
-    counts = path.new_zeros(2 * L + 1, N).scatter_add_(0, path, torch.ones_like(path))  # (S, N)
+    counts = way.new_zeros(2 * L + 1, N).scatter_add_(0, way, torch.ones_like(way))  # (S, N)
     ends = counts.cumsum(0)[1::2].T  # (N, L)
     spans = torch.stack([ends - counts[1::2].T, ends], 2)  # (N, L, 2)
     spans[spans[:, :, 0] == spans[:, :, 1]] = 0  # padding: every character has a frame
-    visited = picked.gather(1, (path[:, None] + 1) // 2)[:, 0]  # (T, N), right for characters only
-    span_log_probs = picked.new_zeros(counts.shape).scatter_add_(0, path, visited)[1::2].T  # (N, L)
+    visited = picked.gather(1, (way[:, None] + 1) // 2)[:, 0]  # (T, N), right for characters only
+    span_log_probs = picked.new_zeros(counts.shape).scatter_add_(0, way, visited)[1::2].T  # (N, L)
     warn_of_scores(log_probs, frame_lengths, (span_log_probs > ROUNDING).any(1), 3)
     return spans, span_log_probs

@@ -203,15 +203,15 @@ def test_forward_backward_and_loss_equal_brute_force(case):
     expected = math.log(label_probability_brute_force(log_probs, label, blank=blank))
     gamma = class_posteriors(log_probs, label, blank)
 
-    lattice = forward_backward(log_probs, label, blank=blank)
-    assert lattice.log_prob == pytest.approx(expected, rel=1e-12, abs=1e-14)
-    assert collapse(lattice.states, blank=blank) == label
-    assert lattice.alpha.shape == lattice.beta.shape == (frames, 2 * len(label) + 1)
-    through = (lattice.alpha + lattice.beta).logsumexp(1)  # every alignment, at every frame
+    trellis = forward_backward(log_probs, label, blank=blank)
+    assert trellis.log_prob == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    assert collapse(trellis.states, blank=blank) == label
+    assert trellis.alpha.shape == trellis.beta.shape == (frames, 2 * len(label) + 1)
+    through = (trellis.alpha + trellis.beta).logsumexp(1)  # every alignment, at every frame
     torch.testing.assert_close(through, torch.full_like(through, expected), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(lattice.occupancy.exp(), gamma, rtol=1e-11, atol=1e-14)
+    torch.testing.assert_close(trellis.occupancy.exp(), gamma, rtol=1e-11, atol=1e-14)
     ones = torch.ones(frames, dtype=torch.float64)
-    torch.testing.assert_close(lattice.state_occupancy.exp().sum(1), ones)
+    torch.testing.assert_close(trellis.state_occupancy.exp().sum(1), ones)
 
     leaf = log_probs[None].requires_grad_()
     targets = torch.tensor([label], dtype=torch.int64)
@@ -223,9 +223,9 @@ def test_forward_backward_and_loss_equal_brute_force(case):
 
 def test_alpha_includes_the_emission_and_beta_does_not():
     log_probs = random_log_probs(3, 3, generator=torch.Generator().manual_seed(1))
-    lattice = forward_backward(log_probs, [2])
-    assert lattice.alpha[0].tolist() == [log_probs[0, 0], log_probs[0, 2], -math.inf]
-    assert lattice.beta[-1].tolist() == [-math.inf, 0, 0]
+    trellis = forward_backward(log_probs, [2])
+    assert trellis.alpha[0].tolist() == [log_probs[0, 0], log_probs[0, 2], -math.inf]
+    assert trellis.beta[-1].tolist() == [-math.inf, 0, 0]
 
 
 # --- 3. The loss, against torch and against itself ------------------------------------------------
@@ -601,8 +601,8 @@ def test_a_label_of_probability_zero_has_an_infinite_loss_and_no_gradient():
     losses.sum().backward()
     assert leaf.grad.isfinite().all()
     assert [bool(g.any()) for g in leaf.grad] == [True, False, True]
-    lattice = forward_backward(log_probs[1], [2, 1])
-    assert lattice.log_prob == -math.inf and not lattice.occupancy.exp().any()
+    trellis = forward_backward(log_probs[1], [2, 1])
+    assert trellis.log_prob == -math.inf and not trellis.occupancy.exp().any()
     with pytest.raises(ValueError, match="Sample 1.*probability 0"):
         forced_alignments(log_probs, targets, *lengths)
 
@@ -644,17 +644,6 @@ def test_the_backward_half_is_left_out_where_no_gradient_is_wanted(monkeypatch):
 # --- 4. Forced alignment --------------------------------------------------------------------------
 
 
-def state_path(alignment, blank):
-    """An alignment as places in its label with blanks: 0 is the first blank."""
-    path, state, last = [], 0, blank
-    for c in alignment:
-        if c != last:
-            state += 1 if blank in (c, last) else 2
-        path.append(state)
-        last = c
-    return path
-
-
 def best_spans(log_probs, label, blank):
     """By the definition: among all best alignments, the furthest along from the end backwards."""
     rows = log_probs.tolist()
@@ -662,12 +651,12 @@ def best_spans(log_probs, label, blank):
         alignments(label, len(rows), blank=blank),
         key=lambda a: (
             sum(row[c] for row, c in zip(rows, a, strict=True)),
-            state_path(a, blank)[::-1],
+            states_of(a, blank=blank)[::-1],
         ),
     )
-    path = state_path(best, blank)
+    way = states_of(best, blank=blank)
     for k in range(len(label)):
-        frames = [t for t, state in enumerate(path) if state == 2 * k + 1]
+        frames = [t for t, state in enumerate(way) if state == 2 * k + 1]
         yield frames[0], frames[-1] + 1, sum(rows[t][label[k]] for t in frames)
 
 
@@ -702,8 +691,8 @@ def test_a_batch_is_its_lines(blank, dtype):
         one = forced_alignment(line, label, blank=blank)
         assert [[s.start, s.end] for s in one] == spans[n, :length].tolist()
         assert [s.log_prob for s in one] == scores[n, :length].tolist()
-        lattice = forward_backward(line, label, blank=blank)
-        assert losses[n].item() == pytest.approx(-lattice.log_prob, rel=1e-6, abs=1e-9)
+        trellis = forward_backward(line, label, blank=blank)
+        assert losses[n].item() == pytest.approx(-trellis.log_prob, rel=1e-6, abs=1e-9)
         # What the spans say is an alignment of the label.
         alignment = [blank] * int(frames)
         for span in one:
