@@ -42,6 +42,7 @@ SOURCES = (
     "pen",
 )
 DEFAULT_WEIGHTS = "crnn-digits"
+WEIGHTS = "a network that ships, or a .safetensors file (default: {})"
 LONGEST = 1000  # characters of a line; a network reads some 400
 
 EXIT = """\
@@ -280,15 +281,9 @@ def _command(commands, name: str, does: str, epilog: str = EXIT) -> argparse.Arg
     return sub
 
 
-def _add_weights(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--weights",
-        "--model",
-        type=_shipped_name,
-        default=DEFAULT_WEIGHTS,
-        metavar="NAME_OR_FILE",
-        help=f"a network that ships, or a .safetensors file (default: {DEFAULT_WEIGHTS})",
-    )
+def _add_weights(add: Callable, default: str | None, does: str) -> None:
+    names = ("--weights", "--model")
+    add(*names, type=_shipped_name, default=default, metavar="NAME_OR_FILE", help=does)
 
 
 def _add_threads(add: Callable) -> None:
@@ -360,13 +355,7 @@ def _add_read(commands) -> None:
         "(default: drop; keep by networks that know letters)",
     )
     names = "crnn-photos, or crnn-digits where that is not installed"
-    sub.add_argument(
-        "--weights",
-        "--model",
-        type=_shipped_name,
-        metavar="NAME_OR_FILE",
-        help=f"a network that ships, or a .safetensors file (default: {names})",
-    )
+    _add_weights(sub.add_argument, None, WEIGHTS.format(names))
     sub.add_argument(
         "--engine",
         choices=("here", "ray"),
@@ -393,13 +382,8 @@ def _add_read(commands) -> None:
 def _add_label(commands) -> None:
     sub = _command(commands, "label", "list a folder's images in its labels.csv", LABEL)
     sub.add_argument("folder", metavar="FOLDER", help="images of one line or word each")
-    sub.add_argument(
-        "--weights",
-        "--model",
-        type=_shipped_name,
-        metavar="NAME_OR_FILE",
-        help="a network that proposes the texts (default: none, they stay empty)",
-    )
+    does = "a network that proposes the texts (default: none, they stay empty)"
+    _add_weights(sub.add_argument, None, does)
     _add_threads(sub.add_argument)
 
 
@@ -537,7 +521,7 @@ def _add_train(commands) -> None:
 def _add_evaluate(commands) -> None:
     sub = _command(commands, "evaluate", "measure a network on lines of test glyphs", EVALUATE)
     add = sub.add_argument
-    _add_weights(sub)
+    _add_weights(add, DEFAULT_WEIGHTS, WEIGHTS.format(DEFAULT_WEIGHTS))
     names = ("auto", *SOURCES)
     text = "where they come from: " + ", ".join(names) + " (default: auto)"
     add("--glyphs", choices=names, default="auto", metavar="SOURCE", help=text)
@@ -551,7 +535,7 @@ def _add_evaluate(commands) -> None:
 
 def _add_export(commands) -> None:
     sub = _command(commands, "export", "write a network as an ONNX file", EXPORT)
-    _add_weights(sub)
+    _add_weights(sub.add_argument, DEFAULT_WEIGHTS, WEIGHTS.format(DEFAULT_WEIGHTS))
     sub.add_argument("--out", required=True, metavar="FILE", help="where it goes (.onnx)")
     sub.add_argument("--half", action="store_true", help="store the weights in half precision")
     sub.add_argument("--features", action="store_true", help="give what the convolutions find, too")
