@@ -164,6 +164,14 @@ def test_the_alphabet_sets_the_classes(blank):
 # ---------------------------------------------------------------------------- the padding law
 
 
+@torch.inference_mode()
+def assert_each_reads_as_alone(model, images: torch.Tensor, widths: torch.Tensor) -> None:
+    log_probs, frame_lengths = model(images, widths)
+    for n, (width, frames) in enumerate(zip(widths, frame_lengths, strict=True)):
+        expected = alone(model, images[n], width)
+        torch.testing.assert_close(log_probs[n, :frames], expected, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("blank", BLANKS)
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @given(
@@ -174,29 +182,14 @@ def test_the_alphabet_sets_the_classes(blank):
 @settings(max_examples=10, deadline=None)
 def test_padding_never_changes_a_reading(config, blank, widths, padding, seed):
     """read(x) == read(pad(x)), whatever stands on the padding."""
-    model = build(config, blank)
     images = noise(len(widths), 1, config.height, max(widths) + padding, seed=seed)
-    with torch.inference_mode():
-        log_probs, frame_lengths = model(images, torch.tensor(widths))
-        for n, width in enumerate(widths):
-            expected = alone(model, images[n], width)
-            torch.testing.assert_close(
-                log_probs[n, : frame_lengths[n]], expected, atol=1e-5, rtol=0
-            )
+    assert_each_reads_as_alone(build(config, blank), images, torch.tensor(widths))
 
 
 @pytest.mark.parametrize("config", [CRNNConfig(), CRNNConfig.article()], ids=["crnn", "article"])
 def test_padding_never_changes_a_reading_at_full_size(config):
-    model = build(config)
-    images = noise(4, 1, config.height, 150)
-    widths = torch.tensor([150, 97, 40, 3])
-    with torch.inference_mode():
-        log_probs, frame_lengths = model(images, widths)
-        for n, width in enumerate(widths.tolist()):
-            expected = alone(model, images[n], width)
-            torch.testing.assert_close(
-                log_probs[n, : frame_lengths[n]], expected, atol=1e-5, rtol=0
-            )
+    images, widths = noise(4, 1, config.height, 150), torch.tensor([150, 97, 40, 3])
+    assert_each_reads_as_alone(build(config), images, widths)
 
 
 @pytest.mark.parametrize("garbage", [0.0, 1.0, -50.0, 1e30, float("nan"), float("inf")])
@@ -206,15 +199,7 @@ def test_padding_may_hold_anything(model, garbage):
     for n, width in enumerate(widths.tolist()):
         images[n, ..., width:] = garbage
     before = images.clone()
-    with torch.inference_mode():
-        log_probs, frame_lengths = model(images, widths)
-        for n, width in enumerate(widths.tolist()):
-            torch.testing.assert_close(
-                log_probs[n, : frame_lengths[n]],
-                alone(model, images[n], width),
-                atol=1e-5,
-                rtol=0,
-            )
+    assert_each_reads_as_alone(model, images, widths)
     torch.testing.assert_close(images, before, rtol=0, atol=0, equal_nan=True)
 
 
