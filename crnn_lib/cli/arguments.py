@@ -163,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        if getattr(options, "threads", None):  # of the commands that have some
+            importlib.import_module("torch").set_num_threads(options.threads)
         room = importlib.import_module(f"crnn_lib.cli.{ROOMS[options.command]}")
         return getattr(room, options.command)(options)
     except KeyboardInterrupt as stop:

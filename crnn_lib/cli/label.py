@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
 from crnn_lib.cli._messages import plain, tell, tell_skipped
 from crnn_lib.cli._pictures import DRAWN, is_picture
 from crnn_lib.photos import (
@@ -24,8 +22,6 @@ def label(options: argparse.Namespace) -> int:
 
     It proposes them for rows that are there and have no text, too.
     """
-    if options.threads:
-        torch.set_num_threads(options.threads)
     skipped = unlisted_in(options.folder)
     reader = Reader.pretrained(options.weights) if options.weights else None
     failures = 0

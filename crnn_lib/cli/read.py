@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from crnn_lib.alphabet import Alphabet
 from crnn_lib.cli._messages import plain, say, tell, tell_skipped
 from crnn_lib.cli._pictures import (
@@ -50,8 +48,6 @@ ESCAPED = "backslashreplace"  # of a file's name, what is no text
 
 def read(options: argparse.Namespace) -> int:
     """Read photos, in the order given: every line of each."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
     # until weights for photos are there, those for clean lines read what they can
     weights = options.weights or (PHOTOS if PHOTOS in shipped_models() else DIGITS)
     how: dict[str, Any] = {}

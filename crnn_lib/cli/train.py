@@ -95,7 +95,6 @@ def train(options: argparse.Namespace) -> int:
         raise ValueError(f"--out {options.out}: the name must end in .safetensors.")
     if options.keep_start and not options.start and options.lines is None:
         raise ValueError("--keep-start mixes in the weights of --start: name those, too.")
-    _use_threads(options)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch finds no GPU. Leave it out to use the CPU.")
     if options.as_emnist and options.lines is None and "mnist" not in _sources(options):
@@ -385,7 +384,6 @@ def _where_it_stands(checkpoint: str | None) -> str:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure a network on lines written with glyphs it has not seen."""
-    _use_threads(options)
     model = load_model(options.weights)
     decoder = chosen_decoder(options, model.alphabet)
     glyphs = glyphs_on_disk(options.glyphs, options.split)
@@ -398,11 +396,3 @@ def evaluate(options: argparse.Namespace) -> int:
     )
     print(evaluate_model(model, lines, decoder))
     return 0
-
-
-# ---------------------------------------------------------------------------- what they share
-
-
-def _use_threads(options: argparse.Namespace) -> None:
-    if options.threads:
-        torch.set_num_threads(options.threads)

@@ -600,7 +600,9 @@ def test_train_without_a_gpu_says_so(tmp_path, capsys):
 # ------------------------------------------------------------------ evaluate and glyphs
 
 
-def test_evaluate_prints_the_report(weights, capsys):
+def test_evaluate_prints_the_report(weights, capsys, monkeypatch):
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     command = ["evaluate", "--weights", weights, "--glyphs", "pen", "--length", "2", "--count", "6"]
     status, out, err = run(capsys, *command)
     assert status == 0 and not err
@@ -610,7 +612,8 @@ def test_evaluate_prints_the_report(weights, capsys):
     )
     assert out[2].split() == ["lines", "6"]
     assert out[7].split()[:2] == ["2", "6"]
-    assert run(capsys, *command)[1] == out
+    assert not threads
+    assert run(capsys, *command, "--threads", "2")[1] == out and threads == [2]
 
 
 def test_glyphs_that_are_not_there(weights, tmp_path, capsys, monkeypatch):
