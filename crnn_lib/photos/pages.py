@@ -36,6 +36,7 @@ SMALLER = (4, 2)  # times, along and across, are the looks before the fine one
 TALLEST = 300.0  # pixels of a line in any look but the smallest
 LEAST_SIDE = 48  # pixels of a look: on what is lower, nothing stands that a finer look cannot see
 LOWEST = 24.0  # pixels of a line that a coarse look may find: the fine one sees smaller ones better
+LEAST_MISSED = 14.0  # pixels of a line that a coarse look may find where the fine one sees none
 SMALL = 16.0  # pixels: where most lines are lower than this, a finer look is worth its time
 FINER = (1.4, 2.0)  # times, along and across, are the finer looks, whatever pixels the photo has
 STROKE = 0.6  # of a line's height: in a number, some ink is so long without a gap
@@ -126,6 +127,7 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         fine, found = look, seen
     matrix = fine.matrix
     regions: list[Region] = []
+    missed: list[Region] = []  # by the fine look, if nothing else is there
     for look, of_look in (*coarse, (fine, found)):
         there = np.linalg.inv(matrix) @ look.matrix
         # small writing is for the fine look; what is too high for a look, for a smaller one
@@ -134,7 +136,9 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         regions += [
             moved(region, there) for region in of_look if lowest <= region.height <= highest
         ]
-    ordered = reading_order(one_way(without_doubles(regions)))
+        if look is not fine:
+            missed += [moved(r, there) for r in of_look if LEAST_MISSED <= r.height < lowest]
+    ordered = reading_order(one_way(without_doubles(regions, missed)))
     return [replace(region, matrix=matrix) for region in ordered], [*looks, fine]
 
 

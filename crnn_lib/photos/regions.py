@@ -111,11 +111,15 @@ def regions_of(
 # ---------------------------------------------------------------------------- one line twice
 
 
-def without_doubles(regions: Sequence[Region]) -> list[Region]:
+def without_doubles(regions: Sequence[Region], doubted: Sequence[Region] = ()) -> list[Region]:
     """Of regions that cover each other, the best one: non-maximum suppression.
 
-    What is longer and surer is better. All regions lie on the same page.
+    What is longer and surer is better. All regions lie on the same page. One that is doubted stays
+    only where it has no place in common with any of the others.
     """
+    others = np.reshape([region.place.corners() for region in regions], (-1, 4, 2))
+    alone = [region for region in doubted if not _overlaps(region, others).any()]
+    regions = [*regions, *alone]
     worth = [region.length * region.height**0.5 * region.score**4 for region in regions]
     corners = np.reshape([region.place.corners() for region in regions], (-1, 4, 2))
     kept: list[int] = []

@@ -121,6 +121,16 @@ def test_a_finer_look_that_sees_fewer_lines_is_not_taken():
     assert seer.shapes[-1] == (1400, 1400)
 
 
+@pytest.mark.parametrize(("height", "count"), [(36, 3), (24, 1)])
+def test_what_the_fine_look_does_not_see_at_all_a_coarse_one_may_find(height, count):
+    """At half the size the lines are 18 and 12 pixels high; those of 12 are left."""
+    rows = [row(500, y, 200, height) for y in (300, 500, 700)]
+    regions = find_regions(striped(1000), Seer(rows, 1000, widest=500))
+    assert len(regions) == count
+    for line, region in zip(rows, regions, strict=False):
+        assert np.abs(corners_of(line) - region.corners()).max() <= 8
+
+
 def test_specks_of_a_scanner_are_no_small_writing():
     """Enlarged, two pixels look like a digit; here a finer look alone finds 37 of such."""
     style = replace(PageStyle.plain(), height=(11.0, 13.0))
