@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, check_whole
+from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, check_whole, is_whole
 from crnn_lib.handwriting import (
     SILENT,
     AmountStyle,
@@ -514,6 +514,8 @@ def batches(
 
 def seeded_generator(*seeds: int) -> torch.Generator:
     """A generator for a tuple of numbers; neighbouring tuples give unrelated streams."""
+    if not all(is_whole(seed) and seed >= 0 for seed in seeds):
+        raise ValueError(f"Seeds and steps are whole numbers, 0 or more; got {seeds!r:.80}.")
     (state,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state) & 0x7FFF_FFFF_FFFF_FFFF)
 

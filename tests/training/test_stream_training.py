@@ -199,6 +199,10 @@ def test_bad_input(stream):
             for size in (0, -1, True, 2.5, "3"):
                 with pytest.raises(ValueError, match=f"{name} is a whole .* 1; got .?{size}"):
                     make(**{name: size})
+    asked = [fresh(stream, seed=seed).batch for seed in (-1, 1.5, "7", None)]
+    for ask, step in (*((ask, 0) for ask in asked), (stream.batch, -1), (seeded_generator, "7")):
+        with pytest.raises(ValueError, match="Seeds and steps are whole numbers, 0 or more; got"):
+            ask(step)
     for wrong in (lines.select([]), "lines", None):
         with pytest.raises(ValueError, match="A LineSet is of a LineBatch with lines; got"):
             LineSet(wrong)
