@@ -375,7 +375,10 @@ def _where_it_stands(checkpoint: str | None) -> str:
         return "Stopped. Nothing of this run was saved: it had no --checkpoint."
     if not Path(checkpoint).exists():
         return f"Stopped before the first checkpoint: there is no {checkpoint} yet."
-    step = read_run(checkpoint)["step"]
+    try:
+        step = read_run(checkpoint)["step"]
+    except Exception:  # whatever torch makes of another file
+        return f"Stopped. {checkpoint} is no checkpoint of a training run; name another file."
     return f"Stopped. {checkpoint} holds {step} steps; the same command goes on from there."
 
 

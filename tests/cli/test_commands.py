@@ -416,6 +416,12 @@ def test_train_is_repeatable_and_resumes_after_ctrl_c(tmp_path, capsys, monkeypa
     status, said, _ = run(capsys, *command)
     assert status == 0 and said[0].startswith("Resuming ")
     assert same_weights(whole, parts)
+    checkpoint.write_text("my notes")
+    monkeypatch.setattr(room, "_training_glyphs", lambda _: interrupted(None, 3))
+    status, _, err = run(capsys, *command)
+    assert status == 130 and err == [
+        f"Stopped. {checkpoint} is no checkpoint of a training run; name another file."
+    ]
 
 
 def write_mnist(root, images):
