@@ -102,6 +102,12 @@ class PhotoClassifier(nn.Module):
         Tensor, (N, 1000)
             A score for each category: logits.
         """
+        if photos.ndim != 4 or photos.shape[1] != 3 or not photos.is_floating_point():
+            raise ValueError(
+                f"photos is a batch (N, 3, H, W) of floats in [0, 1]; got {photos.dtype}, "
+                f"{tuple(photos.shape)}. Divide bytes by 255; a single photo becomes a batch with "
+                "photo[None]."
+            )
         mean, deviation = (
             photos.new_tensor(values).view(1, 3, 1, 1) for values in (self.MEAN, self.DEVIATION)
         )

@@ -140,6 +140,13 @@ def test_a_package_that_lost_its_weights_is_to_be_installed_again(network, monke
         network(weights="imagenet")
 
 
+@pytest.mark.parametrize("wrong", [torch.zeros(2, 3, 64, 64).byte(), torch.zeros(3, 64, 64)])
+def test_photos_are_a_batch_of_floats(wrong):
+    """Of bytes, 255 times too bright, it named something all the same."""
+    with pytest.raises(ValueError, match=r"a batch \(N, 3, H, W\) of floats in \[0, 1\]; got "):
+        EfficientNetLite0()(wrong)
+
+
 def test_other_weights_are_refused():
     with pytest.raises(ValueError, match="'imagenet' or None; got 'cats'"):
         EfficientNetLite0("cats")
