@@ -76,6 +76,8 @@ class CRNNConfig:
                 f"Each convolution needs its channels and its stride; got {len(self.channels)} "
                 f"channels and {len(self.strides)} strides."
             )
+        if any(len(stride) != 2 for stride in self.strides):
+            raise ValueError(f"A stride is a pair, down and across; got {self.strides!r:.80}.")
         if self.padding >= KERNEL:
             raise ValueError(f"padding is 0 to {KERNEL - 1} pixels; got {self.padding}.")
         if self.norm not in ("batch", "instance"):

@@ -363,6 +363,7 @@ def test_bad_batches(build_model, images, widths, error, message):
         (CRNNConfig, {"padding": 3}, "padding is 0 to 2 pixels; got 3"),
         (CRNNConfig, {"channels": (8, 8)}, "got 2 channels and 6 strides"),
         (CRNNConfig, {"channels": (), "strides": ()}, "got 0 channels and 0 strides"),
+        (CRNNConfig, {"channels": (8,), "strides": ((2,),)}, "a pair, down and across; got ..2,"),
         *((CRNNConfig, {name: 0}, f"{name} is .* 1; got 0") for name in SIZES),
         *((SlidingWindowRNNConfig, {name: 0}, f"{name} is .* 1; got 0") for name in SIZES),
         (BackboneRNNConfig, {"hidden": 0}, "hidden is a whole number of at least 1; got 0"),
