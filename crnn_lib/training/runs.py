@@ -128,6 +128,8 @@ class Run:
 
     def load(self, path: str, config: str) -> int:
         """Take up a saved run; return its step, or 0 where there is no file."""
+        if not Path(path).parent.is_dir():
+            raise FileNotFoundError(f"{path} cannot be written: its folder does not exist.")
         if not Path(path).exists():
             return 0
         try:

@@ -571,6 +571,14 @@ def test_a_checkpoint_may_be_named_as_weights_are(glyphs, tmp_path):
     assert what_was_learned(again) == what_was_learned(first)
 
 
+def test_a_checkpoint_without_a_folder_is_named_before_training(glyphs, tmp_path, monkeypatch):
+    """It was missed when the first one was due, hundreds of steps later."""
+    monkeypatch.setattr(LineStream, "batch", pytest.fail)
+    config = TrainConfig(steps=2, checkpoint=str(tmp_path / "none" / "run.pt"))
+    with pytest.raises(FileNotFoundError, match="folder does not exist"):
+        train(build(WINDOW), stream(glyphs), config)
+
+
 def test_a_checkpoint_at_the_end_only(glyphs, tmp_path):
     path = tmp_path / "run.pt"
     config = TrainConfig(steps=3, checkpoint=str(path), checkpoint_every=0)
