@@ -109,7 +109,7 @@ def read_batches(
     Raises
     ------
     ValueError
-        If the network makes NaN of a line.
+        If the network makes NaN of a line, or the decoder has not one result for each.
     """
     network = reading_network(model)
     device = next(network.parameters()).device
@@ -120,7 +120,11 @@ def read_batches(
             log_probs, lengths = log_probs.cpu(), lengths.cpu()
             if bool(log_probs.isnan().any()):  # beyond a line's own frames there may be anything
                 _check_numbers(numbers, log_probs, lengths.tolist())
-            results = decoder(log_probs, lengths, alphabet=network.alphabet)
+            results = list(decoder(log_probs, lengths, alphabet=network.alphabet))
+            if len(results) != len(numbers):
+                raise ValueError(
+                    f"A decoder gives one result per line, {len(numbers)}; got {len(results)}."
+                )
         for line in zip(numbers, results, log_probs, lengths.tolist(), strict=True):
             number, result, frames, length = line
             yield number, result, frames[:length]

@@ -128,6 +128,14 @@ def test_a_line_that_holds_nan_is_named(within):
         assert [number for number, *_ in read] == [2, 1]
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_decoder_of_ones_own_gives_a_result_for_each_line(count):
+    load = lambda numbers: (noise(2, 1, 32, 40), torch.tensor([40, 30]))  # noqa: E731
+    read = read_batches(build(CONFIGS["crnn"]), [[0, 1]], load, lambda *_, **__: ["55207"] * count)
+    with pytest.raises(ValueError, match=f"one result per line, 2; got {count}"):
+        next(read)
+
+
 # ---------------------------------------------------------------------------- marks
 
 
