@@ -47,6 +47,8 @@ AMONG = 0.45  # in the logarithm: how far the heights of a table's numbers diffe
 AWAY = 12.0, 6.0  # heights: the next cell of a table is no further away, along and across
 SAME_LINE = 0.5  # heights: how far numbers of one row stand above each other
 COMMON = 0.3  # of the shorter one: so much of their length numbers of one column share
+GRID = 1.5  # heights: cells of a grid, whose rules go on above or below its row
+ROW = 1.3, 2.0  # heights from a line's middle: so far away, the row above or below is ruled
 WIDE = 1.69  # heights: cells of tables and grids are no narrower; boxes of a digit and squares are
 
 
@@ -245,7 +247,8 @@ def _cells_of(piece: Piece, marks: np.ndarray) -> list[Piece]:
 
     Such a rule goes on above or below the line, and there is another one beside it, a cell away.
     Boxes for single digits end at their digits, squared paper is narrow: across these a number is
-    written. So it is across the one rule of a margin.
+    written. So it is across the one rule of a margin. Where rules go on across the next row, they
+    are those of a grid, whose cells may be nearly as narrow as boxes.
     """
     height, start, end = piece.height, piece.start, piece.end
     if end - start < WIDE * height:
@@ -257,7 +260,8 @@ def _cells_of(piece: Piece, marks: np.ndarray) -> list[Piece]:
         rules = _rules(piece, marks, start - ASIDE * height, end + ASIDE * height, touched)
         gaps = np.diff(rules, prepend=-np.inf, append=np.inf)
         beside = np.minimum(gaps[1:], gaps[:-1]) / height  # of each rule, to the next one
-        cuts = rules[(beside >= WIDE) & np.isfinite(beside) & (rules > start) & (rules < end)]
+        wide = beside >= np.where(_go_on(piece, marks, rules), GRID, WIDE)
+        cuts = rules[wide & np.isfinite(beside) & (rules > start) & (rules < end)]
         fresh = (np.abs(cuts[:, None] - found) > SLIVER * height).all(1)
         found = np.concatenate([found, cuts[fresh]])
     if not len(found):
@@ -297,6 +301,19 @@ def _rules(piece: Piece, marks: np.ndarray, start: float, end: float, touched: b
         ruled |= (runs > 0) & upright[runs]
     runs, count = ndimage.label(ruled)
     return np.array([along[runs == k].mean() for k in range(1, count + 1)])
+
+
+def _go_on(piece: Piece, marks: np.ndarray, rules: np.ndarray) -> np.ndarray:
+    """Whether rules across a line, where they are along it, go on across the row above or below."""
+    across = np.linspace(*ROW, 5) * piece.height
+    down = np.array([-piece.axis[1], piece.axis[0]])
+    near = (rules[:, None] + np.arange(-1, 1.5, 0.5))[:, :, None] * piece.axis  # (R, 5, 2)
+    marked = []
+    for way in (-1, 1):
+        points = near[:, :, None] + (piece.level + way * across)[:, None] * down  # (R, 5, 5, 2)
+        x, y = (np.clip(points[..., n].astype(int), 0, marks.shape[1 - n] - 1) for n in (0, 1))
+        marked.append((marks[y, x] > PARTED).any(1).mean(-1))
+    return np.maximum(*marked) >= RULED
 
 
 # ---------------------------------------------------------------------------- a line among others

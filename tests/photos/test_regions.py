@@ -98,13 +98,21 @@ def test_thick_rules_along_a_number_do_not_part_it():
     [
         ((300,), 40, 360),  # a margin
         (range(100, 500, 40), 184, 216),  # boxes for single digits
-        (range(100, 500, 40), 40, 360),  # squared paper
+        (range(100, 500, 32), 40, 360),  # squared paper
         ((), 0, 0),
     ],
 )
 def test_rules_that_a_number_is_written_across_do_not_part_it(at, top, bottom):
     maps = ruled(draw_maps((400, 600), [row(300, 200, 320, 24)]), at, top, bottom)
     assert len(regions_of(maps)) == 1
+
+
+def test_squares_that_are_wider_and_go_on_are_a_grid_with_a_number_each():
+    """The same squares in a single row are boxes for the digits of one number."""
+    at, maps = range(140, 461, 40), draw_maps((400, 600), [row(300, 200, 320, 24)])
+    assert len(regions_of(ruled(maps, at, 180, 220))) == 1
+    found = regions_of(ruled(maps, at, 140, 220))
+    assert [region.column for region in found] == list(range(8))
 
 
 def test_what_a_blurred_line_reaches_into_the_next_cell_is_no_line():
