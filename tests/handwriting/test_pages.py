@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -259,7 +260,7 @@ def test_cells_of_a_table_keep_row_and_column():
 
 def test_one_hand_writes_all_numbers_of_a_page():
     style = PageStyle(layouts={"table": 1.0}, one_hand=1.0, height=(11.0, 14.0))
-    pages = compose_pages(6, style, torch.Generator().manual_seed(2), (448, 448))
+    pages = compose_pages(6, style, torch.Generator().manual_seed(4), (448, 448))
     hands = [
         {sprite.text for sprites in numbers.values() for sprite in sprites}
         | {sprite.text for sprite in amounts}
@@ -389,3 +390,47 @@ def test_pages_are_asked_for_in_whole_numbers():
             compose_pages(1, PLAIN, seeded(0), size)
     with pytest.raises(TypeError, match="style is a PageStyle; got "):
         compose_pages(1, {}, seeded(0))
+
+
+def test_in_an_equation_each_number_is_a_line_and_the_signs_are_marks():
+    style = only("sums")
+    generator = torch.Generator().manual_seed(3)
+    batch = compose_pages(12, style, generator, (320, 448))
+    beside = 0
+    for rows, maps in zip(batch.rows, batch.maps.numpy(), strict=True):
+        by_row: dict[int, list] = {}
+        for line in rows:
+            by_row.setdefault(line.row, []).append(line)
+        for row in by_row.values():
+            for left, right in itertools.pairwise(sorted(row, key=lambda line: line.column)):
+                start, end = left.corners[1:3].mean(0), right.corners[[0, 3]].mean(0)
+                high = left.corners[3, 1] - left.corners[0, 1]
+                if end[0] - start[0] > 1.7 * high:
+                    continue
+                columns = slice(int(start[0] // 4), int(end[0] // 4) + 1)
+                between = slice(int(left.corners[0, 1] // 4), int(left.corners[3, 1] // 4) + 1)
+                beside += bool(maps[AT["marks"], between, columns].any())
+    assert beside >= 20
+
+
+def test_a_tile_is_dark_with_light_numbers_on_it():
+    style = only("grid", height=(28.0, 40.0))
+    batch = compose_pages(24, style, torch.Generator().manual_seed(1), (320, 320))
+    light = dark = 0
+    for image, rows in zip(batch.images[:, 0].numpy(), batch.rows, strict=True):
+        for line in rows:
+            (left, top), (right, bottom) = line.corners.min(0), line.corners.max(0)
+            box = image[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+            paper, ink = np.median(box), box.mean()
+            light, dark = light + (ink > paper + 0.05), dark + (ink < paper - 0.05)
+    assert light > 30 and dark > 30  # light ink on dark tiles, and dark on white paper
+
+
+def test_a_fine_pen_leaves_less_ink():
+    style = only("notes", height=(30.0, 40.0))
+    cover = []
+    for share in (0.0, 1.0):
+        fine = replace(style, fineliners=share)
+        batch = compose_pages(6, fine, torch.Generator().manual_seed(5), (320, 320))
+        cover.append(float((1 - batch.images).mean()) / max(sum(map(len, batch.rows)), 1))
+    assert 0.3 * cover[0] < cover[1] < 0.9 * cover[0]

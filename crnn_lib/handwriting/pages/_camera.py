@@ -185,13 +185,15 @@ def expose(r, style, layers: Layers, mask: np.ndarray | None, bare: bool) -> np.
     dark = r.random() < style.dark
     paper = r.uniform(0.05, 0.35) if dark else r.uniform(0.6, 1.0)
     paper = 1.0 if style.noises == 0 else paper
-    photo = np.full(size, paper, np.float32)
+    photo: np.ndarray = np.full(size, paper, np.float32)
     if style.noises and r.random() < 0.4:
         photo += clouds(r, size, r.uniform(1.5, 80)) * r.uniform(0.004, 0.03)
     if bare:
         photo = under(r, size)
     photo = _printed(r, photo, layers, dark)
     photo = _written(r, style, photo, layers, dark, paper)
+    if layers.tiles.getbbox() is not None:
+        photo = photo + _cover(layers.tiles, layers.size) * (1 - 2 * photo)
     if style.folds and r.random() < style.folds:
         photo *= _folds(r, size)
     if mask is not None:

@@ -104,7 +104,7 @@ def table(page: Page, style: PageStyle) -> None:
                 continue
             w.put_number(
                 page,
-                x + r.uniform(0.1, 0.3) * height,
+                x + r.uniform(0.05, 0.3) * height,
                 y + (pitch - height) * r.uniform(0.3, 0.7),
                 height * r.uniform(0.85, 1.0),
                 free=False,
@@ -343,7 +343,10 @@ def boxes(page: Page, style: PageStyle) -> None:
 
 
 def grid(page: Page, style: PageStyle) -> None:
-    """Squares with a number each, printed or by hand: puzzles, bingo, times tables."""
+    """Squares with a number each, printed or by hand: puzzles, bingo, times tables.
+
+    Some are dark tiles with a printed title each; some have neither tiles nor rules.
+    """
     r = page.r
     left, top, right, bottom = page.area
     height = w.between(r, style.height[0], min(style.height[1], 50))
@@ -360,10 +363,28 @@ def grid(page: Page, style: PageStyle) -> None:
     longest = 1 if r.random() < 0.6 else 2
     figures = [s for s in page.figures if s.text.isdigit() and len(s.text) <= longest]
     set_high = side * r.uniform(0.35, 0.7)
+    tiled, ruled = r.random() < 0.25, r.random() < 0.75
+    if tiled or not ruled:  # mostly by hand
+        printed, by_hand = r.choice([0.0, 0.0, printed]), r.choice([0.6, 1.0])
+    titled = tiled and r.random() < 0.5
+    edge = side * r.choice([0.0, r.uniform(0.02, 0.12)])  # between two tiles
+    title, spare = side * r.uniform(0.06, 0.14), (0.25 * side if titled else 0.0)
+    if tiled and not edge and not titled:
+        page.tile(x0, y0, columns * side, rows * side)
+    if tiled:
+        height = min(height, 0.8 * (side - spare - 2 * edge))
     for i in range(rows):
         for j in range(columns):
             x, y = x0 + j * side, y0 + i * side
-            if r.random() < shaded:
+            if tiled:
+                if edge or titled:
+                    page.tile(x + edge, y + edge + spare, side - 2 * edge,
+                              side - 2 * edge - spare)  # fmt: skip
+                if titled:
+                    w.put_print(page, x + 0.15 * side, y + 0.5 * (spare - title) + edge, title,
+                                free=False, label=True, widest=0.7 * side)  # fmt: skip
+                y += spare / 2
+            if not tiled and r.random() < shaded:
                 corners = [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
                 seen = FINER * page.seen(corners)
                 page.layers.draw_rules.polygon(seen.ravel().tolist(), fill=255)
@@ -379,6 +400,8 @@ def grid(page: Page, style: PageStyle) -> None:
                 at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
                 page.write("number", sprite, at[0] + off[0], at[1] + off[1], high, cell=(i, j))
     page.room(x0, y0, columns * side, rows * side)
+    if tiled or not ruled:
+        return w.clutter(page, 0.3 * style.clutter)
     line, cover = w.between(r, 0.6, 3), int(r.uniform(80, 255))
     thicker, every = r.uniform(1, 3), int(r.choice([1, 3]))
     for count, along, across in ((rows, 1, 0), (columns, 0, 1)):
@@ -425,8 +448,13 @@ def scattered(page: Page, style: PageStyle) -> None:
 
 
 def sums(page: Page, style: PageStyle) -> None:
-    """Numbers below each other, a sign beside the last, a stroke, and what comes out."""
+    """Numbers below each other, a sign beside the last, a stroke, and what comes out.
+
+    Or exercises in lines, numbers and signs by turns.
+    """
     r = page.r
+    if r.random() < 0.5:
+        return equations(page, style)
     for _ in range(int(r.integers(1, 6))):
         height = w.between(r, style.height[0], min(style.height[1], 48))
         count = int(r.integers(2, 5))
@@ -456,6 +484,25 @@ def sums(page: Page, style: PageStyle) -> None:
                 if r.random() < 0.6:
                     page.stroke([(x, middle - half), (x, middle + half)], line)
     w.clutter(page, 0.4 * style.clutter)
+
+
+def equations(page: Page, style: PageStyle) -> None:
+    """Exercises in lines, one or a few beside each other, some with an item's number before."""
+    r = page.r
+    left, top, right, bottom = page.area
+    height = w.between(r, style.height[0], min(style.height[1], 60))
+    pitch, numbered = height * r.uniform(1.4, 2.6), r.random() < 0.2
+    y = top + height * r.uniform(0.2, 1.5)
+    while y < bottom - 1.2 * height:
+        x = left + height * r.uniform(0.2, 2)
+        while x < right - 3 * height:
+            if numbered:
+                x += w.put_item(page, x, y, height) + height
+            wide = w.put_equation(page, x, y, height * r.uniform(0.85, 1.05), widest=right - x)
+            x += (wide or 3 * height) + height * r.uniform(1.5, 5)
+        y += pitch
+    page.room(left, top, right - left, bottom - top)
+    w.clutter(page, 0.2 * style.clutter)
 
 
 def items(page: Page, style: PageStyle) -> None:

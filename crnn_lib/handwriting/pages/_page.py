@@ -43,13 +43,15 @@ class Layers:
     print: Image.Image = field(init=False)
     strokes: Image.Image = field(init=False)  # marks by the pen, finer
     rules: Image.Image = field(init=False)  # marks of the print, finer
+    tiles: Image.Image = field(init=False)  # where paper and ink change their tones, finer
 
     def __post_init__(self) -> None:
         finer = FINER * self.size[0], FINER * self.size[1]
         self.pen, self.crossed, self.print = (Image.new("L", self.size) for _ in range(3))
-        self.strokes, self.rules = Image.new("L", finer), Image.new("L", finer)
+        self.strokes, self.rules, self.tiles = (Image.new("L", finer) for _ in range(3))
         self.draw_strokes = ImageDraw.Draw(self.strokes)
         self.draw_rules = ImageDraw.Draw(self.rules)
+        self.draw_tiles = ImageDraw.Draw(self.tiles)
 
 
 class Page:
@@ -68,7 +70,8 @@ class Page:
     thick : float
         Width of the pen's strokes for digits that are 1 high.
     bolder : float
-        How far strokes are widened, in pixels of the store.
+        How far strokes are widened, in pixels of the store; from 0 to -1, how much of their rim is
+        taken away.
     """
 
     def __init__(self, r, store: Store, size, area, camera, thick=0.09, bolder=0.0):
@@ -124,6 +127,8 @@ class Page:
             bold = min(bold, MOST_BOLD)  # or the digits run into each other
         bend = _affine(sprite.band, goal)  # (2, 3), from the sprite to the photo
         ink = sprite.ink
+        if bold < 0:
+            ink, bold = Image.blend(ink, ink.filter(ImageFilter.MinFilter(3)), -bold), 0.0
         scale = math.sqrt(abs(np.linalg.det(bend[:, :2])))
         if scale < 0.7:  # shrink well first: bending alone would skip pixels
             small = (max(round(ink.width * scale), 2), max(round(ink.height * scale), 2))
@@ -222,6 +227,12 @@ class Page:
         wobble = 1 + (0.05 if pen else 0.0) * np.sin(2 * turn + self.r.uniform(0, 6))
         points = np.stack([x + width / 2 * wobble * np.cos(turn), y + height / 2 * np.sin(turn)], 1)
         self.stroke(points, line, pen=pen, cover=cover)
+
+    def tile(self, x, y, width, height) -> None:
+        """A rectangle in which all is light on dark, or dark on light if the page is dark."""
+        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+        seen = FINER * self.seen(corners)
+        self.layers.draw_tiles.polygon(seen.ravel().tolist(), fill=255)
 
     def frame(self, x, y, width, height, line: float, *, pen: bool = False, cover: int = 255):
         """A rectangle."""

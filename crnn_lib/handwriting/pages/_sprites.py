@@ -7,6 +7,7 @@ place a tenth of that. A store is made once per process, from a seed of its own.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ NUMERIC = frozenset("0123456789/.,-")  # what numbers, amounts and dates are wri
 INK = 90  # of 255: from here on a pixel counts as ink
 WORD_ROWS = 64  # pixels: height of a written word's picture
 PRINT_SIZE = 36  # pixels, of printed sprites
+LEANING = 0.3  # share of print that leans
 LABELS = (
     "Name|Name:|Date|Date:|Amount|Total|Sum|No.|ID|Address|City|Street|Phone|Tel.|Zip|E-mail|"
     "Student|Class|Grade|Section|Page|Signature|Account|Pay to the order of|Dollars|Bank|Memo|"
@@ -462,13 +464,14 @@ def _prints(generator: torch.Generator, faces: list[Path]) -> list[Sprite]:
     texts = random_texts(PRINTS, generator, style)
     for n in range(0, len(texts), 4):  # longer lines
         texts[n] = " ".join(texts[n : n + 3])
-    return [_print(text, faces[r.integers(len(faces))]) for text in texts]
+    return [_print(text, faces[r.integers(len(faces))], _lean(r)) for text in texts]
 
 
 def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]]:
     """Printed numbers, as in calendars, tables and typed forms, and exercises such as "12 + 7 =".
 
     What tells them from numbers by hand is how even they are: no two digits of a hand are alike.
+    Some sets lean, as in italics.
     """
     r, sets = _chance(generator), []
     for _ in range(FIGURES[0]):
@@ -478,10 +481,15 @@ def _figures(generator: torch.Generator, faces: list[Path]) -> list[list[Sprite]
         # exercises come twice as often as a number
         known = [*"0123456789", *days, *marked, exercise, exercise]
         digits = _random_digits(FIGURES[1] - len(known), generator)
-        face = faces[r.integers(len(faces))]
+        face, lean = faces[r.integers(len(faces))], _lean(r)
         texts = known + ["".join(map(str, number)) for number in digits]
-        sets.append([_print(text, face) for text in texts])
+        sets.append([_print(text, face, lean) for text in texts])
     return sets
+
+
+def _lean(r: np.random.Generator) -> float:
+    """How far print leans to the right, as a share of its height: mostly not at all."""
+    return r.uniform(0.1, 0.3) if r.random() < LEANING else 0.0
 
 
 @functools.cache
@@ -489,13 +497,19 @@ def _font(path: Path) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), PRINT_SIZE)
 
 
-def _print(text: str, face: Path) -> Sprite:
+def _print(text: str, face: Path, lean: float = 0.0) -> Sprite:
     font = _font(face)
     small = any(c.islower() for c in text)
     top = -font.getbbox("x" if small else "H", anchor="ls")[1]
     left, above, right, below = font.getbbox(text, anchor="ls")
     image = Image.new("L", (int(right - left) + 4, int(below - above) + 4))
     ImageDraw.Draw(image).text((2 - left, 2 - above), text, fill=255, font=font, anchor="ls")
-    base = 2 - above
-    band = _corners(2, 2 + right - left, 0.0, base - top / 2, top)
+    middle, start = 2 - above - top / 2, 2.0  # of the band
+    if lean:
+        shift = lean * image.height  # of the highest row; the lowest stays
+        size = image.width + math.ceil(shift), image.height
+        back = (1, lean, -shift, 0, 1, 0)
+        image = image.transform(size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+        start += shift - lean * middle
+    band = _corners(start, start + right - left, 0.0, middle, top)
     return Sprite(image, band, text)

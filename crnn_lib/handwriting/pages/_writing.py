@@ -190,6 +190,29 @@ def put_quantity(page: Page, x, y, height, *, widest: float = math.inf) -> float
     return at - x
 
 
+def put_equation(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
+    """Numbers in a line with signs between: "31 x 53 = 1643", each number for itself."""
+    r, line = page.r, page.thick * height
+    signs = ["+-x:/"[r.integers(5)] for _ in range(1 + int(r.random() < 0.2))]
+    signs += ["="] * int(r.random() < 0.8)
+    numbers = [page.store.number(r, int(r.integers(1, 4))) for _ in range(len(signs) + 1)]
+    if signs[-1] == "=" and r.random() < 0.4:
+        del numbers[-1]  # what comes out is left open
+    half, gap = height * r.uniform(0.15, 0.3), height * r.uniform(0.1, 0.5)
+    step = 2 * (gap + half)
+    if sum(s.aspect * height for s in numbers) + len(signs) * step > widest:
+        return None
+    at, middle = x, y + height * r.uniform(0.45, 0.6)
+    for n, number in enumerate(numbers):
+        at += page.write("number", number, at, y + r.normal(0, 0.03) * height, height) or 0
+        if n < len(signs):
+            for path in _SIGNS[signs[n]]:
+                points = np.array(path) * half + (at + step / 2, middle)
+                page.stroke(points + r.normal(0, 0.08 * half, points.shape), line)
+            at += step
+    return at - x
+
+
 def put_item(page: Page, x, y, height) -> float:
     """The number of an item of a list: "3.", "3)", "(3)", "3:", in a ring or a box, or bare."""
     r, line = page.r, page.thick * height
@@ -352,6 +375,17 @@ _SHAPES: dict[str, list] = {
     "drop": [np.stack([0.5 + 0.35 * np.sin(_TURN) * np.sin(_TURN / 2) ** 1.5,
                        0.5 - 0.5 * np.cos(_TURN)], 1)],
 }  # fmt: skip
+
+
+#: Signs between numbers, within a square from -1 to 1.
+_SIGNS: dict[str, list] = {
+    "+": [[(-1, 0), (1, 0)], [(0, -1), (0, 1)]],
+    "-": [[(-1, 0), (1, 0)]],
+    "x": [[(-0.8, -0.8), (0.8, 0.8)], [(0.8, -0.8), (-0.8, 0.8)]],
+    ":": [[(0, -0.7), (0.1, -0.6)], [(0, 0.7), (0.1, 0.8)]],
+    "/": [[(-1, 0), (1, 0)], [(0, -0.8), (0.1, -0.7)], [(0, 0.8), (0.1, 0.9)]],
+    "=": [[(-1, -0.4), (1, -0.4)], [(-1, 0.4), (1, 0.4)]],
+}
 
 
 def put_shape(page: Page, x, y, size) -> None:

@@ -169,6 +169,9 @@ def _compose(style: PageStyle, r: np.random.Generator, store: _sprites.Store, si
     if r.random() < style.markers:
         bolder = r.uniform(0.8, 3.0)
         thick = 0.1 + 0.035 * bolder
+    elif r.random() < style.fineliners:
+        bolder = -r.uniform(0.4, 0.9)
+        thick = r.uniform(0.02, 0.05)
     store = store.by_one_hand(r) if r.random() < style.one_hand else store
     page = Page(r, store, size, area, camera, thick, bolder)
     _layouts.BY_NAME[layout](page, style)

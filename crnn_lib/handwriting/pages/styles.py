@@ -20,9 +20,9 @@ LAYOUTS = {
     "exam": 0.06,
     "calendar": 0.05,
     "boxes": 0.07,
-    "grid": 0.05,
+    "grid": 0.08,
     "scattered": 0.07,
-    "sums": 0.03,
+    "sums": 0.06,
     "items": 0.08,
     "axes": 0.04,
     "crop": 0.08,
@@ -42,8 +42,9 @@ class PageStyle:
     layouts : dict of str to float
         Weights of the layouts: notes, a letter with numbers among its words, lined (and squared)
         paper, table, form, cheque, exam sheet, calendar, boxes of single digits, a grid of squares
-        with a number each, digits scattered among shapes, sums in columns, a list of items with
-        numbers and quantities, the numbers at a graph's axes, a crop with one line, large digits,
+        or dark tiles with a number each, digits scattered among shapes, sums in columns and in
+        lines, a list of items with numbers and quantities, the numbers at a graph's axes, a crop
+        with one line, large digits,
         and three without a number by hand: text, print, and bare texture.
     height : (float, float)
         Height of the digits' bodies in pixels, log-uniform. The layouts crop and large go beyond.
@@ -60,8 +61,8 @@ class PageStyle:
         Share of the pages on which the sheet ends within the photo.
     dark : float
         Share of the pages that are light on dark: chalk on a board, a white pen, a negative.
-    markers, pencils : float
-        Shares of the pages written with a thick pen, and with a faint one.
+    markers, fineliners, pencils : float
+        Shares of the pages written with a thick pen, with a thin one, and with a faint one.
     shadows, folds, blurs, noises : float
         Shares of the pages that have such.
     compressed, thresholded : float
@@ -83,6 +84,7 @@ class PageStyle:
     edges: float = 0.4
     dark: float = 0.12
     markers: float = 0.18
+    fineliners: float = 0.2
     pencils: float = 0.15
     shadows: float = 0.4
     folds: float = 0.2
@@ -128,6 +130,7 @@ class PageStyle:
             edges=0.0,
             dark=0.0,
             markers=0.0,
+            fineliners=0.0,
             pencils=0.0,
             shadows=0.0,
             folds=0.0,
