@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import seeded
+from skimage.morphology import skeletonize
 
 from crnn_lib.handwriting import fonts
 from crnn_lib.handwriting.pages import PageStyle, _sprites, compose_pages
@@ -426,11 +427,29 @@ def test_a_tile_is_dark_with_light_numbers_on_it():
     assert light > 30 and dark > 30  # light ink on dark tiles, and dark on white paper
 
 
-def test_a_fine_pen_leaves_less_ink():
-    style = only("notes", height=(30.0, 40.0))
-    cover = []
-    for share in (0.0, 1.0):
-        fine = replace(style, fineliners=share)
-        batch = compose_pages(6, fine, torch.Generator().manual_seed(5), (320, 320))
-        cover.append(float((1 - batch.images).mean()) / max(sum(map(len, batch.rows)), 1))
-    assert 0.3 * cover[0] < cover[1] < 0.9 * cover[0]
+def mean_width(cover):
+    """How wide strokes are in the mean, in pixels."""
+    inked = np.asarray(cover) > 128
+    return inked.sum() / skeletonize(inked).sum()
+
+
+def test_a_fine_pen_has_thinner_strokes_and_breaks_none():
+    widths, inks = [], []
+    for bolder in (0.0, -0.8):
+        page = blank_page((512, 512))
+        page.bolder = bolder
+        for n in range(40):
+            sprite = page.store.number(np.random.default_rng(n), 2)
+            page.write("number", sprite, 20 + 95 * (n % 5), 20 + 60 * (n // 5), 32)
+        widths.append(mean_width(page.layers.pen))
+        inks.append((np.asarray(page.layers.pen) > 64).sum())
+    assert widths[1] < 0.8 * widths[0]
+    assert inks[1] > 0.4 * inks[0]
+
+
+def test_a_mouse_draws_large_digits_no_wider_than_small_ones():
+    for height in (40, 100, 300):
+        page = blank_page((512, 512))
+        page.line = 3
+        page.write("number", page.store.number(np.random.default_rng(1), 1), 20, 20, height)
+        assert 2 <= mean_width(page.layers.pen) <= 3 * 2**0.5  # as on a diagonal

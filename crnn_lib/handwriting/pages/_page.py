@@ -11,13 +11,17 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
+from scipy import ndimage
+from skimage.morphology import skeletonize
 
 from crnn_lib.handwriting.pages._sprites import Sprite, Store
 
 FINER = 2  # strokes and rules are drawn so many times as large: PIL's lines have no soft edges
 PAD = 2.0  # pixels that stay free around what takes a place
 APART = 0.6  # heights between two lines in a row: with less they would be one line
+LEAST_CORE = 0.3  # of the ink: strokes with less of it inside are thin as they are
+FINEST = 0.08  # of a line's height: strokes of a width in pixels are never wider
 MOST_BOLD = 1.4  # pixels of the store, in numbers and words
 CELL = 4  # pixels of the grid that knows what is taken
 
@@ -72,11 +76,14 @@ class Page:
     bolder : float
         How far strokes are widened, in pixels of the store; from 0 to -1, how much of their rim is
         taken away.
+    line : int
+        Pixels of the photo that the strokes of numbers and words are wide, or less where they are
+        low; 0 leaves them.
     """
 
-    def __init__(self, r, store: Store, size, area, camera, thick=0.09, bolder=0.0):
+    def __init__(self, r, store: Store, size, area, camera, thick=0.09, bolder=0.0, line=0):
         self.r, self.store, self.size, self.area, self.camera = r, store, size, area, camera
-        self.thick, self.bolder = thick, bolder
+        self.thick, self.bolder, self.line = thick, bolder, line
         self.figures = store.figures[r.integers(len(store.figures))]  # one face for all of a page
         self.layers = Layers((size[1], size[0]))
         self.lines: list[Placed] = []
@@ -128,7 +135,7 @@ class Page:
         bend = _affine(sprite.band, goal)  # (2, 3), from the sprite to the photo
         ink = sprite.ink
         if bold < 0:
-            ink, bold = Image.blend(ink, ink.filter(ImageFilter.MinFilter(3)), -bold), 0.0
+            ink, bold = _thinner(ink, -bold), 0.0
         scale = math.sqrt(abs(np.linalg.det(bend[:, :2])))
         if scale < 0.7:  # shrink well first: bending alone would skip pixels
             small = (max(round(ink.width * scale), 2), max(round(ink.height * scale), 2))
@@ -149,7 +156,10 @@ class Page:
             tuple(back.ravel()),
             Image.Resampling.BILINEAR,
         )
-        if scale > 1.2 or bold:  # edges of a smooth enlargement are where it crosses a level
+        if self.line and layer != "print":
+            tall = float(np.hypot(*(goal[3] - goal[0])))
+            drawn = _traced(drawn, max(min(self.line, round(FINEST * tall)), 1))
+        elif scale > 1.2 or bold:  # edges of a smooth enlargement are where it crosses a level
             drawn = self._harder(drawn, scale, bold)
         canvas = getattr(self.layers, layer)
         box = (*low.tolist(), *high.tolist())
@@ -248,6 +258,20 @@ def band_at(x: float, y: float, width: float, height: float, slope: float = 0.0)
     down = height * np.array([math.sin(slope), math.cos(slope)])
     corner = np.array([x, y], dtype=float)
     return np.stack([corner, corner + along, corner + along + down, corner + down])
+
+
+def _thinner(ink: Image.Image, share: float) -> Image.Image:
+    """Ink without a share of its rim; as it is where that would be most of it."""
+    core = ink.filter(ImageFilter.MinFilter(3))
+    if ImageStat.Stat(core).sum[0] < LEAST_CORE * ImageStat.Stat(ink).sum[0]:
+        return ink
+    return Image.blend(ink, core, share)
+
+
+def _traced(drawn: Image.Image, width: int) -> Image.Image:
+    """Strokes as a mouse draws them: their middle lines, so many pixels wide."""
+    lines = skeletonize(np.asarray(drawn) > 128)
+    return Image.fromarray(255 * ndimage.maximum_filter(lines.astype(np.uint8), width))
 
 
 def _affine(source: np.ndarray, goal: np.ndarray) -> np.ndarray:

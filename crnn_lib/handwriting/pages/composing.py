@@ -165,15 +165,17 @@ def _compose(style: PageStyle, r: np.random.Generator, store: _sprites.Store, si
     layout = names[r.choice(len(names), p=weights / weights.sum())]
     turn = int(r.integers(1, 4)) if r.random() < style.turned else 0
     camera, sheet, area = _camera.place_sheet(r, style, size, turn)
-    thick, bolder = r.uniform(0.05, 0.11), 0.0
+    thick, bolder, line = r.uniform(0.05, 0.11), 0.0, 0
     if r.random() < style.markers:
         bolder = r.uniform(0.8, 3.0)
         thick = 0.1 + 0.035 * bolder
     elif r.random() < style.fineliners:
         bolder = -r.uniform(0.4, 0.9)
         thick = r.uniform(0.02, 0.05)
+    elif r.random() < style.wires:
+        thick, line = r.uniform(0.02, 0.05), int(r.integers(1, 4))
     store = store.by_one_hand(r) if r.random() < style.one_hand else store
-    page = Page(r, store, size, area, camera, thick, bolder)
+    page = Page(r, store, size, area, camera, thick, bolder, line)
     _layouts.BY_NAME[layout](page, style)
     bare = layout == "bare" and r.random() < 0.8
     left, top, right, bottom = sheet

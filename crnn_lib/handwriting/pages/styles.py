@@ -63,6 +63,9 @@ class PageStyle:
         Share of the pages that are light on dark: chalk on a board, a white pen, a negative.
     markers, fineliners, pencils : float
         Shares of the pages written with a thick pen, with a thin one, and with a faint one.
+    wires : float
+        Share of the others on which all strokes are one to three pixels wide, however large the
+        digits are, as a mouse draws them.
     shadows, folds, blurs, noises : float
         Shares of the pages that have such.
     compressed, thresholded : float
@@ -85,6 +88,7 @@ class PageStyle:
     dark: float = 0.12
     markers: float = 0.18
     fineliners: float = 0.2
+    wires: float = 0.12
     pencils: float = 0.15
     shadows: float = 0.4
     folds: float = 0.2
@@ -131,6 +135,7 @@ class PageStyle:
             dark=0.0,
             markers=0.0,
             fineliners=0.0,
+            wires=0.0,
             pencils=0.0,
             shadows=0.0,
             folds=0.0,
