@@ -368,9 +368,17 @@ class Alternating:
     ----------
     streams : tuple of streams
         One that stands several times gives its next batch each time.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or something is no stream.
     """
 
     streams: tuple[Stream, ...]
+
+    def __post_init__(self) -> None:
+        _check_streams(self)
 
     @property
     def pool(self) -> int:
@@ -380,6 +388,20 @@ class Alternating:
     def batch(self, step: int) -> LineBatch:
         """The lines of one training step."""
         return _batch_at(self.streams, *divmod(step, len(self.streams)))
+
+
+def _check_streams(several: Alternating | Mixed) -> None:
+    """Raise a ValueError unless there are streams, one at least, and each is one."""
+    streams = several.streams
+    if (
+        not isinstance(streams, tuple)
+        or not streams
+        or not all(hasattr(stream, "batch") and hasattr(stream, "pool") for stream in streams)
+    ):
+        raise ValueError(
+            f"{type(several).__name__}.streams is a tuple of streams such as LineStream, one at "
+            f"least; got {streams!r:.80}."
+        )
 
 
 def _batch_at(streams: tuple, turn: int, place: int) -> LineBatch:
@@ -408,11 +430,19 @@ class Mixed:
         Of one height and one batch size. One that stands twice gives twice as many lines.
     seed : int
         Of the order of the batches.
+
+    Raises
+    ------
+    ValueError
+        If there is no stream, or something is none.
     """
 
     streams: tuple[Stream, ...]
     seed: int = 0
     _last_pool: _LastPool = field(default_factory=_LastPool, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_streams(self)
 
     @property
     def pool(self) -> int:

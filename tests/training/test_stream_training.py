@@ -283,3 +283,10 @@ def test_mixed_streams_deal_every_line_once(stream):
     widths = [lines.widths for lines in dealt]
     spread = sum(float(w.max() - w.min()) for w in widths) / 12
     assert spread < 0.5 * float(torch.cat(widths).max() - torch.cat(widths).min())
+
+
+@pytest.mark.parametrize("several", [Alternating, Mixed])
+@pytest.mark.parametrize("streams", [(), [], None, ("pen",), (None,)])
+def test_what_is_no_stream_is_named(several, streams):
+    with pytest.raises(ValueError, match=f"{several.__name__}.streams is a tuple of streams"):
+        several(streams)
