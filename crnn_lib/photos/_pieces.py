@@ -47,7 +47,7 @@ AMONG = 0.45  # in the logarithm: how far the heights of a table's numbers diffe
 AWAY = 12.0, 6.0  # heights: the next cell of a table is no further away, along and across
 SAME_LINE = 0.5  # heights: how far numbers of one row stand above each other
 COMMON = 0.3  # of the shorter one: so much of their length numbers of one column share
-GRID = 1.5  # heights: cells of a grid, whose rules go on above or below its row
+GRID = 1.6  # heights: cells of a grid, whose rules go on above or below its row
 ROW = 1.3, 2.0  # heights from a line's middle: so far away, the row above or below is ruled
 WIDE = 1.69  # heights: cells of tables and grids are no narrower; boxes of a digit and squares are
 

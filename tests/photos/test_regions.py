@@ -98,7 +98,7 @@ def test_thick_rules_along_a_number_do_not_part_it():
     [
         ((300,), 40, 360),  # a margin
         (range(100, 500, 40), 184, 216),  # boxes for single digits
-        (range(100, 500, 32), 40, 360),  # squared paper
+        (range(100, 500, 36), 40, 360),  # squared paper
         ((), 0, 0),
     ],
 )
