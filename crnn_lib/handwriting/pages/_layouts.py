@@ -369,20 +369,21 @@ def grid(page: Page, style: PageStyle) -> None:
     titled = tiled and r.random() < 0.5
     edge = side * r.choice([0.0, r.uniform(0.02, 0.12)])  # between two tiles
     title, spare = side * r.uniform(0.06, 0.14), (0.25 * side if titled else 0.0)
-    if tiled and not edge and not titled:
-        page.tile(x0, y0, columns * side, rows * side)
-    if tiled:
+    if not tiled:
+        edge = 0.0
+    else:
         height = min(height, 0.8 * (side - spare - 2 * edge))
+        if not edge and not titled:  # one for all of them
+            page.tile(x0, y0, columns * side, rows * side)
     for i in range(rows):
         for j in range(columns):
             x, y = x0 + j * side, y0 + i * side
-            if tiled:
-                if edge or titled:
-                    page.tile(x + edge, y + edge + spare, side - 2 * edge,
-                              side - 2 * edge - spare)  # fmt: skip
-                if titled:
-                    w.put_print(page, x + 0.15 * side, y + 0.5 * (spare - title) + edge, title,
-                                free=False, label=True, widest=0.7 * side)  # fmt: skip
+            if edge or titled:
+                inner = side - 2 * edge
+                page.tile(x + edge, y + edge + spare, inner, inner - spare)
+            if titled:
+                w.put_print(page, x + 0.15 * side, y + 0.5 * (spare - title) + edge, title,
+                            free=False, label=True, widest=0.7 * side)  # fmt: skip
                 y += spare / 2
             if not tiled and r.random() < shaded:
                 corners = [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
@@ -400,8 +401,14 @@ def grid(page: Page, style: PageStyle) -> None:
                 at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
                 page.write("number", sprite, at[0] + off[0], at[1] + off[1], high, cell=(i, j))
     page.room(x0, y0, columns * side, rows * side)
-    if tiled or not ruled:
-        return w.clutter(page, 0.3 * style.clutter)
+    if ruled and not tiled:
+        _rule_squares(page, x0, y0, side, columns, rows)
+    w.clutter(page, 0.3 * style.clutter)
+
+
+def _rule_squares(page: Page, x0, y0, side, columns: int, rows: int) -> None:
+    """The lines of a grid; every third may be thicker, as in puzzles."""
+    r = page.r
     line, cover = w.between(r, 0.6, 3), int(r.uniform(80, 255))
     thicker, every = r.uniform(1, 3), int(r.choice([1, 3]))
     for count, along, across in ((rows, 1, 0), (columns, 0, 1)):
@@ -411,7 +418,6 @@ def grid(page: Page, style: PageStyle) -> None:
             ends[1, across] += (columns, rows)[across] * side
             width = line * (thicker if k % every == 0 else 1)
             page.stroke(ends, width, pen=False, cover=cover)
-    w.clutter(page, 0.3 * style.clutter)
 
 
 def scattered(page: Page, style: PageStyle) -> None:
