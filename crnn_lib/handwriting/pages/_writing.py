@@ -193,7 +193,7 @@ def put_quantity(page: Page, x, y, height, *, widest: float = math.inf) -> float
 def put_equation(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
     """Numbers in a line with signs between: "31 x 53 = 1643", each number for itself."""
     r, line = page.r, page.thick * height
-    signs = ["+-x:/"[r.integers(5)] for _ in range(1 + int(r.random() < 0.2))]
+    signs = ["+-x:÷"[r.integers(5)] for _ in range(1 + int(r.random() < 0.2))]
     signs += ["="] * int(r.random() < 0.8)
     numbers = [page.store.number(r, int(r.integers(1, 4))) for _ in range(len(signs) + 1)]
     if signs[-1] == "=" and r.random() < 0.4:
@@ -383,7 +383,7 @@ _SIGNS: dict[str, list] = {
     "-": [[(-1, 0), (1, 0)]],
     "x": [[(-0.8, -0.8), (0.8, 0.8)], [(0.8, -0.8), (-0.8, 0.8)]],
     ":": [[(0, -0.7), (0.1, -0.6)], [(0, 0.7), (0.1, 0.8)]],
-    "/": [[(-1, 0), (1, 0)], [(0, -0.8), (0.1, -0.7)], [(0, 0.8), (0.1, 0.9)]],
+    "÷": [[(-1, 0), (1, 0)], [(0, -0.8), (0.1, -0.7)], [(0, 0.8), (0.1, 0.9)]],
     "=": [[(-1, -0.4), (1, -0.4)], [(-1, 0.4), (1, 0.4)]],
 }
 
