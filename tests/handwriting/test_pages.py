@@ -13,7 +13,7 @@ from conftest import seeded
 from skimage.morphology import skeletonize
 
 from crnn_lib.handwriting import fonts
-from crnn_lib.handwriting.pages import PageStyle, _sprites, compose_pages
+from crnn_lib.handwriting.pages import PageStyle, _layouts, _sprites, compose_pages
 from crnn_lib.handwriting.pages import _writing as writing
 from crnn_lib.handwriting.pages._camera import place_sheet
 from crnn_lib.handwriting.pages._page import Page
@@ -236,6 +236,38 @@ def test_a_date_is_one_line_with_its_slashes():
     assert line.corners[1][0] - line.corners[0][0] > 60
 
 
+@pytest.mark.parametrize("sign", "$€£%")
+def test_the_sign_of_a_price_is_beside_its_number_and_a_mark(sign, monkeypatch):
+    monkeypatch.setattr(writing, "_MONEY", {sign: writing._MONEY[sign]})
+    for seed in range(12):
+        page = blank_page((128, 512), seed)
+        width = writing.put_price(page, 60, 40, 36, free=False)
+        (line,) = page.lines
+        assert line.text.replace(".", "").replace(",", "").isdigit()
+        (left, top), (right, bottom) = line.corners.min(0), line.corners.max(0)
+        marks = _maps(page, None)[AT["marks"]]
+        rows = slice(int(top // 4), int(bottom // 4) + 1)
+        beside = [marks[rows, : int(left // 4)].any(), marks[rows, int(right // 4) + 1 :].any()]
+        assert sum(beside) == 1 and beside[1] >= (sign == "%")
+        assert 0.4 * 36 < width - (right - left) < 1.4 * 36
+
+
+def test_what_may_stand_in_a_date_stands_further_off_in_an_equation(monkeypatch):
+    stroke = [(-1, 0), (1, 0)]
+    counted = {sign: [stroke] * (9 if sign in "-:" else 1) for sign in writing._SIGNS}
+    monkeypatch.setattr(writing, "_SIGNS", counted)
+    closest = {True: [], False: []}  # with such a sign, and without
+    for seed in range(40):
+        page, strokes = blank_page((128, 1024), seed), []
+        monkeypatch.setattr(page, "stroke", lambda *drawn, seen=strokes: seen.append(drawn))
+        writing.put_equation(page, 20, 40, 36)
+        ends = [(line.corners[:, 0].min(), line.corners[:, 0].max()) for line in page.lines]
+        gaps = [b[0] - a[1] for a, b in itertools.pairwise(ends)]
+        closest[len(strokes) >= 9] += [min(gaps) / 36] if gaps else []
+    # a dash in a date has 0.7 heights of room at most
+    assert min(closest[True]) > 1.1 > min(closest[False])
+
+
 def test_a_row_of_boxes_is_one_number():
     pages = compose_pages(8, only("boxes"), seeded(9), (256, 256))
     texts = [line.text for rows in pages.rows for line in rows]
@@ -412,6 +444,20 @@ def test_in_an_equation_each_number_is_a_line_and_the_signs_are_marks():
                 between = slice(int(left.corners[0, 1] // 4), int(left.corners[3, 1] // 4) + 1)
                 beside += bool(maps[AT["marks"], between, columns].any())
     assert beside >= 20
+
+
+def test_printed_squares_that_are_ringed_or_crossed_hold_no_number(monkeypatch):
+    drawn = []
+    choose = _layouts._choose
+    monkeypatch.setattr(_layouts, "_choose", lambda *at: drawn.append(at) or choose(*at))
+    batch = compose_pages(40, only("grid"), seeded(2), (256, 256))
+    assert drawn
+    page = blank_page()
+    for k in range(6):
+        _layouts._choose(page, 20, 20 + 30 * k, 28)
+    maps = _maps(page, None)
+    assert not page.lines and maps[AT["marks"]].sum() > 60
+    assert not maps[: AT["ends"]].any() and len(batch) == 40
 
 
 def test_a_tile_is_dark_with_light_numbers_on_it():

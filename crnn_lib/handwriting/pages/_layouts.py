@@ -20,8 +20,11 @@ def notes(page: Page, style: PageStyle) -> None:
         x = r.uniform(left, max(right - height, left + 1))
         y = r.uniform(top, max(bottom - height, top + 1))
         widest = min(right - x, height * r.choice([2.5, 99]))
-        if r.random() < 0.15:
+        chance = r.random()
+        if chance < 0.1:
             w.put_beside(page, x, y, height, widest=right - x)
+        elif chance < 0.2:
+            w.put_quantity(page, x, y, height, free=True, widest=right - x)
         else:
             w.put_number(page, x, y, height, widest=widest)
     w.clutter(page, style.clutter * r.choice([0, 0.7, 2.0]))
@@ -360,6 +363,7 @@ def grid(page: Page, style: PageStyle) -> None:
     y0 = top + r.random() * (bottom - top - rows * side)
     printed, by_hand = r.choice([0, 0.3, 0.6, 1.0]), r.choice([0, 0.4, 0.8])
     heads, shaded = r.random() < 0.25, r.choice([0, 0.2], p=[0.8, 0.2])
+    chosen = r.choice([0, 0.2], p=[0.7, 0.3])  # printed squares that are ringed or crossed
     longest = 1 if r.random() < 0.6 else 2
     figures = [s for s in page.figures if s.text.isdigit() and len(s.text) <= longest]
     set_high = side * r.uniform(0.35, 0.7)
@@ -394,6 +398,8 @@ def grid(page: Page, style: PageStyle) -> None:
                 high = min(set_high, 0.85 * side / sprite.aspect)
                 at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
                 page.write("print", sprite, *at, high)
+                if r.random() < chosen:
+                    _choose(page, x, y, side)
             elif r.random() < by_hand:
                 sprite = page.store.number(r, int(r.integers(1, longest + 1)))
                 high = min(height * r.uniform(0.85, 1.05), 0.95 * side / sprite.aspect)
@@ -404,6 +410,19 @@ def grid(page: Page, style: PageStyle) -> None:
     if ruled and not tiled:
         _rule_squares(page, x0, y0, side, columns, rows)
     w.clutter(page, 0.3 * style.clutter)
+
+
+def _choose(page: Page, x, y, side) -> None:
+    """A ring or a cross by the pen on a printed square, as on a lottery's ticket."""
+    r, line = page.r, page.thick * side * page.r.uniform(0.4, 1.2)
+    if r.random() < 0.5:
+        wide, high = side * r.uniform(0.6, 0.95, 2)
+        page.ring(x + side / 2, y + side / 2, wide, high, line)
+        return
+    edge = side * r.uniform(0.05, 0.25)
+    for left, right in ((edge, side - edge), (side - edge, edge)):
+        ends = np.array([(x + left, y + edge), (x + right, y + side - edge)])
+        page.stroke(ends + r.normal(0, 0.04 * side, (2, 2)), line)
 
 
 def _rule_squares(page: Page, x0, y0, side, columns: int, rows: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from crnn_lib.handwriting.pages._page import APART, FINER, Page, band_at
 from crnn_lib.handwriting.pages._sprites import Sprite
 
-SEPARATORS = ("/", "/", "/", "-", ".", ":", " ")
+SEPARATORS = ("/", "/", "/", "-", ".", ":", " ", ",")
 
 
 def between(r: np.random.Generator, low: float, high: float) -> float:
@@ -38,10 +38,12 @@ def put_number(
     r = page.r
     slope, stretch = r.normal(0, 0.02), r.uniform(0.85, 1.15)
     chance = r.random()
-    if digits is None and chance < 0.12:
+    if digits is None and chance < 0.14:
         return put_groups(page, x, y, height, free=free, widest=widest, cell=cell)
     if digits is None and chance > 0.95:
         return put_apart(page, x, y, height, free=free, widest=widest, cell=cell)
+    if digits is None and chance > 0.91:
+        return put_price(page, x, y, height, free=free, widest=widest, cell=cell)
     if digits is None and chance < 0.3:
         sprite = page.store.amounts[r.integers(len(page.store.amounts))]
     else:
@@ -78,20 +80,60 @@ def put_apart(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> f
 
 
 def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> float | None:
-    """Groups of digits with separators: dates above all, in which a slash leans as it likes."""
+    """Groups of digits with separators: dates above all, in which a slash leans as it likes.
+
+    The last group may be long, as in a telephone number.
+    """
     r = page.r
     date = r.random() < 0.6
     lengths = [1 + int(r.random() < 0.5) for _ in range(2)] + [2 * int(r.integers(1, 3))]
     if not date:
         lengths = [int(r.integers(1, 4)) for _ in range(r.integers(2, 4))]
+        if r.random() < 0.3:
+            lengths[-1] = int(r.integers(4, 8))
     sprites = [page.store.number(r, n) for n in lengths]
     mark = SEPARATORS[r.integers(4 if date else len(SEPARATORS))]
     gap = height * (r.uniform(0.25, 0.7) if mark in "/-" else r.uniform(0.2, 0.5))
-    width = sum(s.aspect * height for s in sprites) + gap * (len(sprites) - 1)
+    width = _width_of(sprites, height, gap)
     if width > widest:
         return None
     if free and not page.room(x, y - 0.25 * height, width, 1.5 * height, APART * height):
         return None
+    _write_groups(page, sprites, mark, gap, x, y, height, cell)
+    return width
+
+
+def put_price(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> float | None:
+    """A number and the sign of a currency or of percent close to it, which is none of it."""
+    r = page.r
+    sign = list(_MONEY)[r.integers(len(_MONEY))]
+    before = bool(r.random() < {"$": 0.8, "£": 0.8, "€": 0.3}.get(sign, 0.0))
+    sprites = [page.store.number(r, int(r.integers(1, 5)))]
+    if r.random() < 0.6:
+        sprites.append(page.store.number(r, 2))
+    gap = height * r.uniform(0.2, 0.5)
+    half = height * r.uniform(0.3, 0.5)
+    room = 1.4 * half + height * r.uniform(0.15, 0.6)  # for the sign
+    width = _width_of(sprites, height, gap) + room
+    if width > widest:
+        return None
+    if free and not page.room(x, y - 0.25 * height, width, 1.5 * height, APART * height):
+        return None
+    _write_groups(page, sprites, ".,"[r.integers(2)], gap, x + room * before, y, height, cell)
+    middle = x + (0.7 * half if before else width - 0.7 * half), y + height / 2
+    for path in _MONEY[sign]:
+        points = np.array(path) * (0.7 * half, half) + middle
+        page.stroke(points + r.normal(0, 0.05 * half, points.shape), page.thick * height)
+    return width
+
+
+def _width_of(sprites: list[Sprite], height: float, gap: float) -> float:
+    return sum(s.aspect * height for s in sprites) + gap * (len(sprites) - 1)
+
+
+def _write_groups(page: Page, sprites: list[Sprite], mark, gap, x, y, height, cell) -> None:
+    """Numbers side by side with a separator between, which are one number."""
+    r = page.r
     upright = r.random() < 0.25
     lean = r.normal(0, 0.04) if upright else r.uniform(-0.05, 0.6)
     at, beyond = x, r.uniform(-0.15, 0.4)
@@ -102,7 +144,6 @@ def put_groups(page, x, y, height, *, free=True, widest=math.inf, cell=None) -> 
             at += gap
     text = mark.join(sprite.text for sprite in sprites)
     page.register("number", text, band_at(x, y, at - x, height), cell)
-    return at - x
 
 
 def _separator(page: Page, mark: str, x, y, height, lean, beyond) -> None:
@@ -116,6 +157,8 @@ def _separator(page: Page, mark: str, x, y, height, lean, beyond) -> None:
     elif mark == "-":
         half = height * r.uniform(0.1, 0.22)
         page.stroke([(x - half, middle), (x + half, middle + r.normal(0, 0.05) * height)], line)
+    elif mark == ",":
+        page.stroke([(x, foot - line), (x - 0.1 * height, foot + 0.2 * height)], line)
     elif mark in ".:":
         for at in (foot,) if mark == "." else (foot, middle):
             page.stroke([(x, at - line), (x + 0.3 * line, at)], 1.4 * line)
@@ -157,7 +200,9 @@ def put_beside(page: Page, x, y, height, *, widest: float = math.inf) -> float |
     return sum(wide) + gap
 
 
-def put_quantity(page: Page, x, y, height, *, widest: float = math.inf) -> float | None:
+def put_quantity(
+    page: Page, x, y, height, *, free: bool = False, widest: float = math.inf
+) -> float | None:
     """A number and its unit, a letter or two close behind it, or "m =" before: "12 g" is no 129."""
     r = page.r
     number = page.store.number(r, digits_of(r, 5))
@@ -180,6 +225,8 @@ def put_quantity(page: Page, x, y, height, *, widest: float = math.inf) -> float
             start, at = at, at + number.aspect * height
     if at - x > widest:
         return None
+    if free and not page.room(x, y, at - x, 1.2 * height, APART * height):
+        return None
     if which < 0.6:
         for level in (0.45, 0.62):
             foot = y + height * level + r.normal(0, 0.02) * height
@@ -198,7 +245,9 @@ def put_equation(page: Page, x, y, height, *, widest: float = math.inf) -> float
     numbers = [page.store.number(r, int(r.integers(1, 4))) for _ in range(len(signs) + 1)]
     if signs[-1] == "=" and r.random() < 0.4:
         del numbers[-1]  # what comes out is left open
-    half, gap = height * r.uniform(0.15, 0.3), height * r.uniform(0.1, 0.5)
+    # A minus or a colon as close as in a date would part what put_groups joins.
+    apart = r.uniform(0.5, 0.9) if {"-", ":"} & {*signs} else r.uniform(0.1, 0.5)
+    half, gap = height * r.uniform(0.15, 0.3), height * apart
     step = 2 * (gap + half)
     if sum(s.aspect * height for s in numbers) + len(signs) * step > widest:
         return None
@@ -218,7 +267,8 @@ def put_item(page: Page, x, y, height) -> float:
     r, line = page.r, page.thick * height
     sprite = page.store.number(r, 1 + int(r.random() < 0.3))
     how = r.choice(["bare", ".", ")", ")", "()", ":", "ring", "box"])
-    gap = height * (r.uniform(0.15, 0.4) if how != "ring" else r.uniform(0.3, 0.5))
+    gap = height * (r.uniform(0.15, 0.6) if how != "ring" else r.uniform(0.3, 0.5))
+    lean = r.normal(0.08, 0.1)  # of parentheses
     wide, start = sprite.aspect * height, x + (gap + 0.2 * height) * (how in ("()", "ring", "box"))
     page.write("number", sprite, start, y, height)
     end, middle = start + wide, (start + wide / 2, y + height / 2)
@@ -227,8 +277,9 @@ def put_item(page: Page, x, y, height) -> float:
     for side, at in ((1, end + gap), (-1, start - gap)):
         if how == "()" or (how == ")" and side == 1):
             turn = np.linspace(-1.1, 1.1, 12)
-            high, bend = height * r.uniform(0.55, 0.8), height * r.uniform(0.1, 0.5)
-            bow = np.stack([at + side * bend * (np.cos(turn) - 0.7), middle[1] + high * turn], 1)
+            high, bend = height * r.uniform(0.55, 0.8), height * r.uniform(0.15, 0.5)
+            bow = at + side * bend * (np.cos(turn) - 0.7) - lean * high * turn
+            bow = np.stack([bow, middle[1] + high * turn], 1)
             page.stroke(bow, line)
     if how == "ring":
         page.ring(*middle, wide + 2.2 * gap, height + 2 * gap, line)
@@ -386,6 +437,17 @@ _SIGNS: dict[str, list] = {
     "÷": [[(-1, 0), (1, 0)], [(0, -0.8), (0.1, -0.7)], [(0, 0.8), (0.1, 0.9)]],
     "=": [[(-1, -0.4), (1, -0.4)], [(-1, 0.4), (1, 0.4)]],
 }
+
+#: Signs close to a number, within a square from -1 to 1.
+_MONEY: dict[str, list] = {
+    "$": [[(0.6, -0.6), (0.1, -0.8), (-0.5, -0.7), (-0.6, -0.3), (0.5, 0.2), (0.6, 0.6),
+           (0, 0.8), (-0.6, 0.6)], [(0, -1.1), (0, 1.1)]],
+    "€": [0.2 + np.stack([0.8 * np.cos(_TURN[5:29]), -0.2 + np.sin(_TURN[5:29])], 1),
+          [(-1, -0.2), (0.4, -0.2)], [(-1, 0.2), (0.3, 0.2)]],
+    "£": [[(0.5, -0.6), (0.2, -0.95), (-0.2, -0.8), (-0.3, -0.3), (-0.2, 0.4), (-0.5, 0.9),
+           (0.6, 0.85)], [(-0.6, 0), (0.3, 0)]],
+    "%": [[(0.6, -1), (-0.6, 1)], 0.35 * _ROUND - (0.6, 0.6), 0.35 * _ROUND + (0.6, 0.6)],
+}  # fmt: skip
 
 
 def put_shape(page: Page, x, y, size) -> None:
