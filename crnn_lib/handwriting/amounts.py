@@ -82,7 +82,7 @@ class NumberStyle:
     decimals : float
         A point or a comma before one to three digits.
     phones : float
-        Long numbers in groups of two to four.
+        Long numbers in groups of two to four digits, or in two with a slash between them.
     fractions : float
         Two small numbers with a slash or a dash between them: a fraction, a range, a score.
     thousands : float
@@ -163,9 +163,11 @@ def _decimal(r: random.Random) -> str:
 
 
 def _phone(r: random.Random) -> str:
-    separator = r.choices("- .", (4, 3, 1))[0]
-    groups = [_digits(r, r.choice([2, 3, 3, 4]), "0123456789") for _ in range(r.choice([2, 2, 3]))]
-    return separator.join(groups)
+    separator = r.choices("-/ .", (4, 4, 3, 1))[0]
+    lengths = [r.choice([2, 3, 3, 4]) for _ in range(r.choice([2, 2, 3]))]
+    if separator == "/":
+        lengths = [r.randrange(2, 6), r.randrange(3, 8)]
+    return separator.join(_digits(r, length, "0123456789") for length in lengths)
 
 
 def _fraction(r: random.Random) -> str:

@@ -84,7 +84,7 @@ class PhotoMixture:
     ones: float = 0.08
     marks: str = MARKS
     textless: int = 1
-    pages: int = 2
+    pages: int = 4
     size: tuple[float, float] = (0.95, 1.2)
 
     def __post_init__(self) -> None:

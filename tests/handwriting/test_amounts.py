@@ -126,7 +126,7 @@ def test_bad_styles_are_named(change, words):
 NUMBERS = {
     "dates": r"\d{1,4}([-/. ])\d{1,4}(\1\d{2,4})?",
     "decimals": r"\d{1,4}[.,]\d{1,3}",
-    "phones": r"\d{2,4}(([- /.])\d{2,4}(\2\d{2,4})?)",
+    "phones": r"\d{2,5}/\d{3,7}|\d{2,4}(([- .])\d{2,4}(\2\d{2,4})?)",
     "fractions": r"\d{1,3}[-/]\d{1,3}",
     "thousands": r"\d{1,3}([., '])\d{3}(\1\d{3})?([.,]\d\d)?",
     "ones": r"\d{1,4}",
