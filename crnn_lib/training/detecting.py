@@ -165,7 +165,8 @@ def train_detector(
     torch.manual_seed(config.seed)
     detector.to(memory_format=torch.channels_last).train()
     run = _new_run(detector, config, DetectingHistory())
-    identity = f"{_of_run(config)}, {pages.style}, {pages.batch_size}, {pages.size}, {pages.seed}"
+    told = (pages.style, pages.batch_size, pages.size, pages.seed, pages.glyphs)
+    identity = ", ".join(map(str, (_of_run(config), *told)))
     first = run.load(config.checkpoint, identity) if config.checkpoint else 0
     history: DetectingHistory = run.history
     started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)

@@ -8,6 +8,7 @@ import json
 import pytest
 import torch
 
+from crnn_lib.handwriting import load_glyphs
 from crnn_lib.handwriting.pages import PageStyle, compose_pages
 from crnn_lib.models import CRNN, MAPS, Detector, DetectorConfig
 from crnn_lib.training import (
@@ -157,9 +158,10 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path):
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert again.loss == history.loss and again.step == [1, 2, 3, 4]
-    other = dataclasses.replace(STREAM, seed=9)
-    with pytest.raises(ValueError, match="belongs to another run"):
-        train_detector(new_detector(), other, config)
+    for more in ({"seed": 9}, {"glyphs": load_glyphs("pen", count=20)}):
+        other = dataclasses.replace(STREAM, **more)
+        with pytest.raises(ValueError, match="belongs to another run"):
+            train_detector(new_detector(), other, config)
     (tmp_path / "note").write_text("no run")
     with pytest.raises(ValueError, match="not a checkpoint of a training run"):
         train_detector(
