@@ -19,6 +19,7 @@ from .glyphs import data_root as data_root
 from .glyphs import load_glyphs as load_glyphs
 from .lines import LineBatch as LineBatch
 from .lines import compose_lines as compose_lines
+from .lines import encode_texts as encode_texts
 from .lines import join_batches as join_batches
 from .people import choose_glyphs as choose_glyphs
 from .people import pen_people as pen_people

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from crnn_lib.alphabet import (
     Alphabet,
@@ -271,12 +272,9 @@ def _label_pieces(
     Spans of glyphs (N, L, 2) become those of characters (N, L', 2), from first to last ink.
     """
     pieces = [alphabet.split(text) for text in texts]
-    lengths = torch.tensor([len(line) for line in pieces], dtype=torch.long)
-    longest = max(map(len, pieces), default=0)
-    targets = torch.full((len(texts), longest), alphabet.blank)
-    joined = spans.new_zeros(len(texts), longest, 2)
+    targets, lengths = encode_texts(texts, alphabet)
+    joined = spans.new_zeros(*targets.shape, 2)
     for n, line in enumerate(pieces):
-        targets[n, : len(line)] = torch.tensor(alphabet.encode(texts[n]))
         glyphs = spans[n, : len(texts[n])].split([len(piece) for piece in line])
         joined[n, : len(line), 0] = torch.stack([part[:, 0].min() for part in glyphs])
         joined[n, : len(line), 1] = torch.stack([part[:, 1].max() for part in glyphs])
@@ -390,6 +388,38 @@ def _write_in_cells(
     spans[written] = torch.stack([boxes.left, boxes.right], 1)
     spans = (spans + offsets[..., None]) * written[..., None]
     return lay_boxes(boxes, offsets, written, widths), widths, spans
+
+
+def encode_texts(texts: Sequence[str], alphabet: Alphabet) -> tuple[Tensor, Tensor]:
+    """The labels of texts, as a :class:`LineBatch` holds them.
+
+    Parameters
+    ----------
+    texts : sequence of str, N of them
+    alphabet : Alphabet
+
+    Returns
+    -------
+    targets : Tensor, (N, S), int64
+        Class indices, and the blank beyond the end of the shorter ones.
+    lengths : Tensor, (N,), int64
+
+    Raises
+    ------
+    ValueError
+        If a text has a character that the alphabet lacks.
+
+    Examples
+    --------
+    >>> encode_texts(["552", "7"], Alphabet())
+    (tensor([[6, 6, 3],
+            [8, 0, 0]]), tensor([3, 1]))
+    """
+    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
+    lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
+    if not labels:
+        return torch.empty(0, 0, dtype=torch.long), lengths
+    return pad_sequence(labels, batch_first=True, padding_value=alphabet.blank), lengths
 
 
 def join_batches(parts: list[LineBatch], blank: int = 0) -> LineBatch:

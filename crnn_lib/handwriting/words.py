@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from crnn_lib.alphabet import Alphabet, as_number, check_alphabet, is_whole
 from crnn_lib.handwriting._precision import single_precision
 from crnn_lib.handwriting._warping import INK
-from crnn_lib.handwriting.lines import LineBatch, join_batches
+from crnn_lib.handwriting.lines import LineBatch, encode_texts, join_batches
 from crnn_lib.handwriting.pen import WrittenWords
 
 FILL = 0.8  # share of a line's height that the ink takes
@@ -113,9 +113,7 @@ def _lines_of_like_width(
     generator: torch.Generator | None,
 ) -> LineBatch:
     count = len(written.texts)
-    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in written.texts]
-    lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
-    targets = pad_sequence(labels, batch_first=True, padding_value=alphabet.blank)
+    targets, lengths = encode_texts(written.texts, alphabet)
     columns = [image.T for image in written.images]  # (W_i, H) each
     ink = pad_sequence(columns, batch_first=True).transpose(1, 2).float() / 255  # (N, H, W)
     top, bottom = _extents(ink.amax(2) >= INK)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from crnn_lib.alphabet import Alphabet, check_alphabet, check_whole
 from crnn_lib.ctc import minimum_frames
-from crnn_lib.handwriting import LineBatch
+from crnn_lib.handwriting import LineBatch, encode_texts
 from crnn_lib.models import load_detector, reading_network
 from crnn_lib.photos._labels import Label, labels_of, lack_of, unknown_in, without_doubles
 from crnn_lib.photos.files import ImageError, page_of
@@ -151,15 +151,11 @@ def labelled_batch(images: list[Tensor], texts: Sequence[str], alphabet: Alphabe
     LineBatch
         Nobody knows where the single characters stand, so all spans are 0.
     """
-    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
+    targets, lengths = encode_texts(texts, alphabet)
     widths = torch.tensor([image.shape[2] for image in images])
-    lengths = torch.tensor([len(label) for label in labels])
-    widest, longest = int(widths.max()), int(lengths.max())
+    widest = int(widths.max())
     grey = torch.stack([F.pad(image, (0, widest - image.shape[2])) for image in images])
-    targets = torch.full((len(labels), longest), alphabet.blank)
-    for row, label in zip(targets, labels, strict=True):
-        row[: len(label)] = label
-    spans = torch.zeros(len(labels), longest, 2, dtype=torch.long)
+    spans = targets.new_zeros(*targets.shape, 2)
     return LineBatch(ink_of(grey, widths), widths, targets, lengths, list(texts), spans)
 
 

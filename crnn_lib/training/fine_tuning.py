@@ -26,6 +26,7 @@ from crnn_lib.handwriting import (
     LineBatch,
     LineStyle,
     LineVariation,
+    encode_texts,
     join_batches,
     load_glyphs,
     vary_lines,
@@ -411,12 +412,8 @@ def _of_height(lines: LineBatch, height: int) -> LineBatch:
 
 
 def _relabelled(lines: LineBatch, alphabet: Alphabet) -> LineBatch:
-    labels = [alphabet.encode(text) for text in lines.texts]
-    lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
-    longest = max(map(len, labels), default=0)
-    padded = [label + [alphabet.blank] * (longest - len(label)) for label in labels]
-    targets = torch.tensor(padded, dtype=torch.long).view(len(labels), longest)
-    spans = targets.new_zeros(len(labels), longest, 2)
+    targets, lengths = encode_texts(lines.texts, alphabet)
+    spans = targets.new_zeros(*targets.shape, 2)
     return replace(lines, targets=targets, target_lengths=lengths, spans=spans)
 
 
