@@ -26,6 +26,7 @@ from .style import WIDTH as WIDTH
 from .style import canvas as canvas
 from .style import draw_grid as draw_grid
 from .style import draw_ink as draw_ink
+from .style import in_one_sentence as in_one_sentence
 from .style import say as say
 from .style import show as show
 from .style import styled as styled

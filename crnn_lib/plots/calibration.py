@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.evaluation import Reliability, RiskCoverage
-from crnn_lib.plots.style import ACCENT, BAR, CURVES, FAINT, INK, MARKERS, draw_grid, say, styled
+from crnn_lib.plots.style import (
+    ACCENT,
+    BAR,
+    CURVES,
+    FAINT,
+    INK,
+    MARKERS,
+    draw_grid,
+    in_one_sentence,
+    say,
+    styled,
+)
 
 PANEL = 3.6  # inches
 
@@ -51,7 +62,7 @@ def plot_reliability(found: Reliability | Mapping[str, Reliability]) -> Figure:
             f"{name + ': ' if name else ''}confidence and accuracy are "
             f"{100 * each.expected_error:.1f} points apart on average, over {each.n} lines"
         )
-    return say(figure, _sentence(parts, found))
+    return say(figure, in_one_sentence(parts, found))
 
 
 def _draw_reliability(axes: Axes, found: Reliability) -> None:
@@ -134,10 +145,4 @@ def plot_risk_coverage(
     draw_grid(axes)
     if len(curves) > 1:
         axes.legend(loc="upper left", handlelength=3.2)
-    return say(figure, _sentence(parts, curves))
-
-
-def _sentence(parts: list[str], named: Mapping[str, object]) -> str:
-    """The parts as one sentence; a name it begins with is left as it is."""
-    words = "; ".join(parts) + "."
-    return words if next(iter(named)) else words[0].upper() + words[1:]
+    return say(figure, in_one_sentence(parts, curves))

@@ -10,7 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crnn_lib.evaluation import Report, wilson_interval
-from crnn_lib.plots.style import BAR, CURVES, FAINT, MARKERS, WIDTH, draw_grid, say, styled
+from crnn_lib.plots.style import (
+    BAR,
+    CURVES,
+    FAINT,
+    MARKERS,
+    WIDTH,
+    draw_grid,
+    in_one_sentence,
+    say,
+    styled,
+)
 from crnn_lib.training import History
 
 
@@ -66,8 +76,7 @@ def plot_history(histories: History | Mapping[str, History]) -> Figure:
             f"{name + ': ' if name else ''}in {history.step[-1]} steps the loss goes from "
             f"{history.loss[0]:.2g} to {loss[-1]:.2g}, exact match ends at {100 * match[-1]:.0f} %"
         )
-    words = "; ".join(parts)
-    return say(figure, words[0].upper() + words[1:] + ".")
+    return say(figure, in_one_sentence(parts, histories))
 
 
 @styled
@@ -169,8 +178,7 @@ def plot_errors_by_length(reports: Report | Mapping[str, Report]) -> Figure:
     draw_grid(axes)
     if len(reports) > 1:
         axes.legend(loc="upper left", handlelength=3.2)
-    words = "; ".join(parts)
-    return say(figure, words[0].upper() + words[1:] + ".")
+    return say(figure, in_one_sentence(parts, reports))
 
 
 @styled

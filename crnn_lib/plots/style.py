@@ -10,7 +10,7 @@ import base64
 import functools
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import matplotlib.style
@@ -100,6 +100,12 @@ def say(figure: Figure, words: str) -> Figure:
     """Give a figure its sentence."""
     figure.set_label(words)
     return figure
+
+
+def in_one_sentence(parts: Sequence[str], named: Mapping[str, object]) -> str:
+    """What is said of each curve; a name that the sentence begins with is left as it is."""
+    words = "; ".join(parts) + "."
+    return words if next(iter(named)) else words[0].upper() + words[1:]
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:

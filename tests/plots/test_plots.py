@@ -384,6 +384,8 @@ def test_histories_are_named():
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == ["CRNN", "window"]
     assert figure.get_label().count("exact match ends at") == 2
+    said = plots.plot_history({"crnn-digits": history()}).get_label()
+    assert said.startswith("crnn-digits: in 400 steps the loss goes")
 
 
 @pytest.mark.parametrize("none", [{}, History(), {"CRNN": History()}])
