@@ -40,7 +40,7 @@ LEAST_MISSED = 14.0  # pixels of a line that a coarse look may find where the fi
 SMALL = 16.0  # pixels: where most lines are lower than this, a finer look is worth its time
 FINER = (1.4, 2.0)  # times, along and across, are the finer looks, whatever pixels the photo has
 STROKE = 0.6  # of a line's height: in a number, some ink is so long without a gap
-SHEET = 0.5  # probability from which a cell belongs to a sheet
+SHEETS = 0.5, 0.8  # from there on a cell is of a sheet; where wood runs into it, from the second
 MARGIN = 0.02  # of a sheet's size: what is looked at beyond its edges
 
 
@@ -100,7 +100,7 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         for factor in (smaller / scale for smaller in SMALLER)
         if min(height, width) / factor >= LEAST_SIDE
     ]
-    corners = find_sheet(looks[-1].maps["sheet"] > SHEET) if looks else None
+    corners = _corners_of(looks[-1].maps["sheet"]) if looks else None
     if corners is not None and is_aslant(corners):
         corners = map_points(looks[-1].matrix, corners * CELL)
         matrix, (wide, high) = flat_sheet(corners)
@@ -140,6 +140,12 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
             missed += [moved(r, there) for r in of_look if LEAST_MISSED <= r.height < lowest]
     ordered = reading_order(one_way(without_doubles(regions, missed)))
     return [replace(region, matrix=matrix) for region in ordered], [*looks, fine]
+
+
+def _corners_of(sheet: np.ndarray) -> np.ndarray | None:
+    """As :func:`find_sheet`, of a map (h, w) of probabilities."""
+    found = (find_sheet(sheet > least) for least in SHEETS)
+    return next((corners for corners in found if corners is not None), None)
 
 
 def look_at(grey: np.ndarray, detector, matrix: np.ndarray, size: tuple[float, float]) -> PageLook:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
 from crnn_lib.photos import find_sheet, flat_sheet, homography, is_aslant, map_points
+from crnn_lib.photos.pages import _corners_of
 
 
 def sheet_of(seed, bend=12.0, turn=0.6):
@@ -52,6 +53,17 @@ def test_a_sheet_that_reaches_beyond_the_photo_has_no_corners():
     paper[20:80, 30:] = True
     assert find_sheet(paper) is None
     assert find_sheet(np.ones((100, 140), bool)) is None
+
+
+def test_wood_that_looks_like_paper_does_not_run_into_a_sheet():
+    sure = np.full((100, 80), 0.05)
+    sure[20:80, 20:60] = 0.97
+    sure[30:45, 55:] = 0.7  # a vein, from the sheet to the border
+    assert find_sheet(sure > 0.5) is None
+    corners = _corners_of(sure)
+    assert np.abs(corners - [[20, 20], [60, 20], [60, 80], [20, 80]]).max() < 1
+    sure[30:45, 55:] = 0.97
+    assert _corners_of(sure) is None
 
 
 def test_what_is_no_sheet_has_none():
