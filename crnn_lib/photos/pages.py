@@ -112,16 +112,15 @@ def find_on_grey(grey: np.ndarray, detector) -> tuple[list[Region], list[PageLoo
         matrix, page = np.diag([1 / scale, 1 / scale, 1]), (width * scale, height * scale)
     coarse = [(look, regions_of(look.maps)) for look in looks]
     fine = look_at(grey, detector, matrix, page)
-    found = regions_of(fine.maps)
+    found, speckled = regions_of(fine.maps), False
+    if _are_small(found):
+        found, speckled = _without_specks(found, matrix, grey, speckled)
     for finer in FINER:
-        if np.median([region.height for region in found] or [SMALL]) >= SMALL:
+        if not _are_small(found):
             break
         there = matrix @ np.diag([1 / finer, 1 / finer, 1])
         look = look_at(grey, detector, there, (finer * page[0], finer * page[1]))
-        seen = regions_of(look.maps)
-        writing = [r for r in seen if not _is_speck(r.place.corners(), there, grey)]
-        if 2 * len(writing) < len(seen):  # of small writing some is as broken as specks
-            seen = writing
+        seen, speckled = _without_specks(regions_of(look.maps), there, grey, speckled)
         if len(seen) < len(found):  # on some photos, what is enlarged is lost
             break
         fine, found = look, seen
@@ -204,6 +203,24 @@ def moved(region: Region, matrix: np.ndarray) -> Region:
 
 
 # ---------------------------------------------------------------------------- pieces
+
+
+def _are_small(regions: list[Region]) -> bool:
+    """Whether a finer look is worth its time."""
+    return float(np.median([region.height for region in regions] or [SMALL])) < SMALL
+
+
+def _without_specks(
+    regions: list[Region], matrix: np.ndarray, grey: np.ndarray, speckled: bool
+) -> tuple[list[Region], bool]:
+    """Small regions of a page, and whether it is speckled: then those without long ink are none.
+
+    Of small writing, some is as broken as specks; so they tell only where most regions are such.
+    The matrix leads from the page to the photo.
+    """
+    writing = [r for r in regions if not _is_speck(r.place.corners(), matrix, grey)]
+    speckled = speckled or 2 * len(writing) < len(regions)
+    return (writing if speckled else regions), speckled
 
 
 def _is_speck(corners: np.ndarray, matrix: np.ndarray, grey: np.ndarray) -> bool:
