@@ -29,6 +29,7 @@ OBLONG = 1.3  # heights: how long it must be for that, for a single digit is hig
 BODY = 0.6  # of a line's height: how high its cells reach
 TRUSTED = 2.0  # times what its cells say: a height that differs more is theirs
 GAP = 0.7  # heights of a line: pieces no further apart may be one line
+MOSTLY = 0.35  # share of a line by hand, from which on the rest of it is by hand, too
 LEVEL = 0.35  # heights: how far pieces of one line may stand above each other
 ALIKE = 0.6  # the lower piece's height as a share of the higher one's
 STEEP = 20.0  # degrees between the directions of two pieces of one line
@@ -95,8 +96,33 @@ class Piece:
 
 def pieces_of(maps: Mapping[str, np.ndarray], core: float) -> list[Piece]:
     """The lines of a page: what is connected, then joined, and parted between a table's cells."""
-    joined = _join(_connected(maps, core), maps)
+    joined = _join(_connected(_mostly_by_hand(maps, core), core), maps)
     return [part for piece in joined for part in _cells_of(piece, maps["marks"])]
+
+
+def _mostly_by_hand(maps: Mapping[str, np.ndarray], core: float) -> dict[str, np.ndarray]:
+    """The maps, with all of a line by hand where some of it looks printed.
+
+    One neat digit among others is often taken for print, and without it the number would be
+    another one. How sure the line is, what looks written says alone.
+    """
+    written = maps["number"] + maps["word"] > core
+    text = (maps["number"] + maps["word"] + maps["print"] > core) & (maps["ends"] < PARTED)
+    labels, count = ndimage.label(text, np.ones((3, 3)))
+    sizes, by_hand = (
+        np.bincount(labels[where], minlength=count + 1) for where in (text, text & written)
+    )
+    mostly = by_hand >= np.maximum(MOSTLY * sizes, 1)
+    filled = mostly[labels] & text & ~written
+    means = {
+        name: np.bincount(labels.ravel(), (maps[name] * written).ravel(), count + 1)
+        / np.maximum(by_hand, 1)
+        for name in ("number", "word")
+    }
+    return {
+        **maps,
+        **{name: np.where(filled, mean[labels], maps[name]) for name, mean in means.items()},
+    }
 
 
 def _connected(

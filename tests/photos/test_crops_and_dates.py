@@ -38,7 +38,7 @@ def lattice(text: str, slash: float) -> torch.Tensor:
     return torch.stack(frames).log()
 
 
-@pytest.mark.parametrize("seed", [114, 140, 227])
+@pytest.mark.parametrize("seed", [95, 120, 152])
 def test_a_number_alone_on_a_square_is_read_though_the_detector_is_not_sure(reader, seed):
     image = draw_words(["8104"], torch.Generator().manual_seed(seed), height=72).images[0]
     ink = image.numpy() / 255

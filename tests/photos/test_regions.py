@@ -148,6 +148,22 @@ def test_a_number_in_the_midst_of_a_table_by_hand_is_not_printed():
     assert [(region.row, region.column) for region in regions] == [divmod(n, 4) for n in range(24)]
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_a_digit_that_looks_printed_is_of_its_number_if_enough_of_that_is_by_hand(first):
+    maps = draw_maps((200, 400), [row(200, 100, 160, 40)])
+    (whole,) = regions_of(maps)
+    for share, length in ((0.5, 1.0), (0.75, 0.25)):  # of the number that looks printed
+        neat = {name: values.copy() for name, values in maps.items()}
+        columns = np.flatnonzero(maps["number"].any(0))
+        columns = columns if first else columns[::-1]
+        for column in columns[: round(share * len(columns))]:
+            there = maps["number"][:, column] > 0
+            neat["number"][there, column], neat["print"][there, column] = 0.1, 0.85
+        (found,) = regions_of(neat)
+        assert found.length == pytest.approx(length * whole.length, abs=4)
+        assert found.score > 0.9  # as sure as what looks written
+
+
 @pytest.mark.parametrize(
     "printed",
     [
