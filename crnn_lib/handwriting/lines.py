@@ -406,6 +406,8 @@ def encode_texts(texts: Sequence[str], alphabet: Alphabet) -> tuple[Tensor, Tens
 
     Raises
     ------
+    TypeError
+        If the texts are no list of them, or the alphabet is its characters alone.
     ValueError
         If a text has a character that the alphabet lacks.
 
@@ -415,7 +417,9 @@ def encode_texts(texts: Sequence[str], alphabet: Alphabet) -> tuple[Tensor, Tens
     (tensor([[6, 6, 3],
             [8, 0, 0]]), tensor([3, 1]))
     """
-    labels = [torch.tensor(alphabet.encode(text), dtype=torch.long) for text in texts]
+    check_alphabet(alphabet)
+    encoded = [alphabet.encode(text) for text in listed_texts(texts)]
+    labels = [torch.tensor(label, dtype=torch.long) for label in encoded]
     lengths = torch.tensor([len(label) for label in labels], dtype=torch.long)
     if not labels:
         return torch.empty(0, 0, dtype=torch.long), lengths

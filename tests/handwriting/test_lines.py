@@ -16,6 +16,7 @@ from crnn_lib.handwriting import (
     Glyphs,
     LineStyle,
     compose_lines,
+    encode_texts,
     join_batches,
     load_glyphs,
     pen_people,
@@ -646,6 +647,21 @@ def test_texts_may_be_read_once_and_are_texts(glyphs):
     for silent in (None, [".", ","], 5):
         with pytest.raises(TypeError, match="silent is a str of characters, such as"):
             write(["55", "7"], silent=silent)
+
+
+def test_texts_become_targets_with_the_blank_beyond_their_ends():
+    known = Alphabet("0123456789", blank=10)
+    targets, lengths = encode_texts(["55207", "", "8"], known)
+    assert targets.tolist() == [[5, 5, 2, 0, 7], [10] * 5, [8, 10, 10, 10, 10]]
+    assert lengths.tolist() == [5, 0, 1] and targets.dtype == lengths.dtype == torch.int64
+    targets, lengths = encode_texts([], known)
+    assert targets.shape == (0, 0) and lengths.shape == (0,)
+    with pytest.raises(TypeError, match="texts is a list of texts, such as"):
+        encode_texts("55207", known)
+    with pytest.raises(TypeError, match="alphabet is an Alphabet"):
+        encode_texts(["55207"], "0123456789")
+    with pytest.raises(ValueError, match="'x'"):
+        encode_texts(["5x"], known)
 
 
 def test_lines_are_chosen_by_whole_numbers_of_any_kind(glyphs):
