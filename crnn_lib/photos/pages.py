@@ -40,7 +40,7 @@ LEAST_MISSED = 14.0  # pixels of a line that a coarse look may find where the fi
 SMALL = 16.0  # pixels: where most lines are lower than this, a finer look is worth its time
 FINER = (1.4, 2.0)  # times, along and across, are the finer looks, whatever pixels the photo has
 STROKE = 0.6  # of a line's height: in a number, some ink is so long without a gap
-SHEETS = 0.5, 0.8  # from there on a cell is of a sheet; where wood runs into it, from the second
+SHEETS = 0.5, 0.8  # probability of a sheet's cells, at least; the second if the first finds none
 MARGIN = 0.02  # of a sheet's size: what is looked at beyond its edges
 
 

@@ -448,13 +448,13 @@ def test_in_an_equation_each_number_is_a_line_and_the_signs_are_marks():
 
 def test_printed_squares_that_are_ringed_or_crossed_hold_no_number(monkeypatch):
     drawn = []
-    choose = _layouts._choose
-    monkeypatch.setattr(_layouts, "_choose", lambda *at: drawn.append(at) or choose(*at))
+    mark_square = _layouts._mark_square
+    monkeypatch.setattr(_layouts, "_mark_square", lambda *at: drawn.append(at) or mark_square(*at))
     batch = compose_pages(40, only("grid"), seeded(2), (256, 256))
     assert drawn
     page = blank_page()
     for k in range(6):
-        _layouts._choose(page, 20, 20 + 30 * k, 28)
+        _layouts._mark_square(page, 20, 20 + 30 * k, 28)
     maps = _maps(page, None)
     assert not page.lines and maps[AT["marks"]].sum() > 60
     assert not maps[: AT["ends"]].any() and len(batch) == 40

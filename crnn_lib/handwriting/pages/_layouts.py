@@ -399,7 +399,7 @@ def grid(page: Page, style: PageStyle) -> None:
                 at = x + (side - sprite.aspect * high) / 2, y + (side - high) / 2
                 page.write("print", sprite, *at, high)
                 if r.random() < chosen:
-                    _choose(page, x, y, side)
+                    _mark_square(page, x, y, side)
             elif r.random() < by_hand:
                 sprite = page.store.number(r, int(r.integers(1, longest + 1)))
                 high = min(height * r.uniform(0.85, 1.05), 0.95 * side / sprite.aspect)
@@ -412,7 +412,7 @@ def grid(page: Page, style: PageStyle) -> None:
     w.clutter(page, 0.3 * style.clutter)
 
 
-def _choose(page: Page, x, y, side) -> None:
+def _mark_square(page: Page, x, y, side) -> None:
     """A ring or a cross by the pen on a printed square, as on a lottery's ticket."""
     r, line = page.r, page.thick * side * page.r.uniform(0.4, 1.2)
     if r.random() < 0.5:
